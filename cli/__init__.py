@@ -1,0 +1,1 @@
+"""How people ask: one file per command, and the rendering of reports."""

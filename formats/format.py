@@ -1,0 +1,212 @@
+"""The contract of a data format: its schema documents, its files, and how a file is rewritten.
+
+There are three, `parquet`, `avro` and `json`, each a package beside this file with a `FORMAT` object. Two *shapes* exist: a
+`columns` format hands `pyarrow.RecordBatch`es to a conversion; a `records` format hands lists of raw records, opened and decoded
+only where the conversion touches them, by its `Values`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, Literal, Protocol
+
+from .errors import ConfigurationError, suggestion
+from .path import Path
+from .schema import Field, Schema
+
+FORMATS = ("parquet", "avro", "json")
+
+
+def format_named(name: str) -> Format:
+    """The format object; its package is imported only now.
+
+    Raises:
+        ConfigurationError: no such format.
+    """
+    if name not in FORMATS:
+        raise ConfigurationError(f"there is no format {name!r}", hint=suggestion(name, FORMATS))
+    from importlib import import_module
+
+    return import_module(f"instar.formats.{name}").FORMAT
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a file says of itself: `instar.subject` and `instar.version` among its key-values. Never more than a hint."""
+
+    subject: str
+    version: int
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file's header or footer says, no data decoded.
+
+    `layout` names the file's form (parquet: "parquet"; avro: its codec; json: "lines", "array", "document", each also
+    "….gz", "….zst"). `rows` is None where only a scan can tell; `schema` is None where files carry none (JSON).
+    `bytes_uncompressed` is an estimate for balancing memory. `physical` is JSON-able: what fidelity compares.
+    """
+
+    format: str
+    layout: str
+    size: int
+    rows: int | None
+    schema: Schema | None
+    stamp: Stamp | None
+    bytes_uncompressed: int
+    physical: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One file to be rewritten.
+
+    `convert`: columns format: RecordBatch (the columns of `reads`, in the file's own storage types, at least one column) →
+    RecordBatch of the target's columns; records format: list of raw records → list of raw records. It is called with
+    consecutive batches in file order, and never holds on to them. It may be called with an empty batch to learn its output types.
+    `carried`: target place → source place, for every place (leaf or nested) whose value is only carried: it keeps its storage,
+    field id and metadata there. `target` is a new file; making it durable is the caller's business.
+    """
+
+    source: FilePath
+    target: FilePath
+    convert: Callable[[Any], Any]
+    source_schema: Schema
+    target_schema: Schema
+    reads: tuple[str, ...]
+    carried: Mapping[Path, Path]
+    stamp: Stamp | None
+    memory: int
+    progress: Callable[[int, int], None] = lambda rows, source_bytes: None
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What a rewrite did. `notes` are for people: a row group split, a side file left out."""
+
+    rows_in: int
+    rows_out: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unlike:
+    """A physical property that differs between a source and its rewrite (fidelity), or that a rewrite could not keep.
+
+    `code` is the name by which `fidelity.allow` lets it pass and under which the docs list it, such as "parquet.bloom-filter".
+    """
+
+    code: str
+    message: str
+
+
+class Values(Protocol):
+    """How a records format's raw values are opened, decoded, encoded and sealed, one level at a time.
+
+    A *raw* value is opaque to the caller (JSON: its text; Avro: its binary, without the index of a nullable union). A null may be a
+    raw value or Python's None; `open` and `decode` give None for both, `encode` and `seal` take None. A missing key is absent from
+    the opened dict. All four take the `Field` the value is of and return a function, made once and called per value.
+    """
+
+    def opener(self, field: Field) -> Callable[[Any], Any]:
+        """raw → dict of name → raw (record; unregistered keys included), list of raw, dict of key → raw (map), or None.
+
+        The dict may be a subclass that remembers how it was spelled. The function raises DataError on a value that is not of the
+        field's type, duplicate keys included. Opening what `opener` returned gives it back.
+        """
+        ...
+
+    def decoder(self, field: Field) -> Callable[[Any], Any]:
+        """raw → Python value as `formats/schema.py` tells, checked against the type (DataError), or None."""
+        ...
+
+    def encoder(self, field: Field) -> Callable[[Any], Any]:
+        """Python value or None → raw."""
+        ...
+
+    def sealer(self, field: Field) -> Callable[[Any, Any], Any]:
+        """(opened source container or None for a new one, dict or list of name → raw in target order) → raw.
+
+        JSON keeps spelling, spacing and the very text where nothing changed; Avro concatenates in the field's order and raises
+        DataError for a missing or null value the field does not allow.
+        """
+        ...
+
+
+class Format(Protocol):
+    """One data format. Every method is pure or reads only; `rewrite` writes one new file."""
+
+    name: str
+    suffix: str
+    """Of a schema document: `v1` + suffix."""
+    shape: Literal["columns", "records"]
+
+    # ---- schema documents
+    def parse(self, text: str, *, library: Mapping[str, str] | None = None) -> Schema:
+        """A native schema document to the logical schema. `library`: other registered documents by name, for references.
+
+        Raises:
+            SchemaError: not a valid document; names the place.
+        """
+        ...
+
+    def render(self, schema: Schema) -> str:
+        """The logical schema as a native document, pretty-printed, a final newline. `render(parse(text))` equals `text` as JSON.
+
+        Raises:
+            SchemaError: the format cannot hold a type or a name; says which, and what it can hold.
+        """
+        ...
+
+    # ---- files
+    def recognises(self, head: bytes, name: str) -> bool:
+        """Is a file that begins with `head` (up to 64 KiB) one of this format? The name is only a hint."""
+        ...
+
+    def inspect(self, path: FilePath) -> FileFacts:
+        """Header or footer only.
+
+        Raises:
+            FileError: truncated, garbage, empty where that is not allowed, encrypted.
+        """
+        ...
+
+    def count(self, path: FilePath) -> int:
+        """The number of records; reads as much of the file as it must."""
+        ...
+
+    def infer(self, paths: Sequence[FilePath]) -> Schema:
+        """The schema that these files have in common, to adopt them as version 1: a field is nullable if any file says so.
+
+        Raises:
+            FileError: two files differ in structure; names both files, the field and both types.
+        """
+        ...
+
+    def validate(self, path: FilePath, schema: Schema) -> str | None:
+        """For files that carry no schema: None where every record fits, else the first misfit (record, field, both types)."""
+        ...
+
+    def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
+        """What this file holds that a rewrite by this format would lose; known before anything is written."""
+        ...
+
+    def rewrite(self, request: Rewrite) -> Rewritten:
+        """Stream `request.source` through `request.convert` into `request.target`. Output bytes are a function of the input's.
+
+        Raises:
+            FileError: the source cannot be read. DataError: from `convert`, or a value the target cannot hold.
+        """
+        ...
+
+    def fidelity(
+        self, old: FilePath, new: FilePath, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+    ) -> tuple[Unlike, ...]:
+        """Every physical difference that the mapping did not declare, found from both files' own headers or footers."""
+        ...
+
+    def values(self, source: Schema, target: Schema) -> Values:
+        """For a records format: the access to raw values; fields of `source` are opened and decoded, of `target` sealed and encoded."""
+        ...

@@ -1,0 +1,1 @@
+"""Instar: schema evolution for directories of Parquet, Avro and JSON files."""

@@ -1,0 +1,1 @@
+"""How the data changes: operations, mappings, plans, runs and proofs."""

@@ -1,0 +1,1 @@
+"""The interpreters of expressions: Arrow batches, Python records, DuckDB SQL. A new operation needs none of its own."""

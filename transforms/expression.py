@@ -1,0 +1,109 @@
+"""The small expression language a mapping is made of.
+
+A `Source` path holds names only and is relative to the nearest enclosing `Each` (its element), or to the whole record where
+there is none. Nothing crosses a list's border. Expressions are compared and shared by identity as well as by value:
+composition makes a DAG, and interpreters evaluate each shared node once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from typing import Literal as OneOf
+
+from instar.formats.schema import Field, Type
+
+
+class Expression:
+    """The base of all nodes; it has no behaviour. What a node means is in the interpreters (`evaluate/`)."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Source(Expression):
+    """The value at `path` of the scope's record; null where a record on the way is null, missing where its key is.
+
+    `Source(())` is the scope's value itself: the whole record, or the element.
+    """
+
+    path: tuple[str, ...]
+    type: Type
+
+
+@dataclass(frozen=True)
+class Literal(Expression):
+    """The same value for every record (a Python value as `formats/schema.py` has it); `None` is a null of that type."""
+
+    value: Any = field(hash=False)
+    type: Type
+
+
+@dataclass(frozen=True)
+class Cast(Expression):
+    """null stays null, missing stays missing; a value that `to` cannot hold so that it can be undone fails, or becomes null."""
+
+    of: Expression
+    source: Type
+    to: Type
+    on_error: OneOf["fail", "null"] = "fail"
+
+
+@dataclass(frozen=True)
+class Sql(Expression):
+    """A scalar DuckDB expression, the user's text cut at its inputs: pieces[0] inputs[0] pieces[1] inputs[1] … pieces[n].
+
+    Inputs therefore have no name that could go stale, and the text is never re-rendered. A missing input is null to it, and its
+    result is always present.
+    """
+
+    pieces: tuple[str, ...]
+    inputs: tuple[tuple[Expression, Type], ...]
+    type: Type
+
+
+NULL: OneOf["null"] = "null"
+FAIL: OneOf["fail"] = "fail"
+
+
+@dataclass(frozen=True)
+class When(Expression):
+    """`then` where `of` is neither null nor missing, else `otherwise`: null, an error, or a literal.
+
+    A guard (a computed value that left a nullable record) is When(record, x); `require` is When(x, x, FAIL); filling is
+    When(x, x, Literal). Nothing inside `then` can fail where `of` is null.
+    """
+
+    of: Expression
+    then: Expression
+    otherwise: OneOf["null", "fail"] | Literal = NULL
+
+
+@dataclass(frozen=True)
+class Column:
+    """A target field and the expression that computes it: a mapping is one tree of these."""
+
+    field: Field
+    expression: Expression
+
+
+@dataclass(frozen=True)
+class Struct(Expression):
+    """A record. With `of`: null (missing) where `of` is, and it keeps the keys of `of` that `known` does not name.
+
+    Without `of` it is a new record: never null, and it has no other keys. `known` is the names of the source type there:
+    it separates unregistered keys, which stay, from dropped ones, which go.
+    """
+
+    columns: tuple[Column, ...]
+    of: Expression | None = None
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Each(Expression):
+    """Every element of the list (or value of the map) `of`, by `body`, whose sources are relative to the element."""
+
+    of: Expression
+    body: Column
+    kind: OneOf["list", "map"] = "list"

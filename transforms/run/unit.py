@@ -1,0 +1,81 @@
+"""One file's work, and the receipt for it: plain picklable data, all that travels between coordinator and workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from instar.formats.format import Stamp
+from instar.formats.schema import Schema
+from instar.transforms.mapping import Mapping
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Rewrite `source` into `staged` (absolute paths) by `mapping`.
+
+    `path` is the file's name relative to the dataset (POSIX), `chain` the hash of the migrations in `mapping`, `memory` the
+    bytes this unit may use, `schema` the file's own schema where it has one (a variant differs from `mapping.source` in storage).
+    """
+
+    path: str
+    source: str
+    staged: str
+    format: str
+    mapping: Mapping
+    schema: Schema | None
+    stamp: Stamp | None
+    chain: str
+    memory: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What staging one unit did, and of what: it counts only while the source, the chain and the versions are still these.
+
+    Hashes are xxh3-128 as hex; `seconds` is wall time.
+    """
+
+    path: str
+    source_size: int
+    source_mtime_ns: int
+    source_hash: str
+    chain: str
+    versions: tuple[tuple[str, str], ...]
+    rows_in: int
+    rows_out: int
+    size: int
+    hash: str
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ColumnProof:
+    """One place of the target and how it was proved: `sql`, `bytes`, or `repeated` (never called proved).
+
+    `problem` is empty where old and new agree; else what differs, with the first row and both values.
+    """
+
+    path: str
+    way: str
+    problem: str = ""
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class FileProof:
+    """The proof of one file. `fidelity` lists undeclared physical differences as (code, message) pairs."""
+
+    path: str
+    rows_old: int
+    rows_new: int
+    columns: tuple[ColumnProof, ...]
+    fidelity: tuple[tuple[str, str], ...]
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        """"failed", "repeated" or "proved"."""
+        if self.fidelity or self.rows_old != self.rows_new or any(c.problem for c in self.columns):
+            return "failed"
+        return "repeated" if any(c.way == "repeated" for c in self.columns) else "proved"
