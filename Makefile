@@ -1,0 +1,42 @@
+# `make demo` and `make test` do all their own set-up: Python 3.11 or newer and make are enough.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint wheel samples bench memory clean
+
+help:           ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+# --import-mode and the rest are in pyproject.toml; a stamp file makes the set-up run once for each pyproject.toml.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+demo: $(VENV)/.installed   ## upgrade the sample datasets: before, plan, progress, proof, after, rollback
+	@$(BIN)/python samples/demo.py
+
+test: $(VENV)/.installed   ## every test, property tests bounded
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+
+test-all: $(VENV)/.installed   ## every test, 2,000 examples a law, the slow ones too
+	INSTAR_EXAMPLES=2000 $(BIN)/python -m pytest -q -n $(WORKERS)
+
+lint: $(VENV)/.installed   ## ruff, pyright, the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+wheel: $(VENV)/.installed   ## build the wheel, install it outside the checkout, compare its modules, run an upgrade with it
+	$(BIN)/python tests/packaging_check.py
+
+memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, in three file layouts
+	$(BIN)/python benchmarks/memory.py
+
+clean:          ## remove the environment and what the demo made
+	rm -rf $(VENV) demo build dist *.egg-info
