@@ -1,0 +1,220 @@
+"""Inventory + chains → Plan: what a run would do. Pure: nothing is written, and the same input gives the same plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from instar.formats.errors import UsageError
+from instar.formats.inventory import DataFile, Inventory
+from instar.formats.path import path_text
+from instar.transforms.migration import Chain
+
+
+@dataclass(frozen=True)
+class Action:
+    """What happens to one file. `rewrite`: brought from `version` to the plan's target; `keep`: it is there already.
+
+    `rows` is None where only reading would tell. `bytes_out` is an estimate for a rewrite, exact for a file that is kept.
+    """
+
+    path: str
+    kind: Literal["rewrite", "keep"]
+    version: int
+    size: int
+    mtime_ns: int
+    rows: int | None
+    bytes_out: int
+    variant: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, in full. `chains` has one entry a version that is to be rewritten.
+
+    `method` is how it would be published and `method_reason` why; `dropped` are side files that describe bytes which change;
+    `seconds` is a rough estimate of wall time. All sizes are bytes.
+    """
+
+    dataset: str
+    root: Path
+    subject: str
+    format: str
+    target: int
+    actions: tuple[Action, ...]
+    chains: Mapping[int, Chain]
+    dropped: tuple[str, ...]
+    carried_over: int
+    method: str
+    method_reason: str
+    disk_free: int
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    files: Mapping[str, DataFile] = field(default_factory=dict, repr=False)
+
+    @property
+    def rewrites(self) -> tuple[Action, ...]:
+        return tuple(a for a in self.actions if a.kind == "rewrite")
+
+    @property
+    def kept(self) -> tuple[Action, ...]:
+        return tuple(a for a in self.actions if a.kind == "keep")
+
+    @property
+    def rows(self) -> int | None:
+        """Of the files to be rewritten; None where one of them can only be counted by reading it."""
+        counts = [a.rows for a in self.rewrites]
+        return None if any(c is None for c in counts) else sum(c for c in counts if c is not None)
+
+    @property
+    def bytes_in(self) -> int:
+        return sum(a.size for a in self.rewrites)
+
+    @property
+    def bytes_out(self) -> int:
+        return sum(a.bytes_out for a in self.rewrites)
+
+    @property
+    def disk_needed(self) -> int:
+        """New files stand beside the old ones, which become the snapshot; unchanged files are hard-linked."""
+        return self.bytes_out
+
+    @property
+    def hash(self) -> str:
+        """Of everything the run depends on; a plan file is refused where it differs."""
+        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+    def identity(self) -> dict[str, Any]:
+        """What two plans are compared by: the dataset, the target, each file as it was found, each chain."""
+        return {
+            "dataset": self.dataset,
+            "root": str(self.root),
+            "subject": self.subject,
+            "target": self.target,
+            "files": {
+                a.path: {"action": a.kind, "version": a.version, "size": a.size, "mtime_ns": a.mtime_ns} for a in self.actions
+            },
+            "chains": {str(version): chain.hash for version, chain in sorted(self.chains.items())},
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json` and plan files: everything, `hash` included."""
+        return {
+            "dataset": self.dataset,
+            "root": str(self.root),
+            "subject": self.subject,
+            "format": self.format,
+            "from": by_version(self.rewrites),
+            "to": self.target,
+            "files": {"rewrite": len(self.rewrites), "keep": len(self.kept), "carried_over": self.carried_over},
+            "rows": self.rows,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "disk": {"needed": self.disk_needed, "free": self.disk_free},
+            "seconds": round(self.seconds, 1),
+            "method": {"name": self.method, "reason": self.method_reason},
+            "way_back": self.way_back(),
+            "dropped": list(self.dropped),
+            "chains": [_chain_json(version, chain) for version, chain in sorted(self.chains.items())],
+            "actions": [
+                {"path": a.path, "action": a.kind, "from": a.version, "rows": a.rows, "bytes_in": a.size, "bytes_out": a.bytes_out}
+                for a in self.actions
+            ],
+            "warnings": list(self.warnings),
+            "identity": self.identity(),
+            "hash": self.hash,
+        }
+
+    def way_back(self) -> dict[str, Any]:
+        """How this could be undone: exactly by the snapshot, or by a downgrade with what that would lose."""
+        losses = {
+            str(version): [{"path": path_text(loss.path), "reason": loss.reason} for loss in chain.losses]
+            for version, chain in sorted(self.chains.items())
+        }
+        return {"rollback": "exact, from the snapshot", "downgrade_loses": losses}
+
+
+def by_version(actions: tuple[Action, ...]) -> dict[str, int]:
+    """How many files at each version: {"1": 6, "2": 4}."""
+    counts: dict[str, int] = {}
+    for action in sorted(actions, key=lambda a: a.version):
+        counts[str(action.version)] = counts.get(str(action.version), 0) + 1
+    return counts
+
+
+def make_plan(
+    inventory: Inventory,
+    *,
+    dataset: str,
+    target: int,
+    chain: Callable[[int], Chain],
+    estimate: Callable[[DataFile, Chain], int],
+    method: tuple[str, str],
+    disk_free: int,
+    seconds: Callable[[int], float],
+    warnings: tuple[str, ...] = (),
+) -> Plan:
+    """Every file gets its own action and, by its version, its own chain.
+
+    `chain(version)` is the fused way from that version to `target`; `estimate` the bytes a rewrite will have; `seconds` the time
+    for so many uncompressed bytes.
+    """
+    chains: dict[int, Chain] = {}
+    actions: list[Action] = []
+    for f in inventory.files:
+        assert f.version is not None, "problems are refused before a plan is made"
+        if f.version == target:
+            kind, size = "keep", f.size
+        else:
+            if f.version not in chains:
+                chains[f.version] = chain(f.version)
+            kind, size = "rewrite", estimate(f, chains[f.version])
+        actions.append(Action(f.path, kind, f.version, f.size, f.mtime_ns, f.facts.rows if f.facts else None, size, f.variant))
+    rewritten = {a.path for a in actions if a.kind == "rewrite"}
+    work = sum(f.facts.bytes_uncompressed for f in inventory.files if f.path in rewritten and f.facts)
+    return Plan(
+        dataset=dataset,
+        root=inventory.root,
+        subject=inventory.subject,
+        format=inventory.format,
+        target=target,
+        actions=tuple(actions),
+        chains=chains,
+        dropped=tuple(o.path for o in inventory.others if o.kind == "describes") if rewritten else (),
+        carried_over=sum(o.kind != "describes" for o in inventory.others),
+        method=method[0],
+        method_reason=method[1],
+        disk_free=disk_free,
+        seconds=seconds(work),
+        warnings=(*inventory.warnings, *warnings),
+        files={f.path: f for f in inventory.files},
+    )
+
+
+def refuse_changed(plan: Plan, saved: Mapping[str, Any]) -> None:
+    """`upgrade --plan p.json`: apply exactly what was reviewed.
+
+    Raises:
+        UsageError: the plan made now differs from the saved one; names what differs.
+    """
+    if saved.get("hash") == plan.hash:
+        return
+    before, now = saved.get("identity") or {}, plan.identity()
+    changed = [key for key in ("dataset", "root", "subject", "target", "chains") if before.get(key) != now[key]]
+    old_files, new_files = before.get("files") or {}, now["files"]
+    files = sorted(path for path in {*old_files, *new_files} if old_files.get(path) != new_files.get(path))
+    what = [f"its {key} changed" for key in changed] + ([f"{len(files)} files changed: {', '.join(files[:5])}"] if files else [])
+    raise UsageError(
+        f"this is not the plan that was saved: {'; '.join(what) or 'its hash differs'}",
+        hint="Look at `instar plan` again, save it with --out, and upgrade with that file.",
+    )
+
+
+def _chain_json(version: int, chain: Chain) -> dict[str, Any]:
+    steps = [{"version": m.version, "message": m.message, "operations": [str(o) for o in m.operations]} for m in chain.migrations]
+    return {"from": version, "to": chain.to_version, "hash": chain.hash, "migrations": steps}

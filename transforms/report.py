@@ -1,0 +1,262 @@
+"""What the verbs answer: plain data with an `as_json`, no rendering. `cli/output.py` shows them to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from instar.transforms.provenance import Provenance
+from instar.transforms.run.unit import FileProof
+
+REPORT_FORMAT = 1
+"""Of `report.json`; raised when a key changes its meaning or goes."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """`verdict`: "proved", "repeated" (some columns could only be run again), "failed". `ways` counts columns by how."""
+
+    verdict: Literal["proved", "repeated", "failed"]
+    files: tuple[FileProof, ...]
+
+    @property
+    def ways(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for f in self.files:
+            for column in f.columns:
+                counts[column.way] = counts.get(column.way, 0) + 1
+        return counts
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Each as one line: file, column, what differs."""
+        lines: list[str] = []
+        for f in self.files:
+            if f.rows_old != f.rows_new:
+                lines.append(f"{f.path}: {f.rows_old} records before, {f.rows_new} after")
+            lines += [f"{f.path}: {message} ({code})" for code, message in f.fidelity]
+            lines += [f"{f.path}: {c.path}: {c.problem}" for c in f.columns if c.problem]
+        return tuple(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        checks = [
+            {
+                "file": f.path,
+                "verdict": f.verdict,
+                "rows": [f.rows_old, f.rows_new],
+                "columns": [{"path": c.path, "way": c.way, "problem": c.problem or None, "row": c.row} for c in f.columns],
+                "fidelity": [{"code": code, "message": message} for code, message in f.fidelity],
+            }
+            for f in self.files
+        ]
+        return {"verdict": self.verdict, "ways": self.ways, "checks": checks}
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """The answer of `upgrade`, `downgrade` and `rollback`.
+
+    `status`: "done", or "nothing to do" (then `run` is None and nothing was written). `origin` counts the rewritten files by the version
+    they were at. `seconds` is wall time by step. `losses` is what a downgrade lost, as it had declared.
+    """
+
+    verb: str
+    status: str
+    run: str | None
+    dataset: str
+    subject: str
+    origin: Mapping[str, int]
+    target: int | None
+    files: Mapping[str, int]
+    rows_in: int
+    rows_out: int
+    bytes_in: int
+    bytes_out: int
+    bytes_planned: int
+    seconds: Mapping[str, float]
+    proof: Proof | None
+    method: str
+    snapshot: str | None
+    provenance: Provenance
+    losses: tuple[tuple[str, str], ...] = ()
+    dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    plan: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "format": REPORT_FORMAT,
+            "verb": self.verb,
+            "status": self.status,
+            "run": self.run,
+            "dataset": self.dataset,
+            "subject": self.subject,
+            "from": dict(self.origin),
+            "to": self.target,
+            "files": dict(self.files),
+            "rows_in": self.rows_in,
+            "rows_out": self.rows_out,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "bytes_planned": self.bytes_planned,
+            "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
+            "proof": self.proof.as_json() if self.proof else None,
+            "method": self.method,
+            "snapshot": self.snapshot,
+            "losses": [{"path": path, "reason": reason} for path, reason in self.losses],
+            "dropped": list(self.dropped),
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "provenance": {**asdict(self.provenance), "versions": dict(self.provenance.versions)},
+        }
+
+
+@dataclass(frozen=True)
+class VersionCount:
+    """How much of a dataset is at one version; `how` counts files by how their version was told."""
+
+    version: int
+    files: int
+    rows: int | None
+    bytes: int
+    variants: int
+    how: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """A file that keeps a dataset from being migrated: unreadable, an anomaly, or ambiguous between `candidates`."""
+
+    path: str
+    problem: str
+    hint: str = ""
+    candidates: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """Which file of a dataset is at which version, and what is odd about it. `pending` are the steps to the newest version."""
+
+    dataset: str
+    root: str
+    subject: str
+    format: str
+    newest: int
+    versions: tuple[VersionCount, ...]
+    problems: tuple[FileProblem, ...]
+    warnings: tuple[str, ...]
+    others: int
+    pending: tuple[tuple[int, str], ...]
+    interrupted: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        out = asdict(self)
+        out["pending"] = [{"version": version, "message": message} for version, message in self.pending]
+        return out
+
+
+@dataclass(frozen=True)
+class StepCheck:
+    """One migration, checked: `problems` is empty where it leads exactly to the registered next version."""
+
+    version: int
+    message: str
+    script: str
+    problems: tuple[str, ...]
+    losses: tuple[tuple[str, str], ...]
+    untouched: int
+    leaves: int
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The static proof of every chain, and what is wrong with the registry and the migrations folder."""
+
+    subjects: Mapping[str, tuple[StepCheck, ...]]
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems and not any(step.problems for steps in self.subjects.values() for step in steps)
+
+    def as_json(self) -> dict[str, Any]:
+        subjects = {
+            subject: [{**asdict(step), "losses": [{"path": p, "reason": r} for p, r in step.losses]} for step in steps]
+            for subject, steps in self.subjects.items()
+        }
+        return {"ok": self.ok, "subjects": subjects, "problems": list(self.problems)}
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One version of a subject: the migration that leads to it (None for the first), and whether it is registered."""
+
+    version: int
+    message: str
+    script: str | None
+    registered: bool
+    operations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HistoryReport:
+    subject: str
+    entries: tuple[HistoryEntry, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run of a dataset, as its journal tells. `way_back` says how it can be undone now, or why not."""
+
+    run: str
+    verb: str
+    status: str
+    started: str
+    user: str
+    host: str
+    target: int | None
+    files: int
+    way_back: str
+
+
+@dataclass(frozen=True)
+class RunsReport:
+    dataset: str
+    runs: tuple[RunEntry, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class StampReport:
+    """What `stamp` recorded: these files of a dataset are at this version, a person says."""
+
+    dataset: str
+    version: int
+    files: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What `init --from` and `register` made."""
+
+    project: str
+    subject: str
+    version: int
+    document: str
+    dataset: str | None = None
+    files: int = 0
+    notes: tuple[str, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
