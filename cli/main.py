@@ -1,0 +1,119 @@
+"""`instar`: the group of all commands. Each command is a file of its own, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from instar.formats.errors import InstarError
+
+COMMANDS = (
+    "init", "register", "revision", "check",
+    "status", "current", "plan", "upgrade", "downgrade", "rollback", "runs", "history", "stamp",
+)  # fmt: skip
+INTERRUPTED, TERMINATED, FAULT = 130, 143, 70
+
+
+class Commands(click.Group):
+    """A group that imports a command's module when the command is looked up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"instar.cli.{cmd_name}").command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from instar.formats.errors import suggestion
+
+            raise click.UsageError(f"there is no command {args[0]!r}. {suggestion(args[0], COMMANDS)}", ctx) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-C", "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Run as if started in DIR.")
+@click.version_option(package_name="instar", prog_name="instar")
+@click.pass_context
+def instar(ctx: click.Context, folder: Path | None) -> None:
+    """Schema evolution for data files: what Alembic is for databases, for directories of Parquet, Avro and JSON.
+
+    \b
+    The day of someone who changes a schema:
+      instar init --from data/flights          adopt what is there as version 1
+      instar revision flights -m "metric"      draft the next migration, then edit it
+      instar register flights                  freeze the version that the script leads to
+      instar check                             prove every script, see what a way back would lose
+      instar plan flights                      what would happen; nothing is written
+      instar upgrade flights                   stage, prove, publish
+      instar rollback flights                  exactly as it was
+    """
+    ctx.obj = folder or Path()
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """The console script: run, and turn every failure into its message and exit code."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; the exit code. 0 done, 1 the data or the disk says no, 2 wrong use, 3 locked, 70 a fault of ours."""
+    as_json = "--json" in arguments
+    try:
+        instar.main(args=arguments, prog_name="instar", standalone_mode=False)
+    except InstarError as error:
+        return failed(error, error.exit_code, as_json=as_json)
+    except click.UsageError as error:
+        context = f"Try 'instar {error.ctx.info_name} --help'." if error.ctx and error.ctx.parent else "Try 'instar --help'."
+        return failed(InstarError(error.format_message(), hint=context), 2, as_json=as_json)
+    except click.ClickException as error:
+        return failed(InstarError(error.format_message()), error.exit_code, as_json=as_json)
+    except (KeyboardInterrupt, click.Abort):
+        hint = "Nothing is half-done: the same command starts again and settles what was left."
+        return failed(InstarError("interrupted", hint=hint), INTERRUPTED, as_json=as_json)
+    except Terminated:
+        hint = "Nothing is half-done: the same command starts again and settles what was left."
+        return failed(InstarError("stopped by SIGTERM", hint=hint), TERMINATED, as_json=as_json)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader (head, less) left: nobody is there to be told
+        return 1
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except Exception as fault:
+        if "-v" in arguments or "--verbose" in arguments:
+            raise
+        hint = "This is a fault of Instar's; run again with -v for the traceback and report it, please."
+        return failed(InstarError(f"{type(fault).__name__}: {fault}", hint=hint), FAULT, as_json=as_json)
+    return 0
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: unwinds like Ctrl-C does."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def failed(error: InstarError, code: int, *, as_json: bool) -> int:
+    """Tell of a failure: one object on stdout with --json, else on stderr."""
+    from instar.cli.output import error_json, show_error
+
+    if as_json:
+        click.echo(json.dumps({"error": error_json(error, code)}, ensure_ascii=False, indent=2))
+    else:
+        show_error(error)
+    return code
