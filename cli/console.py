@@ -1,0 +1,238 @@
+"""Each report as people read it: short, aligned, at most 100 columns where the data allow."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from instar.transforms.plan import Plan
+from instar.transforms.report import Adopted, CheckReport, HistoryReport, RunReport, RunsReport, StampReport, StatusReport
+
+SHOWN = 20
+
+
+def render(console: Console, report: Any, *, verbose: bool) -> None:
+    """Print the report."""
+    _render(report, console, verbose)
+
+
+@singledispatch
+def _render(report: Any, console: Console, verbose: bool) -> None:
+    raise TypeError(f"no console form for {type(report).__name__}")
+
+
+@_render.register
+def _status(report: StatusReport, console: Console, verbose: bool) -> None:
+    console.print(f"[bold]{escape(report.dataset)}[/]  {escape(report.root)}")
+    console.print(f"subject {escape(report.subject)}, {report.format}, newest version {report.newest}")
+    table = _table("version", ">files", ">rows", ">size", "told by")
+    for v in report.versions:
+        how = ", ".join(f"{name} {count}" for name, count in sorted(v.how.items()))
+        variants = f", {v.variants} variants" if v.variants else ""
+        table.add_row(str(v.version), f"{v.files:,}", _count(v.rows), size(v.bytes), how + variants)
+    if report.versions:
+        console.print(table)
+    if report.others:
+        console.print(f"{report.others} other files and folders")
+    _lines(
+        console,
+        "[red]problem[/]",
+        [f"{p.path}: {p.problem}" + (f"\n    {p.hint}" if p.hint else "") for p in report.problems],
+        verbose,
+    )
+    _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
+    _lines(console, "[yellow]interrupted run[/]", list(report.interrupted), verbose)
+    for version, message in report.pending:
+        console.print(f"pending: {version}  {escape(message)}")
+    if report.problems:
+        console.print("Nothing can be migrated before these are settled.")
+    elif report.pending or any(v.version != report.newest for v in report.versions):
+        console.print(f"Next: instar plan {escape(report.dataset)}")
+
+
+@_render.register
+def _plan(plan: Plan, console: Console, verbose: bool) -> None:
+    console.print(f"[bold]{escape(plan.dataset)}[/] to version {plan.target}  {escape(str(plan.root))}")
+    if not plan.rewrites:
+        console.print(f"Nothing to do: all {len(plan.kept)} files are at version {plan.target}.")
+        _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
+        return
+    table = _table("from", ">files", ">rows", ">size", ">size after")
+    for version in sorted(plan.chains):
+        actions = [a for a in plan.rewrites if a.version == version]
+        rows = None if any(a.rows is None for a in actions) else sum(a.rows or 0 for a in actions)
+        table.add_row(
+            str(version),
+            f"{len(actions):,}",
+            _count(rows),
+            size(sum(a.size for a in actions)),
+            "~" + size(sum(a.bytes_out for a in actions)),
+        )
+    console.print(table)
+    if plan.kept:
+        console.print(f"{len(plan.kept)} files are at version {plan.target} already and stay as they are")
+    longest = plan.chains[min(plan.chains)] if plan.target >= max(plan.chains) else plan.chains[max(plan.chains)]
+    for migration in longest.migrations:
+        console.print(f"  {migration.version}  {escape(migration.message)}")
+        if verbose:
+            for operation in migration.operations:
+                console.print(f"       {escape(str(operation))}", style="dim")
+    console.print(
+        f"disk     {size(plan.disk_needed)} beside the data, {size(plan.disk_free)} free; the old files stay as the snapshot"
+    )
+    console.print(f"time     about {duration(plan.seconds)}")
+    console.print(f"publish  {plan.method}: {escape(plan.method_reason)}")
+    console.print("way back rollback restores every byte from the snapshot")
+    for version, chain in sorted(plan.chains.items()):
+        lost = ", ".join(_loss(loss) for loss in chain.losses)
+        downwards = plan.target < version
+        if lost and downwards:
+            console.print(f"         [yellow]lost[/] from {version}: {escape(lost)}")
+        elif not downwards:
+            console.print(f"         downgrade to {version} loses {escape(lost) or 'nothing'}")
+    for path in plan.dropped[:SHOWN]:
+        console.print(f"left out {escape(path)}: it describes bytes that change")
+    _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
+    if verbose:
+        for a in plan.actions:
+            console.print(f"  {a.kind:<8}{a.version} {size(a.size):>10} {escape(a.path)}", style="dim")
+
+
+@_render.register
+def _run(report: RunReport, console: Console, verbose: bool) -> None:
+    if report.run is None:
+        console.print(
+            f"{escape(report.dataset)}: nothing to do, all {report.files.get('kept', 0)} files are at version {report.target}."
+        )
+        _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
+        return
+    if report.proof is not None:
+        good = report.proof.verdict == "proved"
+        ways = ", ".join(f"{count:,} by {way}" for way, count in sorted(report.proof.ways.items()))
+        console.print(f"[bold {'green' if good else 'yellow'}]{report.proof.verdict.capitalize()}[/]: {ways} column checks")
+    origin = ", ".join(f"{count} files from {version}" for version, count in report.origin.items())
+    done = {"upgrade": "upgraded", "downgrade": "downgraded", "rollback": "rolled back"}.get(report.verb, report.verb)
+    at = f" to version {report.target}" if report.target is not None else ""
+    console.print(f"[bold]{escape(report.dataset)}[/] {done}{at}" + (f": {origin}" if origin else ""))
+    if report.rows_in or report.bytes_in:
+        console.print(f"rows     {report.rows_in:,} → {report.rows_out:,}")
+        console.print(f"size     {size(report.bytes_in)} → {size(report.bytes_out)}")
+    if report.seconds:
+        console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
+    console.print(f"run      {report.run}, published by {report.method}")
+    for path, reason in report.losses:
+        console.print(f"[yellow]lost[/]     {escape(path)}: {escape(reason)}")
+    for path in report.dropped[:SHOWN]:
+        console.print(f"left out {escape(path)}: it described bytes that changed")
+    _lines(console, "note", list(report.notes), verbose)
+    _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
+    if report.snapshot:
+        console.print(f"way back instar rollback {escape(report.dataset)}")
+
+
+@_render.register
+def _check(report: CheckReport, console: Console, verbose: bool) -> None:
+    for subject, steps in report.subjects.items():
+        console.print(f"[bold]{escape(subject)}[/]" + ("" if steps else ": one version, no migrations yet"))
+        for step in steps:
+            mark = "[red]✗[/]" if step.problems else "[green]✓[/]"
+            console.print(f"  {mark} {step.version - 1} → {step.version}  {escape(step.message)}")
+            for problem in step.problems:
+                console.print(f"      [red]{escape(problem)}[/]")
+            for path, reason in step.losses:
+                console.print(f"      the way back loses {escape(path)}: {escape(reason)}")
+            if not step.problems:
+                console.print(f"      {step.untouched} of {step.leaves} columns untouched", style="dim")
+    _lines(console, "[red]problem[/]", list(report.problems), True)
+
+
+@_render.register
+def _history(report: HistoryReport, console: Console, verbose: bool) -> None:
+    for entry in report.entries:
+        state = "" if entry.registered else "  [yellow](not registered)[/]"
+        console.print(f"{entry.version:>4}  {escape(entry.message)}{state}")
+        if entry.script and verbose:
+            console.print(f"      {escape(entry.script)}", style="dim")
+        for operation in entry.operations if verbose else ():
+            console.print(f"        {escape(operation)}", style="dim")
+
+
+@_render.register
+def _runs(report: RunsReport, console: Console, verbose: bool) -> None:
+    if not report.runs:
+        console.print(f"{escape(report.dataset)}: no runs yet")
+        return
+    table = _table("run", "what", "status", "started", "by", "way back")
+    for r in report.runs:
+        what = r.verb + (f" to {r.target}" if r.target is not None else "")
+        table.add_row(r.run, what, r.status, r.started[:19].replace("T", " "), escape(f"{r.user}@{r.host}"), escape(r.way_back))
+    console.print(table)
+
+
+@_render.register
+def _stamp(report: StampReport, console: Console, verbose: bool) -> None:
+    console.print(f"{escape(report.dataset)}: {len(report.files)} files recorded as version {report.version}")
+
+
+@_render.register
+def _adopted(report: Adopted, console: Console, verbose: bool) -> None:
+    if report.dataset:
+        console.print(
+            f"Adopted [bold]{escape(report.dataset)}[/]: {report.files} files as version {report.version} of {escape(report.subject)}"
+        )
+    elif report.subject:
+        console.print(f"Registered version {report.version} of [bold]{escape(report.subject)}[/]")
+    else:
+        console.print(f"Made {escape(report.project)}")
+    if report.document:
+        console.print(f"  {escape(report.document)}")
+    _lines(console, "note", list(report.notes), verbose)
+    _lines(console, "[red]does not fit[/]", [f"{p.path}: {p.problem}" for p in report.problems], verbose)
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for header in headers:
+        table.add_column(header.removeprefix(">"), justify="right" if header.startswith(">") else "left", no_wrap=header == "run")
+    return table
+
+
+def _lines(console: Console, label: str, lines: list[str], verbose: bool) -> None:
+    shown = lines if verbose else lines[:SHOWN]
+    for line in shown:
+        console.print(f"{label}: {escape(line)}")
+    if len(lines) > len(shown):
+        console.print(f"… and {len(lines) - len(shown)} more; -v or --json lists all")
+
+
+def _loss(loss: Any) -> str:
+    from instar.formats.path import path_text
+
+    return f"{path_text(loss.path)} ({loss.reason})"
+
+
+def _count(rows: int | None) -> str:
+    return "?" if rows is None else f"{rows:,}"
+
+
+def size(number: float) -> str:
+    """Bytes as people say them, in powers of ten."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(number) < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 10:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,26 @@
+"""`instar current`: the version each dataset is at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from instar.cli.options import opened, verb
+
+EXAMPLES = """
+instar current
+instar current flights
+"""
+
+
+@verb("current", examples=EXAMPLES)
+@click.argument("dataset", required=False)
+@click.pass_obj
+def command(folder: Path, dataset: str | None, as_json: bool, verbose: bool) -> None:
+    """Show the version each dataset is at, in a line; a mixed one shows how many files are at each."""
+    from instar.cli.output import show_current
+
+    project = opened(folder)
+    names = [dataset] if dataset else sorted(project.configuration.datasets)
+    show_current([project.dataset(name).status() for name in names], as_json)

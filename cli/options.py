@@ -1,0 +1,91 @@
+"""What the commands have in common: their options, and how a command finds its project and shows its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from instar.transforms.project import Dataset, Project
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def verb(name: str, *, examples: str = "", negative_numbers: bool = False) -> Callable[[F], click.Command]:
+    """A command with `--json` and `-v`, whose help ends with examples (one a line); `negative_numbers`: -1 is an argument."""
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "ignore_unknown_options": negative_numbers}
+
+    def made(function: F) -> click.Command:
+        shown = "\n".join(f"  {line}" for line in examples.strip().splitlines())
+        function.__doc__ = f"{function.__doc__}\n\n\b\nExamples:\n{shown}\n" if shown else function.__doc__
+        command = click.command(name, context_settings=settings)(function)
+        command.params += [
+            click.Option(["--json", "as_json"], is_flag=True, help="Answer with one JSON object on stdout, nothing else."),
+            click.Option(["-v", "--verbose"], is_flag=True, help="Say more; show the traceback of a fault."),
+        ]
+        return command
+
+    return made
+
+
+def opened(folder: Path) -> Project:
+    """The project that `folder` is in."""
+    from instar.transforms.configuration import find_project
+    from instar.transforms.project import open_project
+
+    return open_project(find_project(folder))
+
+
+def chosen(project: Project, name: str | None) -> Dataset:
+    """The dataset named, or the only one there is."""
+    from instar.formats.errors import UsageError
+
+    if name is not None:
+        return project.dataset(name)
+    names = sorted(project.configuration.datasets)
+    if len(names) == 1:
+        return project.dataset(names[0])
+    raise UsageError(
+        "which dataset? " + (f"There are {', '.join(names)}." if names else "instar.toml has none."),
+        hint="Name one of them." if names else "Adopt a directory with: instar init --from DIR",
+    )
+
+
+def running(function: F) -> F:
+    """The options of the verbs that rewrite data."""
+    for option in (
+        click.option(
+            "--workers", type=click.IntRange(1), metavar="N", help="Processes that work side by side. [default: one a core]"
+        ),
+        click.option("--memory", metavar="SIZE", help="Budget for all of them and DuckDB together, such as 2GB. [default: 1GB]"),
+        click.option(
+            "--proof", type=click.Choice(["auto", "full"]), default="auto", show_default=True, help="full: recompute every column."
+        ),
+        click.option(
+            "--method", type=click.Choice(["exchange", "replace"]), help="How to publish. [default: the best that works here]"
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def run_options(**given: Any) -> Any:
+    """The `Options` of a run, from the command line's."""
+    from instar.transforms.configuration import parse_size
+    from instar.transforms.migrate import Options
+
+    memory = given.pop("memory", None)
+    known = {key: value for key, value in given.items() if value is not None}
+    if memory is not None:
+        known["memory"] = parse_size(memory)
+    return Options(**known)
+
+
+def cores() -> int:
+    """As many workers as this process may use cores."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,101 @@
+"""Reports for people (rich, on stdout) or as JSON; the only place that prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from instar.formats.errors import Collected, InstarError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from instar.transforms.report import StatusReport
+
+
+def show(report: Any, as_json: bool, *, verbose: bool = False) -> None:
+    """One report object."""
+    if as_json:
+        echo_json(report.as_json())
+        return
+    from instar.cli.console import render
+
+    render(_console(), report, verbose=verbose)
+
+
+def show_all(reports: Sequence[Any], as_json: bool, *, one: bool, verbose: bool = False) -> None:
+    """Several reports of a kind; as JSON a list unless `one` was asked for."""
+    if as_json:
+        echo_json(reports[0].as_json() if one else [report.as_json() for report in reports])
+        return
+    for report in reports:
+        show(report, False, verbose=verbose)
+
+
+def show_current(reports: Sequence[StatusReport], as_json: bool) -> None:
+    """A line a dataset."""
+    if as_json:
+        echo_json(
+            [{"dataset": r.dataset, "newest": r.newest, "versions": {str(v.version): v.files for v in r.versions}} for r in reports]
+        )
+        return
+    for r in reports:
+        at = ", ".join(f"version {v.version}" + (f" ({v.files} files)" if len(r.versions) > 1 else "") for v in r.versions)
+        newest = " (newest)" if [v.version for v in r.versions] == [r.newest] else f", newest is {r.newest}"
+        odd = f", {len(r.problems)} files of no known version" if r.problems else ""
+        click.echo(f"{r.dataset}: {at or 'no data files'}{newest if r.versions else ''}{odd}")
+
+
+def show_made(path: Path, then: str, as_json: bool) -> None:
+    """A file that a command wrote for the user to go on with."""
+    if as_json:
+        echo_json({"path": str(path)})
+    else:
+        click.echo(f"Wrote {path}\n{then}")
+
+
+def echo_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} in a report")
+
+
+def error_json(error: InstarError, code: int) -> dict[str, Any]:
+    """What a failure is with `--json`; several collected ones stand under `errors`."""
+    where = {k: v for k, v in (error.where.__dict__ if error.where else {}).items() if v is not None}
+    out: dict[str, Any] = {"message": str(error), "hint": error.hint, "where": where, "exit": code}
+    if isinstance(error, Collected):
+        out["errors"] = [error_json(inner, code) for inner in error.errors]
+    return out
+
+
+SHOWN_ERRORS = 20
+
+
+def show_error(error: InstarError) -> None:
+    """On stderr: what, where, and what to do next."""
+    click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(str(error), err=True)
+    if isinstance(error, Collected):
+        for inner in error.errors[:SHOWN_ERRORS]:
+            click.echo(f"  {inner}", err=True)
+            if inner.hint and inner.hint != error.hint:
+                click.echo(f"    {inner.hint}", err=True)
+        if len(error.errors) > SHOWN_ERRORS:
+            click.echo(f"  … and {len(error.errors) - SHOWN_ERRORS} more; --json lists all", err=True)
+    if error.hint:
+        click.echo(error.hint, err=True)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)

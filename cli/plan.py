@@ -1,0 +1,35 @@
+"""`instar plan`: what an upgrade would do; nothing is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from instar.cli.options import chosen, cores, opened, run_options, running, verb
+
+EXAMPLES = """
+instar plan flights                            to the newest version
+instar plan flights --to 2
+instar plan flights --out plan.json            then: instar upgrade flights --plan plan.json
+"""
+
+
+@verb("plan", examples=EXAMPLES, negative_numbers=True)
+@click.argument("dataset", required=False)
+@click.option("--to", "to", metavar="VERSION", help="A version, +N or -N. [default: the newest]")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan, to apply exactly this one.")
+@running
+@click.pass_obj
+def command(
+    folder: Path, dataset: str | None, to: str | None, out: Path | None, as_json: bool, verbose: bool, **options: object
+) -> None:
+    """State what bringing DATASET to a version would do: files, rows, bytes, disk, time, how it is published, the way back."""
+    from instar.cli.output import show
+
+    options["workers"] = options["workers"] or cores()
+    plan = chosen(opened(folder), dataset).plan(to, options=run_options(**options))
+    if out is not None:
+        out.write_text(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    show(plan, as_json, verbose=verbose)

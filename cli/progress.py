@@ -1,0 +1,53 @@
+"""Progress of long work on stderr: files, rows, MB/s and time left; silent where stderr is not a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from instar.transforms.progress import Progress
+
+
+@contextmanager
+def shown_progress(as_json: bool) -> Iterator[Progress]:
+    """The progress to hand to a run."""
+    from instar.transforms.progress import Silent
+
+    if as_json or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description:>7}"), BarColumn(24), TextColumn("{task.fields[files]} files {task.fields[rows]:>12,} rows"),
+        TransferSpeedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield Shown(bars)
+
+
+class Shown:
+    """A bar a step."""
+
+    def __init__(self, bars: Bars) -> None:
+        self.bars = bars
+        self.task: TaskID | None = None
+        self.done = self.total = self.rows = 0
+
+    def step(self, name: str, *, files: int, size: int) -> None:
+        self.done, self.total, self.rows = 0, files, 0
+        self.task = self.bars.add_task(name, total=max(size, 1), files=f"0/{files}", rows=0)
+
+    def advance(self, *, files: int = 0, rows: int = 0, size: int = 0) -> None:
+        if self.task is None:
+            return
+        self.done += files
+        self.rows += rows
+        self.bars.update(self.task, advance=size, files=f"{self.done}/{self.total}", rows=self.rows)

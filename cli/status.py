@@ -1,0 +1,26 @@
+"""`instar status`: which file is at which version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from instar.cli.options import opened, verb
+
+EXAMPLES = """
+instar status                                  every dataset of the project
+instar status flights --json
+"""
+
+
+@verb("status", examples=EXAMPLES)
+@click.argument("dataset", required=False)
+@click.pass_obj
+def command(folder: Path, dataset: str | None, as_json: bool, verbose: bool) -> None:
+    """Show which files of DATASET are at which version, what is pending, and what is odd. Writes nothing."""
+    from instar.cli.output import show_all
+
+    project = opened(folder)
+    names = [dataset] if dataset else sorted(project.configuration.datasets)
+    show_all([project.dataset(name).status() for name in names], as_json, one=dataset is not None, verbose=verbose)

@@ -1,0 +1,57 @@
+"""`instar upgrade`: bring a dataset to a newer version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from instar.cli.options import chosen, cores, opened, run_options, running, verb
+
+EXAMPLES = """
+instar upgrade flights                         to the newest version
+instar upgrade flights 2
+instar upgrade flights +1
+instar upgrade flights --plan plan.json        exactly what was reviewed, or not at all
+"""
+
+
+@verb("upgrade", examples=EXAMPLES)
+@click.argument("dataset", required=False)
+@click.argument("version", required=False)
+@click.option("--to", "to", metavar="VERSION", help="The same as VERSION.")
+@click.option(
+    "--plan",
+    "plan",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Refuse if anything differs from this plan.",
+)
+@running
+@click.pass_obj
+def command(
+    folder: Path,
+    dataset: str | None,
+    version: str | None,
+    to: str | None,
+    plan: Path | None,
+    as_json: bool,
+    verbose: bool,
+    **options: object,
+) -> None:
+    """Bring every file of DATASET to VERSION (a number or +N; the newest by default) in one pass.
+
+    New files are staged beside the data, proved against the old ones by DuckDB, then published in one step. The old files are the
+    snapshot that `instar rollback` restores. A failed proof publishes nothing.
+    """
+    from instar.cli.output import show
+    from instar.cli.progress import shown_progress
+    from instar.formats.errors import UsageError
+
+    if version is not None and to is not None:
+        raise UsageError("the version is said twice", hint="Say VERSION or --to, not both.")
+    options["workers"] = options["workers"] or cores()
+    with shown_progress(as_json) as progress:
+        report = chosen(opened(folder), dataset).upgrade(
+            version or to, plan=plan, options=run_options(**options), progress=progress
+        )
+    show(report, as_json, verbose=verbose)
