@@ -78,7 +78,7 @@ class Inventory:
     files: tuple[DataFile, ...]
     others: tuple[OtherFile, ...] = ()
     problems: tuple[Remark, ...] = ()
-    warnings: tuple[Remark, ...] = ()
+    warnings: tuple[str, ...] = ()
     partition_keys: tuple[str, ...] = ()
 
     @property
