@@ -1,0 +1,194 @@
+"""Avro's object container files (Avro 1.12, "Object Container Files"): header and blocks, nothing of what the blocks hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import BinaryIO, NoReturn
+
+from ..errors import FileError, Where
+from .codecs import Codec, Garbled, codec_named
+
+MAGIC = b"Obj\x01"
+SCHEMA, CODEC = "avro.schema", "avro.codec"
+SYNC_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Header:
+    """`metadata` in the file's order; `size` is the offset of the first block."""
+
+    metadata: Mapping[str, bytes]
+    sync: bytes
+    size: int
+
+    @property
+    def codec(self) -> Codec:
+        return codec_named(self.metadata.get(CODEC, b"null").decode("utf-8", "replace"))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where a block is: `number` counts from 0, `offset` is that of its row count, `start` that of its data of `size` bytes."""
+
+    number: int
+    offset: int
+    rows: int
+    start: int
+    size: int
+
+
+class Container:
+    """A container file open for reading. Every fault is a FileError with the file, the block and the byte offset."""
+
+    def __init__(self, file: BinaryIO, path: FilePath) -> None:
+        self.file = file
+        self.path = path
+        self.size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        self.header = self._header()
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks in order: only their heads and sync markers are read."""
+        number, offset = 0, self.header.size
+        while offset < self.size:
+            self.file.seek(offset)
+            rows, size = self._long(f"block {number}"), self._long(f"block {number}")
+            start = self.file.tell()
+            if rows < 0 or size < 0:
+                self.fail(f"block {number} says that it holds {rows} records in {size} bytes", offset)
+            if start + size + SYNC_SIZE > self.size:
+                self.fail(f"block {number} is cut off: it needs {start + size + SYNC_SIZE - self.size} more bytes", offset)
+            self.file.seek(start + size)
+            if self.file.read(SYNC_SIZE) != self.header.sync:
+                self.fail(f"block {number} does not end with the file's sync marker", start + size)
+            yield Block(number, offset, rows, start, size)
+            number, offset = number + 1, start + size + SYNC_SIZE
+
+    def stored(self, block: Block) -> bytes:
+        """The block's data as the file has it, compressed."""
+        self.file.seek(block.start)
+        data = self.file.read(block.size)
+        if len(data) != block.size:
+            self.fail(f"block {block.number} is cut off", block.offset)
+        return data
+
+    def data(self, block: Block) -> bytes:
+        """The block's records, decompressed."""
+        codec = self.header.codec
+        try:
+            return codec.decompress(self.stored(block))
+        except Garbled as e:
+            self.fail(f"block {block.number} cannot be decompressed ({codec.name}): {e}", block.start)
+
+    def fail(self, problem: str, offset: int) -> NoReturn:
+        raise FileError(
+            f"{self.path}: {problem} (byte {offset})",
+            hint="The file is truncated or damaged; write it again from its source, or exclude it.",
+            where=Where(file=str(self.path)),
+        )
+
+    # ---- header
+    def _header(self) -> Header:
+        magic = self.file.read(len(MAGIC))
+        if magic != MAGIC:
+            problem = "it is empty" if not self.size else f"it does not begin with Obj\\x01 but with {magic!r}"
+            self.fail(f"this is not an Avro file: {problem}", 0)
+        metadata: dict[str, bytes] = {}
+        while count := self._long("the header"):
+            if count < 0:
+                count = -count
+                self._long("the header")
+            for _ in range(count):
+                key = self._bytes()
+                metadata[self._text(key)] = self._bytes()
+        sync = self._read(SYNC_SIZE, "the header")
+        if SCHEMA not in metadata:
+            self.fail("its header has no avro.schema", 0)
+        header = Header(metadata, sync, self.file.tell())
+        try:
+            header.codec  # noqa: B018  an unknown codec is refused here, before any block
+        except FileError as e:
+            raise FileError(f"{self.path}: {e.message}", hint=e.hint, where=Where(file=str(self.path))) from None
+        return header
+
+    def _text(self, key: bytes) -> str:
+        try:
+            return key.decode()
+        except UnicodeDecodeError:
+            self.fail(f"its header has a key that is not UTF-8: {key[:40]!r}", self.file.tell())
+
+    def _bytes(self) -> bytes:
+        at = self.file.tell()
+        length = self._long("the header")
+        if not 0 <= length <= self.size - self.file.tell():
+            self.fail(f"its header says that {length} bytes follow", at)
+        return self._read(length, "the header")
+
+    # ---- pieces
+    def _read(self, length: int, part: str) -> bytes:
+        data = self.file.read(length)
+        if len(data) != length:
+            self.fail(f"the file ends within {part}", self.size)
+        return data
+
+    def _long(self, part: str) -> int:
+        at = self.file.tell()
+        value = shift = 0
+        while shift < 70:
+            byte = self._read(1, part)[0]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return (value >> 1) ^ -(value & 1)
+            shift += 7
+        self.fail(f"{part} has a number of more than 10 bytes", at)
+
+
+@contextmanager
+def opened(path: FilePath) -> Iterator[Container]:
+    """The file open for reading, its header read.
+
+    Raises:
+        FileError: it cannot be opened, or is no Avro file.
+    """
+    try:
+        file = open(path, "rb")  # noqa: SIM115  closed below; only the opening's own errors are translated
+    except OSError as e:
+        raise FileError(f"{path}: cannot be read: {e.strerror}", hint="Check that it exists and may be read.", where=Where(file=str(path))) from e
+    with file:
+        yield Container(file, path)
+
+
+def long_bytes(value: int) -> bytes:
+    """An int or long as Avro writes it: zigzag, seven bits a byte, the lowest first."""
+    number = (value << 1) ^ (value >> 63)
+    if number < 0x80:
+        return _SHORT[number]
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+_SHORT = tuple(bytes((number,)) for number in range(0x80))
+
+
+def header_bytes(metadata: Mapping[str, bytes], sync: bytes) -> bytes:
+    """Magic, metadata in this order, sync marker."""
+    parts = [MAGIC]
+    if metadata:
+        parts.append(long_bytes(len(metadata)))
+    for key, value in metadata.items():
+        for text in (key.encode(), value):
+            parts += long_bytes(len(text)), text
+    return b"".join((*parts, b"\x00", sync))
+
+
+def block_bytes(rows: int, stored: bytes, sync: bytes) -> bytes:
+    """A whole block; `stored` is its data, compressed."""
+    return b"".join((long_bytes(rows), long_bytes(len(stored)), stored, sync))

@@ -1,0 +1,268 @@
+"""How Avro stores a logical field: primitive or complex type, size, and where null stands in its union.
+
+One place decides it for both the schema document and the bytes, so that a header cannot disagree with its data.
+`Field.extra` keys of this format, all optional:
+
+| key | what it holds |
+|---|---|
+| `avro.type` | the type's object as it was written, without its children |
+| `avro.name` | the full name of a named type |
+| `avro.reference` | a use of a named type after its first: how it spelled the name |
+| `avro.around` | objects around that type which only repeat it (`{"type": {"type": "int"}}`), outermost first |
+| `avro.null` | `{"at": index of null in the union, "node": null as it was written}` |
+| `avro.field` | the record field's own object, type and default left out |
+| `avro.default` | the default: (as it was written, the Python value) |
+| `avro.library` | the named type comes from another registered document |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import SchemaError
+from ..schema import (
+    MISSING,
+    Bool,
+    Bytes,
+    Date,
+    Decimal,
+    Duration,
+    Enum,
+    Field,
+    Fixed,
+    Float,
+    Int,
+    Integer,
+    Json,
+    List,
+    Map,
+    Null,
+    Number,
+    Record,
+    Reference,
+    String,
+    Time,
+    Timestamp,
+    Type,
+    Union,
+    Uuid,
+    type_text,
+)
+
+TYPE, NAME, REFERENCE, AROUND, NULL, FIELD, DEFAULT, LIBRARY = (
+    "avro.type", "avro.name", "avro.reference", "avro.around", "avro.null", "avro.field", "avro.default", "avro.library",
+)  # fmt: skip
+
+_LOGICAL: dict[Type, tuple[str, str]] = {
+    Date(): ("int", "date"),
+    Time("ms"): ("int", "time-millis"),
+    Time("us"): ("long", "time-micros"),
+    Timestamp("ms", "UTC"): ("long", "timestamp-millis"),
+    Timestamp("us", "UTC"): ("long", "timestamp-micros"),
+    Timestamp("ns", "UTC"): ("long", "timestamp-nanos"),
+    Timestamp("ms"): ("long", "local-timestamp-millis"),
+    Timestamp("us"): ("long", "local-timestamp-micros"),
+    Timestamp("ns"): ("long", "local-timestamp-nanos"),
+    Uuid(): ("string", "uuid"),
+}
+_PLAIN: dict[Type, str] = {
+    Null(): "null", Bool(): "boolean", Int(32): "int", Int(64): "long", Float(32): "float", Float(64): "double",
+    String(): "string", Bytes(): "bytes",
+}  # fmt: skip
+PRIMITIVE_TYPES: dict[str, Type] = {name: type for type, name in _PLAIN.items()}
+
+
+def logical_type(node: Mapping[str, Any], base: str) -> Type | None:
+    """The type a `logicalType` attribute means on `base`; None where it is unknown or does not fit, which the specification
+    says to ignore. `duration` has no counterpart and stays the fixed(12) that it is.
+    """
+    name = node.get("logicalType")
+    if name == "decimal" and base in ("bytes", "fixed"):
+        return _decimal(node, base)
+    if name == "uuid" and base == "fixed" and node.get("size") == 16:
+        return Uuid()
+    for type, (stored, known) in _LOGICAL.items():
+        if (stored, known) == (base, name):
+            return type
+    return None
+
+
+def _decimal(node: Mapping[str, Any], base: str) -> Decimal | None:
+    precision, scale = node.get("precision"), node.get("scale", 0)
+    whole = type(precision) is int and type(scale) is int
+    if not whole or precision < 1 or not 0 <= scale <= precision:
+        return None
+    if base == "fixed" and precision > decimal_digits(node["size"]):
+        return None
+    return Decimal(precision, scale)
+
+
+def decimal_digits(size: int) -> int:
+    """The decimal digits that `size` bytes of two's complement always hold: ⌊log₁₀(2^(8·size − 1) − 1)⌋."""
+    return int((8 * size - 1) * 0.30102999566398120) if size > 0 else 0
+
+
+def logical_name(type: Type) -> str | None:
+    """The `logicalType` that says `type`, or None for a type that needs none."""
+    return "decimal" if isinstance(type, Decimal) else _LOGICAL.get(type, ("", None))[1]
+
+
+def storage(field: Field) -> tuple[str, int]:
+    """The Avro type that stores the field's non-null values, and its size (fixed: bytes; enum: symbols; else 0).
+
+    Raises:
+        SchemaError: Avro has no such type; says what to use.
+    """
+    type = field.type
+    written = written_type(field)
+    match type:
+        case Fixed(size):
+            return "fixed", size
+        case Decimal(precision, scale) if 0 <= scale <= precision:
+            size = written.get("size", 0) if written.get("type") == "fixed" else 0
+            return ("fixed", size) if size and decimal_digits(size) >= precision else ("bytes", 0)
+        case Uuid() if written.get("type") == "fixed":
+            return "fixed", 16
+        case Enum(symbols):
+            return "enum", len(symbols)
+        case Record():
+            return "record", 0
+        case List():
+            return "array", 0
+        case Map(_, String()):
+            return "map", 0
+        case Union():
+            return "union", 0
+        case Reference():
+            return "reference", 0
+    if type in _PLAIN:
+        return _PLAIN[type], 0
+    if type in _LOGICAL:
+        return _LOGICAL[type][0], 0
+    raise SchemaError(f"Avro has no type {type_text(type)}", hint=_instead(type))
+
+
+def written_type(field: Field) -> Mapping[str, Any]:
+    """The type's object as the document had it, {} where it was a bare name or there was none."""
+    return field.extra.get(TYPE, {})
+
+
+def _instead(type: Type) -> str:
+    match type:
+        case Int(bits, signed):
+            return f"Use {'int32' if bits < 32 else 'int64' if bits < 64 and not signed else 'decimal(20,0)'}."
+        case Integer():
+            return "Use int64, or decimal(p,0) for longer numbers."
+        case Number():
+            return "Use double, or decimal(p,s)."
+        case Float():
+            return "Use float."
+        case Decimal(precision, _):
+            return f"Avro's scale is between 0 and the precision; use decimal({precision},0)."
+        case Time(unit):
+            return f"Use {'time(ms)' if unit == 's' else 'time(us)'}; Avro has milliseconds and microseconds."
+        case Timestamp("s", zone):
+            return f"Use {type_text(Timestamp('ms', zone and 'UTC'))}; Avro has no seconds."
+        case Timestamp(unit):
+            return f"Use timestamp({unit}, UTC), or timestamp({unit}) for a wall time; Avro keeps no other zone."
+        case Duration():
+            return "Use int64 and say the unit in the field's name."
+        case Map():
+            return "Use map<T>, whose keys are strings, or list<record{key: K, value: T}>."
+        case Json():
+            return "Use string and keep the JSON text in it."
+        case _:
+            return "Use one of Avro's types: bool int32 int64 float double string bytes fixed(n) decimal(p,s) date time timestamp uuid."
+
+
+def default_kept(field: Field) -> bool:
+    """Is the field's default still the one its document had (or still none)?"""
+    written = field.extra.get(DEFAULT)
+    return field.default is MISSING if written is None else repr(written[1]) == repr(field.default)
+
+
+def null_at(field: Field) -> int | None:
+    """Where null stands in the field's union, None for a field that is never null.
+
+    As the document had it; where the field is new, or its default is another one, a value as default puts null last and
+    everything else puts it first, because readers before Avro 1.12 take a default for the first branch.
+    """
+    if not field.nullable or isinstance(field.type, Null):
+        return None
+    branches = len(field.type.branches) if isinstance(field.type, Union) else 1
+    written = field.extra.get(NULL)
+    if written is not None and written["at"] <= branches and (field.default is MISSING or default_kept(field)):
+        return written["at"]
+    return 0 if field.default is MISSING or field.default is None else branches
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a field's bytes are made up. `of`: a record's fields, an array's items, a map's values, a union's branches but null."""
+
+    kind: str
+    size: int = 0
+    null: int | None = None
+    names: tuple[str, ...] = ()
+    of: tuple[Layout, ...] = ()
+    name: str = ""  # of the definition that a reference means
+
+    @property
+    def value(self) -> Layout:
+        """The layout of a value that is not null."""
+        return self if self.null is None else replace(self, null=None)
+
+
+def layout(field: Field) -> Layout:
+    """The field's layout; references stay, to be looked up in the schema's definitions.
+
+    Raises:
+        SchemaError: as `storage`.
+    """
+    kind, size = storage(field)
+    null = null_at(field)
+    match field.type:
+        case Record(fields):
+            return Layout(kind, null=null, names=field.type.names, of=tuple(map(layout, fields)))
+        case List(item) | Map(item):
+            return Layout(kind, null=null, of=(layout(item),))
+        case Union(branches):
+            return Layout(kind, null=null, of=tuple(map(layout, branches)))
+        case Reference(name):
+            return Layout(kind, null=null, name=name)
+        case _:
+            return Layout(kind, size, null)
+
+
+Definitions = Mapping[str, Layout]
+
+
+def layouts(definitions: Mapping[str, Field]) -> dict[str, Layout]:
+    return {name: layout(field) for name, field in definitions.items()}
+
+
+def same_bytes(a: Layout, b: Layout, known_a: Definitions, known_b: Definitions) -> bool:
+    """Do bytes of the one layout mean the same in the other? Names of fields do not matter; recursion is followed once."""
+    seen: set[tuple[str, str]] = set()
+
+    def same(a: Layout, b: Layout) -> bool:
+        if a.null != b.null:
+            return False
+        if a.kind == "reference" or b.kind == "reference":
+            pair = (a.name, b.name)
+            if a.name and b.name:
+                if pair in seen:
+                    return True
+                seen.add(pair)
+            return same(_resolved(a, known_a), _resolved(b, known_b))
+        if (a.kind, a.size, len(a.of)) != (b.kind, b.size, len(b.of)):
+            return False
+        return all(map(same, a.of, b.of))
+
+    return same(a, b)
+
+
+def _resolved(layout: Layout, known: Definitions) -> Layout:
+    return replace(known[layout.name], null=layout.null) if layout.kind == "reference" else layout
