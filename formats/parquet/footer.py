@@ -1,0 +1,227 @@
+"""A Parquet file's footer: read, looked at, changed and written back with every field of it, known or not.
+
+Source of all numbers: the Apache Parquet project's parquet.thrift.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from instar.formats.errors import FileError, Where
+
+from . import thrift
+from .thrift import BINARY, I32, LIST, STRUCT, Struct
+
+MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
+BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTE_ARRAY, FIXED = range(8)
+PHYSICAL = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+REQUIRED, OPTIONAL, REPEATED = range(3)
+CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4_RAW")
+ENCODINGS = ("PLAIN", "GROUP_VAR_INT", "PLAIN_DICTIONARY", "RLE", "BIT_PACKED", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY",
+             "DELTA_BYTE_ARRAY", "RLE_DICTIONARY", "BYTE_STREAM_SPLIT")  # fmt: skip
+
+_CHUNK = {3: {2: True, 3: True, 8: True}}
+_OPENED = {2: True, 4: {1: _CHUNK, 4: True}, 5: True}
+
+
+def get(struct: Struct, number: int, default: Any = None) -> Any:
+    """The value of a field, or `default`."""
+    return struct[number][1] if number in struct else default
+
+
+def items(struct: Struct, number: int) -> list[Any]:
+    """The elements of a list field; none where it is absent."""
+    return struct[number][1][1] if number in struct else []
+
+
+@dataclass(frozen=True)
+class Element:
+    """A schema element with its place in the tree. `leaf` is its ordinal among the leaves, None for a group."""
+
+    struct: Struct
+    path: tuple[bytes, ...]
+    children: tuple[Element, ...]
+    leaf: int | None
+
+    @property
+    def name(self) -> str:
+        return self.path[-1].decode("utf-8", "surrogateescape") if self.path else ""
+
+    @property
+    def repetition(self) -> int:
+        return get(self.struct, 3, REQUIRED)
+
+    @property
+    def physical(self) -> int | None:
+        return get(self.struct, 1)
+
+    def walk(self) -> Iterator[Element]:
+        """This element and all below it, in file order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def leaves(self) -> Iterator[Element]:
+        return (element for element in self.walk() if element.leaf is not None)
+
+
+@dataclass(frozen=True)
+class Footer:
+    """A decoded footer. `struct` is FileMetaData; `start` is where it begins in a file of `size` bytes."""
+
+    struct: Struct
+    root: Element
+    start: int
+    size: int
+
+    @property
+    def row_groups(self) -> list[Struct]:
+        return items(self.struct, 4)
+
+    @property
+    def rows(self) -> list[int]:
+        """The number of rows of each row group."""
+        return [get(group, 3, 0) for group in self.row_groups]
+
+    @property
+    def columns(self) -> tuple[Element, ...]:
+        return self.root.children
+
+    @property
+    def key_values(self) -> dict[bytes, bytes | None]:
+        return {get(pair, 1, b""): get(pair, 2) for pair in items(self.struct, 5)}
+
+    def chunks(self, leaf: int) -> list[Struct]:
+        """The ColumnChunk structs of a leaf, one a row group."""
+        return [items(group, 1)[leaf] for group in self.row_groups]
+
+    def metas(self, leaf: int) -> list[Struct]:
+        """The ColumnMetaData structs of a leaf, one a row group."""
+        return [get(chunk, 3, {}) for chunk in self.chunks(leaf)]
+
+
+def read_footer(path: FilePath) -> Footer:
+    """The footer of a Parquet file.
+
+    Raises:
+        FileError: the file is empty, truncated, encrypted or no Parquet file; or its footer is damaged.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        head = file.read(4)
+        file.seek(max(size - 8, 0))
+        tail = file.read(8)
+        length = checked_length(path, size, head, tail)
+        file.seek(size - 8 - length)
+        return parse_footer(file.read(length), path, size - 8 - length, size)
+
+
+def checked_length(path: FilePath, size: int, head: bytes, tail: bytes) -> int:
+    """The footer's length, from a file's first four and last eight bytes.
+
+    Raises:
+        FileError: as `read_footer`.
+    """
+    where = Where(file=str(path))
+    if size == 0:
+        raise FileError("the file is empty (0 bytes), which no Parquet file is", where=where,
+                        hint="Delete it or write it again: a Parquet file without rows still has a footer.")  # fmt: skip
+    if ENCRYPTED_MAGIC in (head, tail[4:]):
+        raise encrypted(path)
+    if head != MAGIC:
+        raise FileError("not a Parquet file: it does not begin with PAR1", where=where,
+                        hint="Move it out of the dataset, or leave it out with `exclude`.")  # fmt: skip
+    length = int.from_bytes(tail[:4], "little")
+    if size < 12 or tail[4:] != MAGIC:
+        raise FileError("the file is truncated: it does not end with PAR1", where=where,
+                        hint="Its writer did not finish, or a copy broke off; write or copy it again.")  # fmt: skip
+    if not 0 < length <= size - 12:
+        raise FileError(f"the file is damaged: its footer would have {length} of {size} bytes", where=where,
+                        hint="Write or copy it again.")  # fmt: skip
+    return length
+
+
+def encrypted(path: FilePath) -> FileError:
+    return FileError("the file is encrypted", where=Where(file=str(path)),
+                     hint="Instar has no keys: decrypt it first, or leave it out with `exclude`.")  # fmt: skip
+
+
+def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> Footer:
+    """The footer from its bytes.
+
+    Raises:
+        FileError: it is damaged or of an encrypted file.
+    """
+    try:
+        struct, _ = thrift.decode(data, 0, _OPENED)
+        root, used, _ = _tree(items(struct, 2), 0, (), 0)
+        if used != len(items(struct, 2)):
+            raise thrift.ThriftError("the schema's elements do not form one tree")
+    except (thrift.ThriftError, IndexError, KeyError, TypeError, RecursionError) as error:
+        raise FileError(
+            f"the footer is damaged: {error}", hint="Write or copy the file again.", where=Where(file=str(path))
+        ) from None
+    footer = Footer(struct, root, start, size)
+    leaves = sum(1 for _ in root.leaves())
+    if 8 in struct or any(8 in chunk for group in footer.row_groups for chunk in items(group, 1)):
+        raise encrypted(path)
+    if any(len(items(group, 1)) != leaves for group in footer.row_groups):
+        raise FileError("the footer is damaged: a row group does not have one chunk for each column", where=Where(file=str(path)),
+                        hint="Write the file again.")  # fmt: skip
+    return footer
+
+
+def _tree(elements: list[Struct], at: int, above: tuple[bytes, ...], leaf: int, depth: int = 0) -> tuple[Element, int, int]:
+    """The element at `at` with all below it; the next position; the next leaf's ordinal."""
+    struct = elements[at]
+    path = (*above, get(struct, 4, b"")) if depth else ()
+    count = get(struct, 5, 0)
+    if depth and not count and 1 in struct:
+        return Element(struct, path, (), leaf), at + 1, leaf + 1
+    children: list[Element] = []
+    at += 1
+    for _ in range(count):
+        child, at, leaf = _tree(elements, at, path, leaf, depth + 1)
+        children.append(child)
+    return Element(struct, path, tuple(children), None), at, leaf
+
+
+def framed(struct: Struct) -> bytes:
+    """A footer as it stands at a file's end: the struct, its length, the magic."""
+    data = thrift.encode(struct)
+    return data + len(data).to_bytes(4, "little") + MAGIC
+
+
+def replace_footer(path: FilePath, footer: Footer, struct: Struct) -> None:
+    """Writes another footer in place of a file's own. Only for a file that nobody reads yet."""
+    with open(path, "r+b") as file:
+        file.seek(footer.start)
+        file.write(framed(struct))
+        file.truncate()
+
+
+def with_elements(struct: Struct, elements: list[Struct]) -> Struct:
+    return {**struct, 2: (LIST, (STRUCT, elements))}
+
+
+def with_key_values(struct: Struct, pairs: dict[bytes, bytes | None]) -> Struct:
+    """The footer with these key-values, in their order; without the field where there are none."""
+    given = [{1: (BINARY, key)} | ({2: (BINARY, value)} if value is not None else {}) for key, value in pairs.items()]
+    rest = {number: held for number, held in struct.items() if number != 5}
+    return rest | ({5: (LIST, (STRUCT, given))} if given else {})
+
+
+def flat(root: Element) -> list[Struct]:
+    """The tree as the footer's list of elements."""
+    return [element.struct for element in root.walk()]
+
+
+def as_fixed(struct: Struct) -> Struct:
+    """An INT96 schema element as FIXED_LEN_BYTE_ARRAY(12): the same bytes in every encoding both have."""
+    bare = {number: held for number, held in struct.items() if number not in (6, 10)}
+    return {**bare, 1: (I32, FIXED), 2: (I32, 12)}
