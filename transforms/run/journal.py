@@ -1,0 +1,232 @@
+"""The journal of a run: what it did and is about to do, one line of JSON each, on disk before the next step begins."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from instar.formats.errors import RunError
+from instar.transforms.run.effects import Effects
+from instar.transforms.run.unit import Receipt
+
+Method = Literal["exchange", "replace"]
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_run_id(now: datetime) -> str:
+    """Sorts by time, differs within a second: `20261121-210500-1a2b` (UTC)."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+# ---- events
+@dataclass(frozen=True)
+class Planned:
+    """The run exists. `facts` is JSON-able and the caller's: who, host, versions, from, to, plan hash."""
+
+    dataset: str
+    method: Method
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A new file is durable in the stage."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class Proved:
+    """The stage was proved: "proved" or "repeated"."""
+
+    verdict: str
+    files: int
+
+
+@dataclass(frozen=True)
+class PublishBegun:
+    """From here the dataset may change. The inodes of the old and the new tree (exchange) tell later whether it did."""
+
+    method: Method
+    dataset: str
+    old_inode: int
+    new_inode: int
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """A file is about to be replaced; the old one is in the snapshot already. The inodes are of old and new."""
+
+    path: str
+    old_inode: int
+    new_inode: int
+
+
+@dataclass(frozen=True)
+class Removing:
+    """A side file that describes bytes which change is about to go; it is in the snapshot already."""
+
+    path: str
+    old_inode: int
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """The new tree stands in the dataset's place, the old one in the stage's."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The run is done; the snapshot is complete. After RollbackBegun: the rollback is off, the dataset stays published."""
+
+    files: int
+
+
+@dataclass(frozen=True)
+class RollbackBegun:
+    """Somebody wants the old files back. `facts` as in Planned."""
+
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """The dataset is as it was before the run, by somebody's wish."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """A publish that did not come to its end was taken back: the dataset is as it was before the run."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Discarded:
+    """What the run had staged is gone."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run ended with this error."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+Event = (
+    Planned
+    | Staged
+    | Proved
+    | PublishBegun
+    | Replacing
+    | Removing
+    | Exchanged
+    | Published
+    | RollbackBegun
+    | RolledBack
+    | Undone
+    | Discarded
+    | Failed
+)
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+@dataclass(frozen=True)
+class Line:
+    """An event and when it was written (ISO 8601, UTC)."""
+
+    at: str
+    event: Event
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Appends events to one file; the single writer is the coordinator, which holds the dataset's lock."""
+
+    path: Path
+    effects: Effects
+    clock: Clock = system_clock
+
+    def write(self, *events: Event) -> None:
+        """Append the events, in one write, durable when this returns. A line torn by an earlier death is cut off first.
+
+        Raises:
+            RunError: the disk says no.
+        """
+        at = self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        data = b"".join(_encoded(Line(at, event)) for event in events)
+        try:
+            fresh = not self.path.exists()
+            if not fresh:
+                self._cut_torn_line()
+            self.effects.append(self.path, data)
+            if fresh:
+                self.effects.sync_folder(self.path.parent)
+        except OSError as error:
+            raise RunError(
+                f"the journal {self.path} cannot be written: {error.strerror}",
+                hint="Free some space there, or correct its permissions.",
+            ) from error
+
+    def _cut_torn_line(self) -> None:
+        with open(self.path, "rb") as file:
+            size = file.seek(0, 2)
+            if size == 0:
+                return
+            file.seek(-1, 2)
+            if file.read(1) == b"\n":
+                return
+            file.seek(0)
+            whole = file.read().rfind(b"\n") + 1
+        self.effects.truncate(self.path, whole)
+
+
+def read_journal(path: Path) -> tuple[Line, ...]:
+    """All whole lines; a last line without its end was never acknowledged and does not count. No file: no lines.
+
+    Raises:
+        RunError: a whole line cannot be understood.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return ()
+    whole = data[: data.rfind(b"\n") + 1]
+    return tuple(_decoded(line, number, path) for number, line in enumerate(whole.splitlines(), 1))
+
+
+def _encoded(line: Line) -> bytes:
+    fields = asdict(line.event)
+    return json.dumps({"at": line.at, "event": type(line.event).__name__, **fields}).encode("ascii") + b"\n"
+
+
+def _decoded(text: bytes, number: int, path: Path) -> Line:
+    try:
+        fields = json.loads(text)
+        at, kind = fields.pop("at"), _KINDS[fields.pop("event")]
+        if kind is Staged:
+            fields["receipt"] = _receipt(fields["receipt"])
+        return Line(at, kind(**fields))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"line {number} of the journal {path} cannot be understood",
+            hint="It was written by a newer version of Instar, or damaged: use that version, or restore the state folder.",
+        ) from error
+
+
+def _receipt(fields: dict[str, Any]) -> Receipt:
+    versions = tuple((name, version) for name, version in fields.pop("versions"))
+    return Receipt(**{**fields, "versions": versions, "notes": tuple(fields["notes"])})

@@ -1,0 +1,285 @@
+"""Staging: each unit's file is rewritten into the stage by a pure function of the unit, and made durable before it counts."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from instar.formats.errors import Collected, InstarError, RunError, Where
+from instar.formats.format import Format, Rewrite, Rewritten, format_named
+from instar.formats.manifest import content_hash
+from instar.transforms.mapping import Mapping
+from instar.transforms.progress import Progress, Silent
+from instar.transforms.run.effects import Effects, PosixEffects
+from instar.transforms.run.executors import Report, Reporting
+from instar.transforms.run.journal import Journal, Staged
+from instar.transforms.run.publish import disk_error
+from instar.transforms.run.unit import Receipt, Unit
+
+LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "cramjam", "zstandard")
+"""What the bytes of a new file may depend on, besides source and chain."""
+
+_GROUP_FILES, _GROUP_BYTES, _GROUP_SECONDS = 64, 256 << 20, 2.0  # files are made durable in groups of at most this
+_FAILED_FILES = 50  # so many files with errors are enough to know
+
+
+@cache
+def library_versions() -> tuple[tuple[str, str], ...]:
+    """Names and versions of Instar and the libraries that write data."""
+    return tuple((name, metadata.version(name)) for name in LIBRARIES)
+
+
+# ---- one unit, in a worker
+def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None) -> Receipt:
+    """Rewrite one file. The new one is complete under its staged name, or it is not there; making it durable is the caller's.
+
+    Its mode, owner and attributes are the source's. Errors name the file by `unit.path`, and records by their number in the file.
+
+    Raises:
+        FileError, DataError, Collected: from the format or the conversion. RunError: the source changed meanwhile, or the disk
+            says no.
+    """
+    started = time.perf_counter()
+    try:
+        return _staged(unit, report, PosixEffects(), started)
+    except InstarError as error:
+        raise _placed(error, unit.path) from error.__cause__
+    except OSError as error:
+        raise disk_error(f"{unit.path} could not be rewritten", error, Where(file=unit.path)) from error
+
+
+def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Receipt:
+    source, target = Path(unit.source), Path(unit.staged)
+    part = target.with_name(target.name + ".part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.unlink(missing_ok=True)
+    known, source_hash = os.stat(source), content_hash(source)
+    rewritten = _rewritten(unit, source, part, report)
+    now = os.stat(source)
+    if (now.st_size, now.st_mtime_ns, now.st_ino) != (known.st_size, known.st_mtime_ns, known.st_ino):
+        raise RunError(f"{unit.path} changed while it was read", hint="Let its writer finish, then repeat the command.")
+    effects.dress(part, source)
+    effects.replace(part, target)
+    return Receipt(
+        path=unit.path,
+        source_size=known.st_size,
+        source_mtime_ns=known.st_mtime_ns,
+        source_hash=source_hash,
+        chain=unit.chain,
+        versions=library_versions(),
+        rows_in=rewritten.rows_in,
+        rows_out=rewritten.rows_out,
+        size=os.stat(target).st_size,
+        hash=content_hash(target),
+        seconds=time.perf_counter() - started,
+        notes=rewritten.notes,
+    )
+
+
+def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritten:
+    format = format_named(unit.format)
+    mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
+    request = Rewrite(
+        source=source,
+        target=part,
+        convert=counting_rows(_conversion(format, mapping)),
+        source_schema=mapping.source,
+        target_schema=mapping.target,
+        reads=mapping.reads(),
+        carried=mapping.carried(),
+        stamp=unit.stamp,
+        memory=unit.memory,
+        progress=report,
+    )
+    return format.rewrite(request)
+
+
+def _conversion(format: Format, mapping: Mapping) -> Callable[[Any], Any]:
+    if format.shape == "columns":
+        from instar.transforms.evaluate.arrow import compile_batches
+
+        return compile_batches(mapping)
+    from instar.transforms.evaluate.record import compile_records
+
+    return compile_records(mapping, format.values(mapping.source, mapping.target))
+
+
+def counting_rows(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The conversion, with errors whose records are numbered from the file's first, not the batch's."""
+    done = 0
+
+    def converted(batch: Any) -> Any:
+        nonlocal done
+        try:
+            result = convert(batch)
+        except InstarError as error:
+            raise _shifted(error, done) from error.__cause__
+        done += batch.num_rows if hasattr(batch, "num_rows") else len(batch)
+        return result
+
+    return converted
+
+
+def _shifted(error: InstarError, rows: int) -> InstarError:
+    return _mapped(error, lambda where: where if where.row is None else replace(where, row=where.row + rows))
+
+
+def _placed(error: InstarError, path: str) -> InstarError:
+    return _mapped(error, lambda where: replace(where, file=path))
+
+
+def _mapped(error: InstarError, change: Callable[[Where], Where]) -> InstarError:
+    where = change(error.where or Where())
+    if isinstance(error, Collected):
+        return Collected(error.message, hint=error.hint, where=where, errors=[_mapped(each, change) for each in error.errors])
+    return type(error)(error.message, hint=error.hint, where=where)
+
+
+# ---- all units, in the coordinator
+def stage(
+    units: Sequence[Unit], executor: Executor, journal: Journal, effects: Effects, progress: Progress | None = None
+) -> tuple[Receipt, ...]:
+    """Stage all units over the executor; receipts in the units' order, each in the journal and its file durable.
+
+    Progress: rows and source bytes as they pass where the executor can tell, else with each file.
+
+    Raises:
+        Collected: files whose data or form says no, all of them (up to 50). RunError: the disk says no, a worker died, a source
+            changed; no further unit is begun then. What was staged is still there: `abandon` discards it.
+    """
+    tally = _Tally(progress or Silent())
+    group = _Group(journal, effects)
+    receipts: dict[str, Receipt] = {}
+    failures: list[InstarError] = []
+    for unit, future in _finished(units, executor, tally, failures):
+        tally.flush()
+        error = future.exception()
+        if error is None:
+            receipts[unit.path] = receipt = future.result()
+            group.add(receipt, Path(unit.staged))
+            tally.finished(receipt, told=isinstance(executor, Reporting))
+        elif isinstance(error, InstarError):
+            failures.append(error)
+        else:
+            raise error
+    if failures:
+        raise _together(failures)
+    group.flush()
+    return tuple(receipts[unit.path] for unit in units)
+
+
+def _finished(
+    units: Sequence[Unit], executor: Executor, tally: _Tally, failures: Sequence[InstarError]
+) -> Iterator[tuple[Unit, Future[Receipt]]]:
+    """The units with their futures, as they are done; few are under way at a time, and none is begun after a reason to stop."""
+    waiting, running = iter(units), dict[Future[Receipt], Unit]()
+    width = 2 * getattr(executor, "workers", getattr(executor, "_max_workers", os.cpu_count() or 1))
+    try:
+        while True:
+            while len(running) < width and not _enough(failures) and (unit := next(waiting, None)) is not None:
+                running[_submitted(executor, unit, tally)] = unit
+                if any(future.done() for future in running):
+                    break
+            if not running:
+                return
+            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            tally.flush()
+            for future in done:
+                yield running.pop(future), future
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _submitted(executor: Executor, unit: Unit, tally: _Tally) -> Future[Receipt]:
+    if isinstance(executor, Reporting):
+        return executor.submit_reporting(stage_file, unit, tally.add)
+    return executor.submit(stage_file, unit)
+
+
+def _enough(failures: Sequence[InstarError]) -> bool:
+    return len(failures) >= _FAILED_FILES or any(isinstance(failure, RunError) for failure in failures)
+
+
+def _together(failures: Sequence[InstarError]) -> InstarError:
+    """The one error, or all of them; the disk's before the data's, since it ended the run."""
+    stopping = [failure for failure in failures if isinstance(failure, RunError)]
+    if stopping or len(failures) == 1:
+        return (stopping or failures)[0]
+    ordered = sorted(failures, key=lambda failure: (failure.where.file if failure.where else None) or "")
+    more = " or more" if len(failures) >= _FAILED_FILES else ""
+    return Collected(
+        f"{len(failures)}{more} files cannot be migrated: {ordered[0]}",
+        hint=ordered[0].hint,
+        where=ordered[0].where,
+        errors=tuple(each for failure in ordered for each in (failure.errors if isinstance(failure, Collected) else (failure,))),
+    )
+
+
+class _Group:
+    """New files that are made durable together: contents, then names, then the receipts in the journal."""
+
+    def __init__(self, journal: Journal, effects: Effects) -> None:
+        self._journal, self._effects = journal, effects
+        self._waiting: list[tuple[Receipt, Path]] = []
+        self._since = time.monotonic()
+
+    def add(self, receipt: Receipt, staged: Path) -> None:
+        self._waiting.append((receipt, staged))
+        size = sum(each.size for each, _ in self._waiting)
+        if len(self._waiting) >= _GROUP_FILES or size >= _GROUP_BYTES or time.monotonic() - self._since >= _GROUP_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        try:
+            for _, staged in self._waiting:
+                self._effects.sync_file(staged)
+            for folder in _folders(staged for _, staged in self._waiting):
+                self._effects.sync_folder(folder)
+        except OSError as error:
+            raise disk_error("the staged files could not be made durable", error) from error
+        if self._waiting:
+            self._journal.write(*(Staged(receipt) for receipt, _ in self._waiting))
+        self._waiting, self._since = [], time.monotonic()
+
+
+def _folders(staged: Iterable[Path]) -> list[Path]:
+    """The folders that hold the files, and those above them that may be as new: up to the run's."""
+    found: set[Path] = set()
+    for path in staged:
+        for folder in path.parents:
+            found.add(folder)
+            if folder.name == "stage":
+                break
+    return sorted(found, reverse=True)
+
+
+class _Tally:
+    """Brings what workers tell, in whatever thread, to the coordinator's thread."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._thread = progress, threading.get_ident()
+        self._told: deque[tuple[int, int]] = deque()
+
+    def add(self, rows: int, size: int) -> None:
+        self._told.append((rows, size))
+        if threading.get_ident() == self._thread:
+            self.flush()
+
+    def flush(self) -> None:
+        while self._told:
+            rows, size = self._told.popleft()
+            self._progress.advance(rows=rows, size=size)
+
+    def finished(self, receipt: Receipt, told: bool) -> None:
+        rows, size = (0, 0) if told else (receipt.rows_in, receipt.source_size)
+        self._progress.advance(files=1, rows=rows, size=size)

@@ -1,0 +1,204 @@
+"""Where the runs of a dataset keep their state, and what became of each.
+
+    <parent>/.instar/<dataset's name>/   lock
+        runs/<id>/                       plan.json  journal.jsonl  before.json  after.json  report.json  stage/  snapshot/
+
+It lies beside the dataset on the same file system, never inside it, and is the same for every project that uses the dataset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from instar.formats.errors import RunError, UsageError, suggestion
+from instar.transforms.run.effects import Effects
+from instar.transforms.run.journal import (
+    Clock,
+    Discarded,
+    Failed,
+    Journal,
+    Line,
+    Planned,
+    PublishBegun,
+    Published,
+    RollbackBegun,
+    RolledBack,
+    Undone,
+    read_journal,
+    system_clock,
+)
+
+Status = Literal["finished", "failed", "interrupted", "half-published", "rolled back"]
+_E = TypeVar("_E")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run; its name is the run's id."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def stage(self) -> Path:
+        """New files under their names in the dataset; for `exchange` it becomes the whole new tree."""
+        return self.path / "stage"
+
+    @property
+    def snapshot(self) -> Path:
+        """The old tree (`exchange`), or the replaced and removed files of it (`replace`)."""
+        return self.path / "snapshot"
+
+    @property
+    def before(self) -> Path:
+        """The listing of the dataset before the publish."""
+        return self.path / "before.json"
+
+    @property
+    def after(self) -> Path:
+        """The listing of the dataset as the publish makes it."""
+        return self.path / "after.json"
+
+    def staged(self, path: str) -> Path:
+        """Where the new file for `path` (relative to the dataset) is staged."""
+        return self.stage / path
+
+    def open_journal(self, effects: Effects, clock: Clock = system_clock) -> Journal:
+        return Journal(self.journal, effects, clock)
+
+
+@dataclass(frozen=True)
+class State:
+    """The state folder of one dataset."""
+
+    folder: Path
+
+    @classmethod
+    def beside(cls, dataset: Path) -> State:
+        """The default place for a dataset's state; `dataset` is resolved already."""
+        return cls(dataset.parent / ".instar" / dataset.name)
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs"
+
+    def run(self, id: str) -> RunFolder:
+        """The folder of a run that exists.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        if not (self.runs / id).is_dir() or Path(id).name != id:
+            known = [run.id for run in run_folders(self)]
+            raise UsageError(f"there is no run {id!r}", hint=suggestion(id, known) or "This dataset has no runs yet.")
+        return RunFolder(self.runs / id)
+
+
+def begin_run(state: State, id: str, planned: Planned, plan: bytes, effects: Effects, clock: Clock = system_clock) -> RunFolder:
+    """A new run's folder with its plan, an empty stage and the first line of its journal, all durable.
+
+    Raises:
+        RunError: the disk says no.
+    """
+    run = RunFolder(state.runs / id)
+    try:
+        make_folders(run.path, effects)
+        effects.create(run.plan, plan)
+        effects.make_folder(run.stage)
+        run.open_journal(effects, clock).write(planned)
+        effects.sync_folder(run.path)
+        effects.sync_folder(state.runs)
+    except OSError as error:
+        raise RunError(
+            f"the state folder {state.folder} cannot be written: {error.strerror}",
+            hint='Make its parent writable, free some space, or set state = "…" to a folder on the dataset\'s file system.',
+        ) from error
+    return run
+
+
+def make_folders(path: Path, effects: Effects) -> None:
+    """`path` and the folders above it that are missing, their names durable."""
+    if path.is_dir():
+        return
+    make_folders(path.parent, effects)
+    try:
+        effects.make_folder(path)
+    except FileExistsError:
+        return
+    effects.sync_folder(path.parent)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What became of a run. `settled`: nothing of it is left to be undone or discarded."""
+
+    run: RunFolder
+    status: Status
+    settled: bool
+    lines: tuple[Line, ...]
+
+    @property
+    def id(self) -> str:
+        return self.run.id
+
+    @property
+    def begun(self) -> str:
+        """When it began (ISO 8601), "" where it died before it could say so."""
+        return self.lines[0].at if self.lines else ""
+
+    def last(self, kind: type[_E]) -> _E | None:
+        """The last event of a kind, None where there was none."""
+        return next((line.event for line in reversed(self.lines) if isinstance(line.event, kind)), None)
+
+
+def run_folders(state: State) -> tuple[RunFolder, ...]:
+    """The folders of all runs, oldest first."""
+    if not state.runs.is_dir():
+        return ()
+    return tuple(RunFolder(path) for path in sorted(state.runs.iterdir()) if path.is_dir())
+
+
+def list_runs(state: State) -> tuple[RunState, ...]:
+    """All runs, oldest first. A run that is at work just now looks interrupted: the lock tells them apart (`lock.holder`)."""
+    return tuple(run_state(run) for run in run_folders(state))
+
+
+def run_state(run: RunFolder) -> RunState:
+    """What the run's journal says became of it."""
+    lines = read_journal(run.journal)
+    kinds = [type(line.event) for line in lines]
+    status, settled = _status(kinds)
+    return RunState(run, status, settled, lines)
+
+
+def _status(kinds: list[type]) -> tuple[Status, bool]:
+    if RolledBack in kinds:
+        return "rolled back", Discarded in kinds
+    if Published in kinds and kinds.count(Published) > kinds.count(RollbackBegun):
+        return "finished", True
+    if Published in kinds:
+        return "half-published", False
+    if PublishBegun in kinds and Undone not in kinds:
+        return "half-published", False
+    return ("failed" if Failed in kinds else "interrupted"), Discarded in kinds
