@@ -66,15 +66,15 @@ def _shortest_single(value: float) -> str:
     """The text of a 32-bit float: the fewest digits that only it is nearest to, laid out as Python lays out a double."""
     if not math.isfinite(value):
         return repr(value)
-    bits = struct.pack("<f", value)
-    for digits in range(1, 10):
-        text = f"{value:.{digits}g}"
-        try:
-            if struct.pack("<f", float(text)) == bits:
-                break
-        except OverflowError:
-            continue
-    return repr(float(text))
+    bits, texts = struct.pack("<f", value), (f"{value:.{digits}g}" for digits in range(1, 10))
+    return repr(float(next(text for text in texts if _single(text) == bits)))
+
+
+def _single(text: str) -> bytes | None:
+    try:
+        return struct.pack("<f", float(text))
+    except OverflowError:
+        return None
 
 
 def _float_to_text(source: Float, _: String) -> Convert:
@@ -224,8 +224,7 @@ ONLY_NULLS = Rule("nulls only", _never, _sql_null)
 
 _FLOAT_TEXT = Rule("the fewest digits that give the value back: 0.1, 1e+16, nan, -inf", _float_to_text, _sql_float_to_text)
 _INTEGERS = Rule("the digits: 0, -12; not 007, +5, 1e3 or 1_000", _int_to_text, _sql_cast)
-_FROM_FLOAT_TEXT = Rule("the fewest digits that give the value back: 0.1, 1e+16, nan, -inf", _float_to_text, _sql_float_to_text)
-_INTEGERS = Rule("the digits, as an integer is written, in range", _text_to_int, _sql_text_to_int)
+_FROM_INTEGERS = Rule("the digits, as an integer is written, in range", _text_to_int, _sql_text_to_int)
 
 PAIRS: dict[tuple[str, str], Rule] = {
     ("bool", "string"): Rule("true or false", lambda _, __: lambda v: "true" if v else "false", _sql_bool_to_text),

@@ -174,16 +174,12 @@ def _sql_made(count: str, to: Timestamp) -> str:
 
 def _sql_inside(v: str, type: Timestamp) -> str:
     """SQL: is the timestamp within `bounds`? Compared as timestamps, since counting may overflow outside."""
-    last = (
-        "2261-12-31 23:59:59.999999999"
-        if type.unit == "ns"
-        else "9999-12-31 23:59:59" + {"s": "", "ms": ".999", "us": ".999999"}[type.unit]
-    )
-    if type.unit != "ns" and type.zone:
-        last = "9999-12-31 23:59:59.999999"
-    first, zone = "1678-01-01" if type.unit == "ns" else "0001-01-01", "+00" if type.zone else ""
+    years = ("1678", "2261") if type.unit == "ns" else ("0001", "9999")
+    places = 6 if type.zone and type.unit != "ns" else PLACES[type.unit]
+    zone, fraction = "+00" if type.zone else "", f".{'9' * places}" if places else ""
+    first, last = f"{years[0]}-01-01 00:00:00{zone}", f"{years[1]}-12-31 23:59:59{fraction}{zone}"
     kind = sql_scalar(type)
-    return f"{v} BETWEEN CAST('{first} 00:00:00{zone}' AS {kind}) AND CAST('{last}{zone}' AS {kind})"
+    return f"{v} BETWEEN CAST('{first}' AS {kind}) AND CAST('{last}' AS {kind})"
 
 
 def _sql_scaled(count: str, source: str, to: str) -> tuple[str, str]:
@@ -265,9 +261,7 @@ def _sql_in_day(v: str, unit: str) -> str:
 
 def _sql_time_to_text(source: Time, _: String) -> Render:
     """The time of 1970-01-01, printed by strftime: a TIME's own text leaves out the fraction's last zeros."""
-    made = {"s": "make_timestamp(epoch_us({v}))", "ns": "make_timestamp_ns(epoch_ns({v}))"}.get(
-        source.unit, "make_timestamp(epoch_us({v}))"
-    )
+    made = "make_timestamp_ns(epoch_ns({v}))" if source.unit == "ns" else "make_timestamp(epoch_us({v}))"
     layout = "%H:%M:%S" + {"s": "", "ms": ".%g", "us": ".%f", "ns": ".%n"}[source.unit]
     return lambda v: f"CASE WHEN {_sql_in_day(v, source.unit)} THEN strftime({made.replace('{v}', v)}, '{layout}') END"
 
