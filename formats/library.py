@@ -9,6 +9,9 @@ from urllib.parse import urljoin
 
 from .documents import read_document
 
+_ADDRESSES = ("$ref", "$dynamicRef", "$recursiveRef")
+_TYPES = ("type", "items", "values", None)
+
 
 @dataclass(frozen=True)
 class Library:
@@ -20,8 +23,8 @@ class Library:
     def references(self, text: str) -> dict[str, str]:
         """The names that a document uses, by itself or through what it uses, each with its "subject/vN".
 
-        Every text in the document that could be a reference counts as one, in either format's way of completing it: a name too
-        many only ties the document to a version that it does not need.
+        A reference is completed in each way that its format allows: a name too many only ties the document to a version that it
+        does not need.
         """
         found: dict[str, str] = {}
         waiting = [text]
@@ -46,12 +49,20 @@ def own_names(text: str) -> tuple[str, ...]:
 
 
 def _candidates(document: Any) -> set[str]:
-    """The document's texts, as they are, without a fragment, below each `$id` (JSON Schema) and in each namespace (Avro)."""
+    """What the document's references may mean: a `$ref` below each `$id` (JSON Schema), a type's name in each namespace (Avro)."""
     texts = list(_texts(document, None))
     bases = {text for key, text in texts if key == "$id"}
     spaces = {text if key == "namespace" else text.rpartition(".")[0] for key, text in texts if key in ("namespace", "name")}
-    plain = {text.partition("#")[0] for _, text in texts}
-    return plain | {urljoin(base, text) for base in bases for text in plain} | {f"{s}.{text}" for s in spaces if s for text in plain}
+    addresses = {text.partition("#")[0] for key, text in texts if key in _ADDRESSES}
+    types = {text for key, text in texts if key in _TYPES}
+    return addresses | types | {_joined(b, a) for b in bases for a in addresses} | {f"{s}.{t}" for s in spaces for t in types}
+
+
+def _joined(base: str, address: str) -> str:
+    try:
+        return urljoin(base, address)
+    except ValueError:  # a base that is no address
+        return address
 
 
 def _texts(node: Any, key: str | None) -> Iterator[tuple[str | None, str]]:
