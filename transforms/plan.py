@@ -179,19 +179,19 @@ def make_plan(
     work = sum(f.facts.bytes_uncompressed for f in inventory.files if f.path in rewritten and f.facts)
     return Plan(
         dataset=dataset,
-        root=inventory.root,
+        root=inventory.location,
         subject=inventory.subject,
         format=inventory.format,
         target=target,
         actions=tuple(actions),
         chains=chains,
-        dropped=tuple(o.path for o in inventory.others if o.kind == "describes") if rewritten else (),
-        carried_over=sum(o.kind != "describes" for o in inventory.others),
+        dropped=tuple(o.path for o in inventory.describing(rewritten)),
+        carried_over=len(inventory.others) - len(inventory.describing(rewritten)),
         method=method[0],
         method_reason=method[1],
         disk_free=disk_free,
         seconds=seconds(work),
-        warnings=(*inventory.warnings, *warnings),
+        warnings=(*map(str, inventory.warnings), *warnings),
         files={f.path: f for f in inventory.files},
     )
 

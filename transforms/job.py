@@ -1,0 +1,153 @@
+"""A job: one dataset with everything a verb must know of it before looking at its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from instar.formats.dataset import take_inventory
+from instar.formats.discover import resolve_dataset, state_folder
+from instar.formats.errors import MigrationError, UsageError
+from instar.formats.format import Format, format_named
+from instar.formats.inventory import Inventory
+from instar.formats.manifest import Manifest
+from instar.formats.path import path_text
+from instar.formats.registry import Registry
+from instar.formats.schema import Schema
+from instar.transforms.configuration import DatasetSettings
+from instar.transforms.migration import Chain, Migration, make_chain
+from instar.transforms.run.state import State
+
+DEFAULT_MEMORY = 1_000_000_000
+INTERPRETER = 110_000_000
+"""Bytes a process with pyarrow and DuckDB loaded has before it sees data (measured: 95 to 115 MB)."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run. `memory` is one budget in bytes for all processes and DuckDB together; `method` None: the best that works."""
+
+    workers: int = 1
+    memory: int = DEFAULT_MEMORY
+    proof: Literal["auto", "full"] = "auto"
+    method: Literal["exchange", "replace"] | None = None
+
+    @property
+    def unit_memory(self) -> int:
+        """What one file's work may use for its data: a worker's share of the budget, less what any process has."""
+        processes = self.workers + 1 if self.workers > 1 else 1
+        return max(64_000_000, (self.memory - processes * INTERPRETER) // self.workers)
+
+
+@dataclass(frozen=True)
+class Job:
+    """`location` is the dataset's resolved path; `settings` its table in instar.toml."""
+
+    name: str
+    project: Path
+    location: Path
+    settings: DatasetSettings
+    registry: Registry
+    load_migrations: Callable[[], tuple[Migration, ...]]
+
+    @property
+    def subject(self) -> str:
+        return self.settings.subject
+
+    @cached_property
+    def format(self) -> Format:
+        return format_named(self.settings.format)
+
+    @cached_property
+    def migrations(self) -> tuple[Migration, ...]:
+        return self.load_migrations()
+
+    @cached_property
+    def schemas(self) -> dict[int, Schema]:
+        return dict(self.registry.schemas(self.subject))
+
+    @property
+    def newest(self) -> int:
+        return max(self.schemas)
+
+    @property
+    def state(self) -> State:
+        return State(state_folder(self.location, self.settings.state))
+
+    def version(self, asked: int | str | None, *, at: int | None) -> int:
+        """`None` the newest, `3`, `"+1"` and `"-1"` from `at`.
+
+        Raises:
+            UsageError: not a version that is registered.
+        """
+        text = str(self.newest if asked is None else asked).strip()
+        if not text.lstrip("+-").isdigit():
+            raise UsageError(f"{text!r} is not a version", hint="Say a number, +N or -N.")
+        if text[0] in "+-" and at is None:
+            raise UsageError(f"{text} from where? The dataset has no files at a known version", hint="Say the version itself.")
+        number = (at or 0) + int(text) if text[0] in "+-" else int(text)
+        if number not in self.schemas:
+            known = ", ".join(map(str, sorted(self.schemas)))
+            next_ = next((m for m in self.migrations if m.version == number), None)
+            hint = f"Its script is there: register it with `instar register {self.subject}`." if next_ else f"There is {known}."
+            raise UsageError(f"{self.subject} has no version {number}", hint=hint)
+        return number
+
+    def chain(self, from_: int, to: int) -> Chain:
+        """The fused way from one version to another, type-checked with DuckDB.
+
+        Raises:
+            MigrationError: a script does not lead to the registered schema, or the way back would lose what it may not.
+        """
+        chain = make_chain(self.schemas, self.migrations, from_, to, self.settings.format)
+        fatal = [loss for loss in chain.losses if loss.fatal] if to < from_ else []
+        if fatal:
+            lost = "; ".join(f"{path_text(loss.path)} ({loss.reason})" for loss in fatal)
+            raise MigrationError(
+                f"the way back from version {from_} to {to} cannot recover {lost}, and the field must have a value",
+                hint='Give it one in the script\'s `downgrade`, such as downgrade = {"path": "SQL over the new record"}; '
+                "`instar rollback` restores the old files instead.",
+            )
+        return chain
+
+
+def open_job(
+    name: str, project: Path, settings: DatasetSettings, registry: Registry, migrations: Callable[[], tuple[Migration, ...]]
+) -> Job:
+    """Resolve the dataset's path, following a link to it once.
+
+    Raises:
+        UsageError: there is nothing at its path.
+    """
+    return Job(name, project, resolve_dataset(settings.path), settings, registry, migrations)
+
+
+def inventory_of(job: Job, *, manifest: Manifest | None = None) -> Inventory:
+    """Which file is at which version; reads only."""
+    return take_inventory(
+        job.location,
+        job.subject,
+        job.registry,
+        job.settings.format,
+        include=job.settings.include,
+        exclude=job.settings.exclude,
+        manifest=Manifest.load(job.state.folder) if manifest is None else manifest,
+    )
+
+
+def at_version(inventory: Inventory, *, up: bool) -> int | None:
+    """From where +N and -N count: the oldest version there is, for a step down the newest."""
+    versions = [f.version for f in inventory.files if f.version is not None]
+    return (min if up else max)(versions, default=None)
+
+
+def with_options(options: Options, settings: DatasetSettings) -> Options:
+    """The dataset's own memory and workers where the caller left the defaults."""
+    if options.memory == DEFAULT_MEMORY and settings.memory:
+        options = replace(options, memory=settings.memory)
+    if options.workers == 1 and settings.workers:
+        options = replace(options, workers=settings.workers)
+    return options
