@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import FileError, suggestion
+from instar.formats.errors import FileError, suggestion
 
 
 class Garbled(ValueError):

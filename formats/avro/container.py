@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import BinaryIO, NoReturn
 
-from ..errors import FileError, Where
-from .codecs import Codec, Garbled, codec_named
+from instar.formats.avro.codecs import Codec, Garbled, codec_named
+from instar.formats.errors import FileError, Where
 
 MAGIC = b"Obj\x01"
 SCHEMA, CODEC = "avro.schema", "avro.codec"
@@ -138,13 +138,13 @@ class Container:
     def _long(self, part: str) -> int:
         at = self.file.tell()
         value = shift = 0
-        while shift < 70:
-            byte = self._read(1, part)[0]
+        while (byte := self._read(1, part)[0]) > 0x7F:
             value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return (value >> 1) ^ -(value & 1)
             shift += 7
-        self.fail(f"{part} has a number of more than 10 bytes", at)
+            if shift > 63:
+                self.fail(f"{part} has a number of more than 10 bytes", at)
+        value |= byte << shift
+        return (value >> 1) ^ -(value & 1)
 
 
 @contextmanager
@@ -157,7 +157,9 @@ def opened(path: FilePath) -> Iterator[Container]:
     try:
         file = open(path, "rb")  # noqa: SIM115  closed below; only the opening's own errors are translated
     except OSError as e:
-        raise FileError(f"{path}: cannot be read: {e.strerror}", hint="Check that it exists and may be read.", where=Where(file=str(path))) from e
+        raise FileError(
+            f"{path}: cannot be read: {e.strerror}", hint="Check that it exists and may be read.", where=Where(file=str(path))
+        ) from e
     with file:
         yield Container(file, path)
 

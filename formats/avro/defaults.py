@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from decimal import Decimal as Number
 from typing import Any
 
-from ..schema import MISSING, Decimal, Enum, Field, Int, List, Map, Record, Reference, Union, Uuid, field_text
-from .physical import DEFAULT, storage
+from instar.formats.avro.physical import DEFAULT, storage
+from instar.formats.schema import MISSING, Decimal, Enum, Field, Int, List, Map, Record, Reference, Union, Uuid, field_text
 
 Named = Mapping[str, Field]
 

@@ -11,11 +11,23 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from ..errors import SchemaError, suggestion
-from ..schema import Enum, Field, Fixed, List, Map, Null, Record, Reference, Schema, Type, Union
-from .defaults import Misfit, decoded
-from .names import PRIMITIVES, full_name, legal, legal_full, namespace_of, referred
-from .physical import AROUND, DEFAULT, FIELD, LIBRARY, NAME, NULL, PRIMITIVE_TYPES, REFERENCE, TYPE, logical_type, storage
+from instar.formats.avro.defaults import Misfit, decoded
+from instar.formats.avro.names import PRIMITIVES, full_name, legal, legal_full, namespace_of, referred
+from instar.formats.avro.physical import (
+    AROUND,
+    DEFAULT,
+    FIELD,
+    LIBRARY,
+    NAME,
+    NULL,
+    PRIMITIVE_TYPES,
+    REFERENCE,
+    TYPE,
+    logical_type,
+    storage,
+)
+from instar.formats.errors import SchemaError, suggestion
+from instar.formats.schema import Enum, Field, Fixed, List, Map, Null, Record, Reference, Schema, Type, Union
 
 _NAMED = ("record", "error", "enum", "fixed")
 _CHILDREN = ("fields", "items", "values")
@@ -117,7 +129,9 @@ class _Parser:
             return self.union(node, space, place)
         if isinstance(node, dict):
             return self.object(node, space, place)
-        raise _invalid(f"{_shown(node)} is not a schema", place, "A schema is a type's name, an object with a type, or a list (a union).")
+        raise _invalid(
+            f"{_shown(node)} is not a schema", place, "A schema is a type's name, an object with a type, or a list (a union)."
+        )
 
     def name(self, name: str, space: str, place: str) -> Field:
         if name in PRIMITIVE_TYPES:
@@ -150,7 +164,9 @@ class _Parser:
             branch = self.schema(each, space, place)
             name = branch_name(branch)
             if name in seen:
-                raise _invalid(f"the union has two branches {name!r}", place, "Only records, enums and fixed may occur twice, under two names.")
+                raise _invalid(
+                    f"the union has two branches {name!r}", place, "Only records, enums and fixed may occur twice, under two names."
+                )
             seen.add(name)
             if isinstance(branch.type, Null):
                 null = {"at": i, "node": each}
@@ -209,12 +225,16 @@ class _Parser:
     def defined_name(self, kind: str, node: dict[str, Any], space: str, place: str) -> str:
         name, namespace = node.get("name"), node.get("namespace")
         if not isinstance(name, str):
-            raise _invalid(f"the {kind} has {_shown(name) + ' as its' if 'name' in node else 'no'} name", place, "Name it with a string.")
+            raise _invalid(
+                f"the {kind} has {_shown(name) + ' as its' if 'name' in node else 'no'} name", place, "Name it with a string."
+            )
         if not (namespace is None or isinstance(namespace, str)):
             raise _invalid(f"the {kind} {name!r} has {_shown(namespace)} as its namespace", place, "A namespace is a string.")
         full = full_name(name, (namespace or "") if "namespace" in node else None, space)
         if not legal_full(full):
-            raise _invalid(f"{full!r} is not a legal name", place, "Names are letters, digits and _, and do not begin with a digit.")
+            raise _invalid(
+                f"{full!r} is not a legal name", place, "Names are letters, digits and _, and do not begin with a digit."
+            )
         if full in PRIMITIVE_TYPES:
             raise _invalid(f"a type may not be called {full!r}", place, "Rename it or give it a namespace.")
         if full in self.named:
@@ -224,7 +244,9 @@ class _Parser:
     def fields(self, node: dict[str, Any], space: str, full: str) -> tuple[Field, ...]:
         given = node.get("fields")
         if not isinstance(given, list):
-            raise _invalid(f"the record has {_shown(given) + ' as its' if 'fields' in node else 'no'} fields", full, "Give it a list.")
+            raise _invalid(
+                f"the record has {_shown(given) + ' as its' if 'fields' in node else 'no'} fields", full, "Give it a list."
+            )
         out: dict[str, Field] = {}
         for i, each in enumerate(given):
             field = self.field(each, space, full, i)
@@ -239,7 +261,9 @@ class _Parser:
             raise _invalid(f"field {i + 1} is not an object with a name", full, "A field has at least a name and a type.")
         place = f"{full}.{name}"
         if not legal(name):
-            raise _invalid(f"{name!r} is not a legal field name", place, "Names are letters, digits and _, and do not begin with a digit.")
+            raise _invalid(
+                f"{name!r} is not a legal field name", place, "Names are letters, digits and _, and do not begin with a digit."
+            )
         if "type" not in node:
             raise _invalid("the field has no type", place, "A field has at least a name and a type.")
         if node.get("order", "ascending") not in ("ascending", "descending", "ignore"):
@@ -266,18 +290,24 @@ def _symbols(node: dict[str, Any], full: str) -> tuple[str, ...]:
         raise _invalid("the enum has no list of symbols", full, 'Give it "symbols": ["A", "B"].')
     for symbol in symbols:
         if not isinstance(symbol, str) or not legal(symbol):
-            raise _invalid(f"{_shown(symbol)} is not a legal symbol", full, "Symbols are made of letters, digits and _, as names are.")
+            raise _invalid(
+                f"{_shown(symbol)} is not a legal symbol", full, "Symbols are made of letters, digits and _, as names are."
+            )
     if len(set(symbols)) < len(symbols):
         raise _invalid("the enum has a symbol twice", full, "Each symbol may occur once.")
     if "default" in node and node["default"] not in symbols:
-        raise _invalid(f"the default {_shown(node['default'])} is not a symbol of the enum", full, suggestion(str(node["default"]), symbols))
+        raise _invalid(
+            f"the default {_shown(node['default'])} is not a symbol of the enum", full, suggestion(str(node["default"]), symbols)
+        )
     return tuple(symbols)
 
 
 def _size(node: dict[str, Any], full: str) -> int:
     size = node.get("size")
     if type(size) is not int or size < 0:
-        raise _invalid(f"the fixed has {_shown(size) + ' as its' if 'size' in node else 'no'} size", full, "Its size is a number of bytes.")
+        raise _invalid(
+            f"the fixed has {_shown(size) + ' as its' if 'size' in node else 'no'} size", full, "Its size is a number of bytes."
+        )
     return size
 
 

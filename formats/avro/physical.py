@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import SchemaError
-from ..schema import (
+from instar.formats.errors import SchemaError
+from instar.formats.schema import (
     MISSING,
     Bool,
     Bytes,
@@ -174,7 +174,7 @@ def _instead(type: Type) -> str:
         case Json():
             return "Use string and keep the JSON text in it."
         case _:
-            return "Use one of Avro's types: bool int32 int64 float double string bytes fixed(n) decimal(p,s) date time timestamp uuid."
+            return "Use one of Avro's: bool int32 int64 float double string bytes fixed(n) decimal(p,s) date time(u) timestamp(u) uuid."
 
 
 def default_kept(field: Field) -> bool:

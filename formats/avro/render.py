@@ -6,11 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import SchemaError
-from ..schema import MISSING, Enum, Field, Fixed, List, Map, Null, Record, Reference, Schema, Type, Union, Uuid, children
-from .defaults import Misfit, encoded
-from .names import legal, legalised, named_attributes, namespace_of, reference, referred, unique
-from .physical import (
+from instar.formats.avro.defaults import Misfit, encoded
+from instar.formats.avro.names import legal, legalised, named_attributes, namespace_of, reference, referred, unique
+from instar.formats.avro.physical import (
     AROUND,
     DEFAULT,
     FIELD,
@@ -28,6 +26,23 @@ from .physical import (
     same_bytes,
     storage,
     written_type,
+)
+from instar.formats.errors import SchemaError
+from instar.formats.schema import (
+    MISSING,
+    Enum,
+    Field,
+    Fixed,
+    List,
+    Map,
+    Null,
+    Record,
+    Reference,
+    Schema,
+    Type,
+    Union,
+    Uuid,
+    children,
 )
 
 
@@ -281,5 +296,3 @@ def _names(schema: Schema) -> Iterator[str]:
         if name:
             yield name
         todo += [child for _, child in children(field.type)]
-
-
