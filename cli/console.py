@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from instar.transforms.operations.text import operation_text
 from instar.transforms.plan import Plan
 from instar.transforms.report import Adopted, CheckReport, HistoryReport, RunReport, RunsReport, StampReport, StatusReport
 
@@ -80,7 +81,7 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
         console.print(f"  {migration.version}  {escape(migration.message)}")
         if verbose:
             for operation in migration.operations:
-                console.print(f"       {escape(str(operation))}", style="dim")
+                console.print(f"       {escape(operation_text(operation))}", style="dim")
     console.print(
         f"disk     {size(plan.disk_needed)} beside the data, {size(plan.disk_free)} free; the old files stay as the snapshot"
     )

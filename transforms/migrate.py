@@ -19,11 +19,13 @@ from instar.formats.inventory import Inventory
 from instar.formats.path import path_text
 from instar.transforms.estimate import estimate_bytes, estimate_seconds
 from instar.transforms.job import Job, Options, at_version, inventory_of, with_options
-from instar.transforms.remember import remember_versions
+from instar.transforms.migration import Chain
+from instar.transforms.partitions import refuse_partitions
 from instar.transforms.plan import Plan, by_version, make_plan, refuse_changed
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.provenance import Provenance, provenance
+from instar.transforms.remember import remember_versions
 from instar.transforms.report import Proof, RunReport
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
@@ -163,7 +165,7 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
 
     Raises:
         DatasetError: the inventory has problems; all are named. UsageError: no such version, or it is in the other direction.
-        MigrationError: a chain does not type-check. FileError: a file holds what a rewrite would lose and `fidelity.allow` does not name.
+        MigrationError: a chain does not type-check. FileError: a file holds what a rewrite would lose.
     """
     import shutil
 
@@ -267,7 +269,7 @@ def prove(staged: StagedRun) -> ProvedRun:
     proofs: list[FileProof] = []
     with run.watch.step("prove"):
         tasks = {
-            unit.path: executor.submit(prove_file, unit, receipts[unit.path], level=run.options.proof) for unit in staged.units
+            unit.path: run.executor.submit(prove_file, unit, receipts[unit.path], level=run.options.proof) for unit in staged.units
         }
         for path, task in tasks.items():
             proofs.append(task.result())
@@ -343,13 +345,13 @@ def nothing_to_do(job: Job, plan: Plan, verb: str, origin: Provenance, watch: St
 
 
 # ---- refusals
-def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> Any:
-    """The chain, type-checked by DuckDB; no operation of it may name a partition column."""
+def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> Chain:
+    """The chain, type-checked by DuckDB; no operation of it may name a partition key."""
     from instar.transforms.evaluate.sql import verify_types
-    from instar.transforms.partitions import refuse_partitions
 
+    low, high = sorted((version, target))
+    refuse_partitions([m for m in job.migrations if low < m.version <= high], job.schemas, inventory.partition_keys)
     chain = job.chain(version, target)
-    refuse_partitions(chain, inventory.partition_keys, job.schemas[version])
     verify_types(chain.mapping)
     return chain
 

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from instar.formats.errors import MigrationError
 from instar.formats.path import parse_path
 from instar.formats.schema import Schema
-from instar.transforms.migration import Chain
+from instar.transforms.migration import Migration
+from instar.transforms.operations.text import operation_text
 
 
-def refuse_partitions(chain: Chain, keys: Sequence[str], schema: Schema) -> None:
-    """
+def refuse_partitions(migrations: Iterable[Migration], schemas: Mapping[int, Schema], keys: Sequence[str]) -> None:
+    """`keys` are the partition keys in a dataset's folder names; a column of that name inside the files may be changed.
+
     Raises:
-        MigrationError: an operation brings in, or speaks of, a name that the dataset's folders have as a partition key. A column
-            of that name which stands in the files, too, may be spoken of.
+        MigrationError: an operation names, or would bring in, a column that only the folders' names have.
     """
-    columns = set(schema.record.names)
-    for migration in chain.migrations:
+    for migration in migrations:
+        before = schemas.get(migration.version - 1)
+        columns = set(before.record.names) if before else set()
         for operation in migration.operations:
-            for name in _top_level_names(operation):
-                if name in keys and name not in columns:
-                    raise MigrationError(
-                        f"{migration.path}: {operation} names the partition key {name!r}, which is in the folders' names ({name}=…), not in the files",
-                        hint="Folders are not renamed or rewritten by a migration; give the column another name.",
-                    )
-            for name in _introduced(operation):
-                if name in keys and name not in columns:
-                    raise MigrationError(
-                        f"{migration.path}: {operation} would make a column {name!r} beside the partition key of that name",
-                        hint="Readers would see two values for one name; give the column another name.",
-                    )
+            for name in sorted(set(_named(operation)) & set(keys) - columns):
+                raise MigrationError(
+                    f"{migration.path}: {operation_text(operation)} names {name!r}, a partition key: "
+                    f"it is in the folders' names ({name}=…), not in the files",
+                    hint="A migration does not touch folders' names; give the column another name, or leave the operation out.",
+                )
 
 
-def _top_level_names(operation: object) -> list[str]:
-    path = getattr(operation, "path", None)
-    return [str(parse_path(path)[0])] if isinstance(path, str) and path else []
-
-
-def _introduced(operation: object) -> list[str]:
-    to = getattr(operation, "to", None)
-    if not isinstance(to, str) or type(operation).__name__.lower() not in ("rename", "move"):
-        return []
-    inside = "." in getattr(operation, "path", "") and type(operation).__name__.lower() == "rename"
-    return [] if inside else [str(parse_path(to)[0])]
+def _named(operation: object) -> Iterator[str]:
+    """The top-level names that an operation speaks of or brings in."""
+    path, to = getattr(operation, "path", None), getattr(operation, "to", None)
+    if not isinstance(path, str):
+        return
+    steps = parse_path(path)
+    yield str(steps[0])
+    kind = type(operation).__name__
+    if isinstance(to, str) and (kind == "Move" or (kind == "Rename" and len(steps) == 1)):
+        yield str(parse_path(to)[0]) if kind == "Move" else to

@@ -13,6 +13,7 @@ from instar.formats.errors import UsageError
 from instar.formats.inventory import DataFile, Inventory
 from instar.formats.path import path_text
 from instar.transforms.migration import Chain
+from instar.transforms.operations.text import operation_text
 
 
 @dataclass(frozen=True)
@@ -216,5 +217,8 @@ def refuse_changed(plan: Plan, saved: Mapping[str, Any]) -> None:
 
 
 def _chain_json(version: int, chain: Chain) -> dict[str, Any]:
-    steps = [{"version": m.version, "message": m.message, "operations": [str(o) for o in m.operations]} for m in chain.migrations]
+    steps = [
+        {"version": m.version, "message": m.message, "operations": [operation_text(o) for o in m.operations]}
+        for m in chain.migrations
+    ]
     return {"from": version, "to": chain.to_version, "hash": chain.hash, "migrations": steps}

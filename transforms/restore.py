@@ -1,0 +1,71 @@
+"""The other verbs that write: `rollback` (the old files, exactly) and `stamp` (a person's answer, in the manifest)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from instar.formats.dataset import stamp_files
+from instar.formats.manifest import Manifest
+from instar.transforms.job import Job, inventory_of
+from instar.transforms.migrate import Stopwatch, holding
+from instar.transforms.provenance import provenance
+from instar.transforms.remember import remember_rolled_back
+from instar.transforms.report import RunReport, StampReport
+from instar.transforms.run.effects import PosixEffects
+from instar.transforms.run.journal import Planned, Staged
+from instar.transforms.run.rollback import rollback
+
+
+def restore(job: Job) -> RunReport:
+    """Take the last published run back: every file as it was, byte for byte.
+
+    Raises:
+        RunError: files were added, changed or removed since; all are named. UsageError: there is no run to roll back.
+    """
+    effects, watch, origin = PosixEffects(), Stopwatch(), provenance(job.project, "rollback")
+    with holding(job, "rollback", effects), watch.step("rollback"):
+        facts = {key: value for key, value in asdict(origin).items() if key != "versions"}
+        run = rollback(job.state, effects, facts=facts)
+        remember_rolled_back(job, run)
+    planned = run.last(Planned)
+    receipts = [line.event.receipt for line in run.lines if isinstance(line.event, Staged)]
+    return RunReport(
+        verb="rollback",
+        status="done",
+        run=run.id,
+        dataset=job.name,
+        subject=job.subject,
+        origin={str(planned.facts["to"]): len(receipts)} if planned else {},
+        target=None,
+        files={"restored": len(receipts)},
+        rows_in=sum(r.rows_out for r in receipts),
+        rows_out=sum(r.rows_in for r in receipts),
+        bytes_in=sum(r.size for r in receipts),
+        bytes_out=sum(r.source_size for r in receipts),
+        bytes_planned=sum(r.source_size for r in receipts),
+        seconds=watch.seconds,
+        proof=None,
+        method=planned.method if planned else "",
+        snapshot=None,
+        provenance=origin,
+        plan=json.loads(run.run.plan.read_text(encoding="utf-8")),
+    )
+
+
+def stamp(job: Job, version: int, files: tuple[str, ...]) -> StampReport:
+    """Record that files are at a version; refuses one that does not fit it.
+
+    Raises:
+        DatasetError: a file does not fit. UsageError: no such version or file.
+    """
+    job.version(version, at=None)
+    effects = PosixEffects()
+    with holding(job, "stamp", effects):
+        inventory = inventory_of(job)
+        manifest = Manifest.load(job.state.folder)
+        stamped = stamp_files(inventory, job.registry, version, files, manifest=manifest)
+        stamped.save(job.state.folder)
+    named = tuple(str(Path(f)) for f in files) or tuple(f.path for f in inventory.files)
+    return StampReport(job.name, version, named)
