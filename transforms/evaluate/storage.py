@@ -1,0 +1,111 @@
+"""One logical type in two Arrow forms: dictionary, large, view, fixed-size, run-end, uuid and the plain ones, either way."""
+
+from __future__ import annotations
+
+import uuid
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+is_ = pa.types
+
+
+def stored(array: pa.Array, type: pa.DataType) -> pa.Array:
+    """The same values in another Arrow form of the same logical type; the very array where it is that form already.
+
+    Records and maps are matched by position, so names may differ.
+
+    Raises:
+        pa.ArrowInvalid: the form cannot hold a value (a decimal's digits, a fixed-size list's length).
+    """
+    if array.type.equals(type, check_metadata=True):
+        return array
+    if isinstance(array, pa.ExtensionArray):
+        return stored(_text_of_uuids(array) if isinstance(array.type, pa.UuidType) else array.storage, type)
+    if isinstance(type, pa.BaseExtensionType):
+        made = _uuids_of_text(array) if isinstance(type, pa.UuidType) and not is_.is_fixed_size_binary(array.type) else array
+        return pa.ExtensionArray.from_storage(type, stored(made, type.storage_type))
+    if is_.is_dictionary(array.type):
+        return stored(array.dictionary_decode(), type)
+    if is_.is_dictionary(type):
+        return stored(array, type.value_type).dictionary_encode().cast(type)
+    if is_.is_run_end_encoded(array.type):
+        return stored(pc.run_end_decode(array), type)
+    if is_.is_struct(type):
+        return struct_of([stored(pc.struct_field(array, i), f.type) for i, f in enumerate(type)], list(type), array)
+    if is_.is_map(type) or is_list(type):
+        return relisted(array, stored_items(array, type), type)
+    if is_.is_float16(type) or is_.is_float16(array.type):
+        return array.cast(pa.float32()).cast(type)
+    return array.cast(type)
+
+
+def struct_of(children: list[pa.Array], fields: list[pa.Field], like: pa.Array | None, length: int = 0) -> pa.Array:
+    """A struct array that is null where `like` is; `like` may be of any type, None for "never null"."""
+    size = length if like is None else len(like)
+    mask = pc.is_null(like) if like is not None and like.null_count else None
+    if not children:
+        flags = [False] * size if mask is None else mask.to_pylist()
+        return pa.array([None if gone else {} for gone in flags], pa.struct([]))
+    return pa.StructArray.from_arrays(children, fields=fields, mask=mask)
+
+
+def is_list(type: pa.DataType) -> bool:
+    return (
+        is_.is_list(type)
+        or is_.is_large_list(type)
+        or is_.is_fixed_size_list(type)
+        or is_.is_list_view(type)
+        or is_.is_large_list_view(type)
+    )
+
+
+def items_of(array: pa.Array) -> pa.Array:
+    """The items of every list that is not null, end to end; a map's are its entries."""
+    return (as_lists(array) if is_.is_map(array.type) else array).flatten()
+
+
+def as_lists(maps: pa.MapArray) -> pa.ListArray:
+    """The maps as lists of entries: the same buffers, read as the type they have the layout of."""
+    entries = pa.StructArray.from_arrays([maps.keys, maps.items], fields=[maps.type.key_field, maps.type.item_field])
+    type = pa.list_(pa.field("entries", entries.type, nullable=False))
+    return pa.Array.from_buffers(type, len(maps), maps.buffers()[:2], offset=maps.offset, children=[entries])
+
+
+def lengths_of(array: pa.Array) -> pa.Array:
+    """How many items each list or map has, null where it is null."""
+    return pc.list_value_length(as_lists(array) if is_.is_map(array.type) else array)
+
+
+def stored_items(array: pa.Array, type: pa.DataType) -> pa.Array:
+    """The items in the form that lists of `type` have."""
+    items = items_of(array)
+    if is_.is_map(type):
+        entries = pa.struct([type.key_field, type.item_field])
+        return struct_of([stored(items.field(i), f.type) for i, f in enumerate(entries)], list(entries), None, len(items))
+    return stored(items, type.value_type)
+
+
+def relisted(array: pa.Array, items: pa.Array, type: pa.DataType) -> pa.Array:
+    """Lists (or maps) of `type` with the lengths and nulls of `array` and other items; a map's are entries."""
+    large = is_.is_large_list(type) or is_.is_large_list_view(type)
+    lengths = pc.fill_null(lengths_of(array), 0).cast(pa.int64() if large else pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], lengths.type), pc.cumulative_sum(lengths)])
+    mask = pc.is_null(array) if array.null_count else None
+    if is_.is_map(type):
+        return pa.MapArray.from_arrays(offsets, items.field(0), items.field(1), type=type, mask=mask)
+    if is_.is_list_view(type) or is_.is_large_list_view(type):
+        kind = pa.LargeListViewArray if large else pa.ListViewArray
+        return kind.from_arrays(offsets[:-1], lengths, items, type=type, mask=mask)
+    if is_.is_fixed_size_list(type):
+        return pa.ListArray.from_arrays(offsets, items, type=pa.list_(type.value_field), mask=mask).cast(type)
+    kind = pa.LargeListArray if large else pa.ListArray
+    return kind.from_arrays(offsets, items, type=type, mask=mask)
+
+
+def _text_of_uuids(array: pa.ExtensionArray) -> pa.Array:
+    return pa.array([None if v is None else str(v) for v in array.to_pylist()], pa.string())
+
+
+def _uuids_of_text(array: pa.Array) -> pa.Array:
+    return pa.array([None if v is None else uuid.UUID(v).bytes for v in array.to_pylist()], pa.binary(16))
