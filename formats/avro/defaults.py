@@ -56,7 +56,7 @@ def _decoded(written: Any, field: Field, named: Named) -> Any:
         return _from_bytes(_bytes(written, size if kind == "fixed" else None), type)
     if not _fits(written, kind):
         raise Misfit(f"{written!r} is not {_article(field_text(field))}")
-    return float(written) if kind in ("float", "double") else written
+    return _as_float(written) if kind in ("float", "double") else written
 
 
 def _field_value(written: dict[str, Any], field: Field, named: Named) -> Any:
@@ -93,7 +93,7 @@ def _fits(written: Any, kind: str) -> bool:
             return False
 
 
-def _as_float(number: int | float) -> float:
+def _as_float(number: Any) -> float:
     try:
         return float(number)
     except OverflowError:

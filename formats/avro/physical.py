@@ -91,8 +91,7 @@ def logical_type(node: Mapping[str, Any], base: str) -> Type | None:
 
 def _decimal(node: Mapping[str, Any], base: str) -> Decimal | None:
     precision, scale = node.get("precision"), node.get("scale", 0)
-    whole = type(precision) is int and type(scale) is int
-    if not whole or precision < 1 or not 0 <= scale <= precision:
+    if type(precision) is not int or type(scale) is not int or precision < 1 or not 0 <= scale <= precision:
         return None
     if base == "fixed" and precision > decimal_digits(node["size"]):
         return None
@@ -174,7 +173,7 @@ def _instead(type: Type) -> str:
         case Json():
             return "Use string and keep the JSON text in it."
         case _:
-            return "Use one of Avro's: bool int32 int64 float double string bytes fixed(n) decimal(p,s) date time(u) timestamp(u) uuid."
+            return "Use one of Avro's: bool int32 int64 float double string bytes fixed(n) decimal(p,s) date time(u) uuid …"
 
 
 def default_kept(field: Field) -> bool:

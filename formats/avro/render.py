@@ -91,7 +91,7 @@ class _Renderer:
 
     # ---- one field's type
     def type(self, field: Field, space: str, doc: str | None, wanted: str) -> Any:
-        """`doc`: of a named type, where the logical schema models it (the root's, a definition's). `wanted`: a name for a new type."""
+        """`doc`: of a named type where a Field has it (the root's, a definition's). `wanted`: a name for a new type."""
         if field.optional:
             raise self.refused(field, "Avro has no optional fields", "Make it nullable: each record of Avro has all its fields.")
         if isinstance(field.type, Union):
