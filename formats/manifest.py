@@ -97,10 +97,11 @@ def content_hash(path: FilePath) -> str:
     return digest.hexdigest()
 
 
-def entry(root: FilePath, path: str, *, version: int, how: Origin, document: str) -> Entry:
+def entry(root: FilePath | str, path: str, *, version: int, how: Origin, document: str) -> Entry:
     """The entry for a file as it is now; reads it whole."""
-    before = (root / path).stat()
-    return Entry(path, before.st_size, before.st_mtime_ns, content_hash(root / path), version, how, document)
+    file = FilePath(root) / path
+    before = file.stat()
+    return Entry(path, before.st_size, before.st_mtime_ns, content_hash(file), version, how, document)
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

@@ -1,0 +1,213 @@
+"""Taking the inventory of a dataset: list it, look into every file, say which version each is at. Reads only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+
+from .detect import Verdict, Versions, judge, judge_records
+from .discover import Found, list_dataset, resolve_dataset
+from .errors import Collected, DatasetError, InstarError, Where
+from .fingerprint import misfits
+from .format import FileFacts, Format, Stamp, format_named
+from .inventory import DataFile, Inventory, OtherFile, Remark
+from .manifest import Entry, Manifest, entry
+from .partitions import disagreement, partition_keys, partitions_of
+from .recognise import recognise
+from .registry import Registry
+from .schema import Schema
+
+Progress = Callable[[int, int], None]
+
+
+def take_inventory(
+    root: FilePath,
+    subject: str,
+    registry: Registry,
+    format: str,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    manifest: Manifest | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Inventory:
+    """Which files a dataset holds, at which version each is, and everything that is odd about it.
+
+    What is wrong with a file is in the inventory, not raised: nothing hides another. `workers` threads read headers and footers;
+    `progress` is told (files done, files in all).
+
+    Raises:
+        UsageError: there is no dataset. RegistryError: no such subject. DatasetError: a table format owns the directory, or it
+            cannot be listed.
+    """
+    listing = list_dataset(resolve_dataset(root), include=include, exclude=exclude)
+    examiner = _Examiner(listing.root, Versions.of(registry, subject), format_named(format), manifest or Manifest())
+    threads = workers or min(8, os.cpu_count() or 1)
+    seen: list[_Seen] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for result in pool.map(examiner.examine, listing.files):
+            seen.append(result)
+            if progress:
+                progress(len(seen), len(listing.files))
+    files = tuple(s.file for s in seen if s.file)
+    others = sorted([*listing.others, *(s.other for s in seen if s.other)], key=lambda other: other.path)
+    remarks = [*listing.problems, *(s.problem for s in seen if s.problem)]
+    warnings = [s.warning for s in seen if s.warning]
+    if not files:
+        warnings.append(f"{listing.location} holds no {format} files")
+    return Inventory(
+        listing.location,
+        listing.root,
+        subject,
+        format,
+        files,
+        tuple(others),
+        tuple(sorted(remarks, key=lambda remark: remark.path)),
+        tuple(warnings),
+        partition_keys(file.partitions for file in files),
+    )
+
+
+def stamp_files(
+    inventory: Inventory, manifest: Manifest, registry: Registry, version: int, paths: Iterable[str] = ()
+) -> tuple[Manifest, tuple[str, ...]]:
+    """A person's answer: these files are at that version. The new manifest, and the files it speaks of; nothing is written.
+
+    Without `paths`, every file that fits the version.
+
+    Raises:
+        UsageError: a path that is no data file of the dataset. RegistryError: no such version.
+        DatasetError: a named file does not fit the version (Collected where several do not), or no file at all does.
+    """
+    schema = registry.schema(inventory.subject, version)
+    document = registry.fingerprint(inventory.subject, version)
+    format = format_named(inventory.format)
+    named = [inventory.file(path) for path in paths]
+    why = {file.path: _misfit(inventory.root / file.path, file, schema, format) for file in named or inventory.files}
+    bad = [_does_not_fit(path, version, problem) for path, problem in why.items() if problem]
+    fit = tuple(path for path, problem in why.items() if not problem)
+    if bad and (named or not fit):
+        if len(bad) == 1:
+            raise bad[0]
+        raise Collected(f"{len(bad)} files do not fit version {version}; nothing was recorded", hint=bad[0].hint, errors=bad)
+    entries = [entry(inventory.root, path, version=version, how="stamped", document=document) for path in fit]
+    return manifest.with_entries(entries), fit
+
+
+def _misfit(path: FilePath, file: DataFile, schema: Schema, format: Format) -> str | None:
+    if file.facts is None:
+        return file.problem or "it cannot be read"
+    if file.facts.schema is None:
+        return format.validate(path, schema)
+    return "; ".join(map(str, misfits(file.facts.schema, schema)[:3])) or None
+
+
+def _does_not_fit(path: str, version: int, problem: str) -> DatasetError:
+    return DatasetError(
+        f"{path} does not fit version {version}: {problem}",
+        hint="Stamp it with the version it has; `instar status` shows what each file fits.",
+        where=Where(file=path),
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one file turned out to be: data, something else, or a problem of the dataset."""
+
+    file: DataFile | None = None
+    other: OtherFile | None = None
+    problem: Remark | None = None
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class _Examiner:
+    """Looks into one file after the other, from several threads; equal schemas are kept, and judged, once."""
+
+    root: FilePath
+    versions: Versions
+    format: Format
+    manifest: Manifest
+    schemas: dict[str, Schema] = field(default_factory=dict)
+    verdicts: dict[tuple[str, Stamp | None, int | None], Verdict] = field(default_factory=dict)
+
+    def examine(self, found: Found) -> _Seen:
+        try:
+            kind = recognise(self.root / found.path, found.size, self.format)
+            if kind is None:
+                return _Seen(other=OtherFile(found.path, "other", found.size))
+            if kind != self.format.name:
+                return _Seen(problem=self.foreign(found.path, kind))
+            return self.data(found)
+        except InstarError as error:
+            return _with_problem(_unread(found), error.message, error.hint)
+        except OSError as error:
+            hint = "Check its permissions." if isinstance(error, PermissionError) else "Look at the file and try again."
+            return _with_problem(_unread(found), f"it cannot be read: {error.strerror or error}", hint)
+
+    def foreign(self, path: str, kind: str) -> Remark:
+        message = f"it is a file of {kind}, in a dataset of {self.format.name} files"
+        return Remark(path, message, "Move it out, or leave it out with `exclude`; one dataset has one format.")
+
+    def data(self, found: Found) -> _Seen:
+        facts = self.format.inspect(self.root / found.path)
+        said = self.manifest.entry_for(self.root, found.path, found.size, found.mtime_ns)
+        said = said if said and self.versions.documents.get(said.version) == said.document else None
+        if facts.schema is None:
+            verdict = self.by_records(found, said)
+        else:
+            key, facts = self.shared(facts, facts.schema)
+            verdict = self.by_schema(key, facts, said)
+        file = replace(
+            _unread(found), facts=facts, version=verdict.version, how=verdict.how, variant=verdict.variant,
+            candidates=verdict.candidates,
+        )  # fmt: skip
+        if verdict.problem:
+            return _with_problem(file, verdict.problem, verdict.hint)
+        against = self.against_its_folders(file)
+        if against:
+            return _with_problem(file, against, "Move the file to the folder of its values, or mend the column.")
+        return _Seen(file, warning=f"{found.path}: {verdict.warning}" if verdict.warning else "")
+
+    def shared(self, facts: FileFacts, schema: Schema) -> tuple[str, FileFacts]:
+        """The facts with the first schema object of its kind: 10,000 files of one schema hold it once."""
+        key = repr(schema)
+        return key, replace(facts, schema=self.schemas.setdefault(key, schema))
+
+    def by_schema(self, key: str, facts: FileFacts, said: Entry | None) -> Verdict:
+        assert facts.schema is not None
+        person = said.version if said and said.how == "stamped" else None
+        question = (key, facts.stamp, person)
+        if question not in self.verdicts:
+            self.verdicts[question] = judge(self.versions, facts.schema, facts.stamp, person)
+        return self.verdicts[question]
+
+    def by_records(self, found: Found, said: Entry | None) -> Verdict:
+        """A file that carries no schema: what is remembered of it, else what its records fit."""
+        if said:
+            return Verdict(said.version, "person" if said.how == "stamped" else "manifest")
+        path = self.root / found.path
+        verdict = judge_records(
+            {version: self.format.validate(path, schema) for version, schema in self.versions.schemas.items()},
+            self.versions.subject,
+        )
+        if verdict.candidates and self.format.count(path) == 0:
+            return Verdict(max(self.versions.schemas), "empty")
+        return verdict
+
+    def against_its_folders(self, file: DataFile) -> str | None:
+        if not file.partitions or file.facts is None or file.facts.schema is None:
+            return None
+        return disagreement(self.root / file.path, self.format.name, file.facts.schema, file.partitions)
+
+
+def _unread(found: Found) -> DataFile:
+    return DataFile(found.path, found.size, found.mtime_ns, None, None, partitions=partitions_of(found.path))
+
+
+def _with_problem(file: DataFile, problem: str, hint: str) -> _Seen:
+    return _Seen(replace(file, problem=problem, hint=hint), problem=Remark(file.path, problem, hint))

@@ -1,0 +1,138 @@
+"""Which version a file is at, decided from what it says of itself. Pure: the file was read before.
+
+The order: a person's answer where the file fits it; its stamp, believed only where its structure is that version's; its structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from .fingerprint import Difference, fingerprint, misfits
+from .format import Stamp
+from .inventory import How
+from .registry import Registry
+from .schema import Schema
+
+_SHOWN = 3
+
+NO_FIT_HINT = "Restore the file, register its schema as a version of its own (`instar register`), or leave it out with `exclude`."
+AMBIGUOUS_HINT = "Say which it is with `instar stamp DATASET VERSION FILE`."
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The registered versions of one subject: their schemas, and the fingerprints of their documents."""
+
+    subject: str
+    schemas: Mapping[int, Schema]
+    documents: Mapping[int, str]
+
+    @classmethod
+    def of(cls, registry: Registry, subject: str) -> Versions:
+        schemas = registry.schemas(subject)
+        return cls(subject, schemas, {version: registry.fingerprint(subject, version) for version in schemas})
+
+    @cached_property
+    def structures(self) -> Mapping[int, str]:
+        return {version: fingerprint(schema) for version, schema in self.schemas.items()}
+
+    def fitting(self, file: Schema) -> tuple[int, ...]:
+        """The versions whose structure the file has, and that allow null wherever the file does."""
+        structure = fingerprint(file)
+        alike = [version for version, other in self.structures.items() if other == structure]
+        return tuple(version for version in alike if not misfits(file, self.schemas[version]))
+
+    def closest(self, file: Schema) -> tuple[int, tuple[Difference, ...]]:
+        """The version with the fewest differences, the newest of equals, and what they are."""
+        found = {version: misfits(file, schema) for version, schema in self.schemas.items()}
+        nearest = min(found, key=lambda version: (len(found[version]), -version))
+        return nearest, found[nearest]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`version` is None exactly where `problem` says why. `warning` is for a version that was found against the file's stamp."""
+
+    version: int | None
+    how: How = ""
+    variant: bool = False
+    candidates: tuple[int, ...] = ()
+    problem: str | None = None
+    hint: str = ""
+    warning: str = ""
+
+
+def judge(versions: Versions, file: Schema, stamp: Stamp | None, person: int | None = None) -> Verdict:
+    """The version of a file that carries its schema. `person`: the answer somebody gave for this very file."""
+    fits = versions.fitting(file)
+    if person in fits:
+        return _at(versions, file, person, "person")
+    stamped = stamp.version if stamp and stamp.subject == versions.subject else None
+    if stamped in fits:
+        return _at(versions, file, stamped, "stamp")
+    if stamp is None:
+        return _at(versions, file, _best(versions, file, fits), "fingerprint") if fits else _none_fits(versions, file)
+    return _stale(versions, file, stamp, fits)
+
+
+def _stale(versions: Versions, file: Schema, stamp: Stamp, fits: tuple[int, ...]) -> Verdict:
+    """A stamp that the file contradicts: pyarrow carries key-values through casts and drops, so somebody changed the file since."""
+    says = f"its stamp says {stamp.subject} version {stamp.version}"
+    if len(fits) == 1:
+        found = _at(versions, file, fits[0], "fingerprint")
+        return Verdict(found.version, found.how, found.variant, warning=f"{says}, its structure is version {fits[0]}'s")
+    if fits:
+        problem = f"{says}, but it fits {_listed(fits)}"
+        return Verdict(None, candidates=fits, problem=problem, hint=AMBIGUOUS_HINT)
+    if stamp.subject == versions.subject and stamp.version in versions.schemas:
+        problem = f"{says}, but {_shown(misfits(file, versions.schemas[stamp.version]))}; it fits no version"
+        return Verdict(None, problem=problem, hint=f"It was changed after Instar wrote it. {NO_FIT_HINT}")
+    none = _none_fits(versions, file)
+    return Verdict(None, problem=f"{says}, which is not registered, and {none.problem}", hint=none.hint)
+
+
+def _none_fits(versions: Versions, file: Schema) -> Verdict:
+    nearest, why = versions.closest(file)
+    problem = f"it fits no version of {versions.subject}; closest is version {nearest}, but {_shown(why)}"
+    return Verdict(None, problem=problem, hint=NO_FIT_HINT)
+
+
+def _at(versions: Versions, file: Schema, version: int | None, how: How) -> Verdict:
+    assert version is not None
+    return Verdict(version, how, variant=_plain(file) != _plain(versions.schemas[version]))
+
+
+def _best(versions: Versions, file: Schema, fits: Sequence[int]) -> int:
+    """Of several: the one whose document says exactly what the file says, else the newest."""
+    exact = [version for version in fits if _plain(file) == _plain(versions.schemas[version])]
+    return max(exact or fits)
+
+
+def _plain(schema: Schema) -> Schema:
+    """A schema without what belongs to a file as a whole, such as its key-values."""
+    return Schema(schema.root.with_(extra={}, doc=""), schema.definitions)
+
+
+def _shown(differences: Sequence[Difference]) -> str:
+    rest = len(differences) - _SHOWN
+    return "; ".join(map(str, differences[:_SHOWN])) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _listed(versions: Sequence[int]) -> str:
+    return f"versions {', '.join(map(str, versions[:-1]))} and {versions[-1]}"
+
+
+# ---- files without a schema of their own
+def judge_records(misfit: Mapping[int, str | None], subject: str) -> Verdict:
+    """The version of a file that carries none, by what validation says against each version (None: every record fits)."""
+    fits = tuple(version for version, problem in misfit.items() if problem is None)
+    if len(fits) == 1:
+        return Verdict(fits[0], "validated")
+    if fits:
+        return Verdict(None, candidates=fits, problem=f"its records fit {_listed(fits)}", hint=AMBIGUOUS_HINT)
+    newest = sorted(misfit, reverse=True)
+    reasons = "; ".join(f"version {version}: {misfit[version]}" for version in newest[:_SHOWN])
+    more = f"; and {len(newest) - _SHOWN} older" if len(newest) > _SHOWN else ""
+    return Verdict(None, problem=f"its records fit no version of {subject} ({reasons}{more})", hint=NO_FIT_HINT)
