@@ -1,0 +1,75 @@
+"""The three sample datasets, up, down and back: Parquet, Avro and JSON as a team would have them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Answer, tree  # type: ignore[import-not-found]
+
+DATASETS = ("flights", "weather", "events")
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_upgrade_takes_two_versions_in_one_pass_and_rollback_restores_every_byte(
+    dataset: str, project: Path, instar: Callable[..., Answer]
+) -> None:
+    data = project / "data" / dataset
+    before = tree(data)
+    answer = instar("upgrade", dataset, "--json", at=project)
+    assert answer.code == 0, answer.out
+    report = answer.json
+    assert report["status"] == "done"
+    assert list(report["from"]) == ["1"]
+    assert report["to"] == 3
+    assert report["rows_in"] == report["rows_out"] > 0
+    assert report["proof"]["verdict"] == "proved"
+    assert tree(data) != before
+    current = instar("current", dataset, "--json", at=project).json
+    assert list(current[0]["versions"]) == ["3"]
+    back = instar("rollback", dataset, "--json", at=project)
+    assert back.code == 0, back.out
+    assert tree(data) == before
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_same_upgrade_twice_gives_equal_trees(
+    dataset: str, project: Path, instar: Callable[..., Answer], tmp_path: Path
+) -> None:
+    assert instar("upgrade", dataset, at=project).code == 0
+    first = tree(project / "data" / dataset)
+    assert instar("rollback", dataset, at=project).code == 0
+    assert instar("upgrade", dataset, "--workers", "1", at=project).code == 0
+    assert tree(project / "data" / dataset) == first
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_an_upgraded_dataset_upgrades_to_itself(dataset: str, project: Path, instar: Callable[..., Answer]) -> None:
+    assert instar("upgrade", dataset, at=project).code == 0
+    before = tree(project / "data", times=True)
+    again = instar("upgrade", dataset, "--json", at=project)
+    assert again.code == 0
+    assert again.json["status"] == "nothing to do"
+    assert tree(project / "data", times=True) == before
+
+
+def test_check_proves_every_script_of_the_samples(project: Path, instar: Callable[..., Answer]) -> None:
+    answer = instar("check", "--json", at=project)
+    assert answer.code == 0, answer.out
+    assert {subject: [step["version"] for step in steps] for subject, steps in answer.json["subjects"].items()} == {
+        "events": [2, 3], "flights": [2, 3], "weather": [2, 3],
+    }  # fmt: skip
+
+
+def test_a_dataset_elsewhere_upgrades_the_same(project: Path, instar: Callable[..., Answer], tmp_path: Path) -> None:
+    """The state lies beside the data, wherever that is; the project's folder is not written."""
+    lake = tmp_path / "lake"
+    shutil.move(project / "data" / "flights", lake / "flights")
+    text = (project / "instar.toml").read_text().replace('"data/flights"', f'"{lake / "flights"}"')
+    (project / "instar.toml").write_text(text)
+    before = tree(project)
+    assert instar("upgrade", "flights", at=project).code == 0
+    assert tree(project) == before
+    assert (lake / ".instar" / "flights").is_dir()
