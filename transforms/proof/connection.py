@@ -1,0 +1,42 @@
+"""The DuckDB connection a proof works in: sealed off save for the two files, UTC, bounded memory, one thread."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+
+import duckdb
+
+_LEAST = 64 << 20  # DuckDB refuses to plan with much less
+
+
+def sealed(*files: FilePath, memory: int) -> duckdb.DuckDBPyConnection:
+    """A new in-memory connection that can read `files` and nothing else; `memory` in bytes.
+
+    Prefetching is off because DuckDB would load a whole row group's compressed columns at once (measured: 204 MB against 12 MB for two
+    files of 100 MB, at no cost in time), the thread count is 1 because a positional scan has one anyway.
+    """
+    connection = duckdb.connect(config={"threads": 1, "memory_limit": f"{max(memory, _LEAST)}B"})
+    for setting in (
+        "TimeZone = 'UTC'",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "enable_external_file_cache = false",
+        "disable_parquet_prefetching = true",
+        "enable_geoparquet_conversion = false",
+        "temp_directory = ''",
+        "allowed_paths = [" + ", ".join(text_literal(str(file)) for file in files) + "]",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
+    return connection
+
+
+def text_literal(text: str) -> str:
+    """Text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

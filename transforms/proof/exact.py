@@ -1,0 +1,90 @@
+"""When two DuckDB values are the same value: SQL that is true where they differ, however little.
+
+`IS DISTINCT FROM` tells NULL from everything else at every depth, but takes 0.0 for -0.0 and every NaN for every other; floats
+are therefore also compared by sign and, where they are NaN or nested, by their bits.
+"""
+
+from __future__ import annotations
+
+from duckdb import sqltypes
+
+from .connection import quoted
+
+DuckType = sqltypes.DuckDBPyType
+
+_INTEGERS = {  # name → (low, high) as powers of two; for finding one type that holds two others
+    "tinyint": (7, 7), "smallint": (15, 15), "integer": (31, 31), "bigint": (63, 63), "hugeint": (127, 127),
+    "utinyint": (0, 8), "usmallint": (0, 16), "uinteger": (0, 32), "ubigint": (0, 64),
+}  # fmt: skip
+_FINER = {
+    "timestamp": ("timestamp_s", "timestamp_ms", "timestamp", "timestamp_ns"),
+    "timestamp with time zone": ("timestamp with time zone", "timestamptz_ns"),
+    "time": ("time", "time_ns"),
+}
+_FLOATS = ("float", "double")
+_NESTED = ("struct", "list", "array", "map")
+
+
+def differ(expected: str, actual: str, left: DuckType, right: DuckType) -> str | None:
+    """SQL that is true exactly where the two expressions, of these types, have other values; None where the types cannot agree."""
+    common = meeting(left, right)
+    if common is None:
+        return None
+    if str(left) != common:
+        expected = f"CAST({expected} AS {common})"
+    if str(right) != common:
+        actual = f"CAST({actual} AS {common})"
+    if not _holds_floats(left):
+        return f"({expected} IS DISTINCT FROM {actual})"
+    if left.id in _FLOATS:
+        return (
+            f"({expected} IS DISTINCT FROM {actual} OR signbit({expected}) IS DISTINCT FROM signbit({actual})"
+            f" OR CASE WHEN isnan({expected}) THEN CAST({expected} AS BIT) IS DISTINCT FROM CAST({actual} AS BIT) ELSE false END)"
+        )
+    bits = _text(left, right, floats="BIT")
+    return f"(CAST({expected} AS {bits}) IS DISTINCT FROM CAST({actual} AS {bits}))"
+
+
+def meeting(left: DuckType, right: DuckType) -> str | None:
+    """The text of the one type that holds every value of both exactly, or None."""
+    return str(left) if str(left) == str(right) else _text(left, right)
+
+
+def _text(left: DuckType, right: DuckType, floats: str = "") -> str | None:
+    if {left.id, right.id} <= {"list", "array"}:
+        item = _text(dict(left.children)["child"], dict(right.children)["child"], floats)
+        return item and f"{item}[]"
+    if left.id == right.id == "map":
+        pairs = [_text(a, b, floats) for (_, a), (_, b) in zip(left.children, right.children, strict=True)]
+        return f"MAP({pairs[0]}, {pairs[1]})" if all(pairs) else None
+    if left.id == right.id == "struct":
+        if [name for name, _ in left.children] != [name for name, _ in right.children]:
+            return None
+        inner = [(name, _text(a, b, floats)) for (name, a), (_, b) in zip(left.children, right.children, strict=True)]
+        return "STRUCT(" + ", ".join(f"{quoted(name)} {text}" for name, text in inner) + ")" if all(t for _, t in inner) else None
+    if left.id in _NESTED or right.id in _NESTED:
+        return None
+    return floats if floats and left.id == right.id and left.id in _FLOATS else _scalar(left, right)
+
+
+def _scalar(left: DuckType, right: DuckType) -> str | None:
+    if str(left) == str(right):
+        return str(left)
+    names = (str(left).lower(), str(right).lower())
+    if '"null"' in names:
+        return str(left) if names[1] == '"null"' else str(right)
+    if all(name in _INTEGERS for name in names):
+        low, high = (max(_INTEGERS[name][side] for name in names) for side in (0, 1))
+        return next((name.upper() for name, (a, b) in _INTEGERS.items() if a >= low and b >= high), None)
+    for family in _FINER.values():
+        if all(name in family for name in names):
+            return max(names, key=family.index).upper()
+    if set(names) == {"uuid", "varchar"} or {left.id, right.id} == {"enum", "varchar"}:
+        return "VARCHAR"
+    return None
+
+
+def _holds_floats(type: DuckType) -> bool:
+    if type.id in ("struct", "list", "array", "map"):
+        return any(isinstance(child, DuckType) and _holds_floats(child) for _, child in type.children)
+    return type.id in _FLOATS

@@ -1,0 +1,78 @@
+"""The proof of one rewritten file: what the mapping makes of the old file, recomputed in DuckDB, against what the new file holds.
+
+Neither side passes through the code that wrote the new file: Parquet is read by DuckDB, Avro by fastavro, JSON by Python's own
+parser. Files keep their order of records, so the comparison is row by row, exact, and streams through both files once.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path as FilePath
+from typing import Literal
+
+from instar.formats.errors import InstarError, ProofError, Where
+from instar.formats.format import format_named
+from instar.formats.path import path_text
+from instar.transforms.run.unit import ColumnProof, FileProof, Receipt, Unit
+
+from .compare import Check, Outcome
+from .proved import Proved
+
+
+def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] = "auto") -> FileProof:
+    """The proof of `unit.staged` against `unit.source`; what does not hold is a problem in it, not an error.
+
+    `level`: "auto" proves every place of the target once; "full" recomputes what was compared as bytes by SQL as well.
+
+    Raises:
+        ProofError: one of the two files cannot be read at all.
+    """
+    started = time.perf_counter()
+    proved = _proved(unit, full=level == "full")
+    fidelity = format_named(unit.format).fidelity(
+        FilePath(unit.source), FilePath(unit.staged), target=unit.mapping.target, carried=unit.mapping.carried(), stamp=unit.stamp
+    )
+    columns = [ColumnProof(path_text(path), "sql", f"the new file's own schema is not the target: {what}") for path, what in proved.misfits]
+    columns += [_column(check, outcome) for check, outcome in proved.outcomes]
+    columns += _counted(proved, receipt)
+    return FileProof(
+        path=unit.path,
+        rows_old=proved.rows_old,
+        rows_new=proved.rows_new,
+        columns=tuple(columns),
+        fidelity=tuple((unlike.code, unlike.message) for unlike in fidelity),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _proved(unit: Unit, *, full: bool) -> Proved:
+    source, staged = FilePath(unit.source), FilePath(unit.staged)
+    try:
+        match unit.format:
+            case "parquet":
+                from .parquet import prove
+            case "avro":
+                from .avro import prove
+            case _:
+                from .json import prove
+        return prove(source, staged, unit.mapping, memory=unit.memory, full=full)
+    except InstarError as error:
+        raise error.at(file=unit.path) from None
+    except (OSError, ValueError, RuntimeError) as error:  # what DuckDB, pyarrow and fastavro raise are of these
+        raise ProofError(
+            f"it cannot be compared with its old form: {str(error).strip().splitlines()[0]}",
+            hint="Run again; if it fails again, the staged file or the source is damaged. Nothing was published.",
+            where=Where(file=unit.path),
+        ) from error
+
+
+def _column(check: Check, outcome: Outcome) -> ColumnProof:
+    return ColumnProof(check.path, check.way, outcome.problem, outcome.row)
+
+
+def _counted(proved: Proved, receipt: Receipt) -> list[ColumnProof]:
+    """What staging said it wrote, against what is there."""
+    if (receipt.rows_in, receipt.rows_out) == (proved.rows_old, proved.rows_new):
+        return []
+    said = f"staging read {receipt.rows_in} records and wrote {receipt.rows_out}"
+    return [ColumnProof("", "sql", f"{said}; the files hold {proved.rows_old} and {proved.rows_new}")]

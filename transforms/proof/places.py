@@ -1,0 +1,92 @@
+"""The places of a mapping's target, one by one: what is compared with what.
+
+Records are taken apart, so that a difference is named by its field; a list or a map is one place, whose elements are taken apart in a
+scope of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from instar.formats.path import Path
+from instar.formats.schema import Bool, Field
+from instar.transforms.expression import FAIL, NULL, Column, Each, Expression, Literal, Source, Struct, When
+
+ROOT = Source((), Bool())
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of the target within its scope, and the expression for it.
+
+    `guards` are what stands above: (expression, otherwise) pairs, outermost first; the place is null where one of them is null, or that
+    is an error. `record`: only whether there is a record, the fields are places of their own; then `expression` is its Struct.
+    """
+
+    path: Path
+    field: Field
+    expression: Expression
+    guards: tuple[tuple[Expression, str], ...] = ()
+    record: bool = False
+
+    @property
+    def carried(self) -> bool:
+        return isinstance(self.expression, Source)
+
+    @property
+    def where(self) -> tuple[tuple[Expression, str], ...]:
+        """The guards that say something: being below a null record makes a Source null by itself."""
+        return tuple((g, otherwise) for g, otherwise in self.guards if otherwise == FAIL or not below(g, self.expression))
+
+
+def places(column: Column) -> Iterator[Place]:
+    """The places of a root column, or of an Each's body; the scope's own record is never null and is no place."""
+    match column.expression:
+        case Struct(columns):
+            for inner in columns:
+                yield from _flat(inner, (inner.field.name,), ())
+        case _:
+            yield from _flat(column, (), ())
+
+
+def element_places(column: Column) -> Iterator[Place]:
+    """The places of an element, which unlike a whole record may be null."""
+    yield from _flat(column, (), ())
+
+
+def _flat(column: Column, path: Path, guards: tuple[tuple[Expression, str], ...]) -> Iterator[Place]:
+    expression = column.expression
+    while isinstance(expression, When) and expression.otherwise in (NULL, FAIL):
+        assert isinstance(expression.otherwise, str)
+        guards, expression = (*guards, (expression.of, expression.otherwise)), expression.then
+    if not isinstance(expression, Struct):
+        yield Place(path, column.field, expression, guards)
+        return
+    if expression.of is not None:
+        guards = (*guards, (expression.of, NULL))
+    yield Place(path, column.field, expression, guards, record=True)
+    inner_guards = tuple((g, NULL) for g, _ in guards)  # a null that is an error is one once, at the record
+    for inner in expression.columns:
+        yield from _flat(inner, (*path, inner.field.name), inner_guards)
+
+
+def below(guard: Expression, e: Expression) -> bool:
+    """Is `e` null wherever `guard` is, by where it stands?"""
+    match guard, e:
+        case Source(above), Source(path):
+            return path[: len(above)] == above
+        case _, Each(of):
+            return below(guard, of)
+        case _:
+            return guard is e
+
+
+def guarded(place: Place, value: Expression, present: dict[int, Expression] | None = None) -> Expression:
+    """`value` under the place's guards; `present` replaces a guard (by identity) with what stands for it."""
+    for guard, otherwise in reversed(place.where):
+        value = When((present or {}).get(id(guard), guard), value, otherwise)  # type: ignore[arg-type]
+    return value
+
+
+TRUE = Literal(True, Bool())

@@ -1,0 +1,54 @@
+"""The two sides of a comparison as one FROM item: tables and streams set beside each other by position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Record batches under a name; `open` starts reading anew."""
+
+    name: str
+    schema: pa.Schema
+    open: Callable[[], Iterator[pa.RecordBatch]]
+
+
+@dataclass
+class Relation:
+    """FROM items, each a table function with its alias or a stream, positionally joined.
+
+    Only scans are joined, no projections: DuckDB then walks all of them in step (its PositionalScan) and holds nothing back, where it
+    would otherwise collect one side in memory. `fault` is what a stream's own reader raised.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    items: Sequence[str | Stream]
+    fault: Exception | None = None
+
+    def bound(self) -> str:
+        """The FROM item with empty streams: for types."""
+        return self._joined(lambda stream: stream.schema.empty_table())
+
+    def opened(self) -> str:
+        """The FROM item, every stream from its start."""
+        self.fault = None
+        return self._joined(lambda stream: pa.RecordBatchReader.from_batches(stream.schema, self._watched(stream)))
+
+    def _joined(self, table: Callable[[Stream], object]) -> str:
+        for item in self.items:
+            if isinstance(item, Stream):
+                self.connection.register(item.name, table(item))
+        return " POSITIONAL JOIN ".join(item if isinstance(item, str) else item.name for item in self.items)
+
+    def _watched(self, stream: Stream) -> Iterator[pa.RecordBatch]:
+        """The stream's batches; an error in between is kept, because DuckDB passes on only its text."""
+        try:
+            yield from stream.open()
+        except Exception as error:
+            self.fault = self.fault or error
+            raise
