@@ -73,29 +73,27 @@ def take_inventory(
 
 
 def stamp_files(
-    inventory: Inventory, manifest: Manifest, registry: Registry, version: int, paths: Iterable[str] = ()
-) -> tuple[Manifest, tuple[str, ...]]:
-    """A person's answer: these files are at that version. The new manifest, and the files it speaks of; nothing is written.
-
-    Without `paths`, every file that fits the version.
+    inventory: Inventory, registry: Registry, version: int, paths: Iterable[str] = (), *, manifest: Manifest
+) -> Manifest:
+    """A person's answer: these files (all of the dataset, where none is named) are at that version. Nothing is written.
 
     Raises:
         UsageError: a path that is no data file of the dataset. RegistryError: no such version.
-        DatasetError: a named file does not fit the version (Collected where several do not), or no file at all does.
+        DatasetError: a file does not fit the version (Collected where several do not).
     """
     schema = registry.schema(inventory.subject, version)
     document = registry.fingerprint(inventory.subject, version)
     format = format_named(inventory.format)
-    named = [inventory.file(path) for path in paths]
-    why = {file.path: _misfit(inventory.root / file.path, file, schema, format) for file in named or inventory.files}
+    files = [inventory.file(FilePath(path).as_posix()) for path in paths] or list(inventory.files)
+    why = {file.path: _misfit(inventory.root / file.path, file, schema, format) for file in files}
     bad = [_does_not_fit(path, version, problem) for path, problem in why.items() if problem]
-    fit = tuple(path for path, problem in why.items() if not problem)
-    if bad and (named or not fit):
-        if len(bad) == 1:
-            raise bad[0]
+    if len(bad) == 1:
+        raise bad[0]
+    if bad:
         raise Collected(f"{len(bad)} files do not fit version {version}; nothing was recorded", hint=bad[0].hint, errors=bad)
-    entries = [entry(inventory.root, path, version=version, how="stamped", document=document) for path in fit]
-    return manifest.with_entries(entries), fit
+    return manifest.with_entries(
+        entry(inventory.root, file.path, version=version, how="stamped", document=document) for file in files
+    )
 
 
 def _misfit(path: FilePath, file: DataFile, schema: Schema, format: Format) -> str | None:

@@ -1,0 +1,19 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """The folder of files and cases that other projects wrote; a test that needs it is skipped where it is absent."""
+    folder = Path(os.environ.get("INSTAR_CONFORMANCE") or CHECKOUT.parent / "shared" / "conformance")
+    if not folder.is_dir():
+        pytest.skip(f"no conformance files at {folder} (INSTAR_CONFORMANCE names them)")
+    return folder
