@@ -33,7 +33,10 @@ class Source(Expression):
 
 @dataclass(frozen=True)
 class Literal(Expression):
-    """The same value for every record (a Python value as `formats/schema.py` has it); `None` is a null of that type."""
+    """The same value for every record (a Python value as `formats/schema.py` has it); `None` is a null of that type.
+
+    `MISSING` is a missing key: only for an optional field, so only in JSON.
+    """
 
     value: Any = field(hash=False)
     type: Type
@@ -69,6 +72,8 @@ FAIL: OneOf["fail"] = "fail"
 @dataclass(frozen=True)
 class When(Expression):
     """`then` where `of` is neither null nor missing, else `otherwise`: null, an error, or a literal.
+
+    `otherwise` NULL passes on what `of` is: null where it is null, missing where it is missing (as a Struct does).
 
     A guard (a computed value that left a nullable record) is When(record, x); `require` is When(x, x, FAIL); filling is
     When(x, x, Literal). Nothing inside `then` can fail where `of` is null.

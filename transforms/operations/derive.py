@@ -1,0 +1,69 @@
+"""derive: a field computed by SQL from other fields of its record."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+
+from instar.formats.errors import MigrationError
+from instar.formats.path import Path, path_text
+from instar.formats.schema import Field, Record, Type
+from instar.transforms.expression import FAIL, Column, When
+from instar.transforms.mapping import Mapping
+from instar.transforms.sqltext import cut
+
+from .place import index, placed, split
+from .types import field_of
+
+
+@dataclass(frozen=True)
+class Derive:
+    """A field at `path` whose value DuckDB computes: one scalar expression over the fields of the record that it is in.
+
+    `sql` names fields as they are called at this point of the chain, odd names in double quotes, fields of inner records with dots.
+    Its own type must be `type`, or widen to it exactly. The field may be null unless `nullable=False`, where a null result fails.
+    A field of that name is refused, unless `replace=True`: then it is replaced at its place, and `sql` still sees the old one.
+    """
+
+    path: str
+    type: str | Type
+    _: KW_ONLY
+    sql: str
+    nullable: bool | None = None
+    replace: bool = False
+    position: int | None = None
+    after: str = ""
+    before: str = ""
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        split(self.path)
+        self._field()
+
+    def _field(self) -> Field:
+        field = field_of(self.type, split(self.path)[1], self.nullable)
+        return field.with_(nullable=self.nullable is not False, doc=self.doc)
+
+    def edit(self, mapping: Mapping) -> Mapping:
+        parent, name = split(self.path)
+
+        def change(columns: tuple[Column, ...], at: tuple[str, ...]) -> list[Column]:
+            new = self._column(Record(tuple(c.field for c in columns)), at)
+            if not self.replace:
+                self._refuse_existing(columns, parent)
+                return placed(columns, new, parent, self.position, self.after, self.before)
+            i = index(columns, name, parent)
+            if self.position is None and not self.after and not self.before:
+                return [*columns[:i], new, *columns[i + 1 :]]
+            return placed([*columns[:i], *columns[i + 1 :]], new, parent, self.position, self.after, self.before)
+
+        return mapping.edit_columns(parent, change)
+
+    def _column(self, record: Record, at: tuple[str, ...]) -> Column:
+        field = self._field()
+        computed = cut(self.sql, record, at, field.type)
+        return Column(field, computed if field.nullable else When(computed, computed, FAIL))
+
+    def _refuse_existing(self, columns: tuple[Column, ...], parent: Path) -> None:
+        name = split(self.path)[1]
+        if name in [c.field.name for c in columns]:
+            raise MigrationError(f"there is a field {path_text((*parent, name))} already", hint="Say replace=True to replace it.")

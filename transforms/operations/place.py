@@ -1,0 +1,66 @@
+"""Where an operation works: the record a path's last field is in, and places among that record's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from instar.formats.errors import MigrationError, suggestion
+from instar.formats.path import Path, Step, parse_path, path_text
+from instar.transforms.expression import Column
+
+
+def split(path: str) -> tuple[Path, str]:
+    """`"a.b.c"` as the record's path and the field's name.
+
+    Raises:
+        SchemaError: not a path. MigrationError: it ends in [] or {}, which have no name.
+    """
+    *parent, name = parse_path(path)
+    if isinstance(name, Step):
+        raise MigrationError(f"{path!r} does not end in a field's name", hint="This operation works on a record's field.")
+    return tuple(parent), name
+
+
+def field_name(text: str) -> str:
+    """A new name for a field: a path of one name, so that a dot in it is never an accident.
+
+    Raises:
+        MigrationError: it is a path of several steps.
+    """
+    match parse_path(text):
+        case (str() as name,):
+            return name
+    quoted = '"' + text.replace('"', '""') + '"'
+    raise MigrationError(
+        f"{text!r} is a path, not a name", hint=f"To change the place, use op.move; if that is the name, quote it: '{quoted}'."
+    )
+
+
+def index(columns: Sequence[Column], name: str, parent: Path) -> int:
+    """Where the column of that name stands.
+
+    Raises:
+        MigrationError: there is none.
+    """
+    names = [c.field.name for c in columns]
+    if name not in names:
+        raise MigrationError(f"there is no field {path_text((*parent, name))}", hint=suggestion(name, names))
+    return names.index(name)
+
+
+def placed(columns: Sequence[Column], new: Column, at: Path, position: int | None, after: str, before: str) -> list[Column]:
+    """The columns with `new` among them: last, or where told.
+
+    Raises:
+        MigrationError: a position or neighbour that does not exist, or more than one given.
+    """
+    if (position is not None) + bool(after) + bool(before) > 1:
+        raise MigrationError("more than one of position, after and before is given", hint="Give one of them.")
+    place = len(columns) if position is None else position
+    if after:
+        place = index(columns, field_name(after), at) + 1
+    elif before:
+        place = index(columns, field_name(before), at)
+    if not 0 <= place <= len(columns):
+        raise MigrationError(f"there is no position {place} among {len(columns)} fields", hint="The first field is at 0.")
+    return [*columns[:place], new, *columns[place:]]

@@ -1,0 +1,28 @@
+"""Operations as text: the call that makes them, as a script spells it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from instar.formats.schema import Type, type_text
+
+
+def operation_text(operation: Any) -> str:
+    """`rename("dep_delay", to="departure_delay")`: positional and keyword arguments as given, defaults left out."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(operation).__name__).lower()
+    if not dataclasses.is_dataclass(operation):
+        return name
+    out = []
+    for f in dataclasses.fields(operation):
+        value = getattr(operation, f.name)
+        if value is not f.default:
+            out.append(_text(value) if not f.kw_only else f"{f.name}={_text(value)}")
+    return f"{name}({', '.join(out)})"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return '"' + type_text(value) + '"' if isinstance(value, Type) else repr(value)

@@ -1,0 +1,203 @@
+"""One mapping over another schema of the same structure: a variant's own at its source, a registered one at its target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from instar.formats.errors import MigrationError
+from instar.formats.fingerprint import differences
+from instar.formats.path import Path, path_text
+from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union
+
+from .expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
+from .shared_types import steps
+from .tree import opened, rebuilt
+
+if TYPE_CHECKING:
+    from .mapping import Mapping
+
+
+# ---- the source: a variant
+def rebased(mapping: Mapping, file: Schema) -> Mapping:
+    """The mapping as it reads a file whose schema differs in storage, nullability or column order only.
+
+    Nullability and order of the target stay the mapping's; carried fields take `extra` and type names from the file.
+
+    Raises:
+        MigrationError: the file's structure is another one.
+    """
+    if found := differences(file, mapping.source):
+        raise MigrationError("the file is not of the mapping's source schema: " + "; ".join(map(str, found[:5])))
+    from .mapping import Mapping
+
+    return Mapping(file, _Over(file.root).column(mapping.root))
+
+
+@dataclass
+class _Over:
+    """One scope's expressions over the file's field in place of the registered one."""
+
+    root: Field
+    done: dict[int, Expression] = field(default_factory=dict)
+
+    def at(self, path: tuple[str, ...]) -> Field:
+        found = self.root
+        for name in path:
+            assert isinstance(found.type, Record)
+            found = found.type[name]
+        return found
+
+    def column(self, column: Column) -> Column:
+        expression = self.expression(column.expression)
+        origin = self.origin(column.expression)
+        field = column.field if origin is None else _stored_as(column.field, origin)
+        return rebuilt(Column(field, expression), expression)
+
+    def origin(self, e: Expression | None) -> Field | None:
+        """The file's field whose value this expression carries."""
+        while isinstance(e, When):
+            e = e.then
+        if isinstance(e, Struct | Each):
+            return self.origin(e.of)
+        return self.at(e.path) if isinstance(e, Source) else None
+
+    def expression(self, e: Expression) -> Expression:
+        if id(e) not in self.done:
+            self.done[id(e)] = self._expression(e)
+        return self.done[id(e)]
+
+    def _expression(self, e: Expression) -> Expression:
+        match e:
+            case Source(path, type):
+                there = self.at(path).type
+                source = Source(path, there)
+                return source if _same_order(type, there) else self._in_order(Column(Field("", type), source))
+            case Cast(of):
+                return replace(e, of=self.expression(of))
+            case Sql(_, inputs):
+                return replace(e, inputs=tuple((self.expression(x), t) for x, t in inputs))
+            case When(of, then):
+                same = of is then
+                then = self.expression(then)
+                return replace(e, of=then if same else self.plain(of), then=then)
+            case Struct(columns, of):
+                return replace(e, columns=tuple(map(self.column, columns)), of=None if of is None else self.plain(of))
+            case Each(of, body):
+                return replace(e, of=self.plain(of), body=self._element(of).column(body))
+            case _:
+                return e
+
+    def plain(self, e: Expression) -> Expression:
+        """As `expression`, where only whether it is null, or its elements, matter: the order of its fields does not."""
+        return Source(e.path, self.at(e.path).type) if isinstance(e, Source) else self.expression(e)
+
+    def _element(self, of: Expression) -> _Over:
+        origin = self.origin(of)
+        match origin.type if origin else None:
+            case List(item):
+                return _Over(item)
+            case Map(value):
+                return _Over(value)
+        while isinstance(of, When):
+            of = of.then
+        type = of.type if isinstance(of, Sql | Source) or hasattr(of, "type") else None  # a computed list: its own elements
+        return _Over(type.item if isinstance(type, List) else type.value if isinstance(type, Map) else Field("", Record(())))
+
+    def _in_order(self, column: Column) -> Expression:
+        """The source's records field by field, in the order of the column's type."""
+        expression = opened(column).expression
+        match expression:
+            case Struct(columns, of):
+                return replace(expression, columns=tuple(map(self.column, columns)), of=of)
+            case Each(of, body):
+                return replace(expression, body=self._element(of).column(body))
+            case _:
+                return expression
+
+
+def _same_order(a: Type, b: Type) -> bool:
+    if isinstance(a, Record) and isinstance(b, Record) and a.names != b.names:
+        return False
+    inner = zip(_fields(a), _fields(b), strict=True)
+    return all(_same_order(x.type, y.type) for x, y in inner)
+
+
+def _fields(type: Type) -> tuple[Field, ...]:
+    return tuple(f for _, f in steps(Field("", type)))
+
+
+def _stored_as(field: Field, file: Field) -> Field:
+    """The field with the file's `extra` and type names, down to the leaves."""
+    return field.with_(type=_type_stored_as(field.type, file.type), extra=file.extra)
+
+
+def _type_stored_as(type: Type, file: Type) -> Type:
+    match type, file:
+        case Record(fields), Record():
+            return Record(tuple(_stored_as(f, file[f.name]) if f.name in file else f for f in fields), name=file.name)
+        case List(item), List(other):
+            return List(_stored_as(item, other))
+        case Map(value, key), Map(other):
+            return Map(_stored_as(value, other), key)
+        case Union(a), Union(b) if len(a) == len(b):
+            return Union(tuple(_stored_as(x, y) for x, y in zip(a, b, strict=True)))
+        case _:
+            return file if type == file else type
+
+
+# ---- the target: the registered schema
+def onto(mapping: Mapping, registered: Schema) -> Mapping:
+    """See `Mapping.onto`."""
+    problems = exact_differences(mapping.target, registered)
+    if problems:
+        raise MigrationError(
+            "the migration does not lead to the registered schema: " + "; ".join(problems[:8]),
+            hint="Change the operations, or register the schema they lead to.",
+        )
+    return replace(mapping, root=_described(mapping.root, registered.root))
+
+
+def _described(column: Column, field: Field) -> Column:
+    """The column and those in it with the docs, defaults, tags and `extra` of the registered field."""
+    return Column(field, _inside(column.expression, field))
+
+
+def _inside(e: Expression, field: Field) -> Expression:
+    match e, field.type:
+        case Struct(columns), Record(fields):
+            return replace(e, columns=tuple(_described(c, f) for c, f in zip(columns, fields, strict=True)))
+        case Each(_, body), List(item) | Map(item):
+            return replace(e, body=_described(body, item))
+        case When(of, then), _:
+            inner = _inside(then, field)
+            return e if inner is then else replace(e, of=inner if of is then else of, then=inner)
+        case _:
+            return e
+
+
+def exact_differences(found: Schema, expected: Schema) -> tuple[str, ...]:
+    """Where two schemas differ in structure, nullability, optionality or order, each as a sentence; docs, defaults, tags do not count."""
+    problems = [str(d) for d in differences(found, expected, nullability=True)]
+    if not problems:
+        problems.extend(_finer(found.root, expected.root, ()))
+    for name in sorted(found.definitions.keys() & expected.definitions.keys()):
+        a, b = Schema(found.definitions[name]), Schema(expected.definitions[name])
+        problems.extend(f"in the type {name!r}: {d}" for d in differences(a, b, nullability=True))
+    return tuple(problems)
+
+
+def _finer(a: Field, b: Field, at: Path) -> Iterator[str]:
+    """Optionality and order, for two fields of the same structure."""
+    if a.optional != b.optional:
+        yield f"the key {path_text(at)} may be missing in {'the first' if a.optional else 'the second'} only"
+    if isinstance(a.type, Record) and isinstance(b.type, Record):
+        if a.type.names != b.type.names:
+            orders = [", ".join(path_text((name,)) for name in r.names) for r in (a.type, b.type)]
+            yield f"the fields of {path_text(at) or 'the record'} come in the order {orders[0]}, not {orders[1]}"
+        for f in a.type.fields:
+            yield from _finer(f, b.type[f.name], (*at, f.name))
+    else:
+        for (step, x), (_, y) in zip(steps(a), steps(b), strict=True):
+            yield from _finer(x, y, (*at, step))
