@@ -34,6 +34,8 @@ class AvroValues:
     def opener(self, field: Field) -> Callable[[Any], Any]:
         """raw → its raws one level down; what is open already stays as it is."""
         field = _meant(field, self.source)
+        if not isinstance(field.type, Record | List | Map):
+            raise DataError(f"a {type_text(field.type)} has nothing inside to open", hint="Decode it instead.")
         walk = container_opener(layout(field).value, self.source_layouts)
         kept = list if isinstance(field.type, List) else dict
 

@@ -1,0 +1,155 @@
+"""Avro data files as the format contract wants them: what a file is, how many records it has, what files have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Literal
+
+from instar.formats.avro import document, render
+from instar.formats.avro.container import CODEC, MAGIC, SCHEMA, opened
+from instar.formats.avro.fidelity import unlike
+from instar.formats.avro.physical import NULL
+from instar.formats.avro.rewrite import header_schema, rewrite, stamp_of
+from instar.formats.avro.values import AvroValues
+from instar.formats.errors import FileError, Where
+from instar.formats.fingerprint import Difference, differences
+from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike
+from instar.formats.path import Path
+from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union
+
+COMPRESSED = 4
+"""How much larger a compressed block is taken to be in memory; only an estimate for balancing work."""
+
+
+class AvroFormat:
+    """The Avro format: object container files, `.avsc` schema documents."""
+
+    name = "avro"
+    suffix = ".avsc"
+    shape: Literal["columns", "records"] = "records"
+
+    # ---- schema documents
+    def parse(self, text: str, *, library: Mapping[str, str] | None = None) -> Schema:
+        return document.parse(text, library=library)
+
+    def render(self, schema: Schema) -> str:
+        return render.render(schema)
+
+    # ---- files
+    def recognises(self, head: bytes, name: str) -> bool:
+        return head.startswith(MAGIC)
+
+    def inspect(self, path: FilePath) -> FileFacts:
+        with opened(path) as container:
+            header = container.header
+            blocks = [(block.rows, block.size) for block in container.blocks()]
+            stored = sum(size for _, size in blocks)
+            codec = header.codec.name
+            own = {
+                key: value.decode("utf-8", "backslashreplace")
+                for key, value in header.metadata.items()
+                if key not in (SCHEMA, CODEC)
+            }
+            return FileFacts(
+                format=self.name,
+                layout=codec,
+                size=container.size,
+                rows=sum(rows for rows, _ in blocks),
+                schema=header_schema(container),
+                stamp=stamp_of(header.metadata),
+                bytes_uncompressed=stored if codec == "null" else stored * COMPRESSED,
+                physical={
+                    "codec": codec,
+                    "sync": header.sync.hex(),
+                    "metadata": own,
+                    "blocks": len(blocks),
+                    "largest_block": max((size for _, size in blocks), default=0),
+                },
+            )
+
+    def count(self, path: FilePath) -> int:
+        with opened(path) as container:
+            return sum(block.rows for block in container.blocks())
+
+    def infer(self, paths: Sequence[FilePath]) -> Schema:
+        if not paths:
+            raise FileError("there are no files to take a schema from", hint="Name at least one file.")
+        first, *others = paths
+        common = _schema(first)
+        for path in others:
+            own = _schema(path)
+            found = differences(own, common)
+            if found:
+                raise _another_schema(path, first, found)
+            common = _looser(common, own)
+        return common
+
+    def validate(self, path: FilePath, schema: Schema) -> str | None:
+        """None: an Avro file's own schema says what its records are."""
+        return None
+
+    def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
+        """Nothing: whatever an Avro file holds that can be read is kept."""
+        return ()
+
+    def rewrite(self, request: Rewrite) -> Rewritten:
+        return rewrite(request)
+
+    def fidelity(
+        self, old: FilePath, new: FilePath, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+    ) -> tuple[Unlike, ...]:
+        with opened(old) as before, opened(new) as after:
+            return tuple(unlike(before, after, target=target, carried=carried, stamp=stamp))
+
+    def values(self, source: Schema, target: Schema) -> AvroValues:
+        return AvroValues(source, target)
+
+
+def _schema(path: FilePath) -> Schema:
+    with opened(path) as container:
+        return header_schema(container)
+
+
+def _another_schema(path: FilePath, first: FilePath, found: tuple[Difference, ...]) -> FileError:
+    one = found[0]
+    shown = "; ".join(map(str, found[:5])) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
+    return FileError(
+        f"{path} is not of the schema of {first}: {shown}",
+        hint="Adopt the files of one schema, exclude the others, and migrate those to it.",
+        where=Where(file=str(path), found=one.found, expected=one.expected),
+    )
+
+
+def _looser(common: Schema, own: Schema) -> Schema:
+    """`common`, with null allowed wherever `own` allows it; their structures are known to be equal."""
+    definitions = {
+        name: _looser_field(field, own.definitions[name]) if name in own.definitions else field
+        for name, field in common.definitions.items()
+    }
+    return Schema(_looser_field(common.root, own.root), definitions)
+
+
+def _looser_field(common: Field, own: Field) -> Field:
+    extra = common.extra
+    if own.nullable and not common.nullable and NULL in own.extra:
+        extra = {**extra, NULL: own.extra[NULL]}
+    type = _looser_type(common.type, own.type)
+    return common.with_(type=type, nullable=common.nullable or own.nullable, extra=extra)
+
+
+def _looser_type(common: Type, own: Type) -> Type:
+    match common, own:
+        case Record(fields, name), Record() as other:
+            return Record(tuple(_looser_field(f, other[f.name]) for f in fields), name)
+        case List(a), List(b):
+            return List(_looser_field(a, b))
+        case Map(a), Map(b):
+            return Map(_looser_field(a, b))
+        case Union(a), Union(b):
+            return Union(tuple(map(_looser_field, a, b)))
+        case _:
+            return common
+
+
+FORMAT = AvroFormat()
