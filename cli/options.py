@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def verb(name: str, *, examples: str = "", negative_numbers: bool = False) -> Callable[[F], click.Command]:
+def verb(name: str, *, examples: str = "", negative_numbers: bool = False) -> Callable[[Callable[..., Any]], click.Command]:
     """A command with `--json` and `-v`, whose help ends with examples (one a line); `negative_numbers`: -1 is an argument."""
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "ignore_unknown_options": negative_numbers}
 
-    def made(function: F) -> click.Command:
+    def made(function: Callable[..., Any]) -> click.Command:
         shown = "\n".join(f"  {line}" for line in examples.strip().splitlines())
         function.__doc__ = f"{function.__doc__}\n\n\b\nExamples:\n{shown}\n" if shown else function.__doc__
         command = click.command(name, context_settings=settings)(function)
