@@ -130,6 +130,7 @@ class PosixEffects:
         with open(source, "rb") as old, open(target, "xb") as new:
             try:
                 _copy_bytes(old, new)
+                new.flush()  # what is written later would set the time anew
                 self.dress(target, source)
                 known = os.fstat(old.fileno())
                 self.set_times(target, known.st_atime_ns, known.st_mtime_ns)

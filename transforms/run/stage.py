@@ -12,18 +12,20 @@ from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instar.formats.errors import Collected, InstarError, RunError, Where
 from instar.formats.format import Format, Rewrite, Rewritten, format_named
 from instar.formats.manifest import content_hash
-from instar.transforms.mapping import Mapping
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import Report, Reporting
 from instar.transforms.run.journal import Journal, Staged
 from instar.transforms.run.publish import disk_error
 from instar.transforms.run.unit import Receipt, Unit
+
+if TYPE_CHECKING:
+    from instar.transforms.mapping import Mapping
 
 LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "cramjam", "zstandard")
 """What the bytes of a new file may depend on, besides source and chain."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from instar.formats.discover import state_folder
 from instar.formats.errors import RunError, UsageError, suggestion
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import (
@@ -93,7 +94,7 @@ class State:
     @classmethod
     def beside(cls, dataset: Path) -> State:
         """The default place for a dataset's state; `dataset` is resolved already."""
-        return cls(dataset.parent / ".instar" / dataset.name)
+        return cls(state_folder(dataset))
 
     @property
     def lock(self) -> Path:

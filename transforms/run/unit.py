@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from instar.formats.format import Stamp
 from instar.formats.schema import Schema
-from instar.transforms.mapping import Mapping
+
+if TYPE_CHECKING:
+    from instar.transforms.mapping import Mapping
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class FileProof:
 
     @property
     def verdict(self) -> str:
-        """"failed", "repeated" or "proved"."""
+        """`failed`, `repeated` or `proved`."""
         if self.fidelity or self.rows_old != self.rows_new or any(c.problem for c in self.columns):
             return "failed"
         return "repeated" if any(c.way == "repeated" for c in self.columns) else "proved"

@@ -1,0 +1,134 @@
+"""What is known to go wrong is said before the first byte; how a run will publish is found by trying, and leaves no trace."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from instar.formats.errors import RunError
+from instar.transforms.run import preflight as module
+from instar.transforms.run.effects import PosixEffects
+from instar.transforms.run.listing import listing
+from instar.transforms.run.preflight import check_open_files, check_permissions, check_space, preflight, probe
+from instar.transforms.run.state import State
+
+root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do everything")
+
+
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="needs exchange")
+def test_this_file_system_exchanges_and_the_probe_leaves_nothing(lake, facts):
+    found = probe(lake.dataset, lake.state, PosixEffects())
+    assert (found.method, found.links) == ("exchange", True)
+    assert os.listdir(lake.dataset.parent) == ["flights"]
+    lake.state.folder.mkdir(parents=True)
+    probe(lake.dataset, lake.state, PosixEffects())
+    assert os.listdir(lake.state.folder) == []
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS])
+def test_without_exchange_it_is_replace_with_the_reason(lake, number):
+    class Old(PosixEffects):
+        def exchange(self, one, other):
+            raise OSError(number, os.strerror(number))
+
+    found = probe(lake.dataset, lake.state, Old())
+    assert found.method == "replace"
+    assert os.strerror(number) in found.reason
+
+
+def test_one_file_is_replaced(single):
+    found = probe(single.dataset, single.state, PosixEffects())
+    assert (found.method, found.reason) == ("replace", "the dataset is one file")
+
+
+def test_a_missing_dataset(lake):
+    with pytest.raises(RunError, match="is not there"):
+        probe(lake.dataset / "nothing", lake.state, PosixEffects())
+
+
+def test_another_file_system_is_refused_with_the_ways_out(lake):
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == lake.dataset.stat().st_dev or not os.access(other, os.W_OK):
+        pytest.skip("no second file system here")
+    with pytest.raises(RunError, match="two file systems") as caught:
+        probe(lake.dataset, State(other / f"instar-test-{os.getpid()}"), PosixEffects())
+    assert "state =" in caught.value.hint
+    assert not (other / f"instar-test-{os.getpid()}").exists()
+
+
+def test_a_bind_mount_of_the_same_file_system_is_refused_too(lake, monkeypatch):
+    monkeypatch.setattr(module, "_mount", lambda path: "27" if path == lake.dataset else "26")
+    with pytest.raises(RunError, match="two file systems"):
+        probe(lake.dataset, lake.state, PosixEffects())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_mounts_are_told_apart_by_the_kernels_number(tmp_path):
+    assert module._mount(tmp_path) == module._mount(tmp_path.parent)
+    assert module._mount(Path("/proc")) != module._mount(tmp_path)
+
+
+def test_a_state_folder_that_cannot_be_made(lake):
+    (lake.dataset.parent / ".instar").write_bytes(b"a file is in the way")
+    with pytest.raises(RunError, match="cannot be written") as caught:
+        probe(lake.dataset, lake.state, PosixEffects())
+    assert "state =" in caught.value.hint
+
+
+def test_too_little_disk(lake):
+    with pytest.raises(RunError, match=r"needs 1000000.0 TB below .* are free"):
+        check_space(lake.state.folder, 10**18)
+    check_space(lake.state.folder, 0)
+
+
+def test_a_dataset_that_changed_since_the_plan(lake):
+    planned = listing(lake.dataset)
+    preflight(lake.dataset, lake.state, planned, lake.paths, "exchange", 100, 2)
+    os.utime(lake.dataset / "README", ns=(1, 1))
+    with pytest.raises(RunError, match="README was changed"):
+        preflight(lake.dataset, lake.state, planned, lake.paths, "exchange", 100, 2)
+
+
+def test_permissions(lake, monkeypatch):
+    planned = listing(lake.dataset)
+    denied: list[str] = []
+    monkeypatch.setattr(module.os, "access", lambda path, mode: str(path) not in denied)
+    check_permissions(lake.dataset, planned, lake.paths, "replace")
+    denied[:] = [str(lake.dataset / lake.paths[0])]
+    with pytest.raises(RunError, match=r"a\.parquet cannot be read"):
+        check_permissions(lake.dataset, planned, lake.paths, "replace")
+    denied[:] = [str(lake.dataset / "month=2")]
+    with pytest.raises(RunError, match="month=2 cannot be written"):
+        check_permissions(lake.dataset, planned, lake.paths, "replace")
+    check_permissions(lake.dataset, planned, lake.paths, "exchange")
+    denied[:] = [str(lake.dataset.parent)]
+    with pytest.raises(RunError, match="cannot be written"):
+        check_permissions(lake.dataset, planned, lake.paths, "exchange")
+
+
+def test_an_owner_that_could_not_be_kept(lake, monkeypatch):
+    monkeypatch.setattr(module.os, "geteuid", lambda: 54321)
+    with pytest.raises(RunError, match="belongs to another user"):
+        check_permissions(lake.dataset, listing(lake.dataset), lake.paths, "exchange")
+
+
+@root
+def test_an_unwritable_parent_is_refused(lake):
+    lake.dataset.parent.chmod(0o500)
+    try:
+        with pytest.raises(RunError, match="cannot be written"):
+            probe(lake.dataset, lake.state, PosixEffects())
+    finally:
+        lake.dataset.parent.chmod(0o700)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_open_files():
+    check_open_files(2)
+    with pytest.raises(RunError, match="workers need") as caught:
+        check_open_files(10**9)
+    assert "ulimit -n" in caught.value.hint
