@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from instar.formats.errors import MigrationError
-from instar.formats.schema import List, Map, Record, Timestamp, Type, type_text
+from instar.formats.schema import Float, List, Map, Record, String, Timestamp, Type, type_text
 
 from . import numbers, texts, times
 from .rule import Convert, Render, Rule, kind, same, sql_scalar
@@ -69,6 +69,8 @@ def _instead(source: Type, to: Type) -> str:
         return f"Whether a wall time is one of {zone} the data cannot say: op.derive it with sql=\"… AT TIME ZONE '{zone}'\"."
     if any(isinstance(t, Record | List | Map) for t in (source, to)):
         return "Casts are between scalar types: cast the fields inside, or op.derive the value with SQL."
+    if isinstance(source, Float) and isinstance(to, String):
+        return "Cast it to double first, and that to string: the digits are those of the very value then."
     reachable = targets(source)
     if not reachable:
         return f"Values of type {type_text(source)} are carried as they are; no operation looks into them."

@@ -13,8 +13,8 @@ from .rule import Convert, Render, Rule, refuse, same, sql_scalar
 DIGITS = 1000
 """An `integer` or `number` whose plain text is longer than this is not computed with: it is carried, or refused."""
 
-HUGE = 10**38
-"""Beyond this a double is not compared with an integer: DuckDB's widest integer ends at 1.7e38."""
+HUGE = int(1e38)
+"""From here on a float and an integer are not compared: DuckDB's widest integer ends at 1.7e38."""
 
 INTEGER_TEXT = "0|-?[1-9][0-9]*"
 NUMBER_TEXT = r"0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)\.[0-9]*[1-9]"
@@ -92,7 +92,9 @@ def quantized(value: int | decimal.Decimal, to: Decimal) -> decimal.Decimal:
     Raises:
         ValueError: it has more places or digits than the type.
     """
-    if isinstance(value, decimal.Decimal) and ((value.is_zero() and value.is_signed()) or value.adjusted() > 76):
+    if isinstance(value, decimal.Decimal) and value.is_zero() and value.is_signed():
+        raise ValueError(value)
+    if abs(value) >= 10**76:
         raise ValueError(value)
     with decimal.localcontext(prec=200):
         exact = decimal.Decimal(value)
@@ -144,7 +146,7 @@ def _float_to_int(_: Float, to: Type) -> Convert:
 
     def convert(value: float) -> int:
         whole = int(value)  # raises for NaN and infinities
-        if whole != value or abs(whole) >= HUGE or (whole == 0 and math.copysign(1, value) < 0):
+        if whole != value or abs(value) >= HUGE or (whole == 0 and math.copysign(1, value) < 0):
             raise ValueError(value)
         return inside(whole)
 
@@ -201,8 +203,13 @@ def _tried(_: Type, to: Type) -> Render:
 
 
 def plain(text: str) -> str:
-    """SQL of a decimal's text without the zeros that say nothing, and with the one DuckDB leaves out (".5")."""
-    text = f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
+    """SQL of a decimal's text without the zeros that say nothing."""
+    text = with_zero(text)
+    return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
+
+
+def with_zero(text: str) -> str:
+    """SQL of a decimal's text with the zero before the point that DuckDB leaves out where scale and precision are equal."""
     return f"regexp_replace({text}, '^(-?)\\.', '\\10.')"
 
 

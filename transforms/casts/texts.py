@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import decimal
-import math
 import re
-import struct
 
 from instar.formats.schema import Bool, Decimal, Enum, Fixed, Float, Int, Integer, String, Type
 
-from .numbers import DIGITS, INTEGER_TEXT, NUMBER_TEXT, integer_text, number_text, parse_number, quantized
+from .numbers import DIGITS, INTEGER_TEXT, NUMBER_TEXT, integer_text, number_text, parse_number, quantized, with_zero
 from .rule import Convert, Render, Rule, refuse, same, sql_scalar, sql_text
 
 UUID_TEXT = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -43,7 +41,7 @@ def _sql_cast(_: Type, to: Type) -> Render:
 
 def _sql_text_to_int(_: String, to: Type) -> Render:
     if isinstance(to, Integer):
-        return lambda v: f"CASE WHEN length({v}) <= {DIGITS} + {v}[1] = '-' THEN " + sql_matched(v, INTEGER_TEXT, v) + " END"
+        return lambda v: f"CASE WHEN length(ltrim({v}, '-')) <= {DIGITS} THEN " + sql_matched(v, INTEGER_TEXT, v) + " END"
     return lambda v: sql_matched(v, INTEGER_TEXT, f"TRY_CAST({v} AS {sql_scalar(to)})")
 
 
@@ -61,46 +59,26 @@ def _sql_text_to_number(_: String, __: Type) -> Render:
     return render
 
 
-# ---- floats
-def _shortest_single(value: float) -> str:
-    """The text of a 32-bit float: the fewest digits that only it is nearest to, laid out as Python lays out a double."""
-    if not math.isfinite(value):
-        return repr(value)
-    bits, texts = struct.pack("<f", value), (f"{value:.{digits}g}" for digits in range(1, 10))
-    return repr(float(next(text for text in texts if _single(text) == bits)))
+# ---- doubles (of a 32-bit float DuckDB and others print different digits: it becomes a double first)
+def _double_to_text(_: Float, __: String) -> Convert:
+    return repr
 
 
-def _single(text: str) -> bytes | None:
-    try:
-        return struct.pack("<f", float(text))
-    except OverflowError:
-        return None
-
-
-def _float_to_text(source: Float, _: String) -> Convert:
-    return repr if source.bits == 64 else _shortest_single
-
-
-def _text_to_float(_: String, to: Float) -> Convert:
-    printed = repr if to.bits == 64 else _shortest_single
-
+def _text_to_double(_: String, __: Float) -> Convert:
     def convert(value: str) -> float:
-        if value in ("nan", "inf", "-inf"):
-            return float(value)
-        if not re.fullmatch(r"-?[0-9.]+(e[+-][0-9]+)?", value, re.ASCII):
+        if value not in ("nan", "inf", "-inf") and not re.fullmatch(r"-?[0-9.]+(e[+-][0-9]+)?", value, re.ASCII):
             raise ValueError(value)
         out = float(value)
-        out = struct.unpack("<f", struct.pack("<f", out))[0] if to.bits == 32 else out
-        return out if math.isfinite(out) and printed(out) == value else refuse(value)
+        return out if repr(out) == value else refuse(value)
 
     return convert
 
 
-def _sql_float_to_text(_: Float, __: String) -> Render:
+def _sql_double_to_text(_: Float, __: String) -> Render:
     return lambda v: f"CASE WHEN isnan({v}) THEN 'nan' ELSE CAST({v} AS VARCHAR) END"
 
 
-def _sql_text_to_float(_: String, to: Float) -> Render:
+def _sql_text_to_double(_: String, to: Float) -> Render:
     """What DuckDB prints for the parsed value is the text itself (and "-nan", which it prints, too, is not)."""
 
     def render(v: str) -> str:
@@ -131,19 +109,14 @@ def _text_to_decimal(_: String, to: Decimal) -> Convert:
     return matched(rf"-?(?:0|[1-9][0-9]*){places}", convert)
 
 
-def _sql_decimal_text(v: str) -> str:
-    """DuckDB leaves out the zero before the point where scale and precision are equal."""
-    return f"regexp_replace(CAST({v} AS VARCHAR), '^(-?)\\.', '\\10.')"
-
-
 def _sql_decimal_to_text(_: Decimal, __: String) -> Render:
-    return _sql_decimal_text
+    return lambda v: with_zero(f"CAST({v} AS VARCHAR)")
 
 
 def _sql_text_to_decimal(_: String, to: Decimal) -> Render:
     def render(v: str) -> str:
         out = f"TRY_CAST({v} AS {sql_scalar(to)})"
-        return f"CASE WHEN {_sql_decimal_text(out)} = {v} THEN {out} END"
+        return f"CASE WHEN {with_zero(f'CAST({out} AS VARCHAR)')} = {v} THEN {out} END"
 
     return render
 
@@ -222,7 +195,7 @@ def _sql_null(_: Type, to: Type) -> Render:
 ONLY_NULLS = Rule("nulls only", _never, _sql_null)
 """From and to a type that has no values: every null passes, nothing else."""
 
-_FLOAT_TEXT = Rule("the fewest digits that give the value back: 0.1, 1e+16, nan, -inf", _float_to_text, _sql_float_to_text)
+_DOUBLE_TEXT = Rule("the fewest digits that give the value back: 0.1, 1e+16, nan, -inf", _double_to_text, _sql_double_to_text)
 _INTEGERS = Rule("the digits: 0, -12; not 007, +5, 1e3 or 1_000", _int_to_text, _sql_cast)
 _FROM_INTEGERS = Rule("the digits, as an integer is written, in range", _text_to_int, _sql_text_to_int)
 
@@ -235,10 +208,8 @@ PAIRS: dict[tuple[str, str], Rule] = {
     ("string", "integer"): _FROM_INTEGERS,
     ("number", "string"): Rule("plain notation: 1.1 for 1.10, 100 for 1e2", lambda _, __: number_text, _sql_keep),
     ("string", "number"): Rule("plain notation, as a number is written", _text_to_number, _sql_text_to_number),
-    ("float", "string"): _FLOAT_TEXT,
-    ("string", "float"): Rule("as a float is written", _text_to_float, _sql_text_to_float),
-    ("double", "string"): _FLOAT_TEXT,
-    ("string", "double"): Rule("as a double is written", _text_to_float, _sql_text_to_float),
+    ("double", "string"): _DOUBLE_TEXT,
+    ("string", "double"): Rule("as a double is written", _text_to_double, _sql_text_to_double),
     ("decimal", "string"): Rule("plain, with all places of the scale: 1.50", _decimal_to_text, _sql_decimal_to_text),
     ("string", "decimal"): Rule("as a decimal of that scale is written, in range", _text_to_decimal, _sql_text_to_decimal),
     ("enum", "string"): Rule("the symbol", _keep, _sql_keep),

@@ -156,6 +156,8 @@ def _count(source: Type, to: Type) -> Convert:
 
 
 # ---- SQL rules
+_FRACTION = {"s": "", "ms": ".%g", "us": ".%f", "ns": ".%n"}
+"""strftime's names; nothing may follow %n, after which DuckDB 2.0 writes bytes that are no text."""
 _US = {"s": 10**6, "ms": 10**3, "us": 1}
 
 
@@ -200,8 +202,8 @@ def _sql_text_to_date(_: String, __: Date) -> Render:
 
 def _sql_timestamp_to_text(source: Timestamp, _: String) -> Render:
     bare = "TIMESTAMP_NS" if source.unit == "ns" else "TIMESTAMP"
-    layout = "%Y-%m-%dT%H:%M:%S" + {"s": "", "ms": ".%g", "us": ".%f", "ns": ".%n"}[source.unit] + ("Z" if source.zone else "")
-    return lambda v: f"CASE WHEN {_sql_inside(v, source)} THEN strftime(CAST({v} AS {bare}), '{layout}') END"
+    layout, zone = "%Y-%m-%dT%H:%M:%S" + _FRACTION[source.unit], " || 'Z'" if source.zone else ""
+    return lambda v: f"CASE WHEN {_sql_inside(v, source)} THEN strftime(CAST({v} AS {bare}), '{layout}'){zone} END"
 
 
 def _sql_text_to_timestamp(_: String, to: Timestamp) -> Render:
@@ -262,7 +264,7 @@ def _sql_in_day(v: str, unit: str) -> str:
 def _sql_time_to_text(source: Time, _: String) -> Render:
     """The time of 1970-01-01, printed by strftime: a TIME's own text leaves out the fraction's last zeros."""
     made = "make_timestamp_ns(epoch_ns({v}))" if source.unit == "ns" else "make_timestamp(epoch_us({v}))"
-    layout = "%H:%M:%S" + {"s": "", "ms": ".%g", "us": ".%f", "ns": ".%n"}[source.unit]
+    layout = "%H:%M:%S" + _FRACTION[source.unit]
     return lambda v: f"CASE WHEN {_sql_in_day(v, source.unit)} THEN strftime({made.replace('{v}', v)}, '{layout}') END"
 
 

@@ -50,7 +50,7 @@ def computed(expression: str, columns: list[pa.Array], rows: int) -> pa.Array:
     duck = connection()
     duck.register("batch", table)
     try:
-        out = duck.execute(f"SELECT {expression} AS x FROM batch").to_arrow_table().column(0)
+        out = duck.sql(f"SELECT {expression} AS x FROM batch").to_arrow_table().column(0)
     finally:
         duck.unregister("batch")
     return out.combine_chunks()

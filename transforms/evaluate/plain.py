@@ -113,7 +113,9 @@ def from_python(values: Sequence[Any], type: Type) -> pa.Array:
             return pa.StructArray.from_arrays(children, fields=list(plain_type(type)), mask=mask)
         case List(item):
             flat = [x for v in values if v is not None for x in v]
-            return pa.ListArray.from_arrays(_offsets(values), from_python(flat, item.type), type=plain_type(type), mask=_nulls(values))
+            return pa.ListArray.from_arrays(
+                _offsets(values), from_python(flat, item.type), type=plain_type(type), mask=_nulls(values)
+            )
         case Map(value, key):
             pairs = [pair for v in values if v is not None for pair in v.items()]
             keys, items = from_python([k for k, _ in pairs], key), from_python([x for _, x in pairs], value.type)

@@ -149,7 +149,9 @@ def _kept_scalar(v: str, type: Type) -> str:
         case Integer():
             return f"CAST({v} AS VARCHAR)"
         case Number():
-            number = f"CASE WHEN isfinite({v}) THEN CASE WHEN {v} = 0 THEN '0' ELSE {double_number(v)} END ELSE {_misfit(v, type)} END"
+            number = (
+                f"CASE WHEN isfinite({v}) THEN CASE WHEN {v} = 0 THEN '0' ELSE {double_number(v)} END ELSE {_misfit(v, type)} END"
+            )
             return f"CASE WHEN {v} IS NOT NULL THEN {number} END"
         case Float(16):
             test = half_exact(f"CAST({v} AS DOUBLE)")
@@ -178,7 +180,9 @@ def _mapped(value: str, type: Type, fresh: Fresh, scalar: Any, again: Any, name:
         case Record(fields):
 
             def struct(v: str) -> str:
-                parts = (f"{name(i, f)} := {again(f'struct_extract_at({v}, {i + 1})', f.type, fresh)}" for i, f in enumerate(fields))
+                parts = (
+                    f"{name(i, f)} := {again(f'struct_extract_at({v}, {i + 1})', f.type, fresh)}" for i, f in enumerate(fields)
+                )
                 return f"CASE WHEN {v} IS NOT NULL THEN struct_pack({', '.join(parts)}) END"
 
             return bound(value, struct, fresh)
@@ -201,8 +205,12 @@ def adopted(value: str, type: Type, fresh: Fresh | None = None) -> str:
 
     `value` is an atom. Structs are matched by position.
     """
-    fresh = fresh or Fresh()
-    return f"CAST({_mapped(value, type, fresh, lambda v, t: f'CAST({v} AS {sql_type(t)})', adopted, lambda i, _: f'f{i}')} AS {sql_type(type)})"
+    made = _mapped(value, type, fresh or Fresh(), _adopted_scalar, adopted, lambda i, _: f"f{i}")
+    return f"CAST({made} AS {sql_type(type)})"
+
+
+def _adopted_scalar(v: str, type: Type) -> str:
+    return f"CAST({v} AS {sql_type(type)})"
 
 
 # ---- literals
