@@ -18,6 +18,7 @@ from instar.transforms.run.journal import Method
 from instar.transforms.run.listing import Listing, changed_since, described, is_folder, listing
 from instar.transforms.run.snapshot import base_of, discard
 from instar.transforms.run.state import State, make_folders
+from instar.transforms.run.tree import side_files
 
 _WAYS_OUT = 'Set state = "…" in instar.toml to a writable folder on the dataset\'s own file system and outside of it.'
 
@@ -160,7 +161,10 @@ def check_permissions(dataset: Path, planned: Listing, rewritten: tuple[str, ...
     """Raises RunError for files that cannot be read, folders that cannot be changed, and owners that could not be kept."""
     base = base_of(dataset, planned)
     _refuse((path for path in rewritten if not os.access(base / path, os.R_OK)), "cannot be read by this user")
-    changed = {os.path.dirname(base / path) for path in rewritten} if method == "replace" else {str(dataset), str(dataset.parent)}
+    if method == "replace":
+        changed = {os.path.dirname(base / path) for path in (*rewritten, *side_files(planned, rewritten))}
+    else:
+        changed = {str(dataset), str(dataset.parent)}
     _refuse((path for path in changed if not os.access(path, os.W_OK | os.X_OK)), "cannot be written by this user")
     _refuse(
         (path for path in planned if is_folder(path) and _other_device(base / path, base)),

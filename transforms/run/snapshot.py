@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from instar.formats.errors import RunError, Where
+from instar.formats.manifest import content_hash
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import PublishBegun, Removing, Replacing
 from instar.transforms.run.listing import Listing, changed_since, described, is_folder, listing, read_listing
@@ -100,7 +101,8 @@ def _put_files_back(begun: PublishBegun, run: RunState, effects: Effects) -> Non
 
 
 def _refuse_foreign(steps: list[Replacing | Removing], base: Path, run: RunFolder) -> None:
-    foreign = [step.path for step in steps if (run.snapshot / step.path).exists() and inode(base / step.path) not in _ours(step)]
+    after = read_listing(run.after)
+    foreign = [step.path for step in steps if (run.snapshot / step.path).exists() and not _ours(step, base / step.path, after)]
     if foreign:
         names = ", ".join(foreign[:5])
         raise RunError(
@@ -110,9 +112,12 @@ def _refuse_foreign(steps: list[Replacing | Removing], base: Path, run: RunFolde
         )
 
 
-def _ours(step: Replacing | Removing) -> tuple[int | None, ...]:
-    """What may stand at the step's path if nobody but the run was there; None is nothing."""
-    return (step.old_inode, step.new_inode, None) if isinstance(step, Replacing) else (step.old_inode, None)
+def _ours(step: Replacing | Removing, target: Path, after: Listing) -> bool:
+    """Is what stands at the step's path the old file, the new one or one with its bytes, or nothing?"""
+    found = inode(target)
+    if found in (None, step.old_inode):
+        return True
+    return isinstance(step, Replacing) and (found == step.new_inode or content_hash(target) == after[step.path].hash)
 
 
 def _put_file_back(step: Replacing | Removing, target: Path, saved: Path, effects: Effects) -> None:
