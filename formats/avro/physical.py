@@ -185,14 +185,14 @@ def default_kept(field: Field) -> bool:
 def null_at(field: Field) -> int | None:
     """Where null stands in the field's union, None for a field that is never null.
 
-    As the document had it; where the field is new, or its default is another one, a value as default puts null last and
-    everything else puts it first, because readers before Avro 1.12 take a default for the first branch.
+    Where the document had it: a file's variant may have another default, and carried bytes hold the index. In a new union a value
+    as default puts null last and everything else puts it first, because readers before Avro 1.12 take a default for the first branch.
     """
     if not field.nullable or isinstance(field.type, Null):
         return None
     branches = len(field.type.branches) if isinstance(field.type, Union) else 1
     written = field.extra.get(NULL)
-    if written is not None and written["at"] <= branches and (field.default is MISSING or default_kept(field)):
+    if written is not None and written["at"] <= branches:
         return written["at"]
     return 0 if field.default is MISSING or field.default is None else branches
 
