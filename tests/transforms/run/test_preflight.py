@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -132,3 +134,54 @@ def test_open_files():
     with pytest.raises(RunError, match="workers need") as caught:
         check_open_files(10**9)
     assert "ulimit -n" in caught.value.hint
+
+
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from instar.formats.errors import RunError
+from instar.transforms.run.effects import PosixEffects
+from instar.transforms.run.listing import listing
+from instar.transforms.run.preflight import check_permissions, probe
+from instar.transforms.run.state import State
+import instar.formats.manifest, instar.transforms.run.snapshot
+
+parent, dataset = Path(sys.argv[1]), Path(sys.argv[1]) / "data"
+os.setresgid(54321, 54321, 54321)
+os.setresuid(54321, 54321, 54321)
+for attempt in (
+    lambda: probe(dataset, State.beside(dataset), PosixEffects()),
+    lambda: check_permissions(dataset, listing(dataset), ("mine", "secret"), "replace"),
+    lambda: check_permissions(dataset, listing(dataset), ("mine",), "exchange"),
+    lambda: check_permissions(dataset, listing(dataset), ("other",), "replace"),
+    lambda: PosixEffects().dress(dataset / "mine", dataset / "other"),
+):
+    try:
+        attempt()
+    except (RunError, PermissionError) as error:
+        print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "setresuid") or os.geteuid() != 0, reason="only root can become somebody else")
+def test_as_a_user_without_rights():
+    with tempfile.TemporaryDirectory() as name:
+        parent = Path(name)
+        parent.chmod(0o755)
+        (parent / "data").mkdir()
+        os.chown(parent / "data", 54321, 54321)
+        for file, owner, mode in (("mine", 54321, 0o600), ("secret", 0, 0o600), ("other", 0, 0o644)):
+            (parent / "data" / file).write_bytes(b"")
+            os.chown(parent / "data" / file, owner, owner)
+            (parent / "data" / file).chmod(mode)
+        ran = subprocess.run([sys.executable, "-c", UNPRIVILEGED, name], capture_output=True, text=True, check=False)
+        if "ModuleNotFoundError" in ran.stderr or "Permission" in ran.stderr:
+            pytest.skip("another user cannot read this Python installation")
+    said = ran.stdout.splitlines()
+    assert len(said) == 5, (said, ran.stderr)
+    assert said[0].startswith("RunError the state folder")
+    assert "cannot be written: Permission denied" in said[0]
+    assert said[1] == "RunError secret cannot be read by this user"
+    assert said[2] == f"RunError {name} cannot be written by this user"
+    assert said[3] == "RunError other belongs to another user, who could not be kept"
+    assert said[4].startswith("PermissionError")
