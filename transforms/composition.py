@@ -73,10 +73,10 @@ class _Scope:
             case Struct(_, of):
                 inner = self._inside(self._columns(e)[path[0]], path[1:], type)
                 return inner if of is None else when(of, inner)
-            case Sql(pieces, _, Record()):
+            case Sql(pieces, _, Record() as record):
                 name = path[0].replace("'", "''")
                 inner = ("struct_extract((" + pieces[0], *pieces[1:])
-                cut = replace(e, pieces=(*inner[:-1], inner[-1] + f"), '{name}')"), type=e.type[path[0]].type)
+                cut = replace(e, pieces=(*inner[:-1], inner[-1] + f"), '{name}')"), type=record[path[0]].type)
                 return self._inside(cut, path[1:], type)
         raise MigrationError(f"cannot look for {'.'.join(path)} inside a computed value of type {type_text(type)}")
 

@@ -127,7 +127,7 @@ def _in_range(value: int, low: int, high: int, type: Type) -> int:
     raise _not(value, type, f"it must be from {low} to {high}")
 
 
-def _float(value: float, bits: int, type: Type) -> float:
+def _float(value: Any, bits: int, type: Type) -> float:
     try:
         out = float(value)
         if bits < 64 and math.isfinite(out):
@@ -140,7 +140,7 @@ def _float(value: float, bits: int, type: Type) -> float:
     return out
 
 
-def _decimal(value: int | str | decimal.Decimal, type: Decimal) -> decimal.Decimal:
+def _decimal(value: Any, type: Decimal) -> decimal.Decimal:
     try:
         exact = decimal.Decimal(value)
         out = exact.quantize(decimal.Decimal(1).scaleb(-type.scale), context=_EXACT)
@@ -203,10 +203,12 @@ def _temporal(value: Any, type: Date | Time | Timestamp | Duration) -> int:
 
 
 def _days(value: Any, type: Type) -> int:
+    if isinstance(value, dt.datetime) or not isinstance(value, dt.date | str):
+        raise _not(value, type)
     try:
-        day = value if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else dt.date.fromisoformat(value)
-    except (TypeError, ValueError) as e:
-        raise _not(value, type, str(e) if isinstance(value, str) else "") from None
+        day = value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
+    except ValueError as e:
+        raise _not(value, type, str(e)) from None
     return day.toordinal() - _EPOCH
 
 

@@ -20,7 +20,7 @@ from instar.formats.schema import List, Map, Record, Reference, Schema, Type, Un
 from .composition import substituted
 from .expression import Column, Each, Source, Struct
 from .inverse import Loss, inverse
-from .shared_types import dangling, uses
+from .shared_types import dangling, places, uses
 from .tree import opened, rebuilt
 from .untouched import carried, is_identity, reads, untouched
 
@@ -116,6 +116,10 @@ class Mapping:
     def carried(self) -> dict[Path, Path]:
         """Target place → source place, leaf or nested, wherever a value is only carried (and perhaps required or filled)."""
         return carried(self.source, self.root)
+
+    def leaf_count(self) -> int:
+        """How many leaves the target has: fields that are neither record, list nor map."""
+        return sum(not isinstance(f.type, Record | List | Map) for _, f in places(self.root.field))
 
     def reads(self) -> tuple[str, ...]:
         """The top-level names of the source that are needed, in its order."""

@@ -11,7 +11,7 @@ from instar.formats.fingerprint import differences
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union
 
-from .expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
+from .expression import Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
 from .shared_types import steps
 from .tree import opened, rebuilt
 
@@ -94,16 +94,16 @@ class _Over:
         return Source(e.path, self.at(e.path).type) if isinstance(e, Source) else self.expression(e)
 
     def _element(self, of: Expression) -> _Over:
+        """The scope of the elements of a list or map: the file's where it carries them, else a computed list's own."""
         origin = self.origin(of)
-        match origin.type if origin else None:
+        while isinstance(of, When):
+            of = of.then
+        match origin.type if origin else of.type if isinstance(of, Sql | Literal) else None:
             case List(item):
                 return _Over(item)
             case Map(value):
                 return _Over(value)
-        while isinstance(of, When):
-            of = of.then
-        type = of.type if isinstance(of, Sql | Source) or hasattr(of, "type") else None  # a computed list: its own elements
-        return _Over(type.item if isinstance(type, List) else type.value if isinstance(type, Map) else Field("", Record(())))
+        raise TypeError(f"not a list or map: {of!r}")
 
     def _in_order(self, column: Column) -> Expression:
         """The source's records field by field, in the order of the column's type."""
@@ -178,7 +178,7 @@ def _inside(e: Expression, field: Field) -> Expression:
 
 
 def exact_differences(found: Schema, expected: Schema) -> tuple[str, ...]:
-    """Where two schemas differ in structure, nullability, optionality or order, each as a sentence; docs, defaults, tags do not count."""
+    """Where two schemas differ in structure, nullability, optionality or order, each as a sentence."""
     problems = [str(d) for d in differences(found, expected, nullability=True)]
     if not problems:
         problems.extend(_finer(found.root, expected.root, ()))

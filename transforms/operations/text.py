@@ -22,7 +22,12 @@ def operation_text(operation: Any) -> str:
     return f"{name}({', '.join(out)})"
 
 
+def quoted(text: str) -> str:
+    """The text as a Python literal in double quotes."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-    return '"' + type_text(value) + '"' if isinstance(value, Type) else repr(value)
+        return quoted(value)
+    return quoted(type_text(value)) if isinstance(value, Type) else repr(value)

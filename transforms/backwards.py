@@ -1,0 +1,113 @@
+"""Losses of one step down, seen from a version further down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.schema import Field
+
+from . import expression
+from .expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
+from .inverse import FILLED, NULLNESS, UNREGISTERED, Loss
+from .mapping import Mapping
+from .shared_types import places
+
+Use = str
+""""whole", "value" or "shell": how a place is read: carried with everything in it, computed with, or needed only for whether it is null (and its other keys)."""
+
+
+def losses_through(losses: Iterable[Loss], later: Mapping) -> tuple[Loss, ...]:
+    """The losses as places of `later`'s target; what `later` does not read is no loss there, however fatal it was."""
+    uses = list(_uses(later.root, (), ()))
+    fields = dict(places(later.root.field))
+    found = [
+        replace(loss, path=path, fatal=loss.fatal or (use != "shell" and _leaves_null(loss) and not _may_be_absent(fields[path])))
+        for loss in losses
+        for target, place, use in uses
+        if (path := _moved(loss, target, place, use)) is not None
+    ]
+    return merged(found)
+
+
+def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """One loss for each place and reason; those that a lost record around them says already are left out."""
+    one: dict[tuple[Path, str], Loss] = {}
+    for loss in losses:
+        known = one.setdefault((loss.path, loss.reason), loss)
+        both = replace(known, fatal=known.fatal or loss.fatal, restored=known.restored and loss.restored)
+        one[loss.path, loss.reason] = both
+    said = [loss for (path, reason), loss in one.items() if any((path[:i], reason) in one for i in range(len(path)))]
+    return tuple(loss for loss in one.values() if loss not in said or loss.fatal)
+
+
+def _leaves_null(loss: Loss) -> bool:
+    return not loss.restored and loss.reason not in (FILLED, NULLNESS, UNREGISTERED)
+
+
+def _may_be_absent(field: Field) -> bool:
+    return field.nullable or field.optional
+
+
+def _moved(loss: Loss, target: Path, place: Path, use: Use) -> Path | None:
+    """Where in the target the loss shows, if `target` reads `place` in this way."""
+    if place == loss.path:
+        return target
+    if place == loss.path[: len(place)]:  # the loss is inside what is read
+        below = loss.path[len(place) :]
+        return target + below if use == "whole" else target if use == "value" and loss.reason not in _OF_RECORDS else None
+    around = place[: len(loss.path)] == loss.path  # what is read was inside what is lost
+    return target if around and loss.reason not in _OF_RECORDS else None
+
+
+_OF_RECORDS = (NULLNESS, UNREGISTERED)
+
+
+def _uses(column: Column, target: Path, scope: Path) -> Iterator[tuple[Path, Path, Use]]:
+    """(target place, source place that it reads, how) for every leaf, record and list of the target."""
+    e = column.expression
+    match e:
+        case Source(path):
+            yield target, scope + path, "whole"
+        case Struct(columns, of):
+            yield from ((target, place, "shell") for place in _sources(of, scope))
+            for c in columns:
+                yield from _uses(c, (*target, c.field.name), scope)
+        case Each(of, body, kind):
+            yield from ((target, place, "shell") for place in _sources(of, scope))
+            base = of
+            while isinstance(base, When):
+                base = base.then
+            if isinstance(base, Source):
+                step = EACH_ITEM if kind == "list" else EACH_VALUE
+                yield from _uses(body, (*target, step), (*scope, *base.path, step))
+        case When(of, then):
+            yield from ((target, place, "shell") for place in _sources(of, scope))
+            yield from _uses(replace(column, expression=then), target, scope)
+        case _:
+            yield from ((target, place, "value") for place in _sources(e, scope))
+
+
+def _sources(e: Expression | None, scope: Path, seen: set[int] | None = None) -> Iterator[Path]:
+    """The source places that an expression reads in its own scope, each shared node once."""
+    seen = set() if seen is None else seen
+    if e is None or id(e) in seen:
+        return
+    seen.add(id(e))
+    match e:
+        case Source(path):
+            yield scope + path
+        case Cast(of) | Each(of):
+            yield from _sources(of, scope, seen)
+        case Sql(_, inputs):
+            for x, _ in inputs:
+                yield from _sources(x, scope, seen)
+        case When(of, then, otherwise):
+            for x in (of, then, otherwise if isinstance(otherwise, expression.Literal) else None):
+                yield from _sources(x, scope, seen)
+        case Struct(columns, of):
+            for x in (of, *(c.expression for c in columns)):
+                yield from _sources(x, scope, seen)
+        case _:
+            return
