@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 
 from .fingerprint import Difference, fingerprint, misfits
@@ -45,9 +46,9 @@ class Versions:
         return tuple(version for version in alike if not misfits(file, self.schemas[version]))
 
     def closest(self, file: Schema) -> tuple[int, tuple[Difference, ...]]:
-        """The version with the fewest differences, the newest of equals, and what they are."""
+        """The version with the fewest differences, of equals the one with the most alike types, then the newest; and what differs."""
         found = {version: misfits(file, schema) for version, schema in self.schemas.items()}
-        nearest = min(found, key=lambda version: (len(found[version]), -version))
+        nearest = min(found, key=lambda version: (len(found[version]), _unlikeness(found[version]), -version))
         return nearest, found[nearest]
 
 
@@ -113,6 +114,11 @@ def _best(versions: Versions, file: Schema, fits: Sequence[int]) -> int:
 def _plain(schema: Schema) -> Schema:
     """A schema without what belongs to a file as a whole, such as its key-values."""
     return Schema(schema.root.with_(extra={}, doc=""), schema.definitions)
+
+
+def _unlikeness(differences: Sequence[Difference]) -> float:
+    """How far apart the types are, by their names: int32 is nearer to int64 than to string."""
+    return sum(1 - SequenceMatcher(None, d.found or "", d.expected or "").ratio() for d in differences)
 
 
 def _shown(differences: Sequence[Difference]) -> str:
