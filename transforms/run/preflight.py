@@ -106,6 +106,8 @@ def _why_not_exchange(dataset: Path, scratch: Path, effects: Effects) -> str:
         return "the dataset is one file"
     if os.path.ismount(dataset):
         return "the dataset is a mount point, which cannot be exchanged"
+    if hasattr(os, "geteuid") and os.geteuid() not in (0, os.stat(dataset).st_uid):
+        return "the dataset's folder belongs to another user, who could not be kept"
     if not os.access(dataset.parent, os.W_OK | os.X_OK):
         return f"the folder {dataset.parent} is not writable"
     for name in ("one", "other"):

@@ -6,8 +6,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
@@ -19,7 +20,7 @@ from instar.formats.format import Format, Rewrite, Rewritten, format_named
 from instar.formats.manifest import content_hash
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.run.effects import Effects, PosixEffects
-from instar.transforms.run.executors import Report, Reporting
+from instar.transforms.run.executors import Report, Reporting, SubprocessExecutor
 from instar.transforms.run.journal import Journal, Staged
 from instar.transforms.run.publish import disk_error
 from instar.transforms.run.unit import Receipt, Unit
@@ -162,17 +163,18 @@ def stage(
     group = _Group(journal, effects)
     receipts: dict[str, Receipt] = {}
     failures: list[InstarError] = []
-    for unit, future in _finished(units, executor, tally, failures):
-        tally.flush()
-        error = future.exception()
-        if error is None:
-            receipts[unit.path] = receipt = future.result()
-            group.add(receipt, Path(unit.staged))
-            tally.finished(receipt, told=isinstance(executor, Reporting))
-        elif isinstance(error, InstarError):
-            failures.append(error)
-        else:
-            raise error
+    with closing(_finished(units, executor, tally, failures)) as finished:
+        for unit, future in finished:
+            tally.flush()
+            error = future.exception()
+            if error is None:
+                receipts[unit.path] = receipt = future.result()
+                group.add(receipt, Path(unit.staged))
+                tally.finished(receipt, told=isinstance(executor, Reporting))
+            elif isinstance(error, InstarError):
+                failures.append(error)
+            else:
+                raise error
     if failures:
         raise _together(failures)
     group.flush()
@@ -181,8 +183,11 @@ def stage(
 
 def _finished(
     units: Sequence[Unit], executor: Executor, tally: _Tally, failures: Sequence[InstarError]
-) -> Iterator[tuple[Unit, Future[Receipt]]]:
-    """The units with their futures, as they are done; few are under way at a time, and none is begun after a reason to stop."""
+) -> Generator[tuple[Unit, Future[Receipt]], None, None]:
+    """The units with their futures, as they are done; few are under way at a time, and none is begun after a reason to stop.
+
+    When it is closed nothing is under way any more, so that the stage can be discarded.
+    """
     waiting, running = iter(units), dict[Future[Receipt], Unit]()
     width = 2 * getattr(executor, "workers", getattr(executor, "_max_workers", os.cpu_count() or 1))
     try:
@@ -191,15 +196,21 @@ def _finished(
                 running[_submitted(executor, unit, tally)] = unit
                 if any(future.done() for future in running):
                     break
-            if not running:
+            if not running or any(isinstance(failure, RunError) for failure in failures):
                 return
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
             tally.flush()
             for future in done:
                 yield running.pop(future), future
     finally:
-        for future in running:
-            future.cancel()
+        _stop(executor, running)
+
+
+def _stop(executor: Executor, running: Iterable[Future[Receipt]]) -> None:
+    busy = [future for future in running if not future.cancel() and not future.done()]
+    if busy and isinstance(executor, SubprocessExecutor):
+        executor.kill()
+    wait(busy)
 
 
 def _submitted(executor: Executor, unit: Unit, tally: _Tally) -> Future[Receipt]:

@@ -139,15 +139,29 @@ def begin_run(state: State, id: str, planned: Planned, plan: bytes, effects: Eff
 
 
 def make_folders(path: Path, effects: Effects) -> None:
-    """`path` and the folders above it that are missing, their names durable."""
+    """`path` and the folders above it that are missing, their names durable.
+
+    Raises:
+        RunError: the disk says no.
+    """
     if path.is_dir():
         return
     make_folders(path.parent, effects)
     try:
         effects.make_folder(path)
-    except FileExistsError:
-        return
-    effects.sync_folder(path.parent)
+        effects.sync_folder(path.parent)
+    except FileExistsError as error:
+        if not path.is_dir():  # else somebody else was quicker
+            raise _unwritable(path, error) from error
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"the state folder {path} cannot be made: {error.strerror}",
+        hint=f'Make {path.parent} writable, or set state = "…" in instar.toml to a writable folder on the dataset\'s file system.',
+    )
 
 
 @dataclass(frozen=True)

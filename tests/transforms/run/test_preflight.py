@@ -76,7 +76,7 @@ def test_mounts_are_told_apart_by_the_kernels_number(tmp_path):
 
 def test_a_state_folder_that_cannot_be_made(lake):
     (lake.dataset.parent / ".instar").write_bytes(b"a file is in the way")
-    with pytest.raises(RunError, match="cannot be written") as caught:
+    with pytest.raises(RunError, match="cannot be made") as caught:
         probe(lake.dataset, lake.state, PosixEffects())
     assert "state =" in caught.value.hint
 
@@ -180,7 +180,7 @@ def test_as_a_user_without_rights():
     said = ran.stdout.splitlines()
     assert len(said) == 5, (said, ran.stderr)
     assert said[0].startswith("RunError the state folder")
-    assert "cannot be written: Permission denied" in said[0]
+    assert "cannot be made: Permission denied" in said[0]
     assert said[1] == "RunError secret cannot be read by this user"
     assert said[2] == f"RunError {name} cannot be written by this user"
     assert said[3] == "RunError other belongs to another user, who could not be kept"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -289,3 +291,22 @@ def test_a_disk_that_cannot_flush_is_a_run_error(lines, data, journal, quick):
         stage(data(a="x\n"), executor, journal, Broken())
     assert "drive" in caught.value.hint
     assert not any(isinstance(line.event, Staged) for line in read_journal(journal.path))
+
+
+def test_nothing_is_under_way_when_the_stage_may_be_discarded(lines, data, journal, quick):
+    slow = threading.Event()
+    ended: list[str] = []
+
+    def during(request):
+        if request.source.name == "a.txt":
+            slow.wait(5)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        slow.set()
+        time.sleep(0.3)
+        ended.append(request.source.name)
+
+    lines.during = during
+    with ThreadPoolExecutor(2) as executor:
+        with pytest.raises(RunError, match="No space left"):
+            stage(data(a="x\n", b="x\n"), executor, journal, quick)
+        assert ended == ["b.txt"]
