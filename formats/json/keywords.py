@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import SchemaError
+from instar.formats.errors import SchemaError
 
 Node = dict[str, Any] | bool
 

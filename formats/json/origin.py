@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..schema import MISSING, Field, List, Map, Record, Type, type_text
+from instar.formats.schema import MISSING, Field, List, Map, Record, Type, type_text
+
 from .keywords import Node
 from .references import Definition
 
@@ -37,7 +38,7 @@ class Layer:
     definition: Definition | None = None
 
     def wraps_null(self) -> str:
-        """"anyOf" or "oneOf" where the layer lets null through, else ""."""
+        """ "anyOf" or "oneOf" where the layer lets null through, else ""."""
         return next((k for k in ("anyOf", "oneOf") if isinstance(self.node, dict) and CHILD in (self.node.get(k) or ())), "")
 
 
@@ -87,7 +88,16 @@ def kind_of(type: Type) -> str:
 
 def group_of(kind: str) -> str:
     """The JSON type whose keywords apply to a node of this kind; "" for any (json, references)."""
-    known = {"record": "object", "map": "object", "list": "array", "bool": "boolean", "null": "null", "string": "string", "json": "", "": ""}
+    known = {
+        "record": "object",
+        "map": "object",
+        "list": "array",
+        "bool": "boolean",
+        "null": "null",
+        "string": "string",
+        "json": "",
+        "": "",
+    }
     if kind.startswith("enum("):
         return "string"
     return known.get(kind, "" if kind.startswith("<") else "number")

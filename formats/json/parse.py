@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal as Exact
 from typing import Any
 
-from ..errors import SchemaError
-from ..schema import (
+from instar.formats.errors import SchemaError
+from instar.formats.schema import (
     MISSING,
     Bool,
     Enum,
@@ -27,6 +27,7 @@ from ..schema import (
     String,
     Type,
 )  # fmt: skip
+
 from .keywords import DRAFT_7, Node, draft_of, only_annotates, pointer_text
 from .origin import CHILD, DEFINITION, INLINED, LIBRARY, ORIGIN, PINNED, WHOLE, Layer, Origin, kind_of
 from .references import Definition, References, resolved
@@ -74,8 +75,9 @@ def check(document: Any) -> None:
     """Raises:
     SchemaError: the document is not valid by its metaschema; names the place.
     """
-    import jsonschema
     import jsonschema_rs
+    from jsonschema import Draft7Validator, Draft202012Validator
+    from jsonschema.exceptions import best_match
 
     if not isinstance(document, dict | bool):
         raise SchemaError("a JSON Schema is an object (or true or false)", hint='Begin with {"type": "object", "properties": …}.')
@@ -83,8 +85,8 @@ def check(document: Any) -> None:
     plain = {**document, "$schema": draft} if isinstance(document, dict) else document
     if jsonschema_rs.meta.is_valid(plain):
         return
-    validator = jsonschema.Draft7Validator if draft == DRAFT_7 else jsonschema.Draft202012Validator
-    error = jsonschema.exceptions.best_match(validator(validator.META_SCHEMA).iter_errors(document))
+    validator = Draft7Validator if draft == DRAFT_7 else Draft202012Validator
+    error = best_match(validator(validator.META_SCHEMA).iter_errors(document))
     place = pointer_text(tuple(map(str, error.absolute_path))) if error else "#"
     what = error.message if error else "it does not fit its metaschema"
     raise SchemaError(
@@ -108,7 +110,9 @@ class _Reader:
         layers = (*layers, Layer(last))
         nullable = nullable or any(layer.wraps_null() for layer in layers[:-1])
         doc = _doc(layers)
-        default = next((layer.node["default"] for layer in layers if isinstance(layer.node, dict) and "default" in layer.node), MISSING)
+        default = next(
+            (layer.node["default"] for layer in layers if isinstance(layer.node, dict) and "default" in layer.node), MISSING
+        )
         default = default if default is MISSING else value_of(default, type, nullable)
         origin = Origin(layers, kind_of(type), nullable, doc, default)
         return Field(name, type, nullable, optional, default, doc, extra={ORIGIN: origin})

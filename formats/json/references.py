@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import SchemaError, suggestion
+from instar.formats.errors import SchemaError, suggestion
+
 from .keywords import DEFINITIONS, DRAFT_7, REFERENCES, Node, draft_of, everywhere, pointer_text, subschemas
 from .text import loads
 

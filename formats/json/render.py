@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import SchemaError
-from ..path import EACH_ITEM, EACH_VALUE, Path, path_text
-from ..schema import (
+from instar.formats.errors import SchemaError
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+from instar.formats.schema import (
     MISSING,
     Bool,
     Enum,
@@ -27,6 +27,7 @@ from ..schema import (
     Type,
     type_text,
 )  # fmt: skip
+
 from .keywords import COMBINATORS, DRAFT_2020, FIXED_VALUES, REFERENCES, Node, applies, reference_to
 from .origin import CHILD, DEFINITION, INLINED, NEW, WHOLE, Layer, Origin, documents, group_of, kind_of, origin_of, owned_by
 from .references import Definition, resolved
@@ -276,5 +277,5 @@ def _not_in_json(type: Type, path: Path) -> SchemaError:
     return SchemaError(
         f"JSON has no type {text} (at {path_text(path) or 'the record'})",
         hint=(f"Did you mean {instead!r}? " if instead else "")
-        + "JSON holds bool, intN, uintN, integer, number, float, double, string, enum, json, list, map with string keys, and record.",
+        + "JSON holds bool, intN, uintN, integer, number, float, double, string, enum, json, list, map (string keys), and record.",
     )

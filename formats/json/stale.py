@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import SchemaError
-from ..path import Path, path_text
-from ..schema import Record, Schema
+from instar.formats.errors import SchemaError
+from instar.formats.path import Path, path_text
+from instar.formats.schema import Record, Schema
+
 from .keywords import COMBINATORS
 from .origin import PINNED
 from .references import References
@@ -44,7 +45,8 @@ def refuse_gone_names(before: dict[str, Any], record: Record, path: Path) -> Non
         for name in _spoken_of(before[keyword], by_property=keyword in _BY_PROPERTY):
             if name in gone:
                 raise SchemaError(
-                    f"{keyword!r} at {path_text(path) or 'the record'} speaks of the property {name!r}, which is gone after this change",
+                    f"{keyword!r} at {path_text(path) or 'the record'} speaks of the property {name!r}, "
+                    "which is gone after this change",
                     hint="Instar does not edit that keyword: write the new schema document yourself and register it.",
                 )
 

@@ -7,7 +7,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from ..errors import SchemaError
+from instar.formats.errors import SchemaError
 
 
 def loads(text: str, *, what: str = "the JSON Schema") -> Any:

@@ -1,0 +1,59 @@
+"""What a rewritten JSON file must have kept besides its values: layout, compression, byte order mark, line ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from instar.formats.format import Unlike
+
+from .layout import Layout, layout_of
+from .streams import blocks
+
+
+@dataclass(frozen=True)
+class Form:
+    """A file's text seen from outside: how many lines end in CRLF and in LF alone, and whether the last one ends at all."""
+
+    layout: Layout
+    crlf: int
+    lf: int
+    ends: bool
+
+    @property
+    def line_ends(self) -> frozenset[str]:
+        return frozenset(name for name, count in (("CRLF", self.crlf), ("LF", self.lf)) if count)
+
+
+def form_of(path: FilePath) -> Form:
+    """Read the whole file.
+
+    Raises:
+        FileError: it is not JSON, or cannot be unpacked.
+    """
+    crlf = all_ = 0
+    last = b""
+    for block in blocks(path):
+        crlf += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+        all_ += block.count(b"\n")
+        last = block[-1:]
+    return Form(layout_of(path), crlf, all_ - crlf, last == b"\n")
+
+
+def unlike(old: Form, new: Form) -> tuple[Unlike, ...]:
+    """Every difference. A record of several lines may gain and lose lines with its keys; one a line may not."""
+    found: list[Unlike] = []
+
+    def compare(code: str, what: str, before: object, after: object) -> None:
+        if before != after:
+            found.append(Unlike(f"json.{code}", f"{what} was {before}, is {after}"))
+
+    compare("layout", "the layout", old.layout.kind, new.layout.kind)
+    compare("compression", "the compression", old.layout.compression or "none", new.layout.compression or "none")
+    compare("bom", "a byte order mark at the start", old.layout.bom, new.layout.bom)
+    compare("final-newline", "a newline at the end", old.ends, new.ends)
+    if old.layout.kind == "lines":
+        compare("newlines", "the number of lines that end in CRLF and in LF", (old.crlf, old.lf), (new.crlf, new.lf))
+    elif not new.line_ends <= old.line_ends:
+        compare("newlines", "line ends", sorted(old.line_ends), sorted(new.line_ends))
+    return tuple(found)

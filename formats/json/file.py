@@ -1,0 +1,96 @@
+"""The JSON format: JSON Schema documents; files of lines, one array, or one document, plain, `.gz` and `.zst`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Literal
+
+from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike, Values
+from instar.formats.path import Path
+from instar.formats.schema import Schema
+
+from .fidelity import form_of, unlike
+from .infer import infer
+from .layout import layout_of, looks_like_json
+from .parse import parse
+from .render import render
+from .rewrite import records, rewrite
+from .streams import unpacked_head, unpacked_size
+from .validate import validate
+from .values import JsonValues
+
+
+class JsonFormat:
+    """The `Format` contract of `formats/format.py`."""
+
+    name: str = "json"
+    suffix: str = ".schema.json"
+    shape: Literal["columns", "records"] = "records"
+
+    def parse(self, text: str, *, library: Mapping[str, str] | None = None) -> Schema:
+        """See `parse.parse`."""
+        return parse(text, library)
+
+    def render(self, schema: Schema) -> str:
+        """See `render.render`."""
+        return render(schema)
+
+    def recognises(self, head: bytes, name: str) -> bool:
+        """Does the text, unpacked if need be, begin like a JSON object or array? A file without any text is told by its name."""
+        text = unpacked_head(head)
+        if text.strip():
+            return looks_like_json(text)
+        plain = name.lower().removesuffix(".gz").removesuffix(".zst")
+        return plain.endswith((".json", ".jsonl", ".ndjson"))
+
+    def inspect(self, path: FilePath) -> FileFacts:
+        """Layout and size; reads the first line, and on to the next if there is one.
+
+        Raises:
+            FileError: not JSON in UTF-8, or a compressed stream that is damaged.
+        """
+        layout = layout_of(path)
+        size = path.stat().st_size
+        physical = {"layout": layout.kind, "compression": layout.compression, "bom": layout.bom}
+        return FileFacts(self.name, layout.name, size, None, None, None, unpacked_size(path, size), physical)
+
+    def records(self, path: FilePath) -> Iterator[bytes]:
+        """The text of each record in turn, unchecked; streams."""
+        return records(path)
+
+    def count(self, path: FilePath) -> int:
+        """The number of records; reads the whole file."""
+        return sum(1 for _ in records(path))
+
+    def infer(self, paths: Sequence[FilePath]) -> Schema:
+        """See `infer.infer`."""
+        return infer(paths)
+
+    def validate(self, path: FilePath, schema: Schema) -> str | None:
+        """See `validate.validate`."""
+        return validate(path, schema)
+
+    def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
+        """Nothing: whatever a JSON file holds outside the values that change is copied."""
+        return ()
+
+    def rewrite(self, request: Rewrite) -> Rewritten:
+        """See `rewrite.rewrite`."""
+        return rewrite(request)
+
+    def fidelity(
+        self,
+        old: FilePath,
+        new: FilePath,
+        *,
+        target: Schema,
+        carried: Mapping[Path, Path],
+        stamp: Stamp | None,
+    ) -> tuple[Unlike, ...]:
+        """Layout, compression, byte order mark, line ends. Key order and the text of untouched values are the proof's business."""
+        return unlike(form_of(old), form_of(new))
+
+    def values(self, source: Schema, target: Schema) -> Values:
+        """See `values.JsonValues`."""
+        return JsonValues(source, target)

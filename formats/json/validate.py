@@ -1,0 +1,118 @@
+"""Does every record of a file fit a schema? The registered document itself is asked, with the ranges that `format` means added."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path as FilePath
+from typing import Any
+
+import jsonschema_rs
+
+from instar.formats.errors import DataError, SchemaError, Where
+from instar.formats.path import quoted_name
+from instar.formats.schema import Float, Int, Record, Schema, Type
+
+from .check import record_reader
+from .keywords import Node, everywhere
+from .origin import documents
+from .parse import SIZED
+from .render import rendered
+from .rewrite import records
+from .scalars import kind_of_text, shown
+
+_LARGEST = {32: 3.4028234663852886e38, 64: 1.7976931348623157e308}
+_LONGEST = 300  # characters of a validator's message
+_KNOWN = 64  # compiled validators
+
+
+def validate(path: FilePath, schema: Schema) -> str | None:
+    """None where every record fits, else the first that does not: which, where in it, what it is and what it should be.
+
+    `format` limits the range of int8 … uint64, float and double, and is otherwise a remark, as 2020-12 has it (validation, 7.2.1).
+
+    Raises:
+        FileError: the file cannot be cut into records. SchemaError: the document's patterns cannot be compiled.
+    """
+    valid = compiled(schema)
+    read = record_reader()
+    objects = isinstance(schema.root.type, Record)
+    row = 0
+    try:
+        for row, text in enumerate(records(path)):
+            value = read(text)
+            if objects and value.__class__ is not dict:
+                return f"record {row}: {shown(text)} is {kind_of_text(text)}, expected an object"
+            if not valid.is_valid(value):
+                return _misfit(row, next(iter(valid.iter_errors(value))))
+    except DataError as error:
+        return str(error.at(row=row))
+    return None
+
+
+@lru_cache(maxsize=_KNOWN)
+def compiled(schema: Schema) -> Any:
+    """The validator of a schema's document.
+
+    Raises:
+        SchemaError: it cannot be compiled, such as for a pattern that is no regular expression.
+    """
+    known = documents(schema.root)
+
+    def retrieve(uri: str) -> Any:
+        plain = uri.rstrip("#")
+        for name, document in known.items():
+            if plain == name or plain.endswith("/" + name):
+                return document
+        raise LookupError(f"{uri} is not among the registered documents")
+
+    document = strict(rendered(schema))
+    try:
+        return jsonschema_rs.validator_for(document, retriever=retrieve, validate_formats=False)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        message = str(error).partition("\n")[0]
+        raise SchemaError(f"the JSON Schema cannot be used: {message}", hint="Correct the document there.") from None
+
+
+def strict(document: Node) -> Node:
+    """The document with the range that `format` means beside every sized number; the document given is changed."""
+    for _, node in list(everywhere(document)):
+        if isinstance(node, dict) and isinstance(node.get("format"), str) and "type" in node:
+            names = [node["type"]] if isinstance(node["type"], str) else node["type"]
+            sized = next((SIZED[name, node["format"]] for name in names if (name, node["format"]) in SIZED), None)
+            if sized is not None:
+                node["allOf"] = [*node.get("allOf", ()), _range(sized)]
+    return document
+
+
+def _range(sized: Type) -> dict[str, Any]:
+    match sized:
+        case Int():
+            return {"minimum": sized.low, "maximum": sized.high}
+        case Float(bits):
+            return {"minimum": -_LARGEST[bits], "maximum": _LARGEST[bits]}
+    return {}
+
+
+def _misfit(row: int, error: Any) -> str:
+    kind = error.kind
+    said = json.dumps(error.instance, ensure_ascii=False, default=str).encode("utf-8", "replace")
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Type):
+        problem = f"{shown(said)} is {kind_of_text(said)}, expected {_expected(kind.types)}"
+    else:
+        message = error.message.replace(said.decode(), shown(said)) if len(said) > 1 else error.message
+        problem = message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
+    return f"{Where(row=row, path=_place(error.instance_path))}: {problem}"
+
+
+def _expected(types: Sequence[str]) -> str:
+    return " or ".join(types)
+
+
+def _place(steps: Sequence[str | int]) -> str:
+    """Where in a record, in Instar's notation with each item's number: `items[3].price`."""
+    out = ""
+    for step in steps:
+        out += f"[{step}]" if isinstance(step, int) else ("." if out else "") + quoted_name(step)
+    return out
