@@ -10,28 +10,23 @@ from instar.formats.documents import SUFFIXES, format_of
 from instar.formats.errors import InstarError, MigrationError, UsageError, suggestion
 from instar.formats.format import format_named
 from instar.formats.inventory import Inventory
-from instar.formats.path import path_text
 from instar.formats.registry import Registry
 from instar.formats.schema import Schema
 from instar.transforms.configuration import Configuration, load
 from instar.transforms.job import Job, Options, inventory_of, open_job
-from instar.transforms.migration import Migration, check_step, draft, load_migrations
+from instar.transforms.migration import Migration, draft, load_migrations
 from instar.transforms.operations.text import operation_text
 from instar.transforms.plan import Plan
 from instar.transforms.progress import Progress
 from instar.transforms.report import (
     Adopted,
     CheckReport,
-    FileProblem,
     HistoryEntry,
     HistoryReport,
-    RunEntry,
     RunReport,
     RunsReport,
     StampReport,
     StatusReport,
-    StepCheck,
-    VersionCount,
 )  # fmt: skip
 
 
@@ -69,7 +64,7 @@ class Project:
 
     # ---- verbs on schemas
     def register(self, subject: str, document: Path | None = None, *, amend: bool = False) -> Adopted:
-        """Freeze a subject's next version: from a schema document, a data file, or (None) from the newest version and the next script.
+        """Freeze a subject's next version: from a schema document, a data file, or (None) the newest version and the next script.
 
         Raises:
             RegistryError, SchemaError, MigrationError: see `Registry.register`; or there is no script to go by.
@@ -101,6 +96,8 @@ class Project:
             return format_named("json").infer([path]), "json"
 
     def _register_next(self, subject: str, amend: bool) -> int:
+        from instar.transforms.evaluate.sql import verify_types
+
         registry, head = self.registry, self.registry.head(subject)
         base = head - 1 if amend else head
         script = next((m for m in self.migrations(subject) if m.version == base + 1), None)
@@ -112,7 +109,7 @@ class Project:
         schemas = {base: registry.schema(subject, base)}
         self._refuse_partitions(subject, [script], schemas)
         mapping = script.mapping(schemas[base])
-        self._verify_types(mapping)
+        verify_types(mapping)
         format = registry.format(subject)
         return registry.register(subject, mapping.target, format, amend=amend, used=amend and self._used(subject))
 
@@ -146,12 +143,6 @@ class Project:
                 found = list_dataset(job.location, include=job.settings.include, exclude=job.settings.exclude)
                 refuse_partitions(scripts, schemas, partition_keys([partitions_of(f.path) for f in found.files]))
 
-    @staticmethod
-    def _verify_types(mapping: object) -> None:
-        from instar.transforms.evaluate.sql import verify_types
-
-        verify_types(mapping)  # type: ignore[arg-type]
-
     def revision(self, subject: str, message: str) -> Path:
         """Write an empty, commented script for the step after the newest version; the path of it.
 
@@ -179,57 +170,14 @@ class Project:
         return path
 
     def check(self, subject: str | None = None) -> CheckReport:
-        """Prove every script statically; see what is wrong with the registry and the migrations. Raises only for an unknown subject."""
-        registry = self.registry
-        subjects = [subject] if subject else list(registry.subjects())
-        if subject and subject not in registry.subjects():
-            registry.versions(subject)  # raises, with a suggestion
-        problems = [str(p) for p in registry.verify() if subject in (None, p.subject)]
-        steps = {}
-        for name in subjects:
-            try:
-                steps[name] = tuple(self._checked(name))
-            except InstarError as error:
-                problems.append(f"{name}: {error}" + (f" ({error.hint})" if error.hint else ""))
-                steps[name] = ()
-        return CheckReport(steps, tuple(problems))
+        """Prove every script statically; see what is wrong with the registry and the migrations.
 
-    def _checked(self, subject: str) -> Iterable[StepCheck]:
-        registry = self.registry
-        migrations = {m.version: m for m in self.migrations(subject)}
-        schemas = dict(registry.schemas(subject))
-        self._refuse_partitions(subject, migrations.values(), schemas)
-        for version in sorted(set(schemas) | set(migrations)):
-            script = migrations.get(version)
-            if script is None:
-                if version > min(schemas):
-                    raise MigrationError(
-                        f"there is no script from version {version - 1} to {version}",
-                        hint=f"Write it: instar revision drafts the step after the newest version; name this one {version:04d}_….py.",
-                    )
-                continue
-            yield self._checked_step(subject, version, script, schemas)
+        Raises:
+            RegistryError: an unknown subject; nothing else, however wrong things are.
+        """
+        from instar.transforms.check import Checked, check
 
-    def _checked_step(self, subject: str, version: int, script: Migration, schemas: Mapping[int, Schema]) -> StepCheck:
-        place = _relative(Path(script.path), self.folder)
-        problems: list[str] = []
-        losses: tuple[tuple[str, str], ...] = ()
-        untouched = leaves = 0
-        try:
-            mapping = script.mapping(schemas[version - 1])
-            self._verify_types(mapping)
-            untouched, leaves = len(mapping.untouched()), mapping.leaf_count()
-            if version in schemas:
-                checked = check_step(schemas[version - 1], script, schemas[version], self.registry.format(subject))
-                problems += checked.problems
-                losses = tuple((path_text(loss.path), loss.reason) for loss in checked.losses)
-            else:
-                problems.append(f"version {version} is not registered yet: instar register {subject}")
-        except KeyError:
-            problems.append(f"it leads from version {version - 1}, which is not registered")
-        except InstarError as error:
-            problems.append(f"{error}" + (f" ({error.hint})" if error.hint else ""))
-        return StepCheck(version, script.message, place, tuple(problems), losses, untouched, leaves)
+        return check(Checked(self.registry, self.migrations, self._refuse_partitions), subject)
 
     def history(self, subject: str) -> HistoryReport:
         """The versions of a subject, newest first."""
@@ -242,7 +190,7 @@ class Project:
                 HistoryEntry(
                     version=version,
                     message=script.message if script else ("first version" if version == min(versions) else "no script"),
-                    script=_relative(Path(script.path), self.folder) if script else None,
+                    script=script.name if script else None,
                     registered=version in versions,
                     operations=tuple(operation_text(o) for o in script.operations) if script else (),
                 )
@@ -273,6 +221,8 @@ class Dataset:
 
     def status(self) -> StatusReport:
         """The inventory, counted."""
+        from instar.transforms.status import status_of
+
         return status_of(self.job())
 
     def plan(self, to: int | str | None = None, *, options: Options | None = None) -> Plan:
@@ -339,6 +289,8 @@ class Dataset:
 
     def runs(self) -> RunsReport:
         """What was done to the dataset, oldest first."""
+        from instar.transforms.status import runs_of
+
         return runs_of(self.job())
 
 
@@ -350,70 +302,3 @@ def open_project(folder: Path | str) -> Project:
     """
     path = Path(folder)
     return Project(path, load(path))
-
-
-def status_of(job: Job) -> StatusReport:
-    """The inventory of a dataset, counted by version, with what is pending and what was interrupted."""
-    from instar.transforms.run.lock import holder
-    from instar.transforms.run.state import list_runs
-
-    inventory = inventory_of(job)
-    versions = []
-    for version, files in inventory.by_version().items():
-        if version is None:
-            continue
-        rows = [f.facts.rows if f.facts else None for f in files]
-        how: dict[str, int] = {}
-        for f in files:
-            how[f.how] = how.get(f.how, 0) + 1
-        total = None if any(r is None for r in rows) else sum(r for r in rows if r is not None)
-        versions.append(VersionCount(version, len(files), total, sum(f.size for f in files), sum(f.variant for f in files), how))
-    oldest = min((v.version for v in versions), default=job.newest)
-    candidates = {f.path: f.candidates for f in inventory.files}
-    busy = holder(job.state.lock) if job.state.lock.exists() else None
-    unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in list_runs(job.state) if not r.settled)
-    return StatusReport(
-        dataset=job.name,
-        root=str(job.location),
-        subject=job.subject,
-        format=job.settings.format,
-        newest=job.newest,
-        versions=tuple(versions),
-        problems=tuple(FileProblem(p.path, p.message, p.hint, candidates.get(p.path, ())) for p in inventory.problems),
-        warnings=(*map(str, inventory.warnings), *((f"a run is at work: {busy}",) if busy else ())),
-        others=len(inventory.others),
-        pending=tuple((m.version, m.message) for m in job.migrations if oldest < m.version <= job.newest),
-        interrupted=unsettled,
-    )
-
-
-def runs_of(job: Job) -> RunsReport:
-    """Every run of a dataset, as its journal tells it."""
-    from instar.transforms.run.journal import Planned
-    from instar.transforms.run.state import list_runs
-
-    states = list_runs(job.state)
-    last = next((r.id for r in reversed(states) if r.status == "finished"), None)
-    entries = []
-    for run in states:
-        planned = run.last(Planned)
-        facts = planned.facts if planned else {}
-        if run.id == last:
-            way_back = f"instar rollback {job.name}"
-        elif run.status == "finished":
-            way_back = "after the later runs are rolled back"
-        else:
-            way_back = "nothing to undo"
-        to = facts.get("to")
-        entries.append(
-            RunEntry(run.id, str(facts.get("verb", "")), run.status, run.begun, str(facts.get("user", "")), str(facts.get("host", "")),
-                     to if isinstance(to, int) else None, int(facts.get("files", 0)), way_back)
-        )  # fmt: skip
-    return RunsReport(job.name, tuple(entries))
-
-
-def _relative(path: Path, folder: Path) -> str:
-    try:
-        return str(path.resolve().relative_to(folder.resolve()))
-    except ValueError:
-        return str(path)

@@ -1,0 +1,72 @@
+"""What `status` and `runs` answer: the inventory counted by version, and the journals of a dataset's runs. Reads only."""
+
+from __future__ import annotations
+
+from instar.transforms.job import Job, inventory_of
+from instar.transforms.report import FileProblem, RunEntry, RunsReport, StatusReport, VersionCount
+from instar.transforms.run.journal import Planned
+from instar.transforms.run.lock import holder
+from instar.transforms.run.state import list_runs
+
+
+def status_of(job: Job) -> StatusReport:
+    """The inventory of a dataset, counted by version, with what is pending and what was interrupted."""
+    inventory = inventory_of(job)
+    versions = []
+    for version, files in inventory.by_version().items():
+        if version is None:
+            continue
+        rows = [f.facts.rows if f.facts else None for f in files]
+        how: dict[str, int] = {}
+        for f in files:
+            how[f.how] = how.get(f.how, 0) + 1
+        total = None if any(r is None for r in rows) else sum(r for r in rows if r is not None)
+        versions.append(VersionCount(version, len(files), total, sum(f.size for f in files), sum(f.variant for f in files), how))
+    oldest = min((v.version for v in versions), default=job.newest)
+    candidates = {f.path: f.candidates for f in inventory.files}
+    busy = holder(job.state.lock) if job.state.lock.exists() else None
+    unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in list_runs(job.state) if not r.settled)
+    return StatusReport(
+        dataset=job.name,
+        root=str(job.location),
+        subject=job.subject,
+        format=job.settings.format,
+        newest=job.newest,
+        versions=tuple(versions),
+        problems=tuple(FileProblem(p.path, p.message, p.hint, candidates.get(p.path, ())) for p in inventory.problems),
+        warnings=(*map(str, inventory.warnings), *((f"a run is at work: {busy}",) if busy else ())),
+        others=len(inventory.others),
+        pending=tuple((m.version, m.message) for m in job.migrations if oldest < m.version <= job.newest),
+        interrupted=unsettled,
+    )
+
+
+def runs_of(job: Job) -> RunsReport:
+    """Every run of a dataset, as its journal tells it."""
+    states = list_runs(job.state)
+    last = next((r.id for r in reversed(states) if r.status == "finished"), None)
+    entries = []
+    for run in states:
+        planned = run.last(Planned)
+        facts = planned.facts if planned else {}
+        if run.id == last:
+            way_back = f"instar rollback {job.name}"
+        elif run.status == "finished":
+            way_back = "after the later runs are rolled back"
+        else:
+            way_back = "nothing to undo"
+        to = facts.get("to")
+        entries.append(
+            RunEntry(
+                run=run.id,
+                verb=str(facts.get("verb", "")),
+                status=run.status,
+                started=run.begun,
+                user=str(facts.get("user", "")),
+                host=str(facts.get("host", "")),
+                target=to if isinstance(to, int) else None,
+                files=int(facts.get("files", 0)),
+                way_back=way_back,
+            )
+        )
+    return RunsReport(job.name, tuple(entries))
