@@ -1,0 +1,5 @@
+"""The Parquet format."""
+
+from .file import FORMAT
+
+__all__ = ["FORMAT"]

@@ -1,0 +1,96 @@
+"""Arrays brought to a column's exact Arrow type: names and nullability of nested fields, without touching a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instar.formats.errors import DataError
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+
+from .int96 import RAW, decoded
+
+is_ = pa.types
+
+
+def fitted(array: pa.Array, field: pa.Field) -> pa.Array:
+    """A column's array as `field` declares it: the same values, its type exactly the field's.
+
+    Raises:
+        DataError: a null where the field holds none; `where.row` is its row, for the column itself.
+    """
+    path = (field.name,)
+    if not field.nullable and array.null_count:
+        raise _null(path).at(row=pc.index(pc.is_null(array), pa.scalar(True)).as_py())
+    return _Retyping(strict=True).array(array, field.type, path)
+
+
+def timestamps_shown(array: pa.Array, field: pa.Field, *, strict: bool) -> pa.Array:
+    """A column with INT96's raw bytes as timestamps, as `field` declares it.
+
+    Raises:
+        DataError: with `strict`, a timestamp that microseconds do not hold.
+    """
+    return _Retyping(strict).array(array, field.type, (field.name,))
+
+
+def _null(path: Path) -> DataError:
+    hint = "Fill it (`op.require(path, fill=…)`) or allow null there."
+    error = DataError("a null where the schema requires a value", hint=hint).at(path=path_text(path))
+    assert isinstance(error, DataError)
+    return error
+
+
+@dataclass(frozen=True)
+class _Retyping:
+    """The same values under another type of the same layout; a leaf in another storage is cast."""
+
+    strict: bool
+
+    def array(self, array: pa.Array, type: pa.DataType, path: Path) -> pa.Array:
+        if array.type.equals(type):
+            return array
+        if isinstance(type, pa.BaseExtensionType) and not isinstance(array.type, pa.BaseExtensionType):
+            return pa.ExtensionArray.from_storage(type, self.array(array, type.storage_type, path))
+        if isinstance(array.type, pa.BaseExtensionType) and not isinstance(type, pa.BaseExtensionType):
+            return self.array(array.storage, type, path)
+        if is_.is_struct(type) and is_.is_struct(array.type) and len(type):
+            return self.struct(array, type, [(*path, child.name) for child in type])
+        if is_.is_map(type) and is_.is_map(array.type):
+            return self.map(array, type, (*path, EACH_VALUE))
+        if _is_list(type) and _same_layout(array.type, type):
+            inner = self.child(array.values, type.value_field, (*path, EACH_ITEM), None)
+            count = 1 if is_.is_fixed_size_list(type) else 2
+            return pa.Array.from_buffers(type, len(array), array.buffers()[:count], offset=array.offset, children=[inner])
+        if is_.is_timestamp(type) and array.type == RAW:
+            return decoded(array, path=path, strict=self.strict)
+        return array.cast(type)
+
+    def map(self, array: pa.MapArray, type: pa.MapType, path: Path) -> pa.Array:
+        entries = pa.struct([type.key_field, type.item_field])
+        pairs = pa.StructArray.from_arrays([array.keys, array.items], fields=[array.type.key_field, array.type.item_field])
+        inner = self.struct(pairs, entries, [path, path])
+        return pa.Array.from_buffers(type, len(array), array.buffers()[:2], offset=array.offset, children=[inner])
+
+    def struct(self, array: pa.StructArray, type: pa.StructType, paths: list[Path]) -> pa.Array:
+        alive = array.is_valid() if array.null_count else None
+        children = [self.child(array.field(i), field, paths[i], alive) for i, field in enumerate(type)]
+        return pa.StructArray.from_arrays(children, fields=list(type), mask=None if alive is None else array.is_null())
+
+    def child(self, array: pa.Array, field: pa.Field, path: Path, alive: pa.Array | None) -> pa.Array:
+        """A child; nulls below a null parent are nobody's."""
+        if not field.nullable and array.null_count:
+            missing = array.is_null() if alive is None else pc.and_(array.is_null(), alive)
+            if pc.any(missing).as_py():
+                raise _null(path)
+        return self.array(array, field.type, path)
+
+
+def _is_list(type: pa.DataType) -> bool:
+    return is_.is_list(type) or is_.is_large_list(type) or is_.is_fixed_size_list(type)
+
+
+def _same_layout(a: pa.DataType, b: pa.DataType) -> bool:
+    return a.id == b.id and (not is_.is_fixed_size_list(a) or a.list_size == b.list_size)

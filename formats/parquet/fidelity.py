@@ -1,0 +1,285 @@
+"""What a rewrite did not keep of a Parquet file, found by holding both footers side by side; and what one could not keep.
+
+Nothing here comes from the writer: both files are opened afresh, and paired by the mapping's `carried` places alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path as FilePath
+
+from instar.formats.errors import FileError, SchemaError
+from instar.formats.fingerprint import differences
+from instar.formats.format import Stamp, Unlike
+from instar.formats.path import Path, path_text
+from instar.formats.schema import Field, Schema
+
+from .footer import PHYSICAL, Element, Footer, get, items
+from .keyvalues import SCHEMA_KEYS
+from .output import fields_of, planned
+from .places import Place, places
+from .settings import WRITABLE_CODECS, codecs, has_bloom_filter, has_page_index, uses_dictionary
+from .source import ARROW_SCHEMA, SUBJECT, VERSION, Source, open_source
+
+CODES = {
+    "parquet.schema": "the columns are not those of the target schema",
+    "parquet.nullability": "a field may be null where the target requires a value, or the reverse",
+    "parquet.physical-type": "values are stored under another physical type (BYTE_ARRAY decimals and the like)",
+    "parquet.logical-type": "a column is annotated otherwise (a geometry, a time's UTC flag)",
+    "parquet.field-id": "a field id changed",
+    "parquet.nested-names": "the groups inside a list or map have other names",
+    "parquet.legacy-list": "a list in a two-level form becomes one of three levels",
+    "parquet.arrow-schema": "the Arrow schema that the file remembers changed (large, dictionary, fixed-size list, metadata)",
+    "parquet.codec": "a column is compressed by another codec, or by several (LZO and Hadoop's LZ4 cannot be written)",
+    "parquet.row-groups": "the row groups begin elsewhere",
+    "parquet.sorting-columns": "the sort order that the file declares changed",
+    "parquet.key-values": "a key-value is missing, new or changed",
+    "parquet.stamp": "the file's stamp is not the one asked for",
+    "parquet.dictionary": "a column gained or lost its dictionary",
+    "parquet.page-index": "the page index was lost or added",
+    "parquet.bloom-filter": "a bloom filter was lost or added",
+    "parquet.column-key-values": "a column chunk's own key-values changed",
+}
+"""Every way in which a rewritten file may be unlike its source. The codes are what `fidelity.allow` takes."""
+
+
+def unlike(
+    old: FilePath, new: FilePath, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+) -> tuple[Unlike, ...]:
+    """Every difference that the mapping did not declare; see `Format.fidelity`."""
+    before, after = open_source(old), open_source(new)
+    pair = _Pair(before, after, carried)
+    return tuple(
+        found
+        for part in (
+            _schema(after, target), pair.elements(), pair.arrow(), pair.leaves(), _row_groups(before.footer, after.footer),
+            pair.sorting(), _key_values(before, after, target, carried), _stamp(after, stamp),
+        )
+        for found in part
+    )  # fmt: skip
+
+
+def unkeepable(path: FilePath, reads: Sequence[str]) -> tuple[Unlike, ...]:
+    """What a rewrite would lose of the columns `reads`; see `Format.unkeepable`."""
+    source = open_source(path)
+    kept = tuple(f for f in source.logical.record.fields if f.name in set(reads))
+    target = Schema(source.logical.root.with_(type=type(source.logical.record)(kept)))
+    carried = {place: place for place in source.places if place[0] in set(reads)}
+    lost = list(_old_lists(source, carried))
+    try:
+        output = planned(source, target, carried, None)
+    except (SchemaError, FileError) as error:
+        return (*lost, *(() if lost else (Unlike("parquet.schema", error.message),)))
+    drafted = places(output.drafted, target.record)
+    for place in carried:
+        if place in drafted and drafted[place].shape == source.places[place].shape:
+            lost += _storage(place, source.places[place], drafted[place])
+    for leaf in sorted({leaf for leaf in output.origins if leaf is not None}):
+        used = codecs(source.footer, leaf)
+        if len(used) > 1 or not used <= set(WRITABLE_CODECS):
+            lost.append(Unlike("parquet.codec", f"{_leaf_name(source, leaf)} is compressed by {' and '.join(sorted(used))}"))
+    return tuple(lost)
+
+
+def _old_lists(source: Source, carried: Mapping[Path, Path]) -> Iterator[Unlike]:
+    for path in carried:
+        if source.places[path].shape == "legacy list":
+            yield Unlike("parquet.legacy-list", f"{path_text(path)} is a list in a form of two levels, and would get three")
+
+
+def _leaf_name(source: Source, leaf: int) -> str:
+    found = [path for path, place in source.places.items() if place.element.leaf == leaf]
+    return path_text(found[0]) if found else f"leaf {leaf}"
+
+
+# ---- schema
+def _schema(after: Source, target: Schema) -> Iterator[Unlike]:
+    structural = differences(after.logical, target)
+    for found in structural:
+        yield Unlike("parquet.schema", str(found))
+    if not structural:
+        for found in differences(after.logical, target, nullability=True):
+            yield Unlike("parquet.nullability", str(found))
+        if after.logical.record.names != target.record.names:
+            yield Unlike("parquet.schema", f"the columns' order is {', '.join(after.logical.record.names)}")
+
+
+def _storage(path: Path, old: Place, new: Place) -> Iterator[Unlike]:
+    """A leaf's physical type; both are of one logical type. INT96 is compared where it is declared again."""
+    a, b = _physical(old.element), _physical(new.element)
+    raw = a == "INT96" and b == "FIXED_LEN_BYTE_ARRAY(12)"
+    if a != b and not raw:
+        yield Unlike("parquet.physical-type", f"{path_text(path)} is stored as {a}, and would be as {b}")
+
+
+def _physical(element: Element) -> str | None:
+    kind = element.physical
+    if kind is None:
+        return None
+    return f"{PHYSICAL[kind]}({get(element.struct, 2)})" if PHYSICAL[kind] == "FIXED_LEN_BYTE_ARRAY" else PHYSICAL[kind]
+
+
+class _Pair:
+    """Two files and what of the one is carried from the other."""
+
+    def __init__(self, old: Source, new: Source, carried: Mapping[Path, Path]) -> None:
+        self.old, self.new = old, new
+        self.carried = {p: q for p, q in carried.items() if q in old.places}
+
+    def elements(self) -> Iterator[Unlike]:
+        """Schema elements: physical and logical type, id, names."""
+        for path, origin in self.carried.items():
+            ours, theirs = self.new.places.get(path), self.old.places[origin]
+            if ours is None:
+                yield Unlike("parquet.schema", f"{path_text(path)} is missing")
+                continue
+            if ours.shape != theirs.shape:
+                yield Unlike("parquet.legacy-list", f"{path_text(path)} was a {theirs.shape}, and is a {ours.shape}")
+            elif theirs.element.leaf is not None or ours.shape != "odd":
+                yield from _element(path, theirs.element, ours.element, named=self._named_by_writer(path, origin))
+            if ours.wrapper and theirs.wrapper:
+                yield from _element(path, theirs.wrapper, ours.wrapper, named=True)
+            if ours.key and theirs.key:
+                for a, b in zip(theirs.key.walk(), ours.key.walk(), strict=False):
+                    yield from _element(path, a, b, named=True)
+
+    def _named_by_writer(self, path: Path, origin: Path) -> bool:
+        """Is this an item or a map's value, whose element's name is the file's affair (and comparable)?"""
+        if isinstance(path[-1], str):
+            return False
+        parents = self.new.places.get(path[:-1]), self.old.places.get(origin[:-1])
+        return all(parents) and parents[0].shape == parents[1].shape  # type: ignore[union-attr]
+
+    def arrow(self) -> Iterator[Unlike]:
+        """What the file remembers of its Arrow schema; only where the source remembered any."""
+        if ARROW_SCHEMA not in self.old.footer.key_values:
+            return
+        if ARROW_SCHEMA not in self.new.footer.key_values:
+            yield Unlike("parquet.arrow-schema", "ARROW:schema is missing")
+        before, after = fields_of(self.old.logical), fields_of(self.new.logical)
+        for path, origin in self.carried.items():
+            if path in after and origin in before and _memory(before[origin]) != _memory(after[path]):
+                yield Unlike(
+                    "parquet.arrow-schema", f"{path_text(path)} was {_memory(before[origin])}, and is {_memory(after[path])}"
+                )
+
+    def leaves(self) -> Iterator[Unlike]:
+        """Codec, dictionary use, page index, bloom filters and key-values of the columns."""
+        old, new = self.old.footer, self.new.footer
+        if old.row_groups and new.row_groups and has_page_index(old) != has_page_index(new):
+            yield Unlike("parquet.page-index", "the page index was " + ("lost" if has_page_index(old) else "added"))
+        for path, theirs, ours in self._leaf_pairs():
+            name = path_text(path)
+            if codecs(old, theirs) != codecs(new, ours) and codecs(old, theirs) and codecs(new, ours):
+                was, now = (" and ".join(sorted(c)) for c in (codecs(old, theirs), codecs(new, ours)))
+                yield Unlike("parquet.codec", f"{name} was compressed by {was}, and is by {now}")
+            used = uses_dictionary(old, theirs), uses_dictionary(new, ours)
+            if None not in used and used[0] != used[1]:
+                yield Unlike("parquet.dictionary", f"{name} {'lost its' if used[0] else 'gained a'} dictionary")
+            if has_bloom_filter(old, theirs) != has_bloom_filter(new, ours) and old.row_groups:
+                yield Unlike(
+                    "parquet.bloom-filter", f"{name} {'lost' if has_bloom_filter(old, theirs) else 'gained'} its bloom filter"
+                )
+            if _own_pairs(old, theirs) != _own_pairs(new, ours):
+                yield Unlike("parquet.column-key-values", f"the key-values of {name} changed")
+
+    def _leaf_pairs(self) -> Iterator[tuple[Path, int, int]]:
+        for path, origin in self.carried.items():
+            ours, theirs = self.new.places.get(path), self.old.places[origin]
+            if ours and ours.element.leaf is not None and theirs.element.leaf is not None:
+                yield path, theirs.element.leaf, ours.element.leaf
+
+    def sorting(self) -> Iterator[Unlike]:
+        """The declared order: as much of it, from the first column on, as is carried."""
+        moved = {theirs: ours for _, theirs, ours in self._leaf_pairs()}
+        for group in self.old.footer.row_groups[:1]:
+            expected = []
+            for column in items(group, 4):
+                if get(column, 1) not in moved:
+                    break
+                expected.append((moved[get(column, 1)], get(column, 2), get(column, 3)))
+            for number, other in enumerate(self.new.footer.row_groups):
+                found = [(get(column, 1), get(column, 2), get(column, 3)) for column in items(other, 4)]
+                if found != expected:
+                    yield Unlike(
+                        "parquet.sorting-columns", f"row group {number} is declared sorted by leaves {found}, not {expected}"
+                    )
+
+
+def _element(path: Path, old: Element, new: Element, *, named: bool) -> Iterator[Unlike]:
+    name = path_text(path)
+    if _physical(old) != _physical(new):
+        yield Unlike("parquet.physical-type", f"{name} was stored as {_physical(old)}, and is as {_physical(new)}")
+    if get(old.struct, 9) != get(new.struct, 9):
+        yield Unlike("parquet.field-id", f"{name} had field id {get(old.struct, 9)}, and has {get(new.struct, 9)}")
+    annotation = [{n: v for n, v in e.struct.items() if n not in (1, 2, 3, 4, 5, 9)} for e in (old, new)]
+    if annotation[0] != annotation[1]:
+        yield Unlike("parquet.logical-type", f"{name} was annotated {annotation[0]}, and is {annotation[1]}")
+    if named and old.name != new.name:
+        yield Unlike("parquet.nested-names", f"inside {name}, {old.name!r} became {new.name!r}")
+
+
+def _memory(field: Field) -> dict[str, object]:
+    """What is remembered of a field beyond its logical type; a list's item has its name in the schema elements."""
+    kept = {key: value for key, value in field.extra.items() if key not in ("arrow.name", "metadata", "arrow.map")}
+    pairs = [pair for pair in field.extra.get("metadata", ()) if not pair[0].startswith("instar.")]
+    return kept | ({"metadata": pairs} if pairs else {})
+
+
+def _own_pairs(footer: Footer, leaf: int) -> list[object]:
+    """A leaf's key-values, chunk by chunk, without repetition: a row group may have been split."""
+    out: list[object] = []
+    for meta in footer.metas(leaf):
+        if not out or out[-1] != items(meta, 8):
+            out.append(items(meta, 8))
+    return out
+
+
+# ---- the file as a whole
+def _row_groups(old: Footer, new: Footer) -> Iterator[Unlike]:
+    """Row groups begin where they did; one that was split (which `Rewritten.notes` tells) may begin in between, too."""
+    if not _starts(old.rows) <= _starts(new.rows) or sum(old.rows) != sum(new.rows) or len(new.rows) < len(old.rows):
+        yield Unlike("parquet.row-groups", f"the row groups had {old.rows} rows, and have {new.rows}")
+
+
+def _starts(rows: Sequence[int]) -> set[int]:
+    return {sum(rows[:i]) for i in range(len(rows))}
+
+
+def _key_values(before: Source, after: Source, target: Schema, carried: Mapping[Path, Path]) -> Iterator[Unlike]:
+    old, new = before.footer.key_values, after.footer.key_values
+    changed = bool(differences(before.logical, target)) or any(p != q for p, q in carried.items())
+    ours = {SUBJECT, VERSION, ARROW_SCHEMA}
+    copies = SCHEMA_KEYS | {b"pandas", b"geo"}
+    for key in sorted(set(old) - ours):
+        if key in copies and changed:
+            if key in new and (stale := _stale(key, new[key], target)):
+                yield Unlike("parquet.key-values", f"{_shown(key)} still names {stale!r}, which is no column")
+        elif key not in new:
+            yield Unlike("parquet.key-values", f"{_shown(key)} is missing")
+        elif new[key] != old[key]:
+            yield Unlike("parquet.key-values", f"{_shown(key)} changed")
+    for key in sorted(set(new) - set(old) - ours):
+        yield Unlike("parquet.key-values", f"{_shown(key)} is new")
+
+
+def _shown(key: bytes) -> str:
+    return f"the key-value {key.decode('utf-8', 'replace')}"
+
+
+def _stale(key: bytes, value: bytes | None, target: Schema) -> str | None:
+    """A column named by pandas' or GeoParquet's description that the file does not have."""
+    if key in SCHEMA_KEYS:
+        return None
+    document = json.loads(value or b"{}")
+    names = [c.get("field_name", c["name"]) for c in document["columns"]] if key == b"pandas" else list(document["columns"])
+    return next((name for name in names if name not in target.record), None)
+
+
+def _stamp(after: Source, stamp: Stamp | None) -> Iterator[Unlike]:
+    held = after.footer.key_values
+    wanted = {} if stamp is None else {SUBJECT: stamp.subject.encode(), VERSION: str(stamp.version).encode()}
+    found = {key: held[key] for key in (SUBJECT, VERSION) if key in held}
+    if found != wanted:
+        yield Unlike("parquet.stamp", f"the stamp is {found or 'missing'}, not {wanted or 'none'}")

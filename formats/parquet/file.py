@@ -1,0 +1,71 @@
+"""The Parquet format: the `Format` contract, each part of it in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Literal
+
+from instar.formats.errors import UsageError
+from instar.formats.fingerprint import misfits
+from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike, Values
+from instar.formats.path import Path
+from instar.formats.schema import Schema
+
+from . import document, fidelity
+from .footer import ENCRYPTED_MAGIC, MAGIC, read_footer
+from .rewrite import rewritten
+from .source import common_schema, facts
+
+_SUFFIXES = (".parquet", ".parq", ".pq")
+
+
+class Parquet:
+    """Parquet files; a subject's versions are Arrow schemas as JSON."""
+
+    name = "parquet"
+    suffix = ".arrow.json"
+    shape: Literal["columns", "records"] = "columns"
+
+    def parse(self, text: str, *, library: Mapping[str, str] | None = None) -> Schema:
+        del library  # Arrow schemas refer to no other documents
+        return document.parse(text)
+
+    def render(self, schema: Schema) -> str:
+        return document.render(schema)
+
+    def recognises(self, head: bytes, name: str) -> bool:
+        """By its magic; a file that is only called so counts as well, so that a damaged one is an error and not "other"."""
+        return head[:4] in (MAGIC, ENCRYPTED_MAGIC) or name.lower().endswith(_SUFFIXES)
+
+    def inspect(self, path: FilePath) -> FileFacts:
+        return facts(path)
+
+    def count(self, path: FilePath) -> int:
+        return sum(read_footer(path).rows)
+
+    def infer(self, paths: Sequence[FilePath]) -> Schema:
+        return common_schema(paths)
+
+    def validate(self, path: FilePath, schema: Schema) -> str | None:
+        """A Parquet file carries its schema, so this is a comparison of schemas."""
+        found = facts(path).schema
+        misfit = misfits(found, schema) if found is not None else ()
+        return str(misfit[0]) if misfit else None
+
+    def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
+        return fidelity.unkeepable(path, reads)
+
+    def rewrite(self, request: Rewrite) -> Rewritten:
+        return rewritten(request)
+
+    def fidelity(
+        self, old: FilePath, new: FilePath, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+    ) -> tuple[Unlike, ...]:
+        return fidelity.unlike(old, new, target=target, carried=carried, stamp=stamp)
+
+    def values(self, source: Schema, target: Schema) -> Values:
+        raise UsageError("Parquet's values come in columns, not one by one", hint="Use `rewrite`, whose conversion gets batches.")
+
+
+FORMAT = Parquet()

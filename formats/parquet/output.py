@@ -1,0 +1,243 @@
+"""What a rewritten file will be, before a row of it is written: its schema, how each leaf is stored, its footer's parts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path as FilePath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from instar.formats.arrow import arrow_schema
+from instar.formats.errors import FileError, SchemaError, Where
+from instar.formats.fingerprint import differences
+from instar.formats.format import Stamp
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+from instar.formats.schema import Field, Fixed, List, Map, Record, Schema, Timestamp, Type
+
+from . import thrift
+from .declare import declared
+from .footer import Element, Footer, parse_footer, with_elements, with_key_values
+from .keyvalues import carried_key_values
+from .places import Place, places
+from .settings import is_whole_decimal, writer_options
+from .source import ARROW_SCHEMA, Source, understood
+from .thrift import Struct
+
+_NEW = FilePath("the new file")
+
+
+@dataclass(frozen=True)
+class Output:
+    """The new file. `arrow` is what readers get, `written` what pyarrow's writer is given (INT96 as twelve bytes).
+
+    `origins` has for each leaf the source leaf it is carried from; `elements` are the schema elements for the footer, `drafted`
+    the tree as pyarrow makes it; `int96` the target places that hold INT96.
+    """
+
+    arrow: pa.Schema
+    written: pa.Schema
+    options: dict[str, Any]
+    origins: tuple[int | None, ...]
+    elements: list[Struct]
+    drafted: Element
+    int96: dict[Path, Path]
+    key_values: dict[bytes, bytes | None]
+    notes: tuple[str, ...]
+
+
+def planned(source: Source, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None) -> Output:
+    """The output of a rewrite of `source` to `target`.
+
+    Raises:
+        SchemaError: Parquet cannot hold a type of the target; names the field.
+        FileError: an INT96 timestamp inside a record or list that is taken apart; a damaged page header.
+    """
+    logical = kept_storage(source.logical, target, carried)
+    raw = int96_places(source, logical, carried)
+    arrow, written = arrow_schema(logical), arrow_schema(as_raw(logical, frozenset(raw)))
+    drafted = _draft(source, written, logical, carried)
+    new = places(drafted.root, logical.record)
+    origins = _origins(drafted, new, source, carried)
+    elements = declared(drafted.root, new, source.places, carried)
+    renames = whole_columns(source.logical, target, carried)
+    hints = _hints(source, drafted, elements, arrow, logical)
+    changed = bool(differences(source.logical, target))
+    key_values, notes = carried_key_values(source.footer.key_values, renames, changed=changed, stamp=stamp, arrow=hints)
+    options = writer_options(source, drafted, origins) | {"store_decimal_as_integer": _whole(source, origins)}
+    return Output(arrow, written, options, origins, elements, drafted.root, raw, key_values, notes)
+
+
+# ---- schema
+def kept_storage(source: Schema, target: Schema, carried: Mapping[Path, Path]) -> Schema:
+    """The target with the source's storage, ids and metadata at every carried place."""
+    known = fields_of(source)
+    return Schema(_kept(target.root.with_(extra={}), (), known, carried), target.definitions)
+
+
+def fields_of(schema: Schema) -> dict[Path, Field]:
+    """Every place of a schema and its field, the root's under the empty path."""
+    return dict(_fields(schema.root, ()))
+
+
+def _fields(field: Field, at: Path) -> list[tuple[Path, Field]]:
+    below = [pair for step, inner in steps(field.type) for pair in _fields(inner, (*at, step))]
+    return [(at, field), *below]
+
+
+def steps(type: Type) -> list[tuple[Any, Field]]:
+    """The fields one level down by path step."""
+    match type:
+        case Record(fields):
+            return [(f.name, f) for f in fields]
+        case List(item):
+            return [(EACH_ITEM, item)]
+        case Map(value):
+            return [(EACH_VALUE, value)]
+        case _:
+            return []
+
+
+def _kept(field: Field, at: Path, known: Mapping[Path, Field], carried: Mapping[Path, Path]) -> Field:
+    origin = known.get(carried[at]) if at in carried else None
+    extra = field.extra if origin is None else origin.extra
+    doc, tags = (field.doc, field.tags) if origin is None else (field.doc or origin.doc, field.tags or origin.tags)
+    below = {step: _kept(inner, (*at, step), known, carried) for step, inner in steps(field.type)}
+    return field.with_(type=_rebuilt(field.type, below), extra=extra, doc=doc, tags=tags)
+
+
+def _rebuilt(type: Type, below: Mapping[Any, Field]) -> Type:
+    match type:
+        case Record():
+            return Record(tuple(below.values()), type.name)
+        case List():
+            return List(below[EACH_ITEM])
+        case Map():
+            return Map(below[EACH_VALUE], type.key)
+        case _:
+            return type
+
+
+def as_raw(schema: Schema, raw: frozenset[Path]) -> Schema:
+    """The schema with INT96 places as the twelve bytes that are written."""
+
+    def made(field: Field, at: Path) -> Field:
+        below = {step: made(inner, (*at, step)) for step, inner in steps(field.type)}
+        if at in raw:
+            return field.with_(type=Fixed(12), extra={})
+        return field.with_(type=_rebuilt(field.type, below))
+
+    return Schema(made(schema.root, ())) if raw else schema
+
+
+def int96_places(source: Source, target: Schema, carried: Mapping[Path, Path]) -> dict[Path, Path]:
+    """The target places that stay INT96, with their source places.
+
+    Raises:
+        FileError: one is inside a record, list or map that changes: its raw bytes cannot be told from new ones there.
+    """
+    stay = {path: field for path, field in _fields(target.root, ()) if isinstance(field.type, Timestamp)}
+    found = {p: q for p, q in carried.items() if q in source.int96 and p in stay and stay[p].extra.get("parquet") == "int96"}
+    for path, origin in found.items():
+        if len(path) > 1 and not _whole_column(source.logical, target, carried, path[0], origin[0]):
+            raise FileError(
+                f"{path_text(path)} is an INT96 timestamp inside {path_text(path[:1])}, which this migration changes",
+                hint="Cast it to another type in the same migration, or leave that column as it is.",
+                where=Where(file=str(source.path), path=path_text(path)),
+            )
+        if len(path) == 1 and len(origin) > 1:
+            raise FileError(
+                f"{path_text(origin)} is an INT96 timestamp that this migration moves out of {path_text(origin[:1])}",
+                hint="Cast it to another type in the same migration, or leave it where it is.",
+                where=Where(file=str(source.path), path=path_text(origin)),
+            )
+    return found
+
+
+def _whole_column(source: Schema, target: Schema, carried: Mapping[Path, Path], new: Any, old: Any) -> bool:
+    """Is the top-level column `new` the source's `old` with the same places below, each carried to its own?"""
+    if new not in target.record or old not in source.record:
+        return False
+    here = [path for path, _ in _fields(target.record[new], ())]
+    there = [path for path, _ in _fields(source.record[old], ())]
+    return here == there and all(carried.get((new, *path)) == (old, *path) for path in here)
+
+
+def whole_columns(source: Schema, target: Schema, carried: Mapping[Path, Path]) -> dict[str, str]:
+    """Old → new name of the top-level columns that are carried whole."""
+    pairs = [(q[0], p[0]) for p, q in carried.items() if len(p) == len(q) == 1]
+    return {str(old): str(new) for old, new in pairs if _whole_column(source, target, carried, new, old)}
+
+
+# ---- layout
+def _draft(source: Source, written: pa.Schema, logical: Schema, carried: Mapping[Path, Path]) -> Footer:
+    """How pyarrow lays the file out. Whether decimals become integers depends on where they come from, which needs a layout."""
+    plain = _empty(written.serialize().to_pybytes(), False)
+    origins = _origins(plain, places(plain.root, logical.record), source, carried)
+    return _empty(written.serialize().to_pybytes(), True) if _whole(source, origins) else plain
+
+
+def _whole(source: Source, origins: tuple[int | None, ...]) -> bool:
+    return any(leaf is not None and is_whole_decimal(source.footer, leaf) for leaf in origins)
+
+
+@lru_cache(maxsize=32)
+def _empty(message: bytes, whole_decimals: bool) -> Footer:
+    """The footer of a file without rows that pyarrow writes of an Arrow schema."""
+    schema = pa.ipc.read_schema(pa.py_buffer(message))
+    sink = pa.BufferOutputStream()
+    try:
+        pq.ParquetWriter(sink, schema, store_schema=False, store_decimal_as_integer=whole_decimals).close()
+    except (pa.ArrowException, OSError) as error:
+        raise SchemaError(f"Parquet cannot hold the schema: {error}", hint="Choose types that Parquet has.") from None
+    data = sink.getvalue().to_pybytes()
+    length = int.from_bytes(data[-8:-4], "little")
+    return parse_footer(data[-8 - length : -8], _NEW)
+
+
+def _origins(drafted: Footer, new: Mapping[Path, Place], source: Source, carried: Mapping[Path, Path]) -> tuple[int | None, ...]:
+    found: dict[int, int] = {}
+    for path, origin in carried.items():
+        ours, theirs = new.get(path), source.places.get(origin)
+        if ours is None or theirs is None:
+            continue
+        if ours.element.leaf is not None and theirs.element.leaf is not None:
+            found[ours.element.leaf] = theirs.element.leaf
+        if ours.key and theirs.key:
+            pairs = zip(ours.key.leaves(), theirs.key.leaves(), strict=False)
+            found |= {mine.leaf: source.leaf for mine, source in pairs if mine.leaf is not None and source.leaf is not None}
+    return tuple(found.get(leaf.leaf) for leaf in drafted.root.leaves() if leaf.leaf is not None)
+
+
+def _hints(source: Source, drafted: Footer, elements: list[Struct], arrow: pa.Schema, logical: Schema) -> bytes | None:
+    """The ARROW:schema to write: where the source had one, or where the schema cannot be read back without.
+
+    Raises:
+        SchemaError: it cannot be read back with it, either.
+    """
+    message = base64.b64encode(arrow.serialize().to_pybytes())
+    had = ARROW_SCHEMA in source.footer.key_values
+    bare = with_elements(drafted.struct, elements)
+    if not had and not differences(_read_back(bare), logical):
+        return None
+    full = with_key_values(bare, {ARROW_SCHEMA: message})
+    if found := differences(_read_back(full), logical):
+        raise SchemaError(
+            f"Parquet cannot hold {path_text(found[0].path)} as {found[0].expected}: it would be read back as {found[0].found}",
+            hint=f"Take {found[0].found}, or another type that Parquet has.",
+            where=Where(path=path_text(found[0].path)),
+        )
+    return message
+
+
+def _read_back(struct: Struct) -> Schema:
+    return _read_back_of(thrift.encode(struct))
+
+
+@lru_cache(maxsize=32)
+def _read_back_of(data: bytes) -> Schema:
+    return understood(parse_footer(data, _NEW), _NEW)

@@ -1,0 +1,187 @@
+"""One Parquet file through a conversion into a new one: streaming, row group by row group, within a budget of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from instar.formats.arrow import arrow_field
+from instar.formats.errors import FileError
+from instar.formats.format import Rewrite, Rewritten
+
+from .arrays import fitted, timestamps_shown
+from .finish import finish
+from .int96 import merged
+from .output import Output, planned
+from .source import Source, open_source, unreadable
+
+_BATCH = 8 << 20  # bytes of Arrow data a batch aims at
+_ROWS = 1 << 16
+_PROBE = 256  # rows read first, to see how wide they are
+_LEAST_PIECE = 16 << 20
+
+
+def rewritten(request: Rewrite) -> Rewritten:
+    """See `Format.rewrite`."""
+    source = open_source(request.source)
+    output = planned(source, request.target_schema, request.carried, request.stamp)
+    conversion = _Conversion(source, output, request)
+    with pq.ParquetWriter(request.target, output.written, **output.options) as writer:
+        groups, notes = _pieces_written(source, conversion, writer)
+    finish(request.target, source.footer, output, groups)
+    return Rewritten(rows_in=conversion.rows_in, rows_out=conversion.rows_out, notes=(*output.notes, *notes))
+
+
+def _pieces_written(source: Source, conversion: _Conversion, writer: pq.ParquetWriter) -> tuple[list[int], tuple[str, ...]]:
+    """Writes every row group; the source's row group of each, and notes about those that had to be split."""
+    groups: list[int] = []
+    notes: list[str] = []
+    limit = piece_bytes(conversion.request.memory)
+    with source.reader() as reader:
+        for number, rows in enumerate(source.footer.rows):
+            pieces = 0
+            for table in _pieces(conversion.batches(reader, number), conversion.output.written, limit):
+                writer.write_table(table, row_group_size=max(table.num_rows, 1))
+                del table
+                pa.default_memory_pool().release_unused()
+                groups.append(number)
+                pieces += 1
+            conversion.check_rows(number)
+            if pieces > 1:
+                notes.append(f"row group {number} ({rows:,} rows) does not fit the memory budget and was split into {pieces}")
+    return groups, tuple(notes)
+
+
+def piece_bytes(memory: int) -> int:
+    """How much Arrow data of one row group may be held at once, of a unit's whole budget."""
+    return max(_LEAST_PIECE, memory // 2)
+
+
+def _pieces(batches: Iterator[pa.RecordBatch], schema: pa.Schema, limit: int) -> Iterator[pa.Table]:
+    """The batches of one row group as one table, or as several where they exceed `limit` bytes; at least one."""
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        if held and size + batch.nbytes > limit:
+            yield _table(held, schema)
+            size = 0
+        held.append(batch)
+        size += batch.nbytes
+    yield _table(held, schema)
+
+
+def _table(held: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """The batches as a table; the list is emptied, so that nothing but the table holds on to them."""
+    table = pa.Table.from_batches(held, schema)
+    held.clear()
+    return table
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A source column that holds INT96: what the conversion is shown of it, and how strictly."""
+
+    field: pa.Field
+    strict: bool
+
+
+class _Conversion:
+    """The request's conversion between the file's own batches and those that are written."""
+
+    def __init__(self, source: Source, output: Output, request: Rewrite) -> None:
+        self.source, self.output, self.request = source, output, request
+        self.rows_in = self.rows_out = self._told = 0
+        record = source.logical.record
+        wanted = set(request.reads) or set(record.names[:1])
+        read = [element for element, name in zip(source.footer.columns, record.names, strict=True) if name in wanted]
+        self.leaves = [leaf.leaf for element in read for leaf in element.leaves()]
+        with_int96 = {str(path[0]) for path in source.int96} & wanted
+        self.shown = {name: _Shown(arrow_field(record[name]), _strict(source, request, name)) for name in sorted(with_int96)}
+        self.kept = {str(path[0]): str(origin[0]) for path, origin in output.int96.items()}
+
+    def batches(self, reader: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
+        """The converted batches of a row group.
+
+        Raises:
+            FileError: a page is damaged. DataError: from the conversion, or a value that the target cannot hold.
+        """
+        for batch in self._read(reader, group, self.source.footer.rows[group]):
+            made = self._converted(batch)
+            self.rows_in += batch.num_rows
+            self.rows_out += made.num_rows
+            self._tell(batch.num_rows)
+            yield made
+
+    def check_rows(self, group: int) -> None:
+        """After a row group: were all its rows there?
+
+        Raises:
+            FileError: the file is damaged, some of them are missing.
+        """
+        expected = sum(self.source.footer.rows[: group + 1])
+        if self.rows_in != expected:
+            raise unreadable(self.source.path, ValueError(f"row group {group} should end at row {expected}, not {self.rows_in}"))
+
+    def _tell(self, rows: int) -> None:
+        """Progress: the file's size, spread over its rows."""
+        done = self.source.footer.size * self.rows_in // max(sum(self.source.footer.rows), 1)
+        self.request.progress(rows, done - self._told)
+        self._told = done
+
+    def _read(self, reader: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:
+        if not self.leaves:
+            yield pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+            return
+        try:
+            size = self._batch_rows(reader, group, rows)
+            yield from reader.reader.iter_batches(size, row_groups=[group], column_indices=self.leaves, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(self.source.path, error) from error
+
+    def _batch_rows(self, reader: pq.ParquetFile, group: int, rows: int) -> int:
+        """How many rows make a batch of about 8 MB, judged by the row group's first rows where it is not small."""
+        if rows <= 4 * _PROBE:
+            return max(rows, 1)
+        first = next(reader.reader.iter_batches(_PROBE, row_groups=[group], column_indices=self.leaves, use_threads=False))
+        return max(64, min(_ROWS, _BATCH * _PROBE // max(first.nbytes, 1)))
+
+    def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        given = self._with_timestamps(batch) if self.shown else batch
+        made = self.request.convert(given)
+        schema = self.output.written
+        if made.schema.names != schema.names:
+            raise ValueError(f"the conversion gave the columns {made.schema.names}, not {schema.names}")
+        columns = [made.column(i) for i in range(made.num_columns)]
+        for i, name in enumerate(schema.names):
+            if name in self.kept:
+                at = batch.schema.names.index(self.kept[name])
+                columns[i] = self._raw(name, columns[i], batch.column(at), given.column(at))
+        return pa.RecordBatch.from_arrays([fitted(c, f) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+    def _with_timestamps(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns, fields = batch.columns, list(batch.schema)
+        for i, name in enumerate(batch.schema.names):
+            if name in self.shown:
+                fields[i] = self.shown[name].field
+                columns[i] = timestamps_shown(columns[i], fields[i], strict=self.shown[name].strict)
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+    def _raw(self, name: str, made: pa.Array, raw: pa.Array, shown: pa.Array) -> pa.Array:
+        """The raw bytes of what the conversion left as it was shown."""
+        if pa.types.is_timestamp(shown.type):
+            return merged(raw, shown, made)
+        if timestamps_shown(made, pa.field(name, shown.type), strict=True).equals(shown):
+            return raw
+        raise FileError(
+            f"{name} holds INT96 timestamps and was changed inside", hint="Cast its timestamps to another type in the migration."
+        )
+
+
+def _strict(source: Source, request: Rewrite, name: str) -> bool:
+    """Does an expression compute with an INT96 timestamp of this column (and not only carry it)?"""
+    here = {path for path in source.int96 if path[0] == name}
+    touched = request.touched
+    return bool(here & touched) if touched is not None else not here <= set(request.carried.values())

@@ -1,0 +1,151 @@
+"""How the columns of a file are stored, followed when it is written again: what pyarrow's writer is told, leaf by leaf.
+
+Of compression only the codec is in a file; level, page size and the reason for an encoding are not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from instar.formats.errors import FileError, Where
+
+from . import thrift
+from .footer import BOOLEAN, CODECS, ENCODINGS, INT32, INT64, Footer, get, items
+from .source import Source
+from .thrift import Struct
+
+WRITABLE_CODECS = {"UNCOMPRESSED": "NONE", "SNAPPY": "SNAPPY", "GZIP": "GZIP", "BROTLI": "BROTLI", "ZSTD": "ZSTD", "LZ4_RAW": "LZ4"}
+_PLAIN_DICTIONARY, _RLE_DICTIONARY = 2, 8
+_LEVEL_ENCODINGS = {0, 3, 4}  # PLAIN, and RLE and BIT_PACKED, which levels use
+_FALSE_POSITIVES = 0.05
+
+
+def codecs(footer: Footer, leaf: int) -> set[str]:
+    """The codecs of a leaf's chunks by name."""
+    return {_named(CODECS, get(meta, 4, 0)) for meta in footer.metas(leaf)}
+
+
+def _named(names: Sequence[str], number: int) -> str:
+    return names[number] if 0 <= number < len(names) else f"codec {number}"
+
+
+def uses_dictionary(footer: Footer, leaf: int) -> bool | None:
+    """Has a chunk of the leaf a dictionary? None where no chunk says, and for booleans, which have none (old writers claim one)."""
+    metas = footer.metas(leaf)
+    if any(get(meta, 1) == BOOLEAN for meta in metas) or not any(get(meta, 5, 0) for meta in metas):
+        return None
+    return any({_PLAIN_DICTIONARY, _RLE_DICTIONARY} & set(items(meta, 2)) for meta in metas)
+
+
+def has_statistics(footer: Footer, leaf: int) -> bool:
+    return any(12 in meta for meta in footer.metas(leaf)) or not footer.row_groups
+
+
+def has_page_index(footer: Footer) -> bool:
+    return any(4 in chunk for group in footer.row_groups for chunk in items(group, 1))
+
+
+def has_bloom_filter(footer: Footer, leaf: int) -> bool:
+    return any(14 in meta for meta in footer.metas(leaf))
+
+
+def is_whole_decimal(footer: Footer, leaf: int) -> bool:
+    """Is the leaf a decimal that is stored as an integer?"""
+    struct = next(e.struct for e in footer.root.leaves() if e.leaf == leaf)
+    return get(struct, 1) in (INT32, INT64) and (get(struct, 6) == 5 or 5 in get(struct, 10, {}))
+
+
+def writer_options(source: Source, written: Footer, origins: Sequence[int | None]) -> dict[str, Any]:
+    """The options for `pyarrow.parquet.ParquetWriter`. `written` is the layout pyarrow gives the new file, `origins` the source
+    leaf that each of its leaves is carried from, None for a new one.
+
+    Raises:
+        FileError: a page header that must be looked at is damaged.
+    """
+    old = source.footer
+    paths = [".".join(part.decode() for part in leaf.path) for leaf in written.root.leaves()]
+    pairs = list(zip(paths, origins, strict=True))
+    usual = _usual_codec(old)
+    page = _first_page(source)
+    dictionary = [path for path, leaf in pairs if leaf is None or uses_dictionary(old, leaf) is not False]
+    options: dict[str, Any] = {
+        "store_schema": False,
+        "compression": {path: usual if leaf is None else _codec(old, leaf, usual) for path, leaf in pairs},
+        "use_dictionary": dictionary,
+        "write_statistics": [path for path, leaf in pairs if leaf is None or has_statistics(old, leaf)],
+        "write_page_index": has_page_index(old),
+        "data_page_version": "2.0" if page and get(page, 1) == 3 else "1.0",
+        "write_page_checksum": page is not None and 4 in page,
+    }
+    encoded = {path: name for path, leaf in pairs if leaf is not None and (name := _encoding(old, leaf))}
+    if encodings := {path: name for path, name in encoded.items() if path not in dictionary}:
+        options["column_encoding"] = encodings
+    if filters := _bloom_filters(source, pairs):
+        options["bloom_filter_options"] = filters
+    return options
+
+
+def _codec(old: Footer, leaf: int, usual: str) -> str:
+    found = [WRITABLE_CODECS.get(name) for name in sorted(codecs(old, leaf))]
+    return next((name for name in found if name), usual)
+
+
+def _usual_codec(old: Footer) -> str:
+    count = Counter(name for leaf in old.root.leaves() for name in codecs(old, leaf.leaf or 0))
+    return next((WRITABLE_CODECS[name] for name, _ in count.most_common() if name in WRITABLE_CODECS), "SNAPPY")
+
+
+def _encoding(old: Footer, leaf: int) -> str | None:
+    """The one special encoding of a leaf that has no dictionary."""
+    special = {number for meta in old.metas(leaf) for number in items(meta, 2)} - _LEVEL_ENCODINGS
+    if len(special) != 1 or special & {_PLAIN_DICTIONARY, _RLE_DICTIONARY}:
+        return None
+    name = _named(ENCODINGS, special.pop())
+    return name if name in ("DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT") else None
+
+
+def _first_page(source: Source) -> Struct | None:
+    """The header of the file's first data page: its version and whether pages have checksums are said nowhere else."""
+    for group in source.footer.row_groups:
+        for chunk in items(group, 1):
+            meta = get(chunk, 3, {})
+            if get(meta, 5, 0) and get(meta, 9, 0) > 0:
+                return _struct_at(source, get(meta, 9))
+    return None
+
+
+def _struct_at(source: Source, offset: int) -> Struct:
+    """A page's or bloom filter's header; a page's may hold long statistics, so it is read in growing pieces."""
+    for length in (1 << 12, 1 << 16, 1 << 24):
+        with open(source.path, "rb") as file:
+            file.seek(offset)
+            data = file.read(length)
+        try:
+            return thrift.decode(data, 0, {})[0]
+        except thrift.ThriftError as error:
+            failure = error
+            if len(data) < length:
+                break
+    raise FileError(
+        f"the page at byte {offset} is damaged: {failure}", hint="Write the file again.", where=Where(file=str(source.path))
+    )
+
+
+def _bloom_filters(source: Source, pairs: list[tuple[str, int | None]]) -> dict[str, dict[str, float | int]]:
+    """A filter of the same size for each carried leaf that has one."""
+    made: dict[str, dict[str, float | int]] = {}
+    for path, leaf in pairs:
+        offsets = [] if leaf is None else [get(meta, 14) for meta in source.footer.metas(leaf) if 14 in meta]
+        if offsets:
+            size = get(_struct_at(source, offsets[0]), 1, 1 << 20)
+            made[path] = {"ndv": _distinct(size), "fpp": _FALSE_POSITIVES}
+    return made
+
+
+def _distinct(size: int) -> int:
+    """How many distinct values a split-block filter of `size` bytes is made for (parquet-format's BloomFilter.md); a little
+    less, as writers round up to a power of two."""
+    return max(1, int(-math.log(1 - _FALSE_POSITIVES ** (1 / 8)) * size * 0.9))

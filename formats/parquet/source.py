@@ -1,0 +1,225 @@
+"""A Parquet file as it stands: its footer, its Arrow and logical schema, its stamp; and the schema several files share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path as FilePath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from instar.formats.arrow import logical_schema
+from instar.formats.errors import FileError, SchemaError, Where
+from instar.formats.fingerprint import differences
+from instar.formats.format import FileFacts, Stamp
+from instar.formats.path import Path, path_text
+from instar.formats.schema import Field, List, Map, Record, Schema, Type
+
+from .footer import MAGIC, Element, Footer, checked_length, framed, parse_footer
+from .int96 import as_fixed_bytes, int96_leaves, with_timestamps
+from .places import Place, leaf_paths, places
+
+SUBJECT, VERSION = b"instar.subject", b"instar.version"
+ARROW_SCHEMA = b"ARROW:schema"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened file. `arrow` is what pyarrow reads, INT96 as twelve raw bytes; `logical` has timestamps there."""
+
+    path: FilePath
+    footer: Footer
+    metadata: pq.FileMetaData
+    arrow: pa.Schema
+    logical: Schema
+    places: dict[Path, Place]
+    int96: frozenset[Path]
+
+    @contextmanager
+    def reader(self) -> Iterator[pq.ParquetFile]:
+        """A reader that buffers little, uses one thread and checks the pages' checksums."""
+        file = pq.ParquetFile(
+            self.path,
+            metadata=self.metadata,
+            memory_map=False,
+            buffer_size=1 << 18,
+            pre_buffer=False,
+            page_checksum_verification=True,
+        )
+        with file:
+            yield file
+
+
+def open_source(path: FilePath) -> Source:
+    """Reads and understands a file's footer.
+
+    Raises:
+        FileError: empty, truncated, damaged, encrypted, two columns with one name, or nothing pyarrow can read.
+    """
+    data, start, size = _footer_bytes(path)
+    footer = parse_footer(data, path, start, size)
+    struct = as_fixed_bytes(footer) if int96_leaves(footer) else footer.struct
+    metadata, arrow = _understood(framed(struct), path)
+    logical, found, raw = _logical(path, footer.root, arrow, int96_leaves(footer))
+    return Source(path, footer, metadata, arrow, logical, found, raw)
+
+
+def facts(path: FilePath) -> FileFacts:
+    """What the footer says; see `Format.inspect`."""
+    data, start, size = _footer_bytes(path)
+    footer = parse_footer(data, path, start, size)
+    leaves = int96_leaves(footer)
+    if leaves:
+        metadata, arrow = _understood(framed(as_fixed_bytes(footer)), path)
+    else:
+        metadata, arrow = _understood(data + len(data).to_bytes(4, "little") + MAGIC, path)
+    logical = _logical(path, footer.root, arrow, leaves)[0] if leaves else _remembered(path, arrow)
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return FileFacts(
+        format="parquet",
+        layout="parquet",
+        size=size,
+        rows=metadata.num_rows,
+        schema=logical,
+        stamp=stamp_of(footer),
+        bytes_uncompressed=sum(group.total_byte_size for group in groups),
+        physical={"row_groups": [group.num_rows for group in groups], "created_by": metadata.created_by},
+    )
+
+
+def stamp_of(footer: Footer) -> Stamp | None:
+    """The subject and version among the key-values; None where they are missing or no version."""
+    subject, version = footer.key_values.get(SUBJECT), footer.key_values.get(VERSION)
+    if not subject or not version or not version.isdigit():
+        return None
+    return Stamp(subject.decode("utf-8", "replace"), int(version))
+
+
+def _footer_bytes(path: FilePath) -> tuple[bytes, int, int]:
+    """The footer's bytes, where they start, and the file's size; one read for most files."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            head = file.read(4)
+            file.seek(max(size - (1 << 16), 0))
+            tail = file.read()
+            length = checked_length(path, size, head, tail[-8:])
+            if length + 8 > len(tail):
+                file.seek(size - 8 - length)
+                tail = file.read()
+    except OSError as error:
+        raise FileError(
+            f"cannot be read: {error.strerror}", hint="Check the file's permissions.", where=Where(file=str(path))
+        ) from error
+    return tail[-8 - length : -8], size - 8 - length, size
+
+
+def _understood(footer: bytes, path: FilePath) -> tuple[pq.FileMetaData, pa.Schema]:
+    """A framed footer as pyarrow understands it. Only for footers that are known not to be encrypted: pyarrow aborts on some."""
+    try:
+        file = pq.ParquetFile(pa.BufferReader(MAGIC + footer))
+        return file.metadata, file.schema_arrow.remove_metadata()
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(path, error) from None
+
+
+def understood(footer: Footer, path: FilePath) -> Schema:
+    """The logical schema that a footer means.
+
+    Raises:
+        FileError: as `open_source`.
+    """
+    leaves = int96_leaves(footer)
+    _, arrow = _understood(framed(as_fixed_bytes(footer) if leaves else footer.struct), path)
+    return _logical(path, footer.root, arrow, leaves)[0]
+
+
+def unreadable(path: FilePath, error: Exception) -> FileError:
+    """pyarrow's refusal to read a file, as one of ours."""
+    return FileError(
+        f"cannot be read: {error}", hint="Write the file again, or leave it out with `exclude`.", where=Where(file=str(path))
+    )
+
+
+def _logical(
+    path: FilePath, root: Element, arrow: pa.Schema, leaves: tuple[int, ...]
+) -> tuple[Schema, dict[Path, Place], frozenset[Path]]:
+    schema = _remembered(path, arrow)
+    found = places(root, schema.record)
+    if not leaves:
+        return schema, found, frozenset()
+    paths = leaf_paths(found)
+    raw = frozenset(paths[leaf] for leaf in leaves if leaf in paths and found[paths[leaf]].element.leaf == leaf)
+    return Schema(with_timestamps(schema.root, (), raw)), found, raw
+
+
+def _remembered(path: FilePath, arrow: pa.Schema) -> Schema:
+    try:
+        return _logical_of(arrow.serialize().to_pybytes())
+    except SchemaError as error:
+        raise FileError(
+            f"its schema cannot be used: {error.message}",
+            hint=error.hint,
+            where=Where(file=str(path), path=error.where and error.where.path),
+        ) from None
+
+
+@lru_cache(maxsize=64)
+def _logical_of(message: bytes) -> Schema:
+    """The logical schema of an Arrow schema message: thousands of files of a dataset share one."""
+    return logical_schema(pa.ipc.read_schema(pa.py_buffer(message)))
+
+
+# ---- what several files have in common
+def common_schema(paths: Sequence[FilePath]) -> Schema:
+    """The schema of all files: the first's, nullable wherever any says so.
+
+    Raises:
+        FileError: two differ in structure; names both files, the field and both types.
+    """
+    if not paths:
+        raise FileError("there are no files to infer a schema from", hint="Name at least one Parquet file.")
+    first, *rest = paths
+    schema = facts(first).schema
+    assert schema is not None
+    for path in rest:
+        other = facts(path).schema
+        assert other is not None
+        if other is schema:
+            continue
+        if found := differences(other, schema):
+            raise _differing(path, first, found[0].path, found[0].found, found[0].expected)
+        schema = Schema(_looser(schema.root, other.root))
+    return schema
+
+
+def _differing(path: FilePath, first: FilePath, at: Path, found: str | None, expected: str | None) -> FileError:
+    name = path_text(at) or "the record"
+    here, there = found or "missing", expected or "missing"
+    return FileError(
+        f"{name} is {here} in {path}, and {there} in {first}",
+        hint="Files of one version agree in names and types: adopt them apart, or bring them to one schema first.",
+        where=Where(file=str(path), path=path_text(at), found=found, expected=expected),
+    )
+
+
+def _looser(a: Field, b: Field) -> Field:
+    """`a`, nullable wherever `a` or `b` is; the structures are equal."""
+    return a.with_(nullable=a.nullable or b.nullable, type=_looser_type(a.type, b.type))
+
+
+def _looser_type(a: Type, b: Type) -> Type:
+    match a, b:
+        case Record(fields), Record():
+            return Record(tuple(_looser(f, b[f.name]) for f in fields), a.name)
+        case List(x), List(y):
+            return List(_looser(x, y))
+        case Map(x), Map(y):
+            return Map(_looser(x, y), a.key)
+        case _:
+            return a
