@@ -57,9 +57,11 @@ def _checked(given: Checked, subject: str) -> Iterable[StepCheck]:
 
 
 def _checked_step(given: Checked, subject: str, version: int, script: Migration, schemas: Mapping[int, Schema]) -> StepCheck:
-    place = script.name
     from instar.transforms.evaluate.sql import verify_types
 
+    if version - 1 not in schemas:
+        problem = f"it leads from version {version - 1}, which is not registered"
+        return StepCheck(version, script.message, script.name, (problem,), (), 0, 0)
     problems: list[str] = []
     losses: tuple[tuple[str, str], ...] = ()
     untouched = leaves = 0
@@ -73,11 +75,9 @@ def _checked_step(given: Checked, subject: str, version: int, script: Migration,
             losses = tuple((path_text(loss.path), loss.reason) for loss in checked.losses)
         else:
             problems.append(f"version {version} is not registered yet: instar register {subject}")
-    except KeyError:
-        problems.append(f"it leads from version {version - 1}, which is not registered")
     except InstarError as error:
         problems.append(f"{error}" + (f" ({error.hint})" if error.hint else ""))
-    return StepCheck(version, script.message, place, tuple(problems), losses, untouched, leaves)
+    return StepCheck(version, script.message, script.name, tuple(problems), losses, untouched, leaves)
 
 
 def _leaves(field: Field) -> int:
