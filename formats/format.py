@@ -67,9 +67,9 @@ class Rewrite:
     RecordBatch of the target's columns; records format: list of raw records → list of raw records. It is called with
     consecutive batches in file order, and never holds on to them. It may be called with an empty batch to learn its output types.
     `carried`: target place → source place, for every place (leaf or nested) whose value is only carried: it keeps its storage,
-    field id and metadata there. `target` is a new file; making it durable is the caller's business. `progress` is told how many more
-    rows and source bytes are done (not totals). `touched`: the source places whose values an expression computes with, rather than
-    only carries them; None where that is not known (Parquet decodes an INT96 strictly only where it is touched).
+    field id and metadata there. `target` is a new file; making it durable is the caller's business. `progress` is told how many
+    more rows and source bytes are done (not totals). `touched`: the source places whose values an expression computes with, rather
+    than only carries them; None where that is not known (Parquet decodes an INT96 strictly only where it is touched).
     """
 
     source: FilePath
