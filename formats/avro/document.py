@@ -83,8 +83,8 @@ class _Parser:
         self.uses: set[str] = set()
 
     # ---- after the walk
-    def completed(self, field: Field) -> Field:
-        """The tree with its defaults decoded: only now are all named types known."""
+    def completed(self, field: Field, record: str = "") -> Field:
+        """The tree with its defaults decoded, now that all named types are known. `record`: the one that the field is of."""
         field = field.with_(type=self.completed_type(field.type))
         if DEFAULT not in field.extra:
             return field
@@ -93,8 +93,8 @@ class _Parser:
             value = decoded(written, field, {name: f for name, f in self.named.items() if f is not None})
         except Misfit as e:
             raise _invalid(
-                f"the default of the field {field.name!r} does not fit: {e}",
-                field.name,
+                f"the default does not fit: {e}",
+                f"{record}.{field.name}",
                 "Write bytes as a string of U+0000 to U+00FF and a union's default as a value of one of its branches.",
             ) from None
         return field.with_(default=value, extra={**field.extra, DEFAULT: (written, value)})
@@ -102,7 +102,7 @@ class _Parser:
     def completed_type(self, type: Type) -> Type:
         match type:
             case Record(fields, name):
-                return Record(tuple(map(self.completed, fields)), name)
+                return Record(tuple(self.completed(f, name) for f in fields), name)
             case List(item):
                 return List(self.completed(item))
             case Map(value):

@@ -186,7 +186,7 @@ def null_at(field: Field) -> int | None:
     """Where null stands in the field's union, None for a field that is never null.
 
     Where the document had it: a file's variant may have another default, and carried bytes hold the index. In a new union a value
-    as default puts null last and everything else puts it first, because readers before Avro 1.12 take a default for the first branch.
+    as default puts null last, anything else puts it first, because readers before Avro 1.12 take a default for the first branch.
     """
     if not field.nullable or isinstance(field.type, Null):
         return None

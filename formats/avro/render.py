@@ -123,7 +123,7 @@ class _Renderer:
                 node["items"] = self.type(item, space, None, f"{wanted}_item")
             case Map(value):
                 node["values"] = self.type(value, space, None, f"{wanted}_value")
-        short = list(node) == ["type"] and TYPE not in field.extra
+        short = list(node) == ["type"] and not _says(written_type(field), field, kind)
         return self.around(field, kind if short else node)
 
     def around(self, field: Field, node: Any) -> Any:
