@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from instar.formats.errors import Collected, InstarError, RunError, Where
@@ -256,7 +256,7 @@ class _Group:
         try:
             for _, staged in self._waiting:
                 self._effects.sync_file(staged)
-            for folder in _folders(staged for _, staged in self._waiting):
+            for folder in _folders(self._waiting):
                 self._effects.sync_folder(folder)
         except OSError as error:
             raise disk_error("the staged files could not be made durable", error) from error
@@ -265,14 +265,9 @@ class _Group:
         self._waiting, self._since = [], time.monotonic()
 
 
-def _folders(staged: Iterable[Path]) -> list[Path]:
-    """The folders that hold the files, and those above them that may be as new: up to the run's."""
-    found: set[Path] = set()
-    for path in staged:
-        for folder in path.parents:
-            found.add(folder)
-            if folder.name == "stage":
-                break
+def _folders(files: Iterable[tuple[Receipt, Path]]) -> list[Path]:
+    """The folders that hold the files, and those above them that may be as new: up to the stage."""
+    found = {folder for receipt, staged in files for folder in staged.parents[: len(PurePosixPath(receipt.path).parts)]}
     return sorted(found, reverse=True)
 
 
