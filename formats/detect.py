@@ -46,7 +46,7 @@ class Versions:
         return tuple(version for version in alike if not misfits(file, self.schemas[version]))
 
     def closest(self, file: Schema) -> tuple[int, tuple[Difference, ...]]:
-        """The version with the fewest differences, of equals the one with the most alike types, then the newest; and what differs."""
+        """The version with the fewest differences (of equals: with the most alike types, then the newest), and what differs."""
         found = {version: misfits(file, schema) for version, schema in self.schemas.items()}
         nearest = min(found, key=lambda version: (len(found[version]), _unlikeness(found[version]), -version))
         return nearest, found[nearest]
