@@ -17,7 +17,7 @@ from instar.formats.errors import Collected, InstarError, ProofError, UsageError
 from instar.formats.format import Stamp
 from instar.formats.inventory import Inventory
 from instar.formats.path import path_text
-from instar.transforms.estimate import estimate_bytes, estimate_seconds
+from instar.transforms.estimate import Estimates, estimate_seconds
 from instar.transforms.job import Job, Options, at_version, inventory_of, with_options
 from instar.transforms.migration import Chain
 from instar.transforms.partitions import refuse_partitions
@@ -178,7 +178,7 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
         dataset=job.name,
         target=target,
         chain=lambda version: checked_chain(job, inventory, version, target),
-        estimate=lambda file, chain: estimate_bytes(job.format, inventory.root / file.path, file, chain),
+        estimate=Estimates(job.format, inventory),
         method=(options.method or foresight.method, "as asked" if options.method else foresight.reason),
         disk_free=shutil.disk_usage(job.location.parent).free,
         seconds=lambda size: estimate_seconds(job.settings.format, size, options.workers),

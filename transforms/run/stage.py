@@ -94,7 +94,7 @@ def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritte
     request = Rewrite(
         source=source,
         target=part,
-        convert=counting_rows(_conversion(format, mapping)),
+        convert=counting_rows(conversion(format, mapping)),
         source_schema=mapping.source,
         target_schema=mapping.target,
         reads=mapping.reads(),
@@ -106,7 +106,7 @@ def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritte
     return format.rewrite(request)
 
 
-def _conversion(format: Format, mapping: Mapping) -> Callable[[Any], Any]:
+def conversion(format: Format, mapping: Mapping) -> Callable[[Any], Any]:
     if format.shape == "columns":
         from instar.transforms.evaluate.arrow import compile_batches
 

@@ -1,0 +1,118 @@
+"""How large the new files will be and how long it will take: from a sample, rewritten in memory. Nothing is written to a disk."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from instar.formats.errors import InstarError
+from instar.formats.format import Format, Rewrite
+from instar.formats.inventory import DataFile, Inventory
+from instar.transforms.migration import Chain
+from instar.transforms.run.stage import conversion
+
+SAMPLE_BYTES = 2_000_000
+SAMPLE_ROWS = 20_000
+SAMPLE_MEMORY = 64_000_000
+BYTES_A_SECOND = {"parquet": 40e6, "avro": 12e6, "json": 40e6}
+"""Uncompressed bytes that one worker stages and proves in a second; rough, for the time a plan states."""
+START = 0.6
+"""Seconds that any run takes."""
+
+
+def estimate_seconds(format: str, size: int, workers: int) -> float:
+    """Wall seconds for so many uncompressed bytes."""
+    return START + size / BYTES_A_SECOND[format] / workers
+
+
+class Estimates:
+    """Sizes after a rewrite, by the ratio that one file of each version shows: the one of median size, or its beginning."""
+
+    def __init__(self, format: Format, inventory: Inventory) -> None:
+        self.format = format
+        self.inventory = inventory
+        self.ratios: dict[int, float] = {}
+
+    def __call__(self, file: DataFile, chain: Chain) -> int:
+        """Bytes that `file` will have."""
+        if chain.from_version not in self.ratios:
+            same = sorted((f for f in self.inventory.files if f.version == chain.from_version), key=lambda f: f.size)
+            self.ratios[chain.from_version] = self.ratio(same[len(same) // 2], chain)
+        return round(file.size * self.ratios[chain.from_version])
+
+    def ratio(self, file: DataFile, chain: Chain) -> float:
+        """New bytes for each old one.
+
+        Raises:
+            DataError: what the sample holds cannot be converted; an upgrade would say the same.
+        """
+        path = self.inventory.root / file.path
+        if not file.size:
+            return 1.0
+        try:
+            if file.size > SAMPLE_BYTES and self.format.name == "parquet":
+                return self._of_first_rows(path, file, chain)
+            with in_memory() as target:
+                read = self._rewritten(path, target, file, chain)
+                return target.stat().st_size / read if read else 1.0
+        except InstarError as error:
+            raise error.at(file=file.path) from error
+
+    def _of_first_rows(self, path: Path, file: DataFile, chain: Chain) -> float:
+        """A file of the first rows, as one row group, stands for a large Parquet file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        source = pq.ParquetFile(path)
+        batch = next(source.iter_batches(SAMPLE_ROWS, use_threads=False), None)
+        if batch is None or not batch.num_rows:
+            return 1.0
+        with in_memory() as sample, in_memory() as target:
+            codec = source.metadata.row_group(0).column(0).compression.lower() if source.num_row_groups else "snappy"
+            pq.write_table(pa.Table.from_batches([batch]), sample, compression="none" if codec == "uncompressed" else codec)
+            self._rewritten(sample, target, file, chain)
+            return target.stat().st_size / sample.stat().st_size
+
+    def _rewritten(self, source: Path, target: Path, file: DataFile, chain: Chain) -> int:
+        """Rewrite `source` until the sample is large enough; the source bytes that were read for it."""
+        schema = file.facts.schema if file.facts else None
+        mapping = chain.mapping if schema is None else chain.mapping.rebased(schema)
+        read = 0
+
+        def progress(rows: int, size: int) -> None:
+            nonlocal read
+            read += size
+            if read >= SAMPLE_BYTES and self.format.shape == "records":
+                raise _EnoughError
+
+        request = Rewrite(
+            source=source, target=target, convert=conversion(self.format, mapping), source_schema=mapping.source,
+            target_schema=mapping.target, reads=mapping.reads(), carried=mapping.carried(), stamp=None, memory=SAMPLE_MEMORY,
+            progress=progress,
+        )  # fmt: skip
+        try:
+            self.format.rewrite(request)
+        except _EnoughError:
+            return read
+        return source.stat().st_size
+
+
+class _EnoughError(Exception):
+    """The sample is large enough."""
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """A file that is on no disk (Linux), or in the system's temporary folder."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("instar-estimate")
+        try:
+            yield Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+        return
+    with tempfile.NamedTemporaryFile(prefix="instar-estimate-") as file:
+        yield Path(file.name)
