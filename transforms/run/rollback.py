@@ -6,6 +6,7 @@ removed afterwards: they can be made again, byte for byte, by the same upgrade, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,8 @@ def rollback(
     except OSError as error:
         raise disk_error("the rollback did not come to its end; the next command on this dataset goes on with it", error) from error
     journal.write(RolledBack())
-    discard_new_files(run.run, journal, effects, "rolled back")
+    with contextlib.suppress(OSError):  # it is done; what cannot be removed now, the next command removes: the run is not settled
+        discard_new_files(run.run, journal, effects, "rolled back")
     return run_state(run.run)
 
 

@@ -142,3 +142,19 @@ def test_without_hard_links_too(lake, facts):
         lake.publish(NoLinks(), f"20261121-210500-{method}", method)
         rollback(lake.state, NoLinks(), facts={})
         assert facts(lake.dataset) == old
+
+
+def test_new_files_that_cannot_be_removed_now_are_removed_later(lake, quick, facts):
+    class Stuck(type(quick)):
+        def unlink(self, path):
+            raise PermissionError(1, "Operation not permitted", str(path))
+
+    old = facts(lake.dataset)
+    run, _ = lake.publish(quick)
+    assert rollback(lake.state, Stuck(), facts={}).status == "rolled back"
+    assert facts(lake.dataset) == old
+    assert run.snapshot.exists()
+    (settled,) = settle(lake.state, quick)
+    assert settled.what == "discarded"
+    assert not run.snapshot.exists()
+    assert facts(lake.dataset) == old
