@@ -24,11 +24,11 @@ def recognise(path: FilePath, size: int, format: Format) -> str | None:
     name = path.name
     with open(path, "rb", buffering=0) as stream:
         head = stream.read(HEAD)
-    if size and format.recognises(head, name):
-        return format.name
     other = _foreign(head, name, format.name)
     if other is not None:
         return other
+    if size and format.recognises(head, name):
+        return format.name
     meant = _ends_as(name, format.name) or (not size and "." not in name)
     return format.name if meant else None
 
