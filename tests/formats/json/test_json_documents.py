@@ -1,0 +1,432 @@
+"""JSON Schema documents to logical schemas and back, as they are and after changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal as Exact
+from pathlib import Path
+from typing import Any
+
+import jsonschema_specifications
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instar.formats.errors import SchemaError
+from instar.formats.json import FORMAT
+from instar.formats.json.text import dumps, loads
+from instar.formats.schema import (
+    MISSING,
+    Bool,
+    Bytes,
+    Date,
+    Decimal,
+    Enum,
+    Field,
+    Float,
+    Int,
+    Integer,
+    Json,
+    List,
+    Map,
+    Null,
+    Number,
+    Record,
+    Reference,
+    Schema,
+    String,
+    Timestamp,
+    Type,
+    Uuid,
+    schema,
+)
+
+D7 = "http://json-schema.org/draft-07/schema#"
+D20 = "https://json-schema.org/draft/2020-12/schema"
+
+WEBHOOK: dict[str, Any] = {
+    "$schema": D7,
+    "$id": "https://example.test/push.schema.json",
+    "title": "push event",
+    "type": "object",
+    "required": ["ref", "commits", "repository", "sender"],
+    "properties": {
+        "ref": {"type": "string", "pattern": "^refs/", "description": "The full git ref."},
+        "size": {"type": "integer", "format": "int32", "minimum": 0, "default": 0},
+        "base_ref": {"type": ["string", "null"]},
+        "state": {"type": "string", "enum": ["open", "closed"]},
+        "merged": {"enum": ["yes", "no", None]},
+        "score": {"type": "number"},
+        "ratio": {"type": "number", "format": "double", "default": 1.5},
+        "commits": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/commit"}},
+        "head_commit": {"oneOf": [{"$ref": "#/definitions/commit"}, {"type": "null"}]},
+        "repository": {"$ref": "#/definitions/repository"},
+        "sender": {"allOf": [{"$ref": "#/definitions/user"}], "description": "Who pushed."},
+        "labels": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 50}},
+        "payload": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+        "either": {"type": "object", "properties": {"a": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"minProperties": 2}]},
+        "anything": True,
+        "tree": {"$ref": "#/definitions/node"},
+        "x": {"x-internal": {"deep": [1, 2.5, None]}},
+        "pair": {"type": "array", "items": [{"type": "string"}, {"type": "integer"}]},
+        "const": {"const": 3},
+        "nothing": {"type": "null"},
+    },
+    "additionalProperties": False,
+    "definitions": {
+        "commit": {"type": "object", "properties": {"id": {"type": "string"}, "distinct": {"type": "boolean"}}, "required": ["id"]},
+        "repository": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "stars": {"type": "integer", "format": "int64"}},
+            "required": ["name", "not_described"],
+        },
+        "user": {"type": "object", "properties": {"login": {"type": "string"}}, "required": ["login"]},
+        "node": {"type": "object", "properties": {"left": {"$ref": "#/definitions/node"}, "value": {"type": "number"}}},
+        "unused": {"type": "string", "x": {"$comment": "stays"}},
+    },
+}
+
+PYDANTIC: dict[str, Any] = {
+    "$defs": {
+        "Address": {
+            "properties": {"zip": {"title": "Zip", "type": "string"}},
+            "required": ["zip"],
+            "title": "Address",
+            "type": "object",
+        }
+    },
+    "properties": {
+        "name": {"title": "Name", "type": "string"},
+        "age": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None, "title": "Age"},
+        "home": {"anyOf": [{"$ref": "#/$defs/Address"}, {"type": "null"}], "default": None, "description": "where from"},
+        "tags": {"items": {"type": "string"}, "title": "Tags", "type": "array", "default": []},
+    },
+    "required": ["name"],
+    "title": "Person",
+    "type": "object",
+}
+
+
+def parsed(document: Any, library: dict[str, str] | None = None) -> Schema:
+    return FORMAT.parse(json.dumps(document), library=library)
+
+
+def written(s: Schema) -> Any:
+    return json.loads(FORMAT.render(s))
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal with the order of keys, and booleans not taken for numbers."""
+    return json.dumps(a) == json.dumps(b)
+
+
+def replaced(s: Schema, change: Callable[[tuple[Field, ...]], tuple[Field, ...]]) -> Schema:
+    return Schema(s.root.with_(type=Record(change(s.record.fields))), s.definitions)
+
+
+def with_field(s: Schema, name: str, /, **changes: Any) -> Schema:
+    return replaced(s, lambda fields: tuple(f.with_(**changes) if f.name == name else f for f in fields))
+
+
+def bare(f: Field) -> Field:
+    """Without what only the document said."""
+    match f.type:
+        case Record(fields):
+            kind: Type = Record(tuple(map(bare, fields)))
+        case List(item):
+            kind = List(bare(item))
+        case Map(value):
+            kind = Map(bare(value))
+        case _:
+            kind = f.type
+    return f.with_(type=kind, extra={})
+
+
+# ---- as they are
+def real_documents() -> list[Path]:
+    """Schemas that others wrote, from what is installed here: draft metaschemas and the like."""
+    folder = Path(jsonschema_specifications.__file__).parent / "schemas"
+    return sorted(p for d in ("draft7", "draft202012") for p in (folder / d).rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize("path", real_documents(), ids=lambda p: "/".join(p.parts[-2:]))
+def test_documents_of_others_come_back_unchanged(path: Path) -> None:
+    text = path.read_text()
+    found = FORMAT.parse(text)
+    assert same(written(found), json.loads(text))
+    assert FORMAT.parse(FORMAT.render(found)) == found
+
+
+@pytest.mark.parametrize("document", [WEBHOOK, PYDANTIC], ids=["webhook", "pydantic"])
+def test_realistic_documents_come_back_unchanged(document: Any) -> None:
+    assert same(written(parsed(document)), document)
+
+
+def test_what_is_modelled() -> None:
+    record = parsed(WEBHOOK).record
+    types: dict[str, Type] = {f.name: f.type for f in record.fields}
+    assert types["ref"] == String()
+    assert types["size"] == Int(32)
+    assert types["state"] == Enum(("open", "closed"))
+    assert types["score"] == Number()
+    assert types["ratio"] == Float(64)
+    assert types["payload"] == types["anything"] == types["x"] == types["pair"] == types["const"] == Json()
+    assert types["nothing"] == Null()
+    assert types["head_commit"] == Reference("commit")
+    assert types["tree"] == Reference("node")
+    assert isinstance(types["labels"], Map)
+    assert types["labels"].value.type == String()
+    assert isinstance(types["commits"], List)
+    assert types["commits"].item.type == Reference("commit")
+    assert isinstance(types["repository"], Record)
+    assert types["repository"]["stars"].type == Int(64)
+    assert isinstance(types["sender"], Record)
+    assert {f.name for f in record.fields if not f.optional} == {"ref", "commits", "repository", "sender"}
+    assert {f.name for f in record.fields if f.nullable} == {
+        "base_ref", "merged", "head_commit", "payload", "anything", "x", "nothing",
+    }  # fmt: skip
+    assert record["ref"].doc == "The full git ref."
+    assert record["sender"].doc == "Who pushed."
+    assert parsed(WEBHOOK).root.doc == "push event"
+    assert record["size"].default == 0
+    assert record["ratio"].default == 1.5
+    assert record["ref"].default is MISSING
+    assert set(parsed(WEBHOOK).definitions) == {"commit", "node"}
+
+
+def test_nullable_wrappers_of_generators() -> None:
+    record = parsed(PYDANTIC).record
+    assert (record["age"].type, record["age"].nullable, record["age"].default) == (Integer(), True, None)
+    assert isinstance(record["home"].type, Record)
+    assert record["home"].nullable
+    assert record["home"].doc == "where from"
+    assert record["tags"].default == []
+
+
+def test_shared_references_inside_one_document() -> None:
+    document = {"$id": "https://example.test/a", "type": "object", "$defs": {"P": {"$anchor": "p", "type": "integer"}},
+                "properties": {"a": {"$ref": "#p"}, "b": {"$ref": "https://example.test/a#/$defs/P"}}}  # fmt: skip
+    found = parsed(document)
+    assert [f.type for f in found.record.fields] == [Reference("P"), Reference("P")]
+    assert found.definitions["P"].type == Integer()
+    assert same(written(found), document)
+
+
+def test_a_document_that_refers_to_itself() -> None:
+    document = {"type": "object", "properties": {"name": {"type": "string"}, "children": {"type": "array", "items": {"$ref": "#"}}}}
+    found = parsed(document)
+    assert isinstance(found.record["children"].type, List)
+    assert found.record["children"].type.item.type == Reference("#")
+    assert same(written(found), document)
+    with pytest.raises(SchemaError, match="alters what '#' refers to"):
+        FORMAT.render(with_field(found, "name", name="title"))
+
+
+def test_references_to_registered_documents() -> None:
+    address = json.dumps({"$id": "https://example.test/address", "type": "object", "properties": {"zip": {"type": "string"}}})
+    document = {"type": "object", "properties": {"home": {"$ref": "https://example.test/address"}, "work": {"$ref": "address"}}}
+    found = parsed(document, {"address": address})
+    assert same(written(found), document)
+    with pytest.raises(SchemaError, match="leads nowhere") as error:
+        parsed({"properties": {"home": {"$ref": "adress"}}}, {"address": address})
+    assert "Did you mean 'address'?" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"type": "object",}', "not JSON: .* at line 1"),
+        ('{"type": "object", "type": "string"}', "the key 'type' twice"),
+        ('{"properties": {"a": {"type": "strin"}}}', "#/properties/a/type"),
+        ('{"properties": {"a": {"$ref": "#/$defs/b"}}}', "'#/\\$defs/b' at #/properties/a leads nowhere"),
+        ('{"$schema": "http://json-schema.org/draft-04/schema#"}', "draft-04"),
+        ('{"default": NaN}', "NaN"),
+        ("[]", "is an object"),
+        ('{"title": "\\ud800"}', "surrogate"),
+        ('{"required": "a"}', "#/required"),
+        ('{"$ref": "https://example.test/nowhere"}', "leads nowhere"),
+    ],
+)
+def test_documents_that_are_not_valid_name_the_place(text: str, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        FORMAT.parse(text)
+
+
+def test_numbers_in_documents_are_not_rounded() -> None:
+    text = '{"properties":{"a":{"type":"number","maximum":12345678901234567890.123,"default":1e400,"multipleOf":0.1}}}'
+    again = loads(FORMAT.render(FORMAT.parse(text)))["properties"]["a"]
+    assert again["maximum"] == Exact("12345678901234567890.123")
+    assert again["default"] == Exact("1e400")
+    assert again["multipleOf"] == 0.1
+
+
+# ---- after changes
+def test_a_renamed_key_keeps_its_place_requiredness_and_words() -> None:
+    new = written(with_field(parsed(WEBHOOK), "ref", name="git_ref"))
+    assert next(iter(new["properties"])) == "git_ref"
+    assert new["properties"]["git_ref"] == WEBHOOK["properties"]["ref"]
+    assert set(new["required"]) == {"git_ref", "commits", "repository", "sender"}
+    assert same({k: v for k, v in new.items() if k not in ("properties", "required")},
+                {k: v for k, v in WEBHOOK.items() if k not in ("properties", "required")})  # fmt: skip
+
+
+def test_added_dropped_and_moved_keys() -> None:
+    found = parsed(WEBHOOK)
+    added = Field("currency", String(), default="USD", doc="ISO 4217")
+    moved = replaced(
+        found,
+        lambda fields: (
+            *(f for f in fields if f.name not in ("ref", "labels")),
+            added,
+            Field("git", Record((found.record["ref"], found.record["labels"]))),
+        ),
+    )
+    new = written(moved)
+    assert new["properties"]["currency"] == {"type": "string", "description": "ISO 4217", "default": "USD"}
+    assert new["properties"]["git"] == {
+        "type": "object",
+        "properties": {"ref": WEBHOOK["properties"]["ref"], "labels": WEBHOOK["properties"]["labels"]},
+        "required": ["ref"],
+    }
+    assert set(new["required"]) == {"commits", "repository", "sender", "currency", "git"}
+    assert "ref" not in new["properties"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("ref", {"nullable": True}, {"type": ["string", "null"], "pattern": "^refs/", "description": "The full git ref."}),
+        ("ref", {"type": Integer()}, {"type": "integer", "description": "The full git ref."}),
+        ("size", {"type": Int(64)}, {"type": "integer", "format": "int64", "minimum": 0, "default": 0}),
+        ("size", {"type": Number()}, {"type": "number", "minimum": 0, "default": 0}),
+        ("size", {"type": String(), "default": MISSING}, {"type": "string"}),
+        ("base_ref", {"nullable": False}, {"type": "string"}),
+        ("state", {"nullable": True}, {"type": ["string", "null"], "enum": ["open", "closed", None]}),
+        ("state", {"type": String()}, {"type": "string"}),
+        ("state", {"type": Enum(("open", "shut"))}, {"type": "string", "enum": ["open", "shut"]}),
+        ("merged", {"nullable": False}, {"enum": ["yes", "no"]}),
+        ("const", {"nullable": True}, {"anyOf": [{"const": 3}, {"type": "null"}]}),
+        ("payload", {"nullable": False}, {"oneOf": [{"type": "string"}, {"type": "integer"}], "not": {"type": "null"}}),
+        ("anything", {"nullable": False}, {"not": {"type": "null"}}),
+        ("anything", {"type": Bool(), "nullable": False}, {"type": "boolean"}),
+        ("head_commit", {"nullable": False}, {"$ref": "#/definitions/commit"}),
+        ("tree", {"nullable": True}, {"anyOf": [{"$ref": "#/definitions/node"}, {"type": "null"}]}),
+        ("pair", {"type": String()}, {"type": "string"}),
+        ("score", {"doc": "out of ten"}, {"type": "number", "description": "out of ten"}),
+        ("labels", {"type": Map(Field("value", Number()))}, {"type": "object", "additionalProperties": {"type": "number"}}),
+    ],
+)
+def test_a_changed_field(name: str, changes: dict[str, Any], expected: Any) -> None:
+    changed = with_field(parsed(WEBHOOK), name, **changes)
+    new = written(changed)
+    assert new["properties"][name] == expected
+    again = parsed(new).record[name]
+    assert bare(again.with_(default=MISSING, doc="")) == bare(changed.record[name].with_(default=MISSING, doc=""))
+    others = {k: v for k, v in new["properties"].items() if k != name}
+    assert others == {k: v for k, v in WEBHOOK["properties"].items() if k != name}
+
+
+def test_a_required_field_of_a_generator_loses_its_wrapper() -> None:
+    required = with_field(parsed(PYDANTIC), "age", nullable=False, optional=False, default=MISSING)
+    assert written(required)["properties"]["age"] == {"type": "integer", "title": "Age"}
+    assert written(required)["required"] == ["name", "age"]
+    required = with_field(parsed(PYDANTIC), "home", nullable=False, default=MISSING)
+    assert written(required)["properties"]["home"] == {"$ref": "#/$defs/Address", "description": "where from"}
+
+
+def test_a_change_inside_an_inlined_definition_is_written_at_the_definition() -> None:
+    found = parsed(WEBHOOK)
+    repository = found.record["repository"]
+    assert isinstance(repository.type, Record)
+    inner = Record(tuple(f.with_(name="title") if f.name == "name" else f for f in repository.type.fields))
+    new = written(with_field(found, "repository", type=inner))
+    assert new["properties"]["repository"] == {"$ref": "#/definitions/repository"}
+    assert list(new["definitions"]) == list(WEBHOOK["definitions"])
+    assert list(new["definitions"]["repository"]["properties"]) == ["title", "stars"]
+    assert set(new["definitions"]["repository"]["required"]) == {"title", "not_described"}
+
+
+def test_a_change_of_a_shared_definition() -> None:
+    found = parsed(WEBHOOK)
+    commit = found.definitions["commit"]
+    assert isinstance(commit.type, Record)
+    sha = Record(tuple(f.with_(name="sha") if f.name == "id" else f for f in commit.type.fields))
+    new = written(Schema(found.root, {**found.definitions, "commit": commit.with_(type=sha)}))
+    assert new["definitions"]["commit"]["required"] == ["sha"]
+    assert new["properties"] == WEBHOOK["properties"]
+
+
+def test_dropping_the_one_use_of_a_definition_drops_it() -> None:
+    new = written(replaced(parsed(WEBHOOK), lambda fields: tuple(f for f in fields if f.name != "repository")))
+    assert "repository" not in new["definitions"]
+    assert "unused" in new["definitions"]
+    new = written(replaced(parsed(PYDANTIC), lambda fields: tuple(f for f in fields if f.name != "home")))
+    assert "$defs" not in new
+
+
+def test_a_keyword_that_speaks_of_a_gone_property_is_refused() -> None:
+    found = parsed(WEBHOOK)
+    with pytest.raises(SchemaError, match="'anyOf' at either speaks of the property 'a'") as error:
+        FORMAT.render(with_field(found, "either", type=Record((Field("b", String()),))))
+    assert "register" in error.value.hint
+    dependent = parsed({"properties": {"a": {}, "b": {}}, "dependentRequired": {"a": ["b"]}})
+    with pytest.raises(SchemaError, match="dependentRequired"):
+        FORMAT.render(with_field(dependent, "b", name="c"))
+
+
+def test_a_change_behind_a_reference_that_rides_along_is_refused() -> None:
+    document = {
+        "type": "object",
+        "properties": {
+            "a": {"$ref": "#/$defs/T"},
+            "b": {"oneOf": [{"$ref": "#/$defs/T"}, {"type": "string"}]},
+            "c": {"type": "string"},
+        },
+        "$defs": {"T": {"type": "object", "properties": {"x": {"type": "integer"}}}},
+    }
+    found = parsed(document)
+    assert same(written(with_field(found, "c", name="d"))["$defs"], document["$defs"])
+    target = found.definitions["T"]
+    with pytest.raises(SchemaError, match="'#/\\$defs/T'"):
+        FORMAT.render(Schema(found.root, {"T": target.with_(type=Record((Field("y", Integer()),)))}))
+
+
+@pytest.mark.parametrize(
+    ("type", "instead"),
+    [(Date(), "string"), (Timestamp("us", "UTC"), "string"), (Decimal(10, 2), "number"), (Uuid(), "string"), (Bytes(), "string"),
+     (Float(16), "float"), (Map(Field("value", String()), Int(32)), "")],
+)  # fmt: skip
+def test_types_that_json_does_not_have_are_refused(type: Type, instead: str) -> None:
+    with pytest.raises(SchemaError, match="JSON has no type") as error:
+        FORMAT.render(schema(Field("deep", Record((Field("x", type),)))))
+    assert "deep.x" in error.value.message
+    assert f"Did you mean {instead!r}?" in error.value.hint or not instead
+
+
+SCALARS = st.sampled_from([String(), Bool(), Integer(), Number(), Int(8), Int(64), Int(32, False), Float(32), Float(64), Json()])
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+
+
+def types(below: st.SearchStrategy[Type]) -> st.SearchStrategy[Type]:
+    field = st.builds(lambda t, n: Field("", t, nullable=n or isinstance(t, Json)), below, st.booleans())
+    records = st.dictionaries(NAMES, st.tuples(field, st.booleans()), max_size=4).map(
+        lambda found: Record(tuple(f.with_(name=name, optional=optional) for name, (f, optional) in found.items()))
+    )
+    return st.one_of(records, field.map(lambda f: List(f.with_(name="item"))), field.map(lambda f: Map(f.with_(name="value"))))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.recursive(SCALARS | st.just(Enum(("a", "b"))), types, max_leaves=8))
+def test_what_is_rendered_parses_to_the_same_schema(kind: Type) -> None:
+    made = schema(Field("root", kind, nullable=isinstance(kind, Json)))
+    text = FORMAT.render(made)
+    found = FORMAT.parse(text)
+    assert bare(found.root) == made.root
+    assert FORMAT.render(found) == text
+
+
+def test_the_text_of_a_document() -> None:
+    assert dumps({"a": [1, "x"], "b": [], "c": {}, "d": [{"e": Exact("1.50")}]}) == (
+        '{\n  "a": [1, "x"],\n  "b": [],\n  "c": {},\n  "d": [\n    {\n      "e": 1.50\n    }\n  ]\n}'
+    )
