@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,8 +39,8 @@ class Outcome:
 AGREED = Outcome()
 
 
-def compare(relation: Relation, checks: Sequence[Check]) -> tuple[int | None, list[Outcome]]:
-    """The rows compared (the longer side's count; None where nothing could be), and one outcome a check.
+def compare(relation: Relation, checks: Sequence[Check], *, tallies: Sequence[str]) -> tuple[list[int] | None, list[Outcome]]:
+    """What the aggregates `tallies` count (None where nothing could be evaluated), and one outcome a check.
 
     One pass where all agree. A check that DuckDB cannot evaluate is told apart from the others by halving.
 
@@ -56,13 +57,15 @@ def compare(relation: Relation, checks: Sequence[Check]) -> tuple[int | None, li
             outcomes[i] = Outcome(f"it is {pair[1]}, not {pair[0]}", failed=True)
         else:
             conditions[i] = condition
-    rows, found = _counts(relation, conditions)
+    counted, found = _counts(relation, conditions, tallies)
     for i, count in found.items():
         if isinstance(count, str):
             outcomes[i] = Outcome(f"it cannot be recomputed: {count}", failed=True)
         elif count:
-            outcomes[i] = _first(relation, checks[i], conditions[i], count)
-    return rows, outcomes
+            pair = types[i]
+            assert not isinstance(pair, str)
+            outcomes[i] = _first(relation, checks[i], pair, conditions[i], count)
+    return counted, outcomes
 
 
 def _bound(relation: Relation, checks: Sequence[Check]) -> list[tuple[DuckType, DuckType] | str]:
@@ -80,26 +83,30 @@ def _bound(relation: Relation, checks: Sequence[Check]) -> list[tuple[DuckType, 
     return list(zip(types[::2], types[1::2], strict=True))
 
 
-def _counts(relation: Relation, conditions: dict[int, str]) -> tuple[int | None, dict[int, int | str]]:
-    """The rows, and for each condition the rows it holds in, or DuckDB's message where it fails."""
-    counts = ", ".join(["count(*)", *(f"count_if({condition})" for condition in conditions.values())])
+def _counts(
+    relation: Relation, conditions: dict[int, str], tallies: Sequence[str]
+) -> tuple[list[int] | None, dict[int, int | str]]:
+    """The tallies, and for each condition the rows it holds in, or DuckDB's message where it fails."""
+    counts = ", ".join([*tallies, *(f"count_if({condition})" for condition in conditions.values())])
     try:
-        rows, *found = relation.connection.execute(f"SELECT {counts} FROM {relation.opened()}").fetchall()[0]
-        return rows, dict(zip(conditions, found, strict=True))
+        row = relation.connection.execute(f"SELECT {counts} FROM {relation.opened()}").fetchall()[0]
+        return list(row[: len(tallies)]), dict(zip(conditions, row[len(tallies) :], strict=True))
     except duckdb.Error as error:
         if relation.fault is not None:
             raise relation.fault from None
         if len(conditions) <= 1:
             return None, dict.fromkeys(conditions, _message(error))
     items = list(conditions.items())
-    left, right = (_counts(relation, dict(part)) for part in (items[: len(items) // 2], items[len(items) // 2 :]))
-    return (left[0] if left[0] is not None else right[0]), left[1] | right[1]
+    parts = (items[: len(items) // 2], items[len(items) // 2 :])
+    left, right = (_counts(relation, dict(part), tallies) for part in parts)
+    return left[0] or right[0], left[1] | right[1]
 
 
-def _first(relation: Relation, check: Check, condition: str, count: int) -> Outcome:
+def _first(relation: Relation, check: Check, types: tuple[DuckType, DuckType], condition: str, count: int) -> Outcome:
     """The first row in which a check that is known to differ does, with both values."""
+    shown = [name if type.id == "blob" else f"CAST({name} AS VARCHAR)" for name, type in zip("ea", types, strict=True)]
     query = (
-        f"SELECT place, {_shown('e')}, {_shown('a')} FROM (SELECT row_number() OVER () - 1 AS place, {check.expected} AS e, "
+        f"SELECT place, {shown[0]}, {shown[1]} FROM (SELECT row_number() OVER () - 1 AS place, {check.expected} AS e, "
         f"{check.actual} AS a, {condition} AS d FROM {relation.opened()}) WHERE d LIMIT 1"
     )
     row, expected, actual = relation.connection.execute(query).fetchall()[0]
@@ -107,14 +114,17 @@ def _first(relation: Relation, check: Check, condition: str, count: int) -> Outc
     return Outcome(f"record {row} holds {_short(actual)}, not {_short(expected)}{others}", row)
 
 
-def _shown(name: str) -> str:
-    return f"CAST({name} AS VARCHAR)"
-
-
-def _short(value: str | None) -> str:
+def _short(value: str | bytes | None) -> str:
     if value is None:
         return "null"
-    return value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
+    text = _readable(value) if isinstance(value, bytes) else value
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _readable(value: bytes) -> str:
+    """Bytes as text where they are text: JSON as JSON, its numbers (`json_text.Num`) without their mark."""
+    text = value.decode("utf-8", "replace")
+    return re.sub(r'"\\u0000([^"]*)"', r"\1", text) if text.isprintable() else repr(value)[2:-1]
 
 
 def _message(error: Exception) -> str:

@@ -163,7 +163,10 @@ def _holds(element: Element, type: Type) -> bool:
         case Float(bits):
             return physical == ("DOUBLE" if bits == 64 else "FLOAT")
         case Decimal(precision, scale):
-            return (converted == "DECIMAL" or logical.startswith("Decimal")) and (element.precision, element.scale) == (precision, scale)
+            return (converted == "DECIMAL" or logical.startswith("Decimal")) and (element.precision, element.scale) == (
+                precision,
+                scale,
+            )
         case String() | Enum():
             return physical == "BYTE_ARRAY" and (converted in _TEXT or logical.startswith(("String", "Enum", "Json")))
         case Json():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from instar.transforms.mapping import Mapping
 from instar.transforms.expression import Cast, Each, Expression, Literal, Source, Sql, Struct, When
 
 Change = Callable[[Source], Expression]
@@ -37,3 +38,10 @@ def _resourced(e: Expression, change: Change, done: dict[int, Expression]) -> Ex
             inner = tuple(replace(c, expression=again(c.expression)) for c in columns)
             return replace(e, columns=inner, of=None if of is None else again(of))
     raise TypeError(f"not an expression: {e!r}")
+
+
+def rendered(mapping: Mapping, columns: dict[str, str]) -> list[str]:
+    """SQL for each column of the mapping's target, in DuckDB's compared form; `columns`: SQL of each source column in that form."""
+    from instar.transforms.evaluate.sql import expressions
+
+    return expressions(mapping, columns)

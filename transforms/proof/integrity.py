@@ -32,7 +32,9 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
     fidelity = format_named(unit.format).fidelity(
         FilePath(unit.source), FilePath(unit.staged), target=unit.mapping.target, carried=unit.mapping.carried(), stamp=unit.stamp
     )
-    columns = [ColumnProof(path_text(path), "sql", f"the new file's own schema is not the target: {what}") for path, what in proved.misfits]
+    columns = [
+        ColumnProof(path_text(path), "sql", f"the new file's own schema is not the target: {what}") for path, what in proved.misfits
+    ]
     columns += [_column(check, outcome) for check, outcome in proved.outcomes]
     columns += _counted(proved, receipt)
     return FileProof(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
 import duckdb
 
 from instar.formats.path import Path, path_text
-from instar.transforms.expression import Expression, Source
+from instar.formats.schema import Bool, Field, List, Map, Record, Type
+from instar.transforms.evaluate.sql_types import adopted, sql_type
+from instar.transforms.expression import Column, Source, Struct
 from instar.transforms.mapping import Mapping
 
 from .compare import Check, Outcome, compare
 from .connection import sealed
 from .elements import exact, misfits
-from .expected import resourced
+from .expected import rendered
 from .places import TRUE, Place, guarded, places
 from .proved import Proved
 from .relation import Relation, Stream
@@ -29,11 +31,11 @@ def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, 
         duckdb.Error, pa.ArrowException: a side cannot be read at all.
     """
     with sealed(source, staged, memory=memory) as connection:
-        old, new = side(connection, source, "o"), side(connection, staged, "n")
+        old, new = side(connection, source, "old"), side(connection, staged, "new")
         wrong = [(m.path, m.message) for m in misfits(new.root, mapping.target)]
         if wrong:
             return Proved(old.rows, new.rows, (), tuple(wrong))
-        plan = _Plan(connection, old, new, tuple(places(mapping.root)), full)
+        plan = _Plan(connection, old, new, mapping, tuple(places(mapping.root)), full)
         return Proved(old.rows, new.rows, tuple(plan.outcomes()), ())
 
 
@@ -42,6 +44,7 @@ class _Plan:
     connection: duckdb.DuckDBPyConnection
     old: Side
     new: Side
+    mapping: Mapping
     places: tuple[Place, ...]
     full: bool
 
@@ -72,35 +75,52 @@ class _Plan:
         bits = [p for p in self.places if p.path in as_bits]
         if bits:
             sources = [p.expression.path for p in bits if isinstance(p.expression, Source)]
-            items += [bit_stream(self.old, "ob", sources), bit_stream(self.new, "nb", [_names(p.path) for p in bits])]
+            items += [bit_stream(self.old, "oldbits", sources), bit_stream(self.new, "newbits", [_names(p.path) for p in bits])]
         if not checks:
             return None, []
-        return compare(Relation(self.connection, items), checks)
+        counted, outcomes = compare(Relation(self.connection, items), checks, tallies=["count(*)"])
+        return counted and counted[0], outcomes
 
     def _checks(self, as_bits: set[Path]) -> Iterator[Check]:
+        """One check a place. What is only carried needs no SQL of the mapping's: the two columns are set side by side."""
+        asked = [self._expression(place) for place in self.places]
+        sql = iter(self._rendered([expression for expression in asked if expression is not None]))
         bits = 0
-        for place in self.places:
+        for place, expression in zip(self.places, asked, strict=True):
             path, actual = path_text(place.path), self.new.reference(_names(place.path))
             if place.path in as_bits:
-                yield Check(path, "bytes", self._guarded_column(place, f"ob.b{bits}"), f"nb.b{bits}")
+                yield Check(path, "bytes", self._guarded(place, f"oldbits{bits}", sql), f"newbits{bits}")
                 bits += 1
-            elif place.record:
-                yield Check(path, "sql", self._rendered(guarded(place, TRUE)), f"CASE WHEN {actual} IS NOT NULL THEN true END")
             elif isinstance(place.expression, Source):
-                yield Check(path, "sql", self._guarded_column(place, self.old.reference(place.expression.path)), actual)
+                yield Check(path, "sql", self._guarded(place, self.old.reference(place.expression.path), sql), actual)
+            elif place.record:
+                yield Check(path, "sql", next(sql), f"CASE WHEN {actual} IS NOT NULL THEN true END")
             else:
-                yield Check(path, "sql", self._rendered(guarded(place, place.expression)), actual)
+                nested = isinstance(place.field.type, Record | List | Map)
+                yield Check(path, "sql", next(sql), adopted(actual, place.field.type) if nested else actual)
 
-    def _guarded_column(self, place: Place, column: str) -> str:
-        for guard, otherwise in reversed(place.where):
-            last = "error('null where the schema requires a value')" if otherwise == "fail" else "NULL"
-            column = f"CASE WHEN {self._rendered(guard)} IS NOT NULL THEN {column} ELSE {last} END"
-        return column
+    def _expression(self, place: Place) -> Column | None:
+        """What must be rendered for a place: its value; of a carried one only whether its guards let it be."""
+        if not place.carried:
+            type = Bool() if place.record else place.field.type
+            return Column(Field("", type, nullable=True), guarded(place, TRUE if place.record else place.expression))
+        return Column(Field("", Bool(), nullable=True), guarded(place, TRUE)) if place.where else None
 
-    def _rendered(self, expression: Expression) -> str:
-        from instar.transforms.evaluate.sql import render
+    def _guarded(self, place: Place, column: str, sql: Iterator[str]) -> str:
+        return f"CASE WHEN {next(sql)} THEN {column} END" if place.where else column
 
-        raise NotImplementedError(resourced, render, expression)
+    def _rendered(self, columns: list[Column]) -> list[str]:
+        """SQL of expressions over the old file, in the form in which records and the unbounded numbers are compared."""
+        named = tuple(replace(c, field=c.field.with_(name=f"e{i}")) for i, c in enumerate(columns))
+        root = Column(Field("", Record(tuple(c.field for c in named))), Struct(named, Source((), self.mapping.source.root.type)))
+        asked = Mapping(self.mapping.source, root)
+        fields = [self.mapping.source.record[name] for name in asked.reads()] if named else []
+        return rendered(asked, {f.name: _compared(self.old.reference((f.name,)), f.type) for f in fields}) if named else []
+
+
+def _compared(column: str, type: Type) -> str:
+    """A column as the mapping's SQL speaks of it: records by position, a uuid as text, times in their own unit."""
+    return adopted(column, type) if isinstance(type, Record | List | Map) else f"CAST({column} AS {sql_type(type)})"
 
 
 def _names(path: Path) -> tuple[str, ...]:

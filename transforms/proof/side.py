@@ -22,7 +22,7 @@ _ROWS = 16_384  # of a batch read as bits
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two files: its elements, and how DuckDB names and types its columns when they are called `prefix`.c0, c1 …"""
+    """One of the two files: its elements, and how DuckDB names and types its columns, which are called by `prefix` and a number."""
 
     file: FilePath
     prefix: str
@@ -36,7 +36,7 @@ class Side:
 
     @property
     def scan(self) -> str:
-        columns = ", ".join(f"c{i}" for i in range(len(self.types)))
+        columns = ", ".join(f"{self.prefix}{i}" for i in range(len(self.types)))
         return f"read_parquet({text_literal(str(self.file))}, hive_partitioning = false) AS {self.prefix}({columns})"
 
     def indices(self, path: Sequence[str]) -> tuple[int, ...]:
@@ -54,9 +54,9 @@ class Side:
         return element
 
     def names(self, path: Sequence[str]) -> tuple[str, ...]:
-        """The path as DuckDB names it: c and the position, then its struct fields (it renames those that differ only by case)."""
+        """The path as DuckDB names it: the column, then its struct fields (it renames those that differ only by case)."""
         first, *rest = self.indices(path)
-        names, type = [f"c{first}"], self.types[first]
+        names, type = [f"{self.prefix}{first}"], self.types[first]
         for position in rest:
             name, type = type.children[position]
             names.append(name)
@@ -64,8 +64,7 @@ class Side:
 
     def reference(self, path: Sequence[str]) -> str:
         """SQL for the value at `path`."""
-        column, *fields = self.names(path)
-        sql = f"{self.prefix}.{column}"
+        sql, *fields = self.names(path)
         for name in fields:
             sql = f"struct_extract({sql}, {text_literal(name)})"
         return sql
@@ -86,12 +85,12 @@ def side(connection: duckdb.DuckDBPyConnection, file: FilePath, prefix: str) -> 
 
 
 def bit_stream(side: Side, name: str, paths: Sequence[Sequence[str]]) -> Stream:
-    """The values at `paths` as bits, in columns b0, b1 …; an INT96 twice over, as two units.
+    """The values at `paths` as bits, in columns called by the stream's name and a number; an INT96 twice over, as two units.
 
     pyarrow reads an INT96 in ns wrapped around 64 bits, or in ms rounded down: together they are the instant, in any year.
     """
     units = ("ns", "ms") if any(leaf.physical == "INT96" for p in paths for leaf in side.element(p).leaves()) else ("ns",)
-    names = [f"b{i}" for i in range(len(paths))]
+    names = [f"{name}{i}" for i in range(len(paths))]
     indices = [side.indices(p)[1:] for p in paths]
 
     def bits(table: pa.RecordBatch | pa.Table) -> list[pa.Array]:

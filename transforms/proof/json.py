@@ -1,0 +1,99 @@
+"""Proving a JSON file: untouched values by their text, touched ones by SQL, and each record's keys, their order and what no schema names."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from decimal import Decimal as Exact
+from pathlib import Path as FilePath
+from typing import Any
+
+from instar.formats.schema import Bool, Bytes, Enum, Field, Float, Int, Integer, Number, String, Type, Uuid, type_text
+from instar.transforms.casts.numbers import integer_text, number_text
+from instar.transforms.mapping import Mapping
+
+from .json_text import Num, canonical, records
+from .proved import Proved
+from .records import Records, prove_records
+from .wants import Dialect, Keys
+
+
+def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`.
+
+    Raises:
+        ValueError, OSError: a side cannot be read at all.
+    """
+    return prove_records(Records(JsonReader(), records), source, staged, mapping, memory=memory, full=full)
+
+
+class JsonReader:
+    """Values as `json_text` reads them."""
+
+    dialect = Dialect(carried=lambda type: Bytes(), keys=True)
+
+    def carried(self, field: Field) -> Callable[[Any], Any]:
+        return canonical
+
+    def typed(self, type: Type) -> Callable[[Any], Any]:
+        match type:
+            case Bool():
+                return lambda value: value if isinstance(value, bool) else _refuse(value, type)
+            case String() | Enum() | Uuid():
+                return lambda value: value if isinstance(value, str) and not isinstance(value, Num) else _refuse(value, type)
+            case Int():
+                return lambda value: _integer(value, type)
+            case Integer():
+                return lambda value: integer_text(_integer(value, type))
+            case Number():
+                return lambda value: number_text(_number(value, type))
+            case Float(bits):
+                return lambda value: _float(value, bits, type)
+            case _:
+                return canonical
+
+    def keys(self, record: dict[str, Any], keys: Keys) -> bytes:
+        """The names that keep their place, in order, each key that no schema names with its value."""
+        if not isinstance(record, dict):
+            raise ValueError(f"{_shown(record)} is no object")
+        kept: list[Any] = []
+        for name, value in record.items():
+            if name not in keys.named:
+                kept.append([name, value])
+            elif name in keys.kept:
+                kept.append(keys.kept[name])
+        return canonical(kept)
+
+
+def _integer(value: Any, type: Type) -> int:
+    if not isinstance(value, Num):
+        return _refuse(value, type)
+    try:
+        return int(value.text)
+    except ValueError:  # 1.0 and 1e2 are integers, too (JSON Schema 2020-12 validation, 6.1.1)
+        exact = Exact(value.text)
+        if exact.adjusted() < 4300 and exact == exact.to_integral_value():
+            return int(exact)
+    return _refuse(value, type)
+
+
+def _number(value: Any, type: Type) -> Exact:
+    number = Exact(value.text) if isinstance(value, Num) else _refuse(value, type)
+    return abs(number) if number.is_zero() else number
+
+
+def _float(value: Any, bits: int, type: Type) -> float:
+    number = float(value.text) if isinstance(value, Num) else _refuse(value, type)
+    if bits == 32 and math.isfinite(number):
+        number = struct.unpack("<f", struct.pack("<f", number))[0]
+    return number if math.isfinite(number) else _refuse(value, type)
+
+
+def _refuse(value: Any, type: Type) -> Any:
+    raise ValueError(f"{_shown(value)} is no {type_text(type)}")
+
+
+def _shown(value: Any) -> str:
+    text = value.text if isinstance(value, Num) else canonical(value).decode()
+    return text if len(text) <= 60 else text[:59] + "…"

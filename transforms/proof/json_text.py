@@ -1,0 +1,118 @@
+"""JSON files as Python's own parser reads them, with the text of every number kept.
+
+Values are dict, list, str, bool and None; a number is a `Num`, its text behind a NUL. Keys keep their order; a key twice, NaN and
+Infinity are errors. `canonical` gives a value's bytes: number text and key order count, white space and escapes do not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Any, BinaryIO
+
+_CHUNK = 1 << 20
+
+
+class Num(str):
+    """A JSON number: NUL and its text, so that the encoder below writes what no JSON string of a data file is taken for."""
+
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        return self[1:]
+
+
+def _number(text: str) -> Num:
+    return Num("\0" + text)
+
+
+def _constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} is given twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_int=_number, parse_constant=_constant)
+canonical_text = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
+
+
+def canonical(value: Any) -> bytes:
+    """A value's bytes."""
+    return canonical_text(value).encode()
+
+
+def records(path: FilePath) -> Iterator[Any]:
+    """Every record in order: the elements of one array, else the lines, else the one document.
+
+    Raises:
+        ValueError: not JSON, or not UTF-8; names the record.
+    """
+    with path.open("rb") as raw, _plain(raw) as file:
+        head = file.peek(64)  # type: ignore[attr-defined]
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[":
+            yield from _elements(text)
+        else:
+            yield from _lines(text)
+
+
+def _plain(raw: BinaryIO) -> Any:
+    """The file's content, decompressed where its first bytes say so."""
+    head = raw.read(4)
+    raw.seek(0)
+    if head[:2] == b"\x1f\x8b":
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw))
+    if head == b"\x28\xb5\x2f\xfd":
+        import zstandard
+
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))  # type: ignore[arg-type]
+    return raw
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[Any]:
+    number = 0
+    for line in text:
+        if not line.strip(" \t\r\n"):
+            continue
+        try:
+            value = _DECODER.decode(line)
+        except json.JSONDecodeError as error:
+            if number:
+                raise ValueError(f"record {number}: {error.msg}") from None
+            yield _DECODER.decode(line + text.read())  # its first line is no value: one document over several lines
+            return
+        yield value
+        number += 1
+
+
+def _elements(text: io.TextIOWrapper) -> Iterator[Any]:
+    """The elements of one array, read piece by piece."""
+    buffer, at = text.read(_CHUNK), 0
+    at = buffer.index("[") + 1
+    while True:
+        while at < len(buffer) and buffer[at] in " \t\r\n,":
+            at += 1
+        if at < len(buffer) and buffer[at] == "]":
+            return
+        try:
+            value, end = _DECODER.raw_decode(buffer, at)
+            if end == len(buffer):  # a number may go on
+                raise json.JSONDecodeError("more to come", buffer, end)
+        except json.JSONDecodeError:
+            more = text.read(max(_CHUNK, len(buffer) - at))
+            if not more:
+                raise
+            buffer, at = buffer[at:] + more, 0
+            continue
+        yield value
+        at = end

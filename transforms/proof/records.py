@@ -1,0 +1,92 @@
+"""Proving a file of records (Avro, JSON): both sides read anew, flattened to what is asked for, and compared in DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from instar.formats.path import path_text
+from instar.formats.schema import Field, Json, List, Map, Other, Record, Reference, Schema, Type, Union
+from instar.transforms.expression import Column, Source, Struct
+from instar.transforms.mapping import Mapping
+
+from .compare import Check, Outcome, compare
+from .connection import sealed
+from .expected import rendered
+from .places import Place, places
+from .proved import Proved
+from .relation import Relation
+from .shred import Reader, Table
+from .wants import Lowered, Wants, keys_of, lowered, record_type
+
+
+@dataclass(frozen=True)
+class Records:
+    """How to prove a format of records. `open`: a file's records, decoded."""
+
+    reader: Reader
+    open: Callable[[FilePath], Iterator[Any]]
+
+
+def prove_records(format: Records, source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`.
+
+    Raises:
+        ValueError, OSError: a side cannot be read at all.
+    """
+    old, new = Wants("old"), Wants("new")
+    asked = _asked(mapping, old, new, format.reader, full)
+    before = Table("old", old, format.reader, lambda: format.open(source))
+    after = Table("new", new, format.reader, lambda: format.open(staged))
+    with sealed(memory=memory) as connection:
+        relation = Relation(connection, [before.stream(), after.stream()])
+        expected = _rendered(asked, old, format.reader)
+        checks = [Check(path_text(one.path), one.way, sql, one.actual) for one, sql in zip(asked, expected, strict=True)]
+        counted, outcomes = compare(relation, checks, tallies=[f"count({before.row})", f"count({after.row})"])
+        if counted is None:
+            counted, _ = compare(relation, [], tallies=[f"count({before.row})", f"count({after.row})"])
+    assert counted is not None
+    told = [_told(one, outcome, after) for one, outcome in zip(asked, outcomes, strict=True)]
+    return Proved(counted[0], counted[1], tuple(zip(checks, told, strict=True)), ())
+
+
+def _asked(mapping: Mapping, old: Wants, new: Wants, reader: Reader, full: bool) -> list[Lowered]:
+    """Every place of the target, the keys of every record, and with `full` what was carried as its logical type, too."""
+    root = Place((), mapping.root.field, mapping.root.expression, record=True)
+    everything = list(places(mapping.root))
+    asked = [lowered(place, old, new, reader.dialect) for place in everything]
+    if reader.dialect.keys:
+        asked += [keys for place in (root, *everything) if place.record and (keys := keys_of(place, old, new))]
+    if full:
+        again = (p for p in everything if p.carried and _typed(p.field.type))
+        asked += [lowered(place, old, new, reader.dialect, typed=True) for place in again]
+    return asked
+
+
+def _typed(type: Type) -> bool:
+    """Has every value of the type a form in DuckDB?"""
+    match type:
+        case Record(fields):
+            return bool(fields) and all(_typed(f.type) for f in fields)
+        case List(item):
+            return _typed(item.type)
+        case Map(value):
+            return _typed(value.type)
+        case _:
+            return not isinstance(type, Json | Other | Reference | Union)
+
+
+def _rendered(asked: Sequence[Lowered], old: Wants, reader: Reader) -> list[str]:
+    """SQL for what each place must be, over the columns of the old side."""
+    columns = tuple(Column(Field(f"e{i}", one.type, nullable=True), one.expression) for i, one in enumerate(asked))
+    source = Schema(Field("", record_type(old, reader.dialect)))
+    root = Column(Field("", Record(tuple(c.field for c in columns))), Struct(columns, Source((), source.root.type)))
+    return rendered(Mapping(source, root), {want.name: want.name for want in old.all.values()})
+
+
+def _told(asked: Lowered, outcome: Outcome, after: Table) -> Outcome:
+    """The outcome, or what is wrong with the new side's values themselves, which came as nulls."""
+    misfit = after.misfits.get(asked.actual)
+    return outcome if misfit is None else Outcome(misfit.message, misfit.row)

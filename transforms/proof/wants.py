@@ -1,0 +1,241 @@
+"""What a proof asks of each record of an Avro or JSON file, and the mapping's expressions over just that.
+
+The proof never opens a record as the rewrite does. It asks each side for *values at paths*, in one of four forms, and gives them
+generated names: a side becomes a flat table, a list in it a list of flat structs. The mapping's expressions are lowered onto it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from instar.formats.path import Path
+from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type
+from instar.transforms.expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
+from instar.transforms.expression import Literal as Constant
+
+from .places import TRUE, Place, element_places
+
+Form = Literal["typed", "carried", "present", "keys"]
+"""typed: as an expression reads it · carried: as stored, exact · present: true where not null · keys: see `Keys`."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What is asked of a record's keys: of the `named` ones those that keep their place, by the name they come to have.
+
+    All others are named by no schema: they keep their place and their value.
+    """
+
+    named: frozenset[str]
+    kept: dict[str, str] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Want:
+    """A value asked for: `type` is its logical type, `inner` the elements' wants of a list or map."""
+
+    name: str
+    path: tuple[str, ...]
+    form: Form
+    type: Type
+    inner: Wants | None = None
+    keys: Keys | None = None
+
+
+@dataclass
+class Wants:
+    """The wants of one scope, each asked once; `lowered` keeps what the mapping shares shared, by node identity."""
+
+    prefix: str
+    all: dict[tuple[tuple[str, ...], str, int], Want] = field(default_factory=dict)
+    lowered: dict[int, Expression] = field(default_factory=dict)
+
+    def value(self, path: tuple[str, ...], form: Form, type: Type) -> str:
+        """The name under which the value at `path` comes."""
+        key = (path, form, 0)
+        if key not in self.all:
+            self.all[key] = Want(f"{self.prefix}{len(self.all)}", path, form, type)
+        return self.all[key].name
+
+    def keys(self, path: tuple[str, ...], keys: Keys) -> str:
+        """The name under which the keys of the record at `path` come; a record may be asked for several readings of them."""
+        name = f"{self.prefix}{len(self.all)}"
+        self.all[path, "keys", len(self.all)] = Want(name, path, "keys", Bytes(), keys=keys)
+        return name
+
+    def elements(self, path: tuple[str, ...], type: List | Map) -> tuple[str, Wants]:
+        """The name under which the list at `path` comes, and the wants of its elements."""
+        name = f"{self.prefix}{len(self.all)}"
+        inner = Wants(f"{name}_")
+        self.all[path, "elements", len(self.all)] = Want(name, path, "carried", type, inner)
+        return name, inner
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """One place: its path, how it is proved, the expression over the old side's names, the new side's name, and the common type."""
+
+    path: Path
+    way: str
+    expression: Expression
+    actual: str
+    type: Type
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a format decides: the type in which a carried value of a logical type is compared, and whether records have keys of their own."""
+
+    carried: Callable[[Type], Type]
+    keys: bool
+
+
+def lowered(place: Place, old: Wants, new: Wants, dialect: Dialect, *, typed: bool = False) -> Lowered:
+    """A place of the root scope. `typed`: also what is only carried is read as its logical type."""
+    names = tuple(str(step) for step in place.path)
+    way = "bytes" if place.carried and not typed else "sql"
+    expression, actual, type = _lower(place, names, old, new, dialect, typed)
+    return Lowered(place.path, way, expression, actual, type)
+
+
+def keys_of(place: Place, old: Wants, new: Wants) -> Lowered | None:
+    """The keys of the record at `place` that keep their place: their order, and what no schema names."""
+    asked = _keys(place, tuple(str(step) for step in place.path), old, new)
+    return asked and Lowered(place.path, "bytes", asked[0], asked[1], Bytes())
+
+
+def _keys(place: Place, names: tuple[str, ...], old: Wants, new: Wants) -> tuple[Expression, str] | None:
+    struct = place.expression
+    if not isinstance(struct, Struct) or not isinstance(struct.of, Source):
+        return None
+    at, targets = struct.of.path, [c.field.name for c in struct.columns]
+    kept: dict[str, str] = {}
+    for column in struct.columns:
+        name, came = column.field.name, _came_from(column.expression, at, column.field.name)
+        renamed = came is not None and came not in targets and came not in kept and name not in struct.known
+        if came is not None and (came == name or renamed):
+            kept[came] = name
+    before = old.keys(at, Keys(frozenset(struct.known), kept))
+    after = new.keys(names, Keys(frozenset(targets), {name: name for name in kept.values()}))
+    return _guards(place, Source((before,), Bytes()), old), after
+
+
+def _came_from(e: Expression, record: tuple[str, ...], name: str) -> str | None:
+    """The key of the source record whose place a target key certainly has: its own, where it is there only if that is; else the
+    one whose very value it carries."""
+    while isinstance(e, When) and e.otherwise in ("null", "fail") and e.of is e.then:
+        e = e.then
+    carries = isinstance(e, Source)
+    while isinstance(e, Cast | Each) or (isinstance(e, Struct) and e.of is not None):
+        assert e.of is not None
+        e = e.of
+    if not isinstance(e, Source) or e.path[:-1] != record or not e.path:
+        return None
+    return e.path[-1] if carries or e.path[-1] == name else None
+
+
+def _lower(
+    place: Place, names: tuple[str, ...], old: Wants, new: Wants, dialect: Dialect, typed: bool
+) -> tuple[Expression, str, Type]:
+    field = place.field
+    match place.expression:
+        case Struct() if place.record:
+            return _guards(place, TRUE, old), new.value(names, "present", Bool()), Bool()
+        case Source(path, type) if not typed:
+            common = dialect.carried(field.type)
+            value = Source((old.value(path, "carried", type),), common)
+            return _guards(place, value, old), new.value(names, "carried", field.type), common
+        case Each(Source(path, (List() | Map()) as of), body, kind):
+            assert isinstance(field.type, List | Map)
+            before, old_inner = old.elements(path, of)
+            after, new_inner = new.elements(names, field.type)
+            columns = _elements(body, old_inner, new_inner, dialect, typed)
+            element = Field("item", Record(tuple(c.field for c in columns)))
+            asked = Field("item", record_type(old_inner, dialect))
+            shaped, source = (List(element), List(asked)) if kind == "list" else (Map(element), Map(asked))
+            value = Each(Source((before,), source), Column(element, Struct(tuple(columns))), kind)
+            return _guards(place, value, old), after, shaped
+        case expression:
+            value = _typed(expression, old)
+            return _guards(place, value, old), new.value(names, "typed", field.type), field.type
+
+
+def _elements(body: Column, old: Wants, new: Wants, dialect: Dialect, typed: bool) -> list[Column]:
+    """The element's places as columns of a flat struct, in the order in which the new side is asked for them."""
+    columns: list[Column] = []
+    for place in element_places(body):
+        names = tuple(str(step) for step in place.path)
+        expression, actual, type = _lower(place, names, old, new, dialect, typed)
+        columns.append(Column(Field(actual, type, nullable=True), expression))
+        if place.record and dialect.keys and (asked := _keys(place, names, old, new)):
+            columns.append(Column(Field(asked[1], Bytes(), nullable=True), asked[0]))
+    return columns
+
+
+def record_type(wants: Wants, dialect: Dialect) -> Record:
+    """The flat record that a scope's wants make."""
+    return Record(tuple(Field(want.name, want_type(want, dialect), nullable=True) for want in wants.all.values()))
+
+
+def want_type(want: Want, dialect: Dialect) -> Type:
+    """The logical type in which a wanted value comes."""
+    if want.inner is not None:
+        element = Field("item", record_type(want.inner, dialect))
+        return Map(element) if isinstance(want.type, Map) else List(element)
+    match want.form:
+        case "typed":
+            return want.type
+        case "carried":
+            return dialect.carried(want.type)
+        case "present":
+            return Bool()
+        case _:
+            return Bytes()
+
+
+def _guards(place: Place, value: Expression, old: Wants) -> Expression:
+    for guard, otherwise in reversed(place.where):
+        value = When(_nullness(guard, old), value, otherwise)  # type: ignore[arg-type]
+    return value
+
+
+def _nullness(e: Expression, old: Wants) -> Expression:
+    """An expression that is null where `e` is."""
+    match e:
+        case Source(path):
+            return Source((old.value(path, "present", Bool()),), Bool())
+        case Each(of):
+            return _nullness(of, old)
+        case Struct(_, None):
+            return TRUE
+        case Struct(_, Expression() as of):
+            return _nullness(of, old)
+        case _:
+            return _typed(e, old)
+
+
+def _typed(e: Expression, old: Wants) -> Expression:
+    """The expression over typed values; what is shared stays shared."""
+    if id(e) not in old.lowered:
+        old.lowered[id(e)] = _typed_anew(e, old)
+    return old.lowered[id(e)]
+
+
+def _typed_anew(e: Expression, old: Wants) -> Expression:
+    match e:
+        case Source(path, type):
+            return Source((old.value(path, "typed", type),), type)
+        case Constant():
+            return e
+        case Cast(of) | Each(of):
+            return replace(e, of=_typed(of, old))
+        case Sql(_, inputs):
+            return replace(e, inputs=tuple((_typed(x, old), type) for x, type in inputs))
+        case When(of, then):
+            return replace(e, of=_nullness(of, old), then=_typed(then, old))
+        case Struct(columns, of):
+            inner = tuple(replace(c, expression=_typed(c.expression, old)) for c in columns)
+            return replace(e, columns=inner, of=None if of is None else _nullness(of, old))
+    raise TypeError(f"not an expression: {e!r}")
