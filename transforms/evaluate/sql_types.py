@@ -7,7 +7,8 @@ caller gives them. *Seen* by the user's SQL: records have their own names, `inte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
@@ -32,6 +33,7 @@ from instar.formats.schema import (
     Timestamp,
     Type,
     Uuid,
+    children,
     type_text,
 )
 from instar.transforms.casts.numbers import double_number, half_exact, integer_text, number_text
@@ -94,13 +96,15 @@ def _refuse_names(record: Record) -> None:
 
 
 class Fresh:
-    """Names for lambda variables that are new within one statement."""
+    """Names for lambda variables and inputs that are new within one statement, and that no text of a user's has either."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        text = " ".join(texts).lower()
+        self.prefix = next(p for p in ("v" * n for n in count(1)) if not re.search(rf"(?<!\w){p}\d", text))
         self._numbers = count()
 
     def __call__(self) -> str:
-        return f"v{next(self._numbers)}"
+        return f"{self.prefix}{next(self._numbers)}"
 
 
 def bound(value: str, body: Callable[[str], str], fresh: Fresh) -> str:
@@ -139,7 +143,15 @@ def _seen_scalar(v: str, type: Type) -> str:
 # ---- seen → compared
 def kept(value: str, type: Type, fresh: Fresh) -> str:
     """SQL of a value of `seen_type(type)` in the form that is compared; raises where the logical type does not hold it."""
+    if sql_type(type) == seen_type(type) and not _checked(type):
+        return value
     return _mapped(value, type, fresh, _kept_scalar, kept, lambda i, _: f"f{i}")
+
+
+def _checked(type: Type) -> bool:
+    """Is something below the type checked when SQL gives it?"""
+    inner = [f.type for _, f in children(type)]
+    return any(map(_checked, inner)) if inner else _kept_scalar("x", type) != "x"
 
 
 def _kept_scalar(v: str, type: Type) -> str:

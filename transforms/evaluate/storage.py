@@ -20,8 +20,8 @@ def stored(array: pa.Array, type: pa.DataType) -> pa.Array:
     """
     if array.type.equals(type, check_metadata=True):
         return array
-    if is_.is_null(type):
-        return pa.nulls(len(array))
+    if is_.is_null(type) or is_.is_null(array.type):
+        return pa.nulls(len(array), type)
     if isinstance(array, pa.ExtensionArray):
         return stored(_text_of_uuids(array) if isinstance(array.type, pa.UuidType) else array.storage, type)
     if isinstance(type, pa.BaseExtensionType):

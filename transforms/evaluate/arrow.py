@@ -1,0 +1,231 @@
+"""Expressions over Arrow batches.
+
+What a mapping only carries passes through in the file's own storage; what an expression looks at is first brought to its plain
+form (`plain.py`). A null record stays null: whatever is computed below it is dropped, and errors there do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instar.formats.arrow import arrow_field
+from instar.formats.errors import DataError
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+from instar.formats.schema import MISSING, Field, Type, type_text
+from instar.transforms.expression import FAIL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.mapping import Mapping
+
+from .kernels import cast_array
+from .plain import from_python, plain_type, to_python
+from .run_sql import run_sql
+from .scope import Live, Scope
+from .sql import verify_types
+from .storage import items_of, relisted, stored, struct_of
+
+is_ = pa.types
+
+
+def compile_batches(mapping: Mapping) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    """The mapping as a function of record batches.
+
+    A batch holds at least the columns `mapping.reads()` names, in whatever storage; the result has the target's columns, in the
+    file's storage where they are carried, else in the storage the target's fields name. The result's types do not depend on
+    the values: an empty batch has them, too.
+
+    Raises:
+        MigrationError: SQL whose type is not the declared one. The function raises DataError: a value that a cast refuses, a null
+        where none may be, SQL that fails; `where.row` counts from 0 in the batch.
+    """
+    verify_types(mapping)
+    columns = mapping.root.expression.columns if isinstance(mapping.root.expression, Struct) else ()
+
+    def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
+        evaluator, scope, live = Evaluator(), Scope.of_batch(batch), Live()
+        arrays = [evaluator.column(c, scope, live, (c.field.name,)) for c in columns]
+        fields = [_declared(c.field).with_type(a.type) for c, a in zip(columns, arrays, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+    return convert
+
+
+@dataclass
+class Evaluator:
+    """The nodes' meanings. `observed`, where it is given, gets every SQL node's values by its id: a list for each scope."""
+
+    observed: dict[int, pa.Array] | None = None
+
+    def column(self, column: Column, scope: Scope, live: Live, path: Path) -> pa.Array:
+        """The array that a target column at `path` is, in its storage."""
+        array = self.evaluate(column.expression, scope, live, path)
+        return (
+            array if _keeps_storage(column.expression) or self.observed is not None else stored(array, _declared(column.field).type)
+        )
+
+    def evaluate(self, e: Expression, scope: Scope, live: Live, path: Path) -> pa.Array:
+        """One node's values; computed once for each scope and set of live rows."""
+        key = (id(e), id(live))
+        if key not in scope.memo:
+            scope.memo[key] = (e, live, self._evaluate(e, scope, live, path))
+        return scope.memo[key][2]
+
+    def _evaluate(self, e: Expression, scope: Scope, live: Live, path: Path) -> pa.Array:
+        match e:
+            case Source(at):
+                return scope.source(at)
+            case Literal(value, type):
+                return _repeated(value, type, scope.length)
+            case Cast():
+                return self._cast(e, scope, live, path)
+            case Sql():
+                return self._sql(e, scope, live, path)
+            case When():
+                return self._when(e, scope, live, path)
+            case Struct():
+                return self._struct(e, scope, live, path)
+            case Each():
+                return self._each(e, scope, live, path)
+        raise TypeError(f"not an expression: {e!r}")
+
+    def _plain(self, e: Expression, type: Type, scope: Scope, live: Live, path: Path) -> pa.Array:
+        """A node's values in their plain form."""
+        return stored(self.evaluate(e, scope, live, path), plain_type(type))
+
+    def _cast(self, e: Cast, scope: Scope, live: Live, path: Path) -> pa.Array:
+        given = self._plain(e.of, e.source, scope, live, path)
+        made = cast_array(given, e.source, e.to)
+        if e.on_error == FAIL and made.null_count > given.null_count:
+            bad = pc.and_(pc.is_null(made), pc.is_valid(given))
+            check(bad, scope, live, path, lambda i: cast_refused(to_python(given[i : i + 1], e.source)[0], e))
+        return made
+
+    def _sql(self, e: Sql, scope: Scope, live: Live, path: Path) -> pa.Array:
+        inputs = [self._plain(x, type, scope, live, path) for x, type in e.inputs]
+        alive = None if live.mask is None else pc.indices_nonzero(live.mask)
+        made = run_sql(e, inputs, scope, alive, path)
+        if self.observed is not None:
+            self.observed[id(e)] = made
+        return made
+
+    def _when(self, e: When, scope: Scope, live: Live, path: Path) -> pa.Array:
+        of = self.evaluate(e.of, scope, live, path)
+        there = pc.is_valid(of) if not _whole(e.of, scope) else None
+        if there is not None and e.otherwise == FAIL:
+            check(pc.invert(there), scope, live, path, null_refused)
+        inner = live if there is None or e.then is e.of else live.under(e.of, there)
+        then = self.evaluate(e.then, scope, inner, path)
+        if isinstance(e.otherwise, Literal):
+            return _filled(then, there, e.otherwise)
+        return then if there is None or pc.all(there, min_count=0).as_py() else _masked(then, there)
+
+    def _struct(self, e: Struct, scope: Scope, live: Live, path: Path) -> pa.Array:
+        of = None if e.of is None or _whole(e.of, scope) else self.evaluate(e.of, scope, live, path)
+        if of is not None and of.null_count:
+            live = live.under(e.of, pc.is_valid(of))
+        arrays = [self.column(c, scope, live, (*path, c.field.name)) for c in e.columns]
+        fields = [self._field(c.field, a) for c, a in zip(e.columns, arrays, strict=True)]
+        return struct_of(arrays, fields, of, scope.length)
+
+    def _each(self, e: Each, scope: Scope, live: Live, path: Path) -> pa.Array:
+        lists = self.evaluate(e.of, scope, live, path)
+        inner = scope.elements(lists)
+        step = EACH_ITEM if e.kind == "list" else EACH_VALUE
+        items = self.column(e.body, inner, inner.live(live), (*path, step))
+        made, type = self._field(e.body.field, items), lists.type
+        if is_.is_map(type):
+            named = made.with_name(type.item_field.name)
+            keys = items_of(lists).field(0)
+            entries = struct_of([keys, items], [type.key_field, named], None, len(items))
+            return relisted(lists, entries, pa.map_(type.key_field, named, keys_sorted=type.keys_sorted))
+        return relisted(lists, items, _list_like(type, made.with_name(type.value_field.name)))
+
+    def _field(self, field: Field, array: pa.Array) -> pa.Field:
+        if self.observed is not None:
+            return pa.field(field.name, array.type)
+        return _declared(field).with_type(array.type)
+
+
+def _whole(e: Expression, scope: Scope) -> bool:
+    """Is it the whole record, which is never null?"""
+    return isinstance(e, Source) and not e.path and scope.parent is None
+
+
+def _keeps_storage(e: Expression) -> bool:
+    """Is the array already as the target holds it: carried in the file's storage, or put together from such?"""
+    while isinstance(e, When) and not isinstance(e.otherwise, Literal):
+        e = e.then
+    return isinstance(e, Source | Struct | Each)
+
+
+@lru_cache(maxsize=4096)
+def _declared(field: Field) -> pa.Field:
+    """The pyarrow field that a target field names."""
+    return arrow_field(field)
+
+
+def _list_like(type: pa.DataType, item: pa.Field) -> pa.DataType:
+    if is_.is_large_list(type):
+        return pa.large_list(item)
+    if is_.is_fixed_size_list(type):
+        return pa.list_(item, type.list_size)
+    if is_.is_list_view(type):
+        return pa.list_view(item)
+    return pa.large_list_view(item) if is_.is_large_list_view(type) else pa.list_(item)
+
+
+# ---- arrays
+def _repeated(value: Any, type: Type, length: int) -> pa.Array:
+    if value is None or value is MISSING:
+        return pa.nulls(length)
+    zeros = pa.Array.from_buffers(pa.int8(), length, [None, pa.py_buffer(bytes(length))])
+    return from_python([value], type).take(zeros)
+
+
+def _positions(length: int) -> pa.Array:
+    return pa.array(range(length), pa.int64())
+
+
+def _masked(array: pa.Array, there: pa.Array) -> pa.Array:
+    """Null where not `there`; any type, in its storage."""
+    index = pc.if_else(there, _positions(len(array)), pa.scalar(None, pa.int64()))
+    return array.take(index)
+
+
+def _filled(array: pa.Array, there: pa.Array | None, literal: Literal) -> pa.Array:
+    """The literal where not `there`; in its plain form, whether there are such rows or not."""
+    array = stored(array, plain_type(literal.type))
+    if there is None:
+        return array
+    both = pa.concat_arrays([array, stored(_repeated(literal.value, literal.type, 1), array.type)])
+    return both.take(pc.if_else(there, _positions(len(array)), pa.scalar(len(array), pa.int64())))
+
+
+# ---- refusals
+def check(bad: pa.Array, scope: Scope, live: Live, path: Path, message: Callable[[int], tuple[str, str]]) -> None:
+    """Raise for the first live row where `bad` is true, and say how many more there are."""
+    bad = live.both(bad)
+    count = pc.sum(bad).as_py() or 0
+    if not count:
+        return
+    index = pc.index(bad, pa.scalar(True)).as_py()
+    what, hint = message(index)
+    more = f" (and {count - 1} more like it in this batch)" if count > 1 else ""
+    raise DataError(what + more, hint=hint).at(row=scope.row(index), path=path_text(path))
+
+
+def cast_refused(value: Any, e: Cast) -> tuple[str, str]:
+    """What to say of a value that a cast refuses: (message, hint)."""
+    shown = repr(value) if len(repr(value)) < 120 else repr(value)[:117] + "…"
+    return (
+        f"{shown} ({type_text(e.source)}) cannot become {type_text(e.to)} and be undone",
+        'Repair the value, or say on_error="null"; docs/casts.md lists what passes.',
+    )
+
+
+def null_refused(_: int) -> tuple[str, str]:
+    return "a null (or missing) value where one is required", "Fill it (op.require(path, fill=…)), or leave the field nullable."

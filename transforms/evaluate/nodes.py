@@ -1,0 +1,72 @@
+"""Walking expressions without walking what is shared twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from instar.formats.schema import List, Map, Record, Type
+from instar.transforms.expression import Cast, Each, Expression, Literal, Source, Sql, Struct, When
+
+
+def parts(e: Expression) -> Iterator[Expression]:
+    """The expressions one level down, of the same scope: an Each's list, not its body."""
+    match e:
+        case Cast(of) | Each(of):
+            yield of
+        case Sql(_, inputs):
+            yield from (x for x, _ in inputs)
+        case When(of, then, otherwise):
+            yield of
+            yield then
+            if isinstance(otherwise, Literal):
+                yield otherwise
+        case Struct(columns, of):
+            if of is not None:
+                yield of
+            yield from (c.expression for c in columns)
+        case _:
+            return
+
+
+def sql_nodes(expressions: Iterable[Expression]) -> list[Sql]:
+    """Every SQL node below, bodies of lists included, each once."""
+    seen: set[int] = set()
+    found: list[Sql] = []
+    waiting = list(expressions)
+    while waiting:
+        e = waiting.pop()
+        if id(e) in seen:
+            continue
+        seen.add(id(e))
+        if isinstance(e, Sql):
+            found.append(e)
+        waiting.extend(parts(e))
+        if isinstance(e, Each):
+            waiting.append(e.body.expression)
+    return found
+
+
+def type_of(e: Expression) -> Type:
+    """The type of a node's values."""
+    match e:
+        case Source(_, type) | Literal(_, type) | Sql(_, _, type):
+            return type
+        case Cast(_, _, to):
+            return to
+        case When(_, then):
+            return type_of(then)
+        case Each(_, body, kind):
+            return List(body.field) if kind == "list" else Map(body.field)
+        case Struct(columns):
+            return Record(tuple(c.field for c in columns))
+    raise TypeError(f"not an expression: {e!r}")
+
+
+def element_type(e: Each) -> Type:
+    """The type that an Each's own sources look into."""
+    match type_of(e.of):
+        case List(item):
+            return item.type
+        case Map(value):
+            return value.type
+    raise TypeError(f"not over a list or a map: {e!r}")

@@ -1,0 +1,76 @@
+"""The user's SQL over Arrow arrays, in DuckDB."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+import pyarrow as pa
+
+from instar.formats.errors import DataError
+from instar.formats.path import Path, path_text
+from instar.formats.schema import type_text
+from instar.transforms.expression import Sql
+
+from . import duck
+from .duck_arrays import from_duck, to_duck
+from .plain import plain_type
+from .scope import Scope
+from .sql import sql_value
+from .sql_types import REFUSED, Fresh
+
+
+def run_sql(e: Sql, inputs: list[pa.Array], scope: Scope, alive: pa.Array | None, path: Path) -> pa.Array:
+    """The node's values, plain; computed for the rows at `alive` only (None: all), null elsewhere. `inputs` are plain.
+
+    Raises:
+        DataError: DuckDB refuses a row; names the first one.
+    """
+    rows = scope.length if alive is None else len(alive)
+    if rows == 0:
+        return pa.nulls(scope.length, plain_type(e.type))
+    columns = [to_duck(a, t) for a, (_, t) in zip(inputs, e.inputs, strict=True)]
+    if alive is not None:
+        columns = [c.take(alive) for c in columns]
+    text = sql_value(e, [f"c{i}" for i in range(len(columns))], Fresh(e.pieces))
+    try:
+        made = from_duck(duck.computed(text, columns, rows), e.type)
+    except duckdb.Error as error:
+        bad, said = _first_refused(text, columns, rows, error)
+        index = bad if alive is None else alive[bad].as_py()
+        raise _refusal(e, said, columns, bad).at(row=scope.row(index), path=path_text(path)) from error
+    return made if alive is None else _scattered(made, alive, scope.length)
+
+
+def _scattered(made: pa.Array, alive: pa.Array, length: int) -> pa.Array:
+    """The values at their rows."""
+    positions: list[int | None] = [None] * length
+    for i, row in enumerate(alive.to_pylist()):
+        positions[row] = i
+    return made.take(pa.array(positions, pa.int64()))
+
+
+def _first_refused(text: str, columns: list[pa.Array], rows: int, error: duckdb.Error) -> tuple[int, duckdb.Error]:
+    """The first row on which DuckDB fails, and what it says there: found by halving."""
+    low, high = 0, rows
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            duck.computed(text, [c[low:middle] for c in columns], middle - low)
+            low = middle
+        except duckdb.Error as found:
+            high, error = middle, found
+    try:
+        duck.computed(text, [c[low:high] for c in columns], high - low)
+    except duckdb.Error as found:
+        error = found
+    return low, error
+
+
+def _refusal(e: Sql, error: duckdb.Error, columns: list[pa.Array], row: int) -> DataError:
+    said = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", str(error)).split("\n")[0].removeprefix(REFUSED)
+    given = ", ".join(repr(c[row].as_py()) if not pa.types.is_timestamp(c.type) else str(c[row]) for c in columns)
+    return DataError(
+        f"the SQL {'…'.join(e.pieces).strip()!r} gives no {type_text(e.type)} for ({given[:200]}): {said}",
+        hint="Let the expression handle such a value (try_cast, coalesce, CASE), or repair it.",
+    )
