@@ -96,6 +96,8 @@ def show_error(error: InstarError) -> None:
 
 
 def _console() -> Console:
+    import sys
+
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 100)
