@@ -10,6 +10,7 @@ import pytest
 
 from instar.formats.discover import Listing, list_dataset, resolve_dataset, state_folder
 from instar.formats.errors import ConfigurationError, DatasetError, UsageError
+from instar.formats.inventory import Inventory
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -195,3 +196,11 @@ def test_names_that_are_no_text_are_listed(tmp_path: Path) -> None:
     make(tmp_path, "été ✈.json", "line\nbreak.json")
     (tmp_path / name).write_text("{}")
     assert sorted(data(list_dataset(tmp_path, include=["*.json"]))) == sorted([name, "été ✈.json", "line\nbreak.json"])
+
+
+def test_only_what_describes_rewritten_files_is_dropped(tmp_path: Path) -> None:
+    make(tmp_path, "_metadata", "x/_metadata", "y/_metadata", "x/a.parquet", "x/.a.parquet.crc", "x/b.parquet", "x/.b.parquet.crc")
+    listing = list_dataset(tmp_path)
+    inventory = Inventory(tmp_path, tmp_path, "s", "parquet", (), listing.others)
+    assert [other.path for other in inventory.describing(["x/a.parquet"])] == ["_metadata", "x/.a.parquet.crc", "x/_metadata"]
+    assert inventory.describing([]) == ()
