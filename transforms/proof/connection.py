@@ -12,8 +12,8 @@ _LEAST = 64 << 20  # DuckDB refuses to plan with much less
 def sealed(*files: FilePath, memory: int) -> duckdb.DuckDBPyConnection:
     """A new in-memory connection that can read `files` and nothing else; `memory` in bytes.
 
-    Prefetching is off because DuckDB would load a whole row group's compressed columns at once (measured: 204 MB against 12 MB for two
-    files of 100 MB, at no cost in time), the thread count is 1 because a positional scan has one anyway.
+    Prefetching is off because DuckDB would load a whole row group's compressed columns at once (measured: 204 MB against 12 MB for
+    two files of 100 MB, at no cost in time), the thread count is 1 because a positional scan has one anyway.
     """
     connection = duckdb.connect(config={"threads": 1, "memory_limit": f"{max(memory, _LEAST)}B"})
     for setting in (

@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from instar.formats.schema import Field, List, Map, Record, Schema, Type
+from instar.transforms.evaluate.sql import adopted, render, sql_type
+from instar.transforms.expression import Column, Expression, Source, Struct
 from instar.transforms.mapping import Mapping
-from instar.transforms.expression import Cast, Each, Expression, Literal, Source, Sql, Struct, When
-
-Change = Callable[[Source], Expression]
 
 
-def resourced(expression: Expression, change: Change, done: dict[int, Expression] | None = None) -> Expression:
-    """The expression with the sources of its own scope replaced; an element's own sources stay. What is shared stays shared."""
-    done = {} if done is None else done
-    if id(expression) not in done:
-        done[id(expression)] = _resourced(expression, change, done)
-    return done[id(expression)]
+@dataclass(frozen=True)
+class Expected:
+    """SQL for each expression, and the stages that it builds on (`Relation.stages`)."""
+
+    stages: tuple[tuple[tuple[str, str], ...], ...]
+    values: tuple[str, ...]
 
 
-def _resourced(e: Expression, change: Change, done: dict[int, Expression]) -> Expression:
-    def again(inner: Expression) -> Expression:
-        return resourced(inner, change, done)
+def expected(asked: Sequence[tuple[Expression, Type]], source: Schema, columns: Dict[str, tuple[str, str]]) -> Expected:
+    """The expressions over a source schema, each in the compared form of its type.
 
-    match e:
-        case Source():
-            return change(e)
-        case Literal():
-            return e
-        case Cast(of) | Each(of):
-            return replace(e, of=again(of))
-        case Sql(_, inputs):
-            return replace(e, inputs=tuple((again(x), type) for x, type in inputs))
-        case When(of, then):
-            return replace(e, of=again(of), then=again(then))
-        case Struct(columns, of):
-            inner = tuple(replace(c, expression=again(c.expression)) for c in columns)
-            return replace(e, columns=inner, of=None if of is None else again(of))
-    raise TypeError(f"not an expression: {e!r}")
+    `columns`: for each column of the source that they read, the name it has in the relation and its DuckDB type there.
+    """
+    if not asked:
+        return Expected((), ())
+    targets = tuple(Column(Field(f"e{i}", type, nullable=True), e) for i, (e, type) in enumerate(asked))
+    root = Column(Field("", Record(tuple(c.field for c in targets))), Struct(targets, Source((), source.root.type)))
+    mapping = Mapping(source, root)
+    first: list[tuple[str, str]] = []
+    given: dict[str, str] = {}
+    for name in mapping.reads():
+        at, found = columns[name]
+        type = source.record[name].type
+        given[name] = at
+        if found != sql_type(type):
+            given[name] = f"{at}_read"
+            first.append((given[name], as_compared(at, type)))
+    made = render(mapping, given)
+    return Expected(((tuple(first), *made.stages) if first else made.stages), made.columns)
 
 
-def rendered(mapping: Mapping, columns: dict[str, str]) -> list[str]:
-    """SQL for each column of the mapping's target, in DuckDB's compared form; `columns`: SQL of each source column in that form."""
-    from instar.transforms.evaluate.sql import expressions
-
-    return expressions(mapping, columns)
+def as_compared(column: str, type: Type) -> str:
+    """A column as the mapping's SQL speaks of it: records by position, a uuid as text, times in their own unit."""
+    return adopted(column, type) if isinstance(type, Record | List | Map) else f"CAST({column} AS {sql_type(type)})"

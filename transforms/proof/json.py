@@ -1,4 +1,4 @@
-"""Proving a JSON file: untouched values by their text, touched ones by SQL, and each record's keys, their order and what no schema names."""
+"""Proving a JSON file: untouched values by their text, touched ones by SQL, each record's keys and their order."""
 
 from __future__ import annotations
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path as FilePath
 
 import duckdb
 
 from instar.formats.path import Path, path_text
-from instar.formats.schema import Bool, Field, List, Map, Record, Type
-from instar.transforms.evaluate.sql_types import adopted, sql_type
-from instar.transforms.expression import Column, Source, Struct
+from instar.formats.schema import Bool, List, Map, Record, Type
+from instar.transforms.expression import Expression, Source
 from instar.transforms.mapping import Mapping
 
 from .compare import Check, Outcome, compare
 from .connection import sealed
 from .elements import exact, misfits
-from .expected import rendered
+from .expected import Expected, as_compared, expected
 from .places import TRUE, Place, guarded, places
 from .proved import Proved
 from .relation import Relation, Stream
@@ -51,76 +51,61 @@ class _Plan:
     def outcomes(self) -> Iterator[tuple[Check, Outcome]]:
         """Every place once, in the target's order; with `full` a place read as bits is also compared by SQL."""
         as_bits = {p.path for p in self.places if p.carried and not self._exact(p)}
-        checks = [*self._checks(as_bits)]
-        rows, outcomes = self._compared(checks, as_bits)
+        rows, checks, outcomes = self._compared(self.places, as_bits)
         again = {p.path for p, o in zip(self.places, outcomes, strict=True) if o.failed and p.carried and p.path not in as_bits}
         if again:  # a value that DuckDB's type cannot hold: text that is not UTF-8, a time out of range
-            as_bits |= again
-            checks = [*self._checks(as_bits)]
-            rows, outcomes = self._compared(checks, as_bits)
+            rows, checks, outcomes = self._compared(self.places, as_bits | again)
         yield from zip(checks, outcomes, strict=True)
         if rows is not None and rows != max(self.old.rows, self.new.rows):
             problem = f"{rows} records were read, but the footers say {self.old.rows} and {self.new.rows}"
             yield Check("", "sql", "", ""), Outcome(problem)
         if self.full and as_bits:
-            typed = [c for p, c in zip(self.places, self._checks(set()), strict=True) if p.path in as_bits - again]
-            yield from zip(typed, self._compared(typed, set())[1], strict=True)
+            _, checks, outcomes = self._compared([p for p in self.places if p.path in as_bits], set())
+            yield from zip(checks, outcomes, strict=True)
 
     def _exact(self, place: Place) -> bool:
         assert isinstance(place.expression, Source)
         return exact(self.old.element(place.expression.path)) and exact(self.new.element(_names(place.path)))
 
-    def _compared(self, checks: list[Check], as_bits: set[Path]) -> tuple[int | None, list[Outcome]]:
-        items: list[str | Stream] = [side.scan for side in (self.old, self.new) if side.types]
-        bits = [p for p in self.places if p.path in as_bits]
+    def _compared(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[int | None, list[Check], list[Outcome]]:
+        """The rows, and a check with its outcome for each of these places."""
+        if not asked:
+            return None, [], []
+        made, checks = self._checks(asked, as_bits)
+        items: list[str | Stream] = [self.old.scan, self.new.scan]
+        bits = [(p.expression.path, _names(p.path)) for p in asked if p.path in as_bits and isinstance(p.expression, Source)]
         if bits:
-            sources = [p.expression.path for p in bits if isinstance(p.expression, Source)]
-            items += [bit_stream(self.old, "oldbits", sources), bit_stream(self.new, "newbits", [_names(p.path) for p in bits])]
-        if not checks:
-            return None, []
-        counted, outcomes = compare(Relation(self.connection, items), checks, tallies=["count(*)"])
-        return counted and counted[0], outcomes
+            items.append(bit_stream(self.old, "oldbits", [source for source, _ in bits]))
+            items.append(bit_stream(self.new, "newbits", [target for _, target in bits]))
+        counted, outcomes = compare(Relation(self.connection, items, made.stages), checks, tallies=["count(*)"])
+        return counted and counted[0], checks, outcomes
 
-    def _checks(self, as_bits: set[Path]) -> Iterator[Check]:
+    def _checks(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[Expected, list[Check]]:
         """One check a place. What is only carried needs no SQL of the mapping's: the two columns are set side by side."""
-        asked = [self._expression(place) for place in self.places]
-        sql = iter(self._rendered([expression for expression in asked if expression is not None]))
-        bits = 0
-        for place, expression in zip(self.places, asked, strict=True):
-            path, actual = path_text(place.path), self.new.reference(_names(place.path))
-            if place.path in as_bits:
-                yield Check(path, "bytes", self._guarded(place, f"oldbits{bits}", sql), f"newbits{bits}")
-                bits += 1
-            elif isinstance(place.expression, Source):
-                yield Check(path, "sql", self._guarded(place, self.old.reference(place.expression.path), sql), actual)
+        computed = [self._computed(place) for place in asked]
+        columns = {name: (f"old{i}", str(self.old.types[i])) for name, i in self.old.positions.items()}
+        made = expected([c for c in computed if c is not None], self.mapping.source, columns)
+        values, bits, checks = iter(made.values), count(), list[Check]()
+        for place in asked:
+            path, actual, guard = path_text(place.path), self.new.reference(_names(place.path)), place.where
+            if isinstance(place.expression, Source):
+                number = next(bits) if place.path in as_bits else None
+                column = self.old.reference(place.expression.path) if number is None else f"oldbits{number}"
+                value = f"CASE WHEN {next(values)} THEN {column} END" if guard else column
+                way, actual = ("sql", actual) if number is None else ("bytes", f"newbits{number}")
+                checks.append(Check(path, way, value, actual))
             elif place.record:
-                yield Check(path, "sql", next(sql), f"CASE WHEN {actual} IS NOT NULL THEN true END")
+                checks.append(Check(path, "sql", next(values), f"CASE WHEN {actual} IS NOT NULL THEN true END"))
             else:
                 nested = isinstance(place.field.type, Record | List | Map)
-                yield Check(path, "sql", next(sql), adopted(actual, place.field.type) if nested else actual)
+                checks.append(Check(path, "sql", next(values), as_compared(actual, place.field.type) if nested else actual))
+        return made, checks
 
-    def _expression(self, place: Place) -> Column | None:
-        """What must be rendered for a place: its value; of a carried one only whether its guards let it be."""
-        if not place.carried:
-            type = Bool() if place.record else place.field.type
-            return Column(Field("", type, nullable=True), guarded(place, TRUE if place.record else place.expression))
-        return Column(Field("", Bool(), nullable=True), guarded(place, TRUE)) if place.where else None
-
-    def _guarded(self, place: Place, column: str, sql: Iterator[str]) -> str:
-        return f"CASE WHEN {next(sql)} THEN {column} END" if place.where else column
-
-    def _rendered(self, columns: list[Column]) -> list[str]:
-        """SQL of expressions over the old file, in the form in which records and the unbounded numbers are compared."""
-        named = tuple(replace(c, field=c.field.with_(name=f"e{i}")) for i, c in enumerate(columns))
-        root = Column(Field("", Record(tuple(c.field for c in named))), Struct(named, Source((), self.mapping.source.root.type)))
-        asked = Mapping(self.mapping.source, root)
-        fields = [self.mapping.source.record[name] for name in asked.reads()] if named else []
-        return rendered(asked, {f.name: _compared(self.old.reference((f.name,)), f.type) for f in fields}) if named else []
-
-
-def _compared(column: str, type: Type) -> str:
-    """A column as the mapping's SQL speaks of it: records by position, a uuid as text, times in their own unit."""
-    return adopted(column, type) if isinstance(type, Record | List | Map) else f"CAST({column} AS {sql_type(type)})"
+    def _computed(self, place: Place) -> tuple[Expression, Type] | None:
+        """What SQL must compute for a place: its value; of a record, and of what is carried, only whether its guards let it be."""
+        if place.record or (place.carried and place.where):
+            return guarded(place, TRUE), Bool()
+        return None if place.carried else (guarded(place, place.expression), place.field.type)
 
 
 def _names(path: Path) -> tuple[str, ...]:

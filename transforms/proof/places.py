@@ -1,7 +1,7 @@
 """The places of a mapping's target, one by one: what is compared with what.
 
-Records are taken apart, so that a difference is named by its field; a list or a map is one place, whose elements are taken apart in a
-scope of their own.
+Records are taken apart, so that a difference is named by its field; a list or a map is one place, whose elements are taken apart
+in a scope of their own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ROOT = Source((), Bool())
 class Place:
     """A place of the target within its scope, and the expression for it.
 
-    `guards` are what stands above: (expression, otherwise) pairs, outermost first; the place is null where one of them is null, or that
-    is an error. `record`: only whether there is a record, the fields are places of their own; then `expression` is its Struct.
+    `guards` are what stands above: (expression, otherwise) pairs, outermost first; the place is null where one of them is null, or
+    that is an error. `record`: only whether there is a record, the fields are places of their own; `expression` is its Struct.
     """
 
     path: Path

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
+import duckdb
+
 from instar.formats.path import path_text
 from instar.formats.schema import Field, Json, List, Map, Other, Record, Reference, Schema, Type, Union
-from instar.transforms.expression import Column, Source, Struct
 from instar.transforms.mapping import Mapping
 
 from .compare import Check, Outcome, compare
 from .connection import sealed
-from .expected import rendered
+from .expected import Expected, expected
 from .places import Place, places
 from .proved import Proved
-from .relation import Relation
+from .relation import Relation, Stream
 from .shred import Reader, Table
 from .wants import Lowered, Wants, keys_of, lowered, record_type
 
@@ -41,12 +42,14 @@ def prove_records(format: Records, source: FilePath, staged: FilePath, mapping: 
     before = Table("old", old, format.reader, lambda: format.open(source))
     after = Table("new", new, format.reader, lambda: format.open(staged))
     with sealed(memory=memory) as connection:
-        relation = Relation(connection, [before.stream(), after.stream()])
-        expected = _rendered(asked, old, format.reader)
-        checks = [Check(path_text(one.path), one.way, sql, one.actual) for one, sql in zip(asked, expected, strict=True)]
-        counted, outcomes = compare(relation, checks, tallies=[f"count({before.row})", f"count({after.row})"])
+        streams = [before.stream(), after.stream()]
+        made = _expected(connection, asked, before, streams[0])
+        relation = Relation(connection, streams, made.stages)
+        checks = [Check(path_text(one.path), one.way, sql, one.actual) for one, sql in zip(asked, made.values, strict=True)]
+        tallies = [f"count({before.row})", f"count({after.row})"]
+        counted, outcomes = compare(relation, checks, tallies=tallies)
         if counted is None:
-            counted, _ = compare(relation, [], tallies=[f"count({before.row})", f"count({after.row})"])
+            counted, _ = compare(relation, [], tallies=tallies)
     assert counted is not None
     told = [_told(one, outcome, after) for one, outcome in zip(asked, outcomes, strict=True)]
     return Proved(counted[0], counted[1], tuple(zip(checks, told, strict=True)), ())
@@ -78,12 +81,12 @@ def _typed(type: Type) -> bool:
             return not isinstance(type, Json | Other | Reference | Union)
 
 
-def _rendered(asked: Sequence[Lowered], old: Wants, reader: Reader) -> list[str]:
+def _expected(connection: duckdb.DuckDBPyConnection, asked: Sequence[Lowered], before: Table, stream: Stream) -> Expected:
     """SQL for what each place must be, over the columns of the old side."""
-    columns = tuple(Column(Field(f"e{i}", one.type, nullable=True), one.expression) for i, one in enumerate(asked))
-    source = Schema(Field("", record_type(old, reader.dialect)))
-    root = Column(Field("", Record(tuple(c.field for c in columns))), Struct(columns, Source((), source.root.type)))
-    return rendered(Mapping(source, root), {want.name: want.name for want in old.all.values()})
+    bound = connection.sql(f"SELECT * FROM {Relation(connection, [stream]).bound()}")
+    columns = {name: (name, str(type)) for name, type in zip(bound.columns, bound.types, strict=True)}
+    source = Schema(Field("", record_type(before.wants, before.reader.dialect)))
+    return expected([(one.expression, one.type) for one in asked], source, columns)
 
 
 def _told(asked: Lowered, outcome: Outcome, after: Table) -> Outcome:

@@ -22,12 +22,14 @@ class Stream:
 class Relation:
     """FROM items, each a table function with its alias or a stream, positionally joined.
 
-    Only scans are joined, no projections: DuckDB then walks all of them in step (its PositionalScan) and holds nothing back, where it
-    would otherwise collect one side in memory. `fault` is what a stream's own reader raised.
+    Only scans are joined, no projections: DuckDB then walks all of them in step (its PositionalScan) and holds nothing back, where
+    it would otherwise collect one side in memory. `stages` are columns to compute on top, (name, SQL) pairs that may use those of
+    earlier stages. `fault` is what a stream's own reader raised.
     """
 
     connection: duckdb.DuckDBPyConnection
     items: Sequence[str | Stream]
+    stages: Sequence[Sequence[tuple[str, str]]] = ()
     fault: Exception | None = None
 
     def bound(self) -> str:
@@ -43,7 +45,10 @@ class Relation:
         for item in self.items:
             if isinstance(item, Stream):
                 self.connection.register(item.name, table(item))
-        return " POSITIONAL JOIN ".join(item if isinstance(item, str) else item.name for item in self.items)
+        joined = " POSITIONAL JOIN ".join(item if isinstance(item, str) else item.name for item in self.items)
+        for stage in self.stages:
+            joined = f"(SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in stage)} FROM {joined})"
+        return joined
 
     def _watched(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         """The stream's batches; an error in between is kept, because DuckDB passes on only its text."""

@@ -86,7 +86,7 @@ class Lowered:
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a format decides: the type in which a carried value of a logical type is compared, and whether records have keys of their own."""
+    """What a format decides: how a carried value of a logical type is compared, and whether records have keys of their own."""
 
     carried: Callable[[Type], Type]
     keys: bool

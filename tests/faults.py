@@ -1,0 +1,286 @@
+"""Planted faults: what a broken rewrite could have done to a data file, for tests that show that the proof finds it.
+
+`planted(file, format)` gives every fault that the file allows, each a function that overwrites a file with the damaged records. Parquet
+files keep their schema and layout, Avro files their schema, JSON files the text of every other record.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Fault = Callable[[Path], None]
+
+FAULTS = ("value", "dropped", "duplicated", "shifted", "constant", "unit")
+"""one value changed · one record dropped · one duplicated and another dropped · one column shifted by one record · one constant column
+replaced · the unit in the footer or header wrong (the stored numbers unchanged; not JSON)"""
+
+
+def plant(fault: str, file: Path, format: str, *, column: str | None = None) -> None:
+    """Overwrites `file` with a damaged copy of it; `column` is a top-level field, by default the first that the fault shows in.
+
+    Raises:
+        ValueError: the file has no place for this fault (too few records, no such column).
+    """
+    {"parquet": _plant_parquet, "avro": _plant_avro, "json": _plant_json}[format](fault, file, column)
+
+
+def possible(format: str) -> tuple[str, ...]:
+    """The faults that a format can have."""
+    return FAULTS if format != "json" else FAULTS[:-1]
+
+
+# ---- records, whatever the format
+def _damaged(fault: str, records: list[dict[str, Any]], column: str | None, changed: Callable[[Any], Any]) -> list[dict[str, Any]]:
+    """The records with the fault in them; `changed` makes another value of the same type."""
+    if len(records) < 3:
+        raise ValueError("a fault needs three records")
+    out = [dict(record) for record in records]
+    match fault:
+        case "value":
+            name = column or _first(records, lambda values: any(v is not None for v in values))
+            at = max(i for i, record in enumerate(out) if record.get(name) is not None)
+            out[at][name] = changed(out[at][name])
+        case "dropped":
+            del out[len(out) // 2]
+        case "duplicated":
+            at = next(i for i in range(len(out) - 2) if out[i + 1] != out[i])
+            out[at + 1] = dict(out[at])
+        case "shifted":
+            name = column or _first(records, lambda values: len({repr(v) for v in values}) > 1)
+            values = [record.get(name) for record in out]
+            for record, value in zip(out, values[-1:] + values[:-1], strict=True):
+                record[name] = value
+        case "constant":
+            name = column or _first(records, lambda values: values[0] is not None and len({repr(v) for v in values}) == 1)
+            for record in out:
+                record[name] = changed(record[name])
+        case _:
+            raise ValueError(f"there is no fault {fault!r}")
+    return out
+
+
+def _first(records: list[dict[str, Any]], fits: Callable[[list[Any]], bool]) -> str:
+    names = list(dict.fromkeys(name for record in records for name in record))
+    found = [name for name in names if fits([record.get(name) for record in records])]
+    if not found:
+        raise ValueError("no column fits the fault")
+    return found[0]
+
+
+# ---- Parquet: Arrow columns, so that no value passes through Python
+def _plant_parquet(fault: str, file: Path, column: str | None) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    if fault == "unit":
+        return _wrong_parquet_unit(file)
+    table = pq.read_table(file, partitioning=None)
+    rows = table.num_rows
+    if rows < 3:
+        raise ValueError("a fault needs three records")
+
+    def first(fits: Callable[[pa.ChunkedArray], bool]) -> str:
+        found = column or next((name for name in table.column_names if fits(table.column(name))), None)
+        if found is None:
+            raise ValueError("no column fits the fault")
+        return found
+
+    def constant(values: pa.ChunkedArray) -> bool:
+        return values.null_count == 0 and not pa.types.is_nested(values.type) and pc.count_distinct(values).as_py() == 1
+
+    def scalar(values: pa.ChunkedArray) -> bool:
+        return values.null_count < rows and _other(values[_last(values)]) is not None
+
+    def put(name: str, values: pa.Array) -> None:
+        nonlocal table
+        at = table.column_names.index(name)
+        table = table.set_column(at, table.schema.field(at), values.cast(table.schema.field(at).type))
+
+    match fault:
+        case "value":
+            name = first(scalar)
+            values, at = table.column(name), _last(table.column(name))
+            whole = values.combine_chunks()
+            put(name, pa.concat_arrays([whole[:at], pa.array([_other(values[at])], whole.type), whole[at + 1 :]]))
+        case "dropped":
+            table = pa.concat_tables([table.slice(0, rows // 2), table.slice(rows // 2 + 1)])
+        case "duplicated":
+            at = next(i for i in range(rows - 1) if table.slice(i, 1).to_pylist() != table.slice(i + 1, 1).to_pylist())
+            table = pa.concat_tables([table.slice(0, at + 1), table.slice(at, 1), table.slice(at + 2)])
+        case "shifted":
+            name = first(lambda v: not pa.types.is_nested(v.type) and pc.count_distinct(v, mode="all").as_py() > 1)
+            whole = table.column(name).combine_chunks()
+            put(name, pa.concat_arrays([whole[-1:], whole[:-1]]))
+        case "constant":
+            name = first(constant)
+            values = table.column(name)
+            put(name, pa.array([_other(values[0])] * rows, values.type))
+        case _:
+            raise ValueError(f"there is no fault {fault!r}")
+    codec = pq.read_metadata(file).row_group(0).column(0).compression if rows else "SNAPPY"
+    with pq.ParquetWriter(file, table.schema, compression="NONE" if codec == "UNCOMPRESSED" else codec) as writer:
+        writer.write_table(table.combine_chunks(), row_group_size=max(1, rows))
+
+
+def _last(values: Any) -> int:
+    return max(i for i in range(len(values)) if values[i].as_py() is not None)
+
+
+def _other(scalar: Any) -> Any:
+    """Another value of a scalar's type, or None where there is no easy one."""
+    import decimal
+
+    value = scalar.as_py()
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return 1 if value == 0 else 0 if value > 100 else value + 1
+        case str():
+            return value[:-1] + ("y" if value[-1:] == "x" else "x")
+        case decimal.Decimal():
+            return value - value if value else None
+        case _:
+            return None
+
+
+def _wrong_parquet_unit(file: Path) -> None:
+    """The same stored integers under another unit: milliseconds are called microseconds, or the other way round."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(file, partitioning=None)
+    for at, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.unit in ("ms", "us"):
+            type = pa.timestamp("us" if field.type.unit == "ms" else "ms", field.type.tz)
+            values = table.column(at).combine_chunks().view(pa.int64()).view(type)
+            pq.write_table(table.set_column(at, field.with_type(type), values), file)
+            return
+    raise ValueError("no column has a unit")
+
+
+# ---- Avro
+def _plant_avro(fault: str, file: Path, column: str | None) -> None:
+    import fastavro
+
+    with file.open("rb") as opened:
+        reader = fastavro.reader(opened, return_record_name=True, return_named_type_override=True)
+        schema: Any = json.loads(reader.metadata["avro.schema"])
+        codec = reader.metadata.get("avro.codec", "null")
+        metadata = {key: value for key, value in reader.metadata.items() if not key.startswith("avro.")}
+    with file.open("rb") as opened:
+        records: list[Any] = list(fastavro.reader(opened, return_record_name=True))
+    if fault == "unit":
+        plain = _stored(schema)
+        with file.open("rb") as opened:
+            records = list(fastavro.reader(opened, reader_schema=plain))
+        schema = _wrong_avro_unit(schema)
+        buffer = io.BytesIO()
+        fastavro.writer(buffer, plain, records, codec="null", metadata=metadata, sync_marker=b"0123456789abcdef")
+        file.write_bytes(_under(buffer.getvalue(), plain, schema))
+        return
+    records = _damaged(fault, records, column, _changed)
+    with file.open("wb") as opened:
+        fastavro.writer(opened, schema, records, codec=codec, metadata=metadata, sync_marker=b"0123456789abcdef")
+
+
+def _changed(value: Any) -> Any:
+    """Another value of the same type."""
+    import datetime as dt
+
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return value[:-1] + ("y" if value[-1:] == "x" else "x")
+        case bytes():
+            return bytes([value[0] ^ 1]) + value[1:] if value else b"x"
+        case dt.datetime() | dt.date():
+            return value + dt.timedelta(days=1)
+        case _:
+            raise ValueError(f"no other value than {value!r} comes to mind")
+
+
+def _stored(node: Any) -> Any:
+    """The schema without logical types."""
+    if isinstance(node, list):
+        return [_stored(branch) for branch in node]
+    if isinstance(node, dict):
+        return {key: _stored(value) for key, value in node.items() if key not in ("logicalType", "precision", "scale")}
+    return node
+
+
+_OTHER_UNIT = {"timestamp-millis": "timestamp-micros", "timestamp-micros": "timestamp-millis",
+               "local-timestamp-millis": "local-timestamp-micros", "local-timestamp-micros": "local-timestamp-millis"}  # fmt: skip
+
+
+def _wrong_avro_unit(schema: Any) -> Any:
+    text = json.dumps(schema)
+    for right, wrong in _OTHER_UNIT.items():
+        if f'"logicalType": "{right}"' in text:
+            return json.loads(text.replace(f'"logicalType": "{right}"', f'"logicalType": "{wrong}"', 1))
+    raise ValueError("no field has a unit")
+
+
+def _under(data: bytes, written: Any, schema: Any) -> bytes:
+    """A container's blocks under a header with another schema."""
+    import fastavro
+
+    empty = io.BytesIO()
+    fastavro.writer(empty, schema, [], codec="null", sync_marker=b"0123456789abcdef")
+    old = io.BytesIO()
+    fastavro.writer(old, written, [], codec="null", sync_marker=b"0123456789abcdef")
+    return empty.getvalue() + data[data.index(b"0123456789abcdef") + 16 :]
+
+
+# ---- JSON: the text of records
+def _plant_json(fault: str, file: Path, column: str | None) -> None:
+    data = file.read_bytes()
+    packed = data[:2] == b"\x1f\x8b"
+    text = (gzip.decompress(data) if packed else data).decode()
+    array = text.lstrip()[:1] == "["
+    pieces = _elements(text) if array else [line for line in text.splitlines() if line.strip()]
+    records = [json.loads(piece) for piece in pieces]
+    damaged = _damaged(fault, records, column, _changed_json)
+    kept = {id(record): piece for record, piece in zip(records, pieces, strict=True)}
+    del kept
+    by_value = {json.dumps(record, sort_keys=True): piece for record, piece in zip(records, pieces, strict=True)}
+    lines = [by_value.get(json.dumps(record, sort_keys=True), json.dumps(record, ensure_ascii=False)) for record in damaged]
+    made = ("[" + ",\n".join(lines) + "]\n") if array else "\n".join(lines) + "\n"
+    file.write_bytes(gzip.compress(made.encode(), mtime=0) if packed else made.encode())
+
+
+def _elements(text: str) -> list[str]:
+    decoder, at, found = json.JSONDecoder(), text.index("[") + 1, []
+    while True:
+        while text[at] in " \t\r\n,":
+            at += 1
+        if text[at] == "]":
+            return found
+        _, end = decoder.raw_decode(text, at)
+        found.append(text[at:end])
+        at = end
+
+
+def _changed_json(value: Any) -> Any:
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return value + "x"
+        case list():
+            return [*value, None]
+        case dict():
+            return {**value, "planted": 1}
+        case _:
+            raise ValueError(f"no other value than {value!r} comes to mind")
