@@ -86,7 +86,7 @@ class Container:
 
     def fail(self, problem: str, offset: int) -> NoReturn:
         raise FileError(
-            f"{self.path}: {problem} (byte {offset})",
+            f"{problem} (byte {offset})",
             hint="The file is truncated or damaged; write it again from its source, or exclude it.",
             where=Where(file=str(self.path)),
         )
@@ -112,7 +112,7 @@ class Container:
         try:
             header.codec  # noqa: B018  an unknown codec is refused here, before any block
         except FileError as e:
-            raise FileError(f"{self.path}: {e.message}", hint=e.hint, where=Where(file=str(self.path))) from None
+            raise FileError(e.message, hint=e.hint, where=Where(file=str(self.path))) from None
         return header
 
     def _text(self, key: bytes) -> str:
@@ -158,7 +158,7 @@ def opened(path: FilePath) -> Iterator[Container]:
         file = open(path, "rb")  # noqa: SIM115  closed below; only the opening's own errors are translated
     except OSError as e:
         raise FileError(
-            f"{path}: cannot be read: {e.strerror}", hint="Check that it exists and may be read.", where=Where(file=str(path))
+            f"cannot be read: {e.strerror}", hint="Check that it exists and may be read.", where=Where(file=str(path))
         ) from e
     with file:
         yield Container(file, path)

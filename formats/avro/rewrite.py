@@ -35,7 +35,7 @@ def rewrite(request: Rewrite) -> Rewritten:
         values = AvroValues(request.source_schema, request.target_schema)
         if not AvroValues(own, request.source_schema).same_storage(own.root, request.source_schema.root):
             raise FileError(
-                f"{request.source}: its schema is not the one it was planned with",
+                "its schema is not the one it was planned with",
                 hint="The file was changed; make a new plan.",
                 where=Where(file=str(request.source)),
             )
@@ -60,7 +60,7 @@ def header_schema(container: Container) -> Schema:
     except (SchemaError, UnicodeDecodeError) as e:
         problem = e.message if isinstance(e, SchemaError) else "it is not UTF-8"
         raise FileError(
-            f"{container.path}: the schema in its header is not valid: {problem}",
+            f"the schema in its header is not valid: {problem}",
             hint=e.hint if isinstance(e, SchemaError) else "The file is damaged; write it again from its source.",
             where=Where(file=str(container.path)),
         ) from None
@@ -160,12 +160,10 @@ class _Work:
             self._damaged(block, "it is nested too deeply", "")
 
     def _damaged(self, block: Block, problem: str, place: str) -> NoReturn:
-        row = self.rows + len(self.batch)
-        where = f"record {row}{f', field {place}' if place else ''}"
         raise FileError(
-            f"{self.source.path}: {where} cannot be read: {problem} (block {block.number}, byte {block.offset})",
+            f"the record cannot be read: {problem} (block {block.number}, byte {block.offset})",
             hint="The file is damaged; write it again from its source, or exclude it.",
-            where=Where(file=str(self.source.path), row=row, path=place or None),
+            where=Where(file=str(self.source.path), row=self.rows + len(self.batch), path=place or None),
         )
 
     def convert(self) -> None:
@@ -173,9 +171,7 @@ class _Work:
         before, raws = self.batch, self.raws
         after = self.request.convert(before)
         if len(after) != len(before):
-            raise FileError(
-                f"{self.source.path}: {len(before)} records became {len(after)}", hint="This is a fault of Instar's; report it."
-            )
+            raise FileError(f"{len(before)} records became {len(after)}", hint="This is a fault of Instar's; report it.")
         for i, (new, old) in enumerate(zip(after, before, strict=True)):
             self._place(self.bytes_of(new, old, raws[i], self.rows + i))
         self.rows += len(before)

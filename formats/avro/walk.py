@@ -52,7 +52,7 @@ def records_walker(layout: Layout, known: Definitions) -> Callable[[bytes, int, 
     """
     code = _Code(known)
     body = ["r = p", *code.fields(layout, ())]
-    body += ["if p > n: raise Damaged('it ends beyond its block')", "keep(b[r:p])", f"add({_display(layout)})"]
+    body += ["if p > n: raise Damaged('it ends beyond what there is')", "keep(b[r:p])", f"add({_display(layout)})"]
     head = ["def walk(b, p, count, n, opened, raws):", " add = opened.append", " keep = raws.append", " for _ in range(count):"]
     return code.made([*head, *_indented(body, 2), " return p"], "walk")
 
@@ -60,7 +60,7 @@ def records_walker(layout: Layout, known: Definitions) -> Callable[[bytes, int, 
 def values_walker(layout: Layout, known: Definitions) -> Callable[[bytes, int, int, int, list], int]:
     """(b, p, count, n, raws) → p: appends each value's raw to `raws`; for data that are not records."""
     code = _Code(known)
-    body = [*code.take(layout, "v", ()), "if p > n: raise Damaged('it ends beyond its block')", "keep(v)"]
+    body = [*code.take(layout, "v", ()), "if p > n: raise Damaged('it ends beyond what there is')", "keep(v)"]
     head = ["def walk(b, p, count, n, raws):", " keep = raws.append", " for _ in range(count):"]
     return code.made([*head, *_indented(body, 2), " return p"], "walk")
 
