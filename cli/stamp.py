@@ -10,7 +10,7 @@ from instar.cli.options import opened, verb
 
 EXAMPLES = """
 instar stamp events 2 2024-05.ndjson           a file that fits more than one version
-instar stamp events 2                          every file that fits it
+instar stamp events 2                          all files; refused if one does not fit
 """
 
 

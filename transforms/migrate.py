@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from instar.formats.errors import Collected, InstarError, ProofError, UsageError
+from instar.formats.errors import Collected, ConfigurationError, InstarError, ProofError, UsageError
 from instar.formats.format import Stamp
 from instar.formats.inventory import Inventory
 from instar.formats.path import path_text
@@ -169,6 +169,7 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
     """
     import shutil
 
+    refuse_unsupported(job)
     inventory.require_sound()
     target = job.version(to, at=at_version(inventory, up=verb != "downgrade"))
     refuse_direction(inventory, target, verb)
@@ -354,6 +355,15 @@ def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> 
     chain = job.chain(version, target)
     verify_types(chain.mapping)
     return chain
+
+
+def refuse_unsupported(job: Job) -> None:
+    """A setting that is understood but not obeyed would be a lie."""
+    for key, given in (("name", job.settings.file_name), ("test", job.settings.test)):
+        if given:
+            raise ConfigurationError(
+                f"[datasets.{job.name}] {key} is not supported by this version of Instar", hint=f"Remove `{key}` from instar.toml."
+            )
 
 
 def refuse_direction(inventory: Inventory, target: int, verb: str) -> None:
