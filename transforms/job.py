@@ -35,6 +35,10 @@ class Options:
     proof: Literal["auto", "full"] = "auto"
     method: Literal["exchange", "replace"] | None = None
 
+    def for_files(self, count: int) -> Options:
+        """No more workers than there are files."""
+        return replace(self, workers=max(1, min(self.workers, count)))
+
     @property
     def unit_memory(self) -> int:
         """What one file's work may use for its data: a worker's share of the budget, less what any process has."""

@@ -125,7 +125,8 @@ def migrate(
             refuse_changed(plan, saved)
         if not plan.rewrites:
             return nothing_to_do(job, plan, verb, origin, watch)
-        with executor_for(plan, options) as executor:
+        options = options.for_files(len(plan.rewrites))
+        with executor_for(options) as executor:
             run = begin(job, plan, options, executor, origin, progress, watch, effects)
             with abandoned_on_failure(run):
                 return report(publish(prove(stage(run))))
@@ -141,10 +142,9 @@ def abandoned_on_failure(run: Run) -> Iterator[None]:
         raise
 
 
-def executor_for(plan: Plan, options: Options) -> InlineExecutor | SubprocessExecutor:
-    """In this process for one worker, else as many workers as there is work for."""
-    workers = min(options.workers, len(plan.rewrites))
-    return SubprocessExecutor(workers) if workers > 1 else InlineExecutor()
+def executor_for(options: Options) -> InlineExecutor | SubprocessExecutor:
+    """In this process for one worker, else worker processes."""
+    return SubprocessExecutor(options.workers) if options.workers > 1 else InlineExecutor()
 
 
 @contextmanager

@@ -1,35 +1,17 @@
-"""What the end-to-end tests share: a copy of the sample project, a command line in this process, hashes of trees."""
+"""What the end-to-end tests share: a copy of the sample project, a command line in this process, full-size data."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support import Answer
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLES = CHECKOUT / "samples"
-sys.path.insert(0, str(SAMPLES))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -52,16 +34,6 @@ def instar(capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(code, said.out, said.err)
 
     return command
-
-
-def tree(folder: Path, *, times: bool = False) -> dict[str, Any]:
-    """Every file and folder below, with its content's hash and mode, and with `times` its inode and mtime."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
-        known = path.stat()
-        entry: list[Any] = [oct(known.st_mode), hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None]
-        found[path.relative_to(folder).as_posix()] = (*entry, known.st_ino, known.st_mtime_ns) if times else tuple(entry)
-    return found
 
 
 @pytest.fixture(scope="session")

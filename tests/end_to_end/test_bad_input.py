@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Answer, tree  # type: ignore[import-not-found]
+from support import Answer, data_tree
 
 FIRST = {"flights": "month=01/part-0.parquet", "weather": "EWR.avro", "events": "2024-05.ndjson"}
 
@@ -24,7 +24,7 @@ def refused(
     file: str | None = None,
 ) -> dict[str, object]:
     """The command fails as told, both as JSON and in words, and the data stay as they are."""
-    before = tree(project / "data")
+    before = data_tree(project / "data")
     answer = instar(*arguments, "--json", at=project)
     assert answer.code == code, answer.out + answer.err
     error = answer.json["error"]
@@ -39,8 +39,7 @@ def refused(
     assert spoken.code == code
     assert spoken.err.startswith("Error: ")
     assert not spoken.out
-    after = {path: entry for path, entry in tree(project / "data").items() if not path.startswith(".instar")}
-    assert after == before
+    assert data_tree(project / "data") == before
     return error
 
 
@@ -74,7 +73,7 @@ def test_a_zero_byte_ndjson_holds_no_records(project: Path, instar: Callable[...
 def test_duplicate_columns_are_named(project: Path, instar: Callable[..., Answer]) -> None:
     path = project / "data" / "flights" / FIRST["flights"]
     table = pq.ParquetFile(path).read()
-    pq.write_table(pa.Table.from_arrays(table.columns[:2] + [table.column(0)], names=["year", "month", "year"]), path)
+    pq.write_table(pa.Table.from_arrays([*table.columns[:2], table.column(0)], names=["year", "month", "year"]), path)
     refused(instar, project, "upgrade", "flights", file=FIRST["flights"], says=("year",))
 
 

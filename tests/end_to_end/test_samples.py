@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Answer, tree  # type: ignore[import-not-found]
+from support import Answer, tree
 
 DATASETS = ("flights", "weather", "events")
 
@@ -48,11 +48,11 @@ def test_the_same_upgrade_twice_gives_equal_trees(
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_an_upgraded_dataset_upgrades_to_itself(dataset: str, project: Path, instar: Callable[..., Answer]) -> None:
     assert instar("upgrade", dataset, at=project).code == 0
-    before = tree(project / "data", times=True)
+    before = tree(project / "data" / dataset, times=True)
     again = instar("upgrade", dataset, "--json", at=project)
     assert again.code == 0
     assert again.json["status"] == "nothing to do"
-    assert tree(project / "data", times=True) == before
+    assert tree(project / "data" / dataset, times=True) == before
 
 
 def test_check_proves_every_script_of_the_samples(project: Path, instar: Callable[..., Answer]) -> None:
