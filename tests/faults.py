@@ -1,7 +1,7 @@
 """Planted faults: what a broken rewrite could have done to a data file, for tests that show that the proof finds it.
 
-`planted(file, format)` gives every fault that the file allows, each a function that overwrites a file with the damaged records. Parquet
-files keep their schema and layout, Avro files their schema, JSON files the text of every other record.
+`plant(fault, file, format)` overwrites a file with its damaged records. Parquet and Avro files keep their schema (but for a wrong
+unit), JSON files the text of every other record.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Fault = Callable[[Path], None]
-
 FAULTS = ("value", "dropped", "duplicated", "shifted", "constant", "unit")
-"""one value changed · one record dropped · one duplicated and another dropped · one column shifted by one record · one constant column
-replaced · the unit in the footer or header wrong (the stored numbers unchanged; not JSON)"""
+"""one value changed · one record dropped · one duplicated and another dropped · one column shifted by one record · one constant
+column replaced · the unit in the footer or header wrong, the stored numbers unchanged (not JSON)"""
 
 
 def plant(fault: str, file: Path, format: str, *, column: str | None = None) -> None:
@@ -79,7 +77,8 @@ def _plant_parquet(fault: str, file: Path, column: str | None) -> None:
     import pyarrow.parquet as pq
 
     if fault == "unit":
-        return _wrong_parquet_unit(file)
+        _wrong_parquet_unit(file)
+        return
     table = pq.read_table(file, partitioning=None)
     rows = table.num_rows
     if rows < 3:
@@ -91,36 +90,34 @@ def _plant_parquet(fault: str, file: Path, column: str | None) -> None:
             raise ValueError("no column fits the fault")
         return found
 
-    def constant(values: pa.ChunkedArray) -> bool:
-        return values.null_count == 0 and not pa.types.is_nested(values.type) and pc.count_distinct(values).as_py() == 1
+    def plain(values: pa.ChunkedArray) -> bool:
+        return not pa.types.is_nested(values.type) and not pa.types.is_null(values.type)
 
-    def scalar(values: pa.ChunkedArray) -> bool:
-        return values.null_count < rows and _other(values[_last(values)]) is not None
-
-    def put(name: str, values: pa.Array) -> None:
+    def changed(name: str, at: slice) -> None:
         nonlocal table
-        at = table.column_names.index(name)
-        table = table.set_column(at, table.schema.field(at), values.cast(table.schema.field(at).type))
+        index, values = table.column_names.index(name), table.column(name)
+        whole = _countable(values.combine_chunks())
+        other = pa.array([_other(v) for v in whole[at]], whole.type)
+        made = pa.concat_arrays([whole[: at.start], other, whole[at.stop :]])
+        table = table.set_column(index, table.schema.field(index), _uncountable(made, values.type))
 
     match fault:
         case "value":
-            name = first(scalar)
-            values, at = table.column(name), _last(table.column(name))
-            whole = values.combine_chunks()
-            put(name, pa.concat_arrays([whole[:at], pa.array([_other(values[at])], whole.type), whole[at + 1 :]]))
+            name = first(lambda v: plain(v) and v.null_count < rows)
+            at = max(i for i in range(rows) if table.column(name)[i].is_valid)
+            changed(name, slice(at, at + 1))
         case "dropped":
             table = pa.concat_tables([table.slice(0, rows // 2), table.slice(rows // 2 + 1)])
         case "duplicated":
-            at = next(i for i in range(rows - 1) if table.slice(i, 1).to_pylist() != table.slice(i + 1, 1).to_pylist())
+            at = next(i for i in range(rows - 1) if not table.slice(i, 1).equals(table.slice(i + 1, 1)))
             table = pa.concat_tables([table.slice(0, at + 1), table.slice(at, 1), table.slice(at + 2)])
         case "shifted":
-            name = first(lambda v: not pa.types.is_nested(v.type) and pc.count_distinct(v, mode="all").as_py() > 1)
-            whole = table.column(name).combine_chunks()
-            put(name, pa.concat_arrays([whole[-1:], whole[:-1]]))
+            name = first(lambda v: plain(v) and not pa.types.is_decimal256(v.type) and pc.count_distinct(v, mode="all").as_py() > 1)
+            at, whole = table.column_names.index(name), table.column(name).combine_chunks()
+            table = table.set_column(at, table.schema.field(at), pa.concat_arrays([whole[-1:], whole[:-1]]))
         case "constant":
-            name = first(constant)
-            values = table.column(name)
-            put(name, pa.array([_other(values[0])] * rows, values.type))
+            name = first(lambda v: plain(v) and v.null_count == 0 and pc.count_distinct(v).as_py() == 1)
+            changed(name, slice(0, rows))
         case _:
             raise ValueError(f"there is no fault {fault!r}")
     codec = pq.read_metadata(file).row_group(0).column(0).compression if rows else "SNAPPY"
@@ -128,26 +125,47 @@ def _plant_parquet(fault: str, file: Path, column: str | None) -> None:
         writer.write_table(table.combine_chunks(), row_group_size=max(1, rows))
 
 
-def _last(values: Any) -> int:
-    return max(i for i in range(len(values)) if values[i].as_py() is not None)
+def _countable(array: Any) -> Any:
+    """Times as their integers, which every time has where Python's own may not reach it; dictionaries as their values."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type):
+        return array.dictionary_decode()
+    if pa.types.is_temporal(array.type):
+        return array.view(pa.int32() if array.type.bit_width == 32 else pa.int64())
+    return array
+
+
+def _uncountable(array: Any, type: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(type):
+        return array.dictionary_encode().cast(type)
+    return array.view(type) if pa.types.is_temporal(type) else array
 
 
 def _other(scalar: Any) -> Any:
-    """Another value of a scalar's type, or None where there is no easy one."""
+    """Another value of a scalar's type."""
     import decimal
 
     value = scalar.as_py()
     match value:
         case bool():
             return not value
-        case int() | float():
-            return 1 if value == 0 else 0 if value > 100 else value + 1
+        case int():
+            return value - 1 if value else 1
+        case float():
+            return 0.5 if value != value or value == 0 else 0.0
         case str():
             return value[:-1] + ("y" if value[-1:] == "x" else "x")
+        case bytes():
+            return value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
         case decimal.Decimal():
-            return value - value if value else None
-        case _:
+            return value - 1
+        case None:
             return None
+        case _:
+            raise ValueError(f"no other value than {value!r} comes to mind")
 
 
 def _wrong_parquet_unit(file: Path) -> None:
@@ -250,8 +268,6 @@ def _plant_json(fault: str, file: Path, column: str | None) -> None:
     pieces = _elements(text) if array else [line for line in text.splitlines() if line.strip()]
     records = [json.loads(piece) for piece in pieces]
     damaged = _damaged(fault, records, column, _changed_json)
-    kept = {id(record): piece for record, piece in zip(records, pieces, strict=True)}
-    del kept
     by_value = {json.dumps(record, sort_keys=True): piece for record, piece in zip(records, pieces, strict=True)}
     lines = [by_value.get(json.dumps(record, sort_keys=True), json.dumps(record, ensure_ascii=False)) for record in damaged]
     made = ("[" + ",\n".join(lines) + "]\n") if array else "\n".join(lines) + "\n"

@@ -7,12 +7,14 @@ parser. Files keep their order of records, so the comparison is row by row, exac
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Literal
 
-from instar.formats.errors import InstarError, ProofError, Where
+from instar.formats.errors import ProofError, Where
 from instar.formats.format import format_named
 from instar.formats.path import path_text
+from instar.transforms.mapping import Mapping
 from instar.transforms.run.unit import ColumnProof, FileProof, Receipt, Unit
 
 from .compare import Check, Outcome
@@ -28,15 +30,13 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
         ProofError: one of the two files cannot be read at all.
     """
     started = time.perf_counter()
-    proved = _proved(unit, full=level == "full")
+    mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
+    proved = _proved(unit, mapping, full=level == "full")
     fidelity = format_named(unit.format).fidelity(
-        FilePath(unit.source), FilePath(unit.staged), target=unit.mapping.target, carried=unit.mapping.carried(), stamp=unit.stamp
+        FilePath(unit.source), FilePath(unit.staged), target=mapping.target, carried=mapping.carried(), stamp=unit.stamp
     )
-    columns = [
-        ColumnProof(path_text(path), "sql", f"the new file's own schema is not the target: {what}") for path, what in proved.misfits
-    ]
-    columns += [_column(check, outcome) for check, outcome in proved.outcomes]
-    columns += _counted(proved, receipt)
+    columns = [ColumnProof(path_text(path), "sql", f"the schema in the new file differs: {what}") for path, what in proved.misfits]
+    columns += [*_told(proved.outcomes), *_counted(proved, receipt)]
     return FileProof(
         path=unit.path,
         rows_old=proved.rows_old,
@@ -47,7 +47,10 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
     )
 
 
-def _proved(unit: Unit, *, full: bool) -> Proved:
+def _proved(unit: Unit, mapping: Mapping, *, full: bool) -> Proved:
+    import duckdb
+    import pyarrow as pa
+
     source, staged = FilePath(unit.source), FilePath(unit.staged)
     try:
         match unit.format:
@@ -57,19 +60,23 @@ def _proved(unit: Unit, *, full: bool) -> Proved:
                 from .avro import prove
             case _:
                 from .json import prove
-        return prove(source, staged, unit.mapping, memory=unit.memory, full=full)
-    except InstarError as error:
-        raise error.at(file=unit.path) from None
-    except (OSError, ValueError, RuntimeError) as error:  # what DuckDB, pyarrow and fastavro raise are of these
+        return prove(source, staged, mapping, memory=unit.memory, full=full)
+    except (OSError, ValueError, EOFError, RecursionError, duckdb.Error, pa.ArrowException) as error:
         raise ProofError(
-            f"it cannot be compared with its old form: {str(error).strip().splitlines()[0]}",
+            f"it cannot be compared with its old form: {(str(error).strip() or repr(error)).splitlines()[0]}",
             hint="Run again; if it fails again, the staged file or the source is damaged. Nothing was published.",
             where=Where(file=unit.path),
         ) from error
 
 
-def _column(check: Check, outcome: Outcome) -> ColumnProof:
-    return ColumnProof(check.path, check.way, outcome.problem, outcome.row)
+def _told(outcomes: Sequence[tuple[Check, Outcome]]) -> Iterator[ColumnProof]:
+    """One line for a place and a way: a record's place has several checks."""
+    told: dict[tuple[str, str], Outcome] = {}
+    for check, outcome in outcomes:
+        key = (check.path, check.way)
+        if key not in told or not told[key].problem:
+            told[key] = outcome
+    yield from (ColumnProof(path, way, outcome.problem, outcome.row) for (path, way), outcome in told.items())
 
 
 def _counted(proved: Proved, receipt: Receipt) -> list[ColumnProof]:
