@@ -15,7 +15,7 @@ from .mapping import Mapping
 from .shared_types import places
 
 Use = str
-""""whole", "value" or "shell": how a place is read: carried with everything in it, computed with, or needed only for whether it is null (and its other keys)."""
+"""How a place is read: "whole" (carried with all in it), "value" (computed with), "shell" (only whether it is null)."""
 
 
 def losses_through(losses: Iterable[Loss], later: Mapping) -> tuple[Loss, ...]:

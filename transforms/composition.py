@@ -15,7 +15,7 @@ from instar.formats.schema import MISSING, List, Map, Record, Type, type_text
 from .expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
 
 
-def substituted(later: Expression, earlier: Expression) -> Expression:
+def substituted(later: Expression, earlier: Column) -> Expression:
     """`later`, its sources replaced by what `earlier` computes for them."""
     return _Scope(earlier).substitute(later)
 
@@ -24,10 +24,10 @@ def substituted(later: Expression, earlier: Expression) -> Expression:
 class _Scope:
     """One record (or element) as the earlier mapping computes it, and what was substituted in it so far."""
 
-    root: Expression
+    root: Column
     done: dict[int, Expression] = field(default_factory=dict)
     reached: dict[tuple[str, ...], Expression] = field(default_factory=dict)
-    columns: dict[int, dict[str, Expression]] = field(default_factory=dict)
+    columns: dict[int, dict[str, Column]] = field(default_factory=dict)
 
     def substitute(self, e: Expression) -> Expression:
         if id(e) not in self.done:
@@ -56,34 +56,40 @@ class _Scope:
     def reach(self, path: tuple[str, ...], type: Type) -> Expression:
         """What the earlier mapping computes for the field at `path`."""
         if path not in self.reached:
-            self.reached[path] = self._inside(self.root, path, type)
+            self.reached[path] = self._inside(self.root.expression, path, type, _is_sure(self.root))
         return self.reached[path]
 
-    def _inside(self, e: Expression, path: tuple[str, ...], type: Type) -> Expression:
+    def _inside(self, e: Expression, path: tuple[str, ...], type: Type, sure: bool) -> Expression:
+        """What `e` has at `path`; `sure`: its record is never absent (where the one around it is there)."""
         if not path:
             return e
         match e:
             case Source(prefix):
                 return Source(prefix + path, type)
             case When(of, then, otherwise):
-                rest = self._inside(otherwise, path, type) if isinstance(otherwise, Literal) else otherwise
-                return when(of, self._inside(then, path, type), rest)
+                rest = self._inside(otherwise, path, type, sure) if isinstance(otherwise, Literal) else otherwise
+                return when(of, self._inside(then, path, type, sure), rest)
             case Literal(value):
                 return Literal(_within_value(value, path), type)
             case Struct(_, of):
-                inner = self._inside(self._columns(e)[path[0]], path[1:], type)
-                return inner if of is None else when(of, inner)
+                column = self._columns(e)[path[0]]
+                inner = self._inside(column.expression, path[1:], type, _is_sure(column))
+                return inner if of is None or sure else when(of, inner)
             case Sql(pieces, _, Record() as record):
                 name = path[0].replace("'", "''")
                 inner = ("struct_extract((" + pieces[0], *pieces[1:])
                 cut = replace(e, pieces=(*inner[:-1], inner[-1] + f"), '{name}')"), type=record[path[0]].type)
-                return self._inside(cut, path[1:], type)
+                return self._inside(cut, path[1:], type, sure)
         raise MigrationError(f"cannot look for {'.'.join(path)} inside a computed value of type {type_text(type)}")
 
-    def _columns(self, e: Struct) -> dict[str, Expression]:
+    def _columns(self, e: Struct) -> dict[str, Column]:
         if id(e) not in self.columns:
-            self.columns[id(e)] = {c.field.name: c.expression for c in e.columns}
+            self.columns[id(e)] = {c.field.name: c for c in e.columns}
         return self.columns[id(e)]
+
+
+def _is_sure(column: Column) -> bool:
+    return not column.field.nullable and not column.field.optional
 
 
 def _within_value(value: Any, path: tuple[str, ...]) -> Any:
@@ -123,7 +129,7 @@ def each(of: Expression, later: Each) -> Expression:
     """`later` over the elements of `of`, which may itself be computed element by element."""
     match of:
         case Each(_, body):
-            expression = substituted(later.body.expression, body.expression)
+            expression = substituted(later.body.expression, body)
             return replace(of, body=replace(later.body, expression=expression))
         case When(condition, then, otherwise) if not isinstance(otherwise, Literal):
             return when(condition, each(then, later), otherwise)

@@ -146,7 +146,7 @@ def _decimal(value: Any, type: Decimal) -> decimal.Decimal:
         out = exact.quantize(decimal.Decimal(1).scaleb(-type.scale), context=_EXACT)
     except (decimal.InvalidOperation, decimal.Inexact):
         raise _not(value, type, f"it has more than {type.scale} decimals, or is not a number") from None
-    if len(out.as_tuple().digits) > type.precision and out:
+    if not out.is_finite() or (out and len(out.as_tuple().digits) > type.precision):
         raise _not(value, type, f"it has more than {type.precision} digits")
     return out
 

@@ -94,7 +94,7 @@ class Mapping:
         """
         if later.source.root != self.root.field:
             _refuse_gap(self.target, later.source)
-        expression = substituted(later.root.expression, self.root.expression)
+        expression = substituted(later.root.expression, self.root)
         return Mapping(self.source, replace(later.root, expression=expression))
 
     def inverse(self, restore: Dict[str, str] | None = None) -> tuple[Mapping, tuple[Loss, ...]]:

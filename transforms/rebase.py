@@ -120,7 +120,7 @@ class _Over:
 def _same_order(a: Type, b: Type) -> bool:
     if isinstance(a, Record) and isinstance(b, Record) and a.names != b.names:
         return False
-    inner = zip(_fields(a), _fields(b), strict=True)
+    inner = zip(_fields(a), _fields(b), strict=False)  # a named type may be inline in the one and a reference in the other
     return all(_same_order(x.type, y.type) for x, y in inner)
 
 
@@ -199,5 +199,5 @@ def _finer(a: Field, b: Field, at: Path) -> Iterator[str]:
         for f in a.type.fields:
             yield from _finer(f, b.type[f.name], (*at, f.name))
     else:
-        for (step, x), (_, y) in zip(steps(a), steps(b), strict=True):
+        for (step, x), (_, y) in zip(steps(a), steps(b), strict=False):  # inline in the one, a reference in the other: no steps
             yield from _finer(x, y, (*at, step))

@@ -138,8 +138,9 @@ def _lines(tree: ast.Module, count: int) -> tuple[int, ...]:
 # ---- drafting
 def draft(subject: str, version: int, message: str, schema: Schema) -> str:
     """The text of a new script to `version`, empty but for comments: the fields as they are now, and each operation by example."""
-    text = message.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    text = text[:-1] + '\\"' if text.endswith('"') else text
+    text = message.strip().replace("\\", "\\\\")
+    if '"""' in text or text.endswith('"'):
+        text = text.replace('"', '\\"')
     now = "\n".join(f"#   {line}" for line in _listing(schema))
     examples = "\n".join(f"    # {line}" for line in _examples(schema))
     return f'''"""{text}"""

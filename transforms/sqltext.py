@@ -17,7 +17,7 @@ from instar.formats.schema import Field, Record, Type
 from .expression import Source, Sql
 
 if TYPE_CHECKING:
-    from sqlglot import Expression, exp
+    from sqlglot import exp
 
 
 def cut(text: str, record: Record, at: tuple[str, ...], type: Type) -> Sql:
@@ -54,7 +54,7 @@ _PREFIX = "SELECT "
 _ONE = "Write one scalar DuckDB expression over the fields of the record, such as distance * 1.609344."
 
 
-def _parsed(text: str) -> Expression:
+def _parsed(text: str) -> exp.Expr:
     """The one expression in the text; offsets in it count from the front of `_PREFIX`."""
     import sqlglot
     from sqlglot import exp
@@ -76,7 +76,7 @@ def _unusable(text: str, why: str) -> MigrationError:
     return MigrationError(f"the SQL {text!r} cannot be used: {why}", hint=_ONE)
 
 
-def _refuse(tree: Expression, text: str) -> None:
+def _refuse(tree: exp.Expr, text: str) -> None:
     """Refuse by kind of node what is not a scalar expression over one record, or not the same at every run."""
     from sqlglot import exp
 

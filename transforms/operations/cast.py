@@ -46,7 +46,7 @@ class Cast:
             if field.type == to:
                 raise MigrationError(f"{path_text(path)} is {type_text(to)} already", hint="Leave this operation out.")
             check(field.type, to)
-            changed = field.with_(type=to, nullable=field.nullable or self.on_error == "null", default=MISSING, extra={})
+            changed = field.with_(type=to, nullable=field.nullable or self.on_error == "null", default=MISSING)
             return Column(changed, expression.Cast(column.expression, field.type, to, self.on_error))
 
         path = parse_path(self.path)
