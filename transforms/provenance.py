@@ -14,7 +14,7 @@ LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "sqlglot")
 
 @dataclass(frozen=True)
 class Provenance:
-    """`started` is UTC, ISO 8601; `versions` are Instar's and its libraries'; `git` is the project folder's commit, if it has one."""
+    """`started` is UTC, ISO 8601; `versions` are Instar's and its libraries'; `git` is the project's commit, if it has one."""
 
     started: str
     user: str

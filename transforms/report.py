@@ -57,8 +57,8 @@ class Proof:
 class RunReport:
     """The answer of `upgrade`, `downgrade` and `rollback`.
 
-    `status`: "done", or "nothing to do" (then `run` is None and nothing was written). `origin` counts the rewritten files by the version
-    they were at. `seconds` is wall time by step. `losses` is what a downgrade lost, as it had declared.
+    `status`: "done", or "nothing to do" (then `run` is None and nothing was written). `origin` counts the rewritten files by the
+    version they were at. `seconds` is wall time by step. `losses` is what a downgrade lost, as it had declared.
     """
 
     verb: str

@@ -243,7 +243,7 @@ def layouts(definitions: Mapping[str, Field]) -> dict[str, Layout]:
 
 
 def same_bytes(a: Layout, b: Layout, known_a: Definitions, known_b: Definitions) -> bool:
-    """Do bytes of the one layout mean the same in the other? Names of fields do not matter; recursion is followed once."""
+    """Do bytes of the one layout mean the same in the other, field by field of the same name? Recursion is followed once."""
     seen: set[tuple[str, str]] = set()
 
     def same(a: Layout, b: Layout) -> bool:
@@ -256,7 +256,7 @@ def same_bytes(a: Layout, b: Layout, known_a: Definitions, known_b: Definitions)
                     return True
                 seen.add(pair)
             return same(_resolved(a, known_a), _resolved(b, known_b))
-        if (a.kind, a.size, len(a.of)) != (b.kind, b.size, len(b.of)):
+        if (a.kind, a.size, a.names, len(a.of)) != (b.kind, b.size, b.names, len(b.of)):
             return False
         return all(map(same, a.of, b.of))
 

@@ -173,9 +173,8 @@ class _Renderer:
 
     def same(self, a: Field, b: Field) -> bool:
         plain_a, plain_b = (layout(f.with_(nullable=False)) for f in (a, b))
-        alike = not isinstance(a.type, Record) or _field_names(a.type) == _field_names(b.type)
         symbols = not isinstance(a.type, Enum) or a.type == b.type
-        return alike and symbols and same_bytes(plain_a, plain_b, self.layouts, self.layouts)
+        return symbols and same_bytes(plain_a, plain_b, self.layouts, self.layouts)
 
     def definition(self, field: Field, kind: str, full: str, space: str, doc: str | None) -> dict[str, Any]:
         self.written[full] = field
@@ -263,11 +262,6 @@ def _says(written: Mapping[str, Any], field: Field, kind: str) -> bool:
 
 def _needs_no_logical(type: Type) -> bool:
     return logical_name(type) is None and not isinstance(type, Uuid)
-
-
-def _field_names(type: Type) -> tuple[Any, ...]:
-    """The names inside a type, by which two records of one layout differ."""
-    return tuple((step, _field_names(f.type)) for step, f in children(type))
 
 
 def _doc(written: Mapping[str, Any]) -> str:

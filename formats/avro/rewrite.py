@@ -16,7 +16,7 @@ from instar.formats.avro.values import AvroValues
 from instar.formats.avro.walk import MOST_EMPTY_ITEMS, Damaged, least_size, records_walker, values_walker
 from instar.formats.errors import DataError, FileError, SchemaError, Where
 from instar.formats.format import Rewrite, Rewritten, Stamp
-from instar.formats.schema import Record, Schema
+from instar.formats.schema import Schema
 
 SUBJECT, VERSION = "instar.subject", "instar.version"
 BATCH_ROWS = 4096
@@ -200,7 +200,7 @@ def _output(request: Rewrite, values: AvroValues) -> Callable[[Any, Any, Any, in
     """(converted, as it was opened, its bytes, row) → the bytes to write."""
     source, target = request.source_schema.root, request.target_schema.root
     place = values.placer(target)
-    as_it_was = values.same_storage(source, target) and _field_names(source.type) == _field_names(target.type)
+    as_it_was = values.same_storage(source, target)
 
     def bytes_of(new: Any, old: Any, raw: Any, row: int) -> bytes:
         try:
@@ -209,7 +209,3 @@ def _output(request: Rewrite, values: AvroValues) -> Callable[[Any, Any, Any, in
             raise e.at(file=str(request.source), row=row) from None
 
     return bytes_of
-
-
-def _field_names(type: Any) -> tuple[str, ...]:
-    return type.names if isinstance(type, Record) else ()

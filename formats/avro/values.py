@@ -229,9 +229,62 @@ class AvroValues:
 
     # ---- beyond the contract
     def same_storage(self, source: Field, target: Field) -> bool:
-        """Do raws of `source` stand for the same value as raws of `target`? (Not where null-ness or storage differs inside.)"""
+        """Are raws of `source`, as they are, raws of `target`? (Not where null-ness, order or storage differs inside.)"""
         a, b = (layout(f).value for f in (source, target))
         return same_bytes(a, b, self.source_layouts, self.target_layouts)
+
+    def recoder(self, source: Field, target: Field) -> Callable[[Any], Any] | None:
+        """raw of `source` → raw of `target`, for a value that is only carried between fields of one structure; None where the raw
+        itself will do. A file's variant may have other null-ness, order or storage inside than the version it becomes.
+        """
+        return None if self.same_storage(source, target) else _Recoder(self).of(source, target)
+
+
+class _Recoder:
+    """Opens with the one field and seals with the other, level by level; each pair of fields is prepared when it is first met."""
+
+    def __init__(self, values: AvroValues) -> None:
+        self.values = values
+        self.made: dict[tuple[int, int], Callable[[Any], Any]] = {}
+        self.kept: list[tuple[Field, Field]] = []  # so that no id is used again
+
+    def of(self, source: Field, target: Field) -> Callable[[Any], Any]:
+        pair = id(source), id(target)
+        if pair not in self.made:
+            self.kept.append((source, target))
+            self.made[pair] = self._made(_meant(source, self.values.source), _meant(target, self.values.target))
+        return self.made[pair]
+
+    def _made(self, source: Field, target: Field) -> Callable[[Any], Any]:
+        values = self.values
+        if isinstance(source.type, Union) and isinstance(target.type, Union):
+            return self._union(source.type.branches, target.type.branches)
+        if not isinstance(source.type, Record | List | Map):
+            decode, encode = values.decoder(source), values.encoder(target)
+            return lambda raw: encode(decode(raw))
+        opened, sealed = values.opener(source), values.sealer(target)
+
+        def recoded(raw: Any) -> Any:
+            inside = opened(raw)
+            match inside, source.type, target.type:
+                case dict(), Record(), Record(fields):
+                    return sealed(None, {f.name: self.of(source.type[f.name], f)(inside[f.name]) for f in fields})
+                case dict(), Map(a), Map(b):
+                    return sealed(None, {key: self.of(a, b)(each) for key, each in inside.items()})
+                case list(), List(a), List(b):
+                    return sealed(None, [self.of(a, b)(each) for each in inside])
+            return None
+
+        return recoded
+
+    def _union(self, source: tuple[Field, ...], target: tuple[Field, ...]) -> Callable[[Any], Any]:
+        def recoded(raw: Any) -> Any:
+            if raw is None:
+                return None
+            index, start = long_at(raw, 0)
+            return raw[:start] + self.of(source[index], target[index])(raw[start:])
+
+        return recoded
 
 
 def _part(field: Field, where: Layout, i: int, scope: dict[str, Any], place: Callable[[Any], bytes]) -> list[str]:

@@ -25,8 +25,8 @@ class Form:
         return frozenset(name for name, count in (("CRLF", self.crlf), ("LF", self.lf)) if count)
 
 
-def form_of(path: FilePath) -> Form:
-    """Read the whole file.
+def form_of(path: FilePath, name: str) -> Form:
+    """Read the whole file, whose name is (or will be) `name`.
 
     Raises:
         FileError: it is not JSON, or cannot be unpacked.
@@ -37,7 +37,7 @@ def form_of(path: FilePath) -> Form:
         crlf += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
         all_ += block.count(b"\n")
         last = block[-1:]
-    return Form(layout_of(path), crlf, all_ - crlf, last == b"\n")
+    return Form(layout_of(path, name), crlf, all_ - crlf, last == b"\n")
 
 
 def unlike(old: Form, new: Form) -> tuple[Unlike, ...]:

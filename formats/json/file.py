@@ -12,7 +12,7 @@ from instar.formats.schema import Schema
 
 from .fidelity import form_of, unlike
 from .infer import infer
-from .layout import layout_of, looks_like_json
+from .layout import BOM, layout_of, looks_like_json
 from .parse import parse
 from .render import render
 from .rewrite import records, rewrite
@@ -39,7 +39,7 @@ class JsonFormat:
     def recognises(self, head: bytes, name: str) -> bool:
         """Does the text, unpacked if need be, begin like a JSON object or array? A file without any text is told by its name."""
         text = unpacked_head(head)
-        if text.strip():
+        if text.removeprefix(BOM).strip():
             return looks_like_json(text)
         plain = name.lower().removesuffix(".gz").removesuffix(".zst")
         return plain.endswith((".json", ".jsonl", ".ndjson"))
@@ -89,7 +89,7 @@ class JsonFormat:
         stamp: Stamp | None,
     ) -> tuple[Unlike, ...]:
         """Layout, compression, byte order mark, line ends. Key order and the text of untouched values are the proof's business."""
-        return unlike(form_of(old), form_of(new))
+        return unlike(form_of(old, old.name), form_of(new, old.name))
 
     def values(self, source: Schema, target: Schema) -> Values:
         """See `values.JsonValues`."""

@@ -43,8 +43,8 @@ def looks_like_json(text: bytes) -> bool:
     return bool(_BEGINS.match(text.removeprefix(BOM)))
 
 
-def layout_of(path: FilePath) -> Layout:
-    """Read as much of the file as tells: the first line, and whether anything comes after it.
+def layout_of(path: FilePath, name: str | None = None) -> Layout:
+    """Read as much of the file as tells: the first line, and whether anything comes after it. `name` is the file's own by default.
 
     Raises:
         FileError: it is not JSON in UTF-8, or its compressed stream is damaged.
@@ -60,7 +60,7 @@ def layout_of(path: FilePath) -> Layout:
     elif first:
         if not _VALUE.match(first):
             raise not_json(path, bytes(head.text[:40]))
-        kind = _one_or_lines(head, path.name.lower().removesuffix(".gz").removesuffix(".zst"))
+        kind = _one_or_lines(head, (name or path.name).lower().removesuffix(".gz").removesuffix(".zst"))
     return Layout(kind, compression, bom)
 
 

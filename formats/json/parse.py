@@ -28,7 +28,7 @@ from instar.formats.schema import (
     Type,
 )  # fmt: skip
 
-from .keywords import DRAFT_7, Node, draft_of, only_annotates, pointer_text
+from .keywords import DRAFT_7, Node, draft_of, everywhere, only_annotates, pointer_text
 from .origin import CHILD, DEFINITION, INLINED, LIBRARY, ORIGIN, PINNED, WHOLE, Layer, Origin, kind_of
 from .references import Definition, References, resolved
 from .text import loads
@@ -84,6 +84,7 @@ def check(document: Any) -> None:
     draft = draft_of(document)
     plain = {**document, "$schema": draft} if isinstance(document, dict) else document
     if jsonschema_rs.meta.is_valid(plain):
+        _check_patterns(document)
         return
     validator = Draft7Validator if draft == DRAFT_7 else Draft202012Validator
     error = best_match(validator(validator.META_SCHEMA).iter_errors(document))
@@ -92,6 +93,21 @@ def check(document: Any) -> None:
     raise SchemaError(
         f"the JSON Schema is not valid at {place}: {what}", hint=f"It is checked against {draft}; correct it at that place."
     )
+
+
+def _check_patterns(document: Node) -> None:
+    import jsonschema_rs
+
+    for place, node in everywhere(document):
+        patterns = [node["pattern"]] if isinstance(node, dict) and "pattern" in node else []
+        for pattern in [*patterns, *(node.get("patternProperties", ()) if isinstance(node, dict) else ())]:
+            try:
+                jsonschema_rs.validator_for({"pattern": pattern})
+            except (jsonschema_rs.ValidationError, ValueError):
+                raise SchemaError(
+                    f"the JSON Schema is not valid at {pointer_text(place)}: {pattern!r} is not a regular expression of ECMA-262",
+                    hint="Correct the pattern; it is what records are checked with.",
+                ) from None
 
 
 @dataclass(frozen=True)

@@ -234,8 +234,10 @@ def _digits(value: int, kind: Type) -> bytes:
 def _plain_number(value: Any, kind: Type) -> bytes:
     if isinstance(value, int) and not isinstance(value, bool):
         return _digits(value, kind)
-    if isinstance(value, Exact | float) and math.isfinite(value):
-        return (repr(value) if isinstance(value, float) else str(value)).encode()
+    if isinstance(value, Exact) and value.is_finite():
+        return str(value).encode()
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value).encode()
     return _unfit(value, kind)
 
 

@@ -168,7 +168,7 @@ def not_utf8(error: UnicodeDecodeError) -> DataError:
 
 def _half_pair(text: bytes) -> bool:
     try:
-        str(json.loads(text)).encode()
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
     except ValueError as error:
         return isinstance(error, UnicodeEncodeError)
     except RecursionError:

@@ -52,7 +52,7 @@ def _lines(text: Iterable[bytes]) -> Iterator[Piece]:
         parts = [lines.pop()]
         for line in lines:
             record = line.strip(BLANK)
-            if len(record) == len(line) and record[:3] != BOM:
+            if record and len(record) == len(line) and record[:3] != BOM:
                 yield before, record
                 before = b"\n"
             else:
@@ -185,10 +185,11 @@ class _Cursor:
                 offset = match.end() - self.start
                 if not depth:
                     return match.end()
-            for _ in range(step):
-                if not self.more():
-                    self.start = len(self.buffer)
-                    self.mark(b"]")
+            if not self.more():
+                self.start = len(self.buffer)
+                self.mark(b"]")
+            for _ in range(step - 1):
+                self.more()
             step = min(2 * step, 64)
 
     def shown(self) -> str:

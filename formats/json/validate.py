@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path as FilePath
@@ -12,7 +11,7 @@ import jsonschema_rs
 
 from instar.formats.errors import DataError, SchemaError, Where
 from instar.formats.path import quoted_name
-from instar.formats.schema import Float, Int, Record, Schema, Type
+from instar.formats.schema import Field, Float, Int, Json, Record, Schema, Type
 
 from .check import record_reader
 from .keywords import Node, everywhere
@@ -20,10 +19,11 @@ from .origin import documents
 from .parse import SIZED
 from .render import rendered
 from .rewrite import records
-from .scalars import kind_of_text, shown
+from .scalars import kind_of_text, scalar_encoder, shown
 
 _LARGEST = {32: 3.4028234663852886e38, 64: 1.7976931348623157e308}
 _LONGEST = 300  # characters of a validator's message
+_written = scalar_encoder(Field("", Json()))
 _KNOWN = 64  # compiled validators
 
 
@@ -97,7 +97,7 @@ def _range(sized: Type) -> dict[str, Any]:
 
 def _misfit(row: int, error: Any) -> str:
     kind = error.kind
-    said = json.dumps(error.instance, ensure_ascii=False, default=str).encode("utf-8", "replace")
+    said = _written(error.instance)
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Type):
         problem = f"{shown(said)} is {kind_of_text(said)}, expected {_expected(kind.types)}"
     else:

@@ -21,8 +21,8 @@ def finish(path: FilePath, old: Footer, output: Output, groups: Sequence[int]) -
     written = read_footer(path)
     leaves = _leaves(output.elements, path)
     struct = with_key_values(with_elements(written.struct, output.elements), output.key_values)
-    struct = as_int96(struct, {leaf.leaf for leaf in leaves if leaf.physical == INT96 and leaf.leaf is not None})
-    pairs = zip(leaves, written.root.leaves(), strict=True)
+    struct = as_int96(struct, {i for i, leaf in enumerate(leaves) if leaf.physical == INT96})
+    pairs = zip(leaves, written.leaves, strict=True)
     unordered = {new.leaf for new, drafted in pairs if order(new.struct) != order(drafted.struct)}
     made: list[Struct] = []
     for group, number in zip(items(struct, 4), groups, strict=True):
@@ -37,8 +37,7 @@ def finish(path: FilePath, old: Footer, output: Output, groups: Sequence[int]) -
 
 
 def _leaves(elements: list[Struct], path: FilePath) -> list[Element]:
-    tree = parse_footer(thrift.encode({2: (LIST, (STRUCT, elements))}), path)
-    return list(tree.root.leaves())
+    return list(parse_footer(thrift.encode({2: (LIST, (STRUCT, elements))}), path).leaves)
 
 
 def _chunk(chunk: Struct, leaf: Element, origin: Struct | None, unordered: bool) -> Struct:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -95,6 +96,11 @@ class Footer:
     def key_values(self) -> dict[bytes, bytes | None]:
         return {get(pair, 1, b""): get(pair, 2) for pair in items(self.struct, 5)}
 
+    @cached_property
+    def leaves(self) -> tuple[Element, ...]:
+        """The leaves by their ordinals."""
+        return tuple(self.root.leaves())
+
     def chunks(self, leaf: int) -> list[Struct]:
         """The ColumnChunk structs of a leaf, one a row group."""
         return [items(group, 1)[leaf] for group in self.row_groups]
@@ -167,10 +173,9 @@ def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> 
             f"the footer is damaged: {error}", hint="Write or copy the file again.", where=Where(file=str(path))
         ) from None
     footer = Footer(struct, root, start, size)
-    leaves = sum(1 for _ in root.leaves())
     if 8 in struct or any(8 in chunk for group in footer.row_groups for chunk in items(group, 1)):
         raise encrypted(path)
-    if any(len(items(group, 1)) != leaves for group in footer.row_groups):
+    if any(len(items(group, 1)) != len(footer.leaves) for group in footer.row_groups):
         raise FileError("the footer is damaged: a row group does not have one chunk for each column", where=Where(file=str(path)),
                         hint="Write the file again.")  # fmt: skip
     return footer

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instar.formats.errors import DataError
-from instar.formats.path import Path, path_text
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Timestamp, Type
 
 from .footer import FIXED, INT96, Footer, as_fixed, flat, get, items, with_elements
@@ -27,7 +27,7 @@ _MOST_DAYS = 106_640_000  # more than this around 1970 and int64 microseconds ma
 
 def int96_leaves(footer: Footer) -> tuple[int, ...]:
     """The ordinals of the leaves that are INT96."""
-    return tuple(leaf.leaf for leaf in footer.root.leaves() if leaf.physical == INT96 and leaf.leaf is not None)
+    return tuple(i for i, leaf in enumerate(footer.leaves) if leaf.physical == INT96)
 
 
 def as_fixed_bytes(footer: Footer) -> Struct:
@@ -69,8 +69,6 @@ def with_timestamps(field: Field, at: Path, leaves: frozenset[Path]) -> Field:
 
 
 def _below(type: Type, at: Path, leaves: frozenset[Path]) -> Type:
-    from instar.formats.path import EACH_ITEM, EACH_VALUE
-
     match type:
         case Record(fields):
             return Record(tuple(with_timestamps(f, (*at, f.name), leaves) for f in fields), type.name)

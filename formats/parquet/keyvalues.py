@@ -25,11 +25,12 @@ Renames = Mapping[str, str]
 
 
 def carried_key_values(
-    old: Mapping[bytes, bytes | None], renames: Renames, *, changed: bool, stamp: Stamp | None, arrow: bytes | None
+    old: Mapping[bytes, bytes | None], renames: Renames, *, changed: bool, stamp: Stamp | None, hinted: bool
 ) -> tuple[dict[bytes, bytes | None], tuple[str, ...]]:
     """The new file's key-values in the old order, and notes about those that were dropped.
 
-    `changed`: do names or types differ between the files; `arrow`: the new ARROW:schema, None to write none.
+    `changed`: do names or types differ between the files; `hinted`: is there to be an ARROW:schema (its value is
+    made of the others).
     """
     kept: dict[bytes, bytes | None] = {}
     notes: list[str] = []
@@ -37,8 +38,8 @@ def carried_key_values(
         if key in (SUBJECT, VERSION):
             continue
         if key == ARROW_SCHEMA:
-            if arrow is not None:
-                kept[key] = arrow
+            if hinted:
+                kept[key] = None
         elif changed and key in (b"pandas", b"geo"):
             fixed = _followed(key, value, renames)
             if fixed is None:
@@ -49,8 +50,8 @@ def carried_key_values(
             notes.append(f"the key-value {key.decode()} described the old schema and was left out")
         else:
             kept[key] = value
-    if arrow is not None:
-        kept.setdefault(ARROW_SCHEMA, arrow)
+    if hinted:
+        kept.setdefault(ARROW_SCHEMA, None)
     if stamp is not None:
         kept |= {SUBJECT: stamp.subject.encode(), VERSION: str(stamp.version).encode()}
     return kept, tuple(notes)

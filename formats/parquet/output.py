@@ -65,9 +65,10 @@ def planned(source: Source, target: Schema, carried: Mapping[Path, Path], stamp:
     origins = _origins(drafted, new, source, carried)
     elements = declared(drafted.root, new, source.places, carried)
     renames = whole_columns(source.logical, target, carried)
-    hints = _hints(source, drafted, elements, arrow, logical)
+    hinted = _needs_hints(source, drafted, elements, arrow, logical)
     changed = bool(differences(source.logical, target))
-    key_values, notes = carried_key_values(source.footer.key_values, renames, changed=changed, stamp=stamp, arrow=hints)
+    pairs, notes = carried_key_values(source.footer.key_values, renames, changed=changed, stamp=stamp, hinted=hinted)
+    key_values = with_hints(pairs, arrow)
     options = writer_options(source, drafted, origins) | {"store_decimal_as_integer": _whole(source, origins)}
     return Output(arrow, written, options, origins, elements, drafted.root, raw, key_values, notes)
 
@@ -210,28 +211,37 @@ def _origins(drafted: Footer, new: Mapping[Path, Place], source: Source, carried
         if ours.key and theirs.key:
             pairs = zip(ours.key.leaves(), theirs.key.leaves(), strict=False)
             found |= {mine.leaf: source.leaf for mine, source in pairs if mine.leaf is not None and source.leaf is not None}
-    return tuple(found.get(leaf.leaf) for leaf in drafted.root.leaves() if leaf.leaf is not None)
+    return tuple(found.get(i) for i in range(len(drafted.leaves)))
 
 
-def _hints(source: Source, drafted: Footer, elements: list[Struct], arrow: pa.Schema, logical: Schema) -> bytes | None:
-    """The ARROW:schema to write: where the source had one, or where the schema cannot be read back without.
+def _needs_hints(source: Source, drafted: Footer, elements: list[Struct], arrow: pa.Schema, logical: Schema) -> bool:
+    """Is an ARROW:schema to be written? Where the source had one, or where the schema cannot be read back without.
 
     Raises:
         SchemaError: it cannot be read back with it, either.
     """
-    message = base64.b64encode(arrow.serialize().to_pybytes())
-    had = ARROW_SCHEMA in source.footer.key_values
     bare = with_elements(drafted.struct, elements)
-    if not had and not differences(_read_back(bare), logical):
-        return None
-    full = with_key_values(bare, {ARROW_SCHEMA: message})
-    if found := differences(_read_back(full), logical):
+    if ARROW_SCHEMA not in source.footer.key_values and not differences(_read_back(bare), logical):
+        return False
+    if found := differences(_read_back(with_key_values(bare, with_hints({ARROW_SCHEMA: None}, arrow))), logical):
         raise SchemaError(
             f"Parquet cannot hold {path_text(found[0].path)} as {found[0].expected}: it would be read back as {found[0].found}",
             hint=f"Take {found[0].found}, or another type that Parquet has.",
             where=Where(path=path_text(found[0].path)),
         )
-    return message
+    return True
+
+
+def with_hints(pairs: dict[bytes, bytes | None], arrow: pa.Schema) -> dict[bytes, bytes | None]:
+    """The key-values with the value of ARROW:schema, where there is that key.
+
+    Arrow's readers take the schema's metadata from there, not from the key-values beside it, so these are repeated in it.
+    """
+    if ARROW_SCHEMA not in pairs:
+        return pairs
+    metadata = {key: value for key, value in pairs.items() if key != ARROW_SCHEMA and value is not None}
+    message = arrow.with_metadata(metadata or None).serialize().to_pybytes()
+    return {**pairs, ARROW_SCHEMA: base64.b64encode(message)}
 
 
 def _read_back(struct: Struct) -> Schema:

@@ -20,7 +20,7 @@ from .thrift import Struct
 WRITABLE_CODECS = {"UNCOMPRESSED": "NONE", "SNAPPY": "SNAPPY", "GZIP": "GZIP", "BROTLI": "BROTLI", "ZSTD": "ZSTD", "LZ4_RAW": "LZ4"}
 _PLAIN_DICTIONARY, _RLE_DICTIONARY = 2, 8
 _LEVEL_ENCODINGS = {0, 3, 4}  # PLAIN, and RLE and BIT_PACKED, which levels use
-_FALSE_POSITIVES = 0.05
+_FALSE_POSITIVES = 0.01  # what writers aim at by default
 
 
 def codecs(footer: Footer, leaf: int) -> set[str]:
@@ -54,7 +54,7 @@ def has_bloom_filter(footer: Footer, leaf: int) -> bool:
 
 def is_whole_decimal(footer: Footer, leaf: int) -> bool:
     """Is the leaf a decimal that is stored as an integer?"""
-    struct = next(e.struct for e in footer.root.leaves() if e.leaf == leaf)
+    struct = footer.leaves[leaf].struct
     return get(struct, 1) in (INT32, INT64) and (get(struct, 6) == 5 or 5 in get(struct, 10, {}))
 
 
@@ -66,7 +66,7 @@ def writer_options(source: Source, written: Footer, origins: Sequence[int | None
         FileError: a page header that must be looked at is damaged.
     """
     old = source.footer
-    paths = [".".join(part.decode() for part in leaf.path) for leaf in written.root.leaves()]
+    paths = [".".join(part.decode() for part in leaf.path) for leaf in written.leaves]
     pairs = list(zip(paths, origins, strict=True))
     usual = _usual_codec(old)
     page = _first_page(source)
@@ -94,7 +94,7 @@ def _codec(old: Footer, leaf: int, usual: str) -> str:
 
 
 def _usual_codec(old: Footer) -> str:
-    count = Counter(name for leaf in old.root.leaves() for name in codecs(old, leaf.leaf or 0))
+    count = Counter(name for leaf in range(len(old.leaves)) for name in codecs(old, leaf))
     return next((WRITABLE_CODECS[name] for name, _ in count.most_common() if name in WRITABLE_CODECS), "SNAPPY")
 
 

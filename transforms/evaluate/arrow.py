@@ -56,16 +56,14 @@ def compile_batches(mapping: Mapping) -> Callable[[pa.RecordBatch], pa.RecordBat
 
 @dataclass
 class Evaluator:
-    """The nodes' meanings. `observed`, where it is given, gets every SQL node's values by its id: a list for each scope."""
+    """The nodes' meanings. Without `storage` what comes out is of no particular storage: only its values matter."""
 
-    observed: dict[int, pa.Array] | None = None
+    storage: bool = True
 
     def column(self, column: Column, scope: Scope, live: Live, path: Path) -> pa.Array:
         """The array that a target column at `path` is, in its storage."""
         array = self.evaluate(column.expression, scope, live, path)
-        return (
-            array if _keeps_storage(column.expression) or self.observed is not None else stored(array, _declared(column.field).type)
-        )
+        return array if _keeps_storage(column.expression) or not self.storage else stored(array, _declared(column.field).type)
 
     def evaluate(self, e: Expression, scope: Scope, live: Live, path: Path) -> pa.Array:
         """One node's values; computed once for each scope and set of live rows."""
@@ -107,10 +105,7 @@ class Evaluator:
     def _sql(self, e: Sql, scope: Scope, live: Live, path: Path) -> pa.Array:
         inputs = [self._plain(x, type, scope, live, path) for x, type in e.inputs]
         alive = None if live.mask is None else pc.indices_nonzero(live.mask)
-        made = run_sql(e, inputs, scope, alive, path)
-        if self.observed is not None:
-            self.observed[id(e)] = made
-        return made
+        return run_sql(e, inputs, scope, alive, path)
 
     def _when(self, e: When, scope: Scope, live: Live, path: Path) -> pa.Array:
         of = self.evaluate(e.of, scope, live, path)
@@ -145,7 +140,7 @@ class Evaluator:
         return relisted(lists, items, _list_like(type, made.with_name(type.value_field.name)))
 
     def _field(self, field: Field, array: pa.Array) -> pa.Field:
-        if self.observed is not None:
+        if not self.storage:
             return pa.field(field.name, array.type)
         return _declared(field).with_type(array.type)
 

@@ -262,6 +262,37 @@ def test_storage_that_differs_inside_is_known() -> None:
         assert FORMAT.values(a, b).same_storage(a.record["f0"], b.record["f0"]) is same
 
 
+def test_what_is_only_carried_into_other_storage_is_recoded() -> None:
+    """A file's variant: null elsewhere, not null yet, another order, a decimal stored otherwise, another branch of a recursion."""
+
+    def node(first: Any, money: Any, turned: bool) -> Any:
+        fields = [
+            {"name": "first", "type": first},
+            {"name": "money", "type": money},
+            {"name": "more", "type": {"type": "map", "values": ["null", "Node"]}},
+            {"name": "any", "type": [{"type": "array", "items": first}, "string"]},
+        ]
+        return {"type": "record", "name": "Node", "fields": fields[::-1] if turned else fields}
+
+    digits = {"logicalType": "decimal", "precision": 4, "scale": 1}
+    a = node("int", {"type": "bytes", **digits}, False)
+    b = node(["int", "null"], {"type": "fixed", "name": "M", "size": 6, **digits}, True)
+    leaf = {"first": 4, "money": Number("-1.5"), "more": {}, "any": [1, 2]}
+    value = {**leaf, "more": {"x": None, "y": leaf}, "any": "z"}
+    source, target = FORMAT.parse(json.dumps(a)), FORMAT.parse(json.dumps(b))
+    values = FORMAT.values(source, target)
+    recode = values.recoder(source.root, target.root)
+    assert recode is not None
+    assert recode(binary(a, value)) == binary(b, value)
+    assert recode(None) is None
+    back = FORMAT.values(target, source).recoder(target.root, source.root)
+    assert back is not None
+    assert back(binary(b, value)) == binary(a, value)
+    with pytest.raises(DataError, match="null"):
+        back(binary(b, {**value, "first": None}))
+    assert FORMAT.values(source, source).recoder(source.root, source.root) is None
+
+
 def test_very_many_fields_branches_and_levels() -> None:
     wide = record(*(["null", "int"] for _ in range(3000)))
     schema, values = parsed(wide)
