@@ -1,0 +1,338 @@
+"""Expressions as Python statements over raw values.
+
+Each node becomes statements that end in one variable, which holds a raw value of the target (`raw`) or a Python value (`value`), or
+None, or M where a key is missing. What a block has computed, the blocks inside it find again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from instar.formats.format import Values
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+from instar.formats.schema import MISSING, Field, List, Map, Record
+from instar.transforms import casts
+from instar.transforms.expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+
+from .nodes import element_type
+from .plain_values import PlainValues
+
+
+@dataclass
+class Scope:
+    """The record or element that sources speak of: the variable that holds it, the field it is of, and where it is.
+
+    `values` opens and decodes it: the format's, or plain ones for the elements of a computed list. `done` has the variables of
+    what was computed in this block and those around it; `number` is the variable with the number of the record or element.
+    """
+
+    variable: str
+    field: Field
+    values: Values
+    path: Path
+    number: str
+    done: dict[Any, str] = field(default_factory=dict)
+
+    def inner(self) -> Scope:
+        """The same scope in a block inside: what is computed there is not seen outside."""
+        return Scope(self.variable, self.field, self.values, self.path, self.number, dict(self.done))
+
+    def at(self, path: tuple[str, ...]) -> Field:
+        found = self.field
+        for name in path:
+            assert isinstance(found.type, Record)
+            found = found.type[name]
+        return found
+
+
+class Code:
+    """Statements under construction. `constants` are the objects that they name."""
+
+    def __init__(self, values: Values, source: Field) -> None:
+        self.values = values
+        self.source = source
+        self.lines: list[str] = []
+        self.constants: dict[str, Any] = {}
+        self.columns: dict[int, str] = {}
+        self.starts: dict[int, str] = {}
+        self.depth = 0
+        self.names = 0
+        self.path = ""
+
+    def root(self, column: Column) -> str:
+        """The statements for a whole record."""
+        scope = Scope("record", self.source, self.values, (), "i")
+        return self.raw(column.expression, scope, column.field)
+
+    def prologue(self) -> str:
+        """Where the generated function finds what SQL computed."""
+        values = "".join(f"    {name} = computed.values[{key}]\n" for key, name in self.columns.items())
+        return values + "".join(f"    {name} = computed.starts[{key}]\n" for key, name in self.starts.items())
+
+    # ---- writing
+    def fresh(self, prefix: str = "v") -> str:
+        self.names += 1
+        return f"{prefix}{self.names}"
+
+    def constant(self, value: Any) -> str:
+        name = self.fresh("k")
+        self.constants[name] = value
+        return name
+
+    def emit(self, line: str) -> None:
+        self.lines.append("    " * self.depth + line)
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        self.emit(head)
+        self.depth += 1
+        start = len(self.lines)
+        yield
+        if len(self.lines) == start:
+            self.emit("pass")
+        self.depth -= 1
+
+    def place(self, path: Path) -> None:
+        """From here on, an error is one of this target path."""
+        text = path_text(path)
+        if text != self.path:
+            self.emit(f"path = {text!r}")
+            self.path = text
+
+    def sealing(self, path: Path) -> None:
+        """From here on, an error is one of something in this target container, and says itself of what."""
+        self.emit(f"path = {path_text(path) + '.'!r}")
+        self.path = "."
+
+    # ---- sources
+    def got(self, path: tuple[str, ...], scope: Scope) -> str:
+        """The variable with the raw value at `path`."""
+        if not path:
+            return scope.variable
+        if ("got", path) not in scope.done:
+            container, out = self.opened(path[:-1], scope), self.fresh()
+            sure = ("sure", path[:-1]) in scope.done
+            found = f"{container}.get({path[-1]!r}, M)"
+            self.emit(
+                f"{out} = {found}" if sure else f"{out} = {container} if {container} is None or {container} is M else {found}"
+            )
+            scope.done["got", path] = out
+        return scope.done["got", path]
+
+    def opened(self, path: tuple[str, ...], scope: Scope) -> str:
+        """The variable with the opened record, list or map at `path`."""
+        if ("opened", path) not in scope.done:
+            raw, out = self.got(path, scope), self.fresh("c")
+            opener = self.constant(scope.values.opener(scope.at(path)))
+            self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {opener}({raw})")
+            scope.done["opened", path] = out
+            if not path and scope.variable == "record":
+                scope.done["sure", path] = out
+        return scope.done["opened", path]
+
+    def decoded(self, path: tuple[str, ...], scope: Scope) -> str:
+        """The variable with the Python value at `path`."""
+        if ("decoded", path) not in scope.done:
+            raw, out = self.got(path, scope), self.fresh()
+            decoder = self.constant(scope.values.decoder(scope.at(path)))
+            self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {decoder}({raw})")
+            scope.done["decoded", path] = out
+        return scope.done["decoded", path]
+
+    # ---- whether something is there
+    def present(self, e: Expression, scope: Scope) -> str:
+        """A variable that is None or M where the value is null or missing."""
+        match e:
+            case Source(path):
+                nested = isinstance(scope.at(path).type, Record | List | Map)
+                return self.opened(path, scope) if nested else self.decoded(path, scope)
+            case Struct(_, of):
+                return "True" if of is None else self.present(of, scope)
+            case Each(of):
+                return self.present(of, scope)
+            case When(of, then, otherwise) if otherwise == NULL:
+                first = self.present(of, scope)
+                if then is of:
+                    return first
+                out = self.fresh()
+                with self.block(f"if {first} is None or {first} is M:"):
+                    self.emit(f"{out} = {first}")
+                with self.block("else:"):
+                    self.emit(f"{out} = {self.present(then, scope.inner())}")
+                return out
+            case _:
+                return self.value(e, scope)
+
+    # ---- Python values
+    def value(self, e: Expression, scope: Scope) -> str:
+        """The variable with a node's Python value."""
+        match e:
+            case Source(path):
+                return self.decoded(path, scope)
+            case Literal(value):
+                return "None" if value is None else "M" if value is MISSING else self.constant(value)
+        if ("value", id(e)) not in scope.done:
+            scope.done["value", id(e)] = self._value(e, scope)
+        return scope.done["value", id(e)]
+
+    def _value(self, e: Expression, scope: Scope) -> str:
+        match e:
+            case Cast():
+                return self._cast(e, scope)
+            case Sql():
+                if id(e) not in self.columns:
+                    self.columns[id(e)] = self.fresh("q")
+                out = self.fresh()
+                self.emit(f"{out} = {self.columns[id(e)]}[{scope.number}]")
+                return out
+            case When():
+                return self._when(e, scope, None)
+        raise TypeError(f"a record or list is put together from raw values, not from Python values: {e!r:.200}")
+
+    def _cast(self, e: Cast, scope: Scope) -> str:
+        given, out = self.value(e.of, scope), self.fresh()
+        convert = self.constant(casts.convert(e.source, e.to))
+        with self.block("try:"):
+            self.emit(f"{out} = {given} if {given} is None or {given} is M else {convert}({given})")
+        with self.block("except (ValueError, OverflowError):"):
+            self.emit(f"{out} = " + (f"refuse_cast({given}, {self.constant(e)})" if e.on_error == FAIL else "None"))
+        return out
+
+    def _when(self, e: When, scope: Scope, target: Field | None) -> str:
+        """A guard, a requirement or a filling; as a raw value of `target`, or where that is None as a Python value."""
+        first, out = self.present(e.of, scope), self.fresh()
+        with self.block(f"if {first} is None or {first} is M:"):
+            if isinstance(e.otherwise, Literal):
+                last = self.value(e.otherwise, scope) if target is None else self.raw(e.otherwise, scope, target)
+            else:
+                last = "refuse_null()" if e.otherwise == FAIL else first
+            self.emit(f"{out} = {last}")
+        with self.block("else:"):
+            inner = scope.inner()
+            self.emit(f"{out} = {self.value(e.then, inner) if target is None else self.raw(e.then, inner, target)}")
+        return out
+
+    # ---- raw values
+    def raw(self, e: Expression, scope: Scope, target: Field) -> str:
+        """The variable with a node's value as a raw one of the target field."""
+        match e:
+            case Source(path):
+                return self._carried(path, scope, target)
+            case Literal(value):
+                absent = value is None or value is MISSING
+                return self.value(e, scope) if absent else self.constant(self.values.encoder(target)(value))
+        key = ("raw", id(e), id(target))
+        if key not in scope.done:
+            scope.done[key] = self._raw(e, scope, target)
+        return scope.done[key]
+
+    def _raw(self, e: Expression, scope: Scope, target: Field) -> str:
+        match e:
+            case When():
+                return self._when(e, scope, target)
+            case Struct():
+                return self._struct(e, scope, target)
+            case Each():
+                return self._each(e, scope, target)
+        return self._encoded(self.value(e, scope), target)
+
+    def _encoded(self, value: str, target: Field) -> str:
+        out, encoder = self.fresh(), self.constant(self.values.encoder(target))
+        self.emit(f"{out} = {value} if {value} is None or {value} is M else {encoder}({value})")
+        return out
+
+    def _carried(self, path: tuple[str, ...], scope: Scope, target: Field) -> str:
+        """The source's raw value, written anew only where the format says that it would not mean the same in the target."""
+        same = getattr(self.values, "same_storage", None)
+        if scope.values is self.values and (same is None or same(scope.at(path), target)):
+            return self.got(path, scope)
+        return self._encoded(self.decoded(path, scope), target)
+
+    def _struct(self, e: Struct, scope: Scope, target: Field) -> str:
+        out, sealer = self.fresh(), self.constant(self.values.sealer(target))
+        if e.of is None:
+            self.emit(f"{out} = {sealer}(None, {self._fields(e, scope, target)})")
+            return out
+        container = self.present(e.of, scope)
+        if isinstance(e.of, Source) and ("sure", e.of.path) in scope.done:
+            self.emit(f"{out} = {sealer}({container}, {self._fields(e, scope, target, container)})")
+            return out
+        with self.block(f"if {container} is None or {container} is M:"):
+            self.emit(f"{out} = {container}")
+        with self.block("else:"):
+            inner, kept = scope.inner(), isinstance(e.of, Source)
+            if isinstance(e.of, Source):
+                inner.done["sure", e.of.path] = container
+            new = self._fields(e, inner, target, container if kept else None)
+            self.emit(f"{out} = {sealer}({container if kept else None}, {new})")
+        return out
+
+    def _fields(self, e: Struct, scope: Scope, target: Field, container: str | None = None) -> str:
+        """The variable with the dict of the record's keys: the target's in its order, then those that no schema names."""
+        assert isinstance(target.type, Record)
+        out, path = self.fresh("d"), scope.path
+        self.emit(f"{out} = {{}}")
+        for c, to in zip(e.columns, target.type.fields, strict=True):
+            scope.path = (*path, to.name)
+            self.place(scope.path)
+            raw = self.raw(c.expression, scope, to)
+            self.emit(f"if {raw} is not M: {out}[{to.name!r}] = {raw}")
+        scope.path = path
+        if container is not None:
+            known, new = frozenset(e.known), frozenset(target.type.names) - frozenset(e.known)
+            names = self.constant(known)
+            with self.block(f"if not {container}.keys() <= {names}:"):
+                if new:
+                    made = self.constant(new)
+                    self.place(path)
+                    self.emit(f"if not {made}.isdisjoint({container}): refuse_key({container}, {names}, {made})")
+                self.emit(f"for key in {container}:")
+                self.emit(f"    if key not in {names}: {out}[key] = {container}[key]")
+        self.sealing(path)
+        return out
+
+    def _each(self, e: Each, scope: Scope, target: Field) -> str:
+        assert isinstance(target.type, List | Map)
+        item = target.type.item if isinstance(target.type, List) else target.type.value
+        lists, out = self.present(e.of, scope), self.fresh()
+        sealer, new = self.constant(self.values.sealer(target)), self.fresh("d")
+        with self.block(f"if {lists} is None or {lists} is M:"):
+            self.emit(f"{out} = {lists}")
+        with self.block("else:"):
+            key, each, start, number = self.fresh("n"), self.fresh("e"), self.fresh("s"), self.fresh("i")
+            self.emit(f"{new} = {'[]' if e.kind == 'list' else '{}'}")
+            self.emit(f"{start} = {self._start(e)}[{scope.number}]" if self._has_sql(e) else f"{start} = 0")
+            head = each if e.kind == "list" else f"({key}, {each})"
+            over = lists if e.kind == "list" else f"{lists}.items()"
+            with self.block(f"for {number}, {head} in enumerate({over}, {start}):"):
+                inner = self._element(e, scope, each, number)
+                self.path = "."
+                self.place(inner.path)
+                made = self.raw(e.body.expression, inner, item)
+                self.emit(f"{new}.append({made})" if e.kind == "list" else f"{new}[{key}] = {made}")
+            self.sealing(scope.path)
+            self.emit(f"{out} = {sealer}({lists if isinstance(e.of, Source) else None}, {new})")
+        return out
+
+    def _element(self, e: Each, scope: Scope, variable: str, number: str) -> Scope:
+        """The scope of an element: a raw value of the source's item, or a Python value of a computed list."""
+        step = EACH_ITEM if e.kind == "list" else EACH_VALUE
+        if isinstance(e.of, Source):
+            kind = scope.at(e.of.path).type
+            assert isinstance(kind, List | Map)
+            field = kind.item if isinstance(kind, List) else kind.value
+            return Scope(variable, field, scope.values, (*scope.path, step), number)
+        return Scope(variable, Field("", element_type(e), nullable=True), PlainValues(), (*scope.path, step), number)
+
+    def _has_sql(self, e: Each) -> bool:
+        from .nodes import sql_nodes
+
+        return bool(sql_nodes([e.body.expression]))
+
+    def _start(self, e: Each) -> str:
+        if id(e) not in self.starts:
+            self.starts[id(e)] = self.fresh("b")
+        return self.starts[id(e)]

@@ -1,0 +1,195 @@
+"""SQL in records: its inputs are decoded, and nothing else; DuckDB computes it over all records of a batch at once.
+
+The tree is pruned to the columns that hold SQL, and evaluated as Arrow does; generated code then finds each node's values by the
+number of the record, or of the element: `starts` says at which number each record's list begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from instar.formats.errors import DataError
+from instar.formats.format import Values
+from instar.formats.path import quoted_name
+from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Type
+from instar.transforms.expression import Cast, Each, Expression, Literal, Source, Sql, Struct, When
+
+from .nodes import parts, sql_nodes
+
+
+@dataclass
+class Computed:
+    """What one batch's SQL gave: Python values by node, and for each list of a node the number of its first element."""
+
+    values: dict[int, list[Any]] = field(default_factory=dict)
+    starts: dict[int, list[int]] = field(default_factory=dict)
+
+
+def compile_sql(root: Struct, source: Field, values: Values) -> Callable[[list[Any]], Computed] | None:
+    """The SQL of a mapping as a function of opened records; None where it has none."""
+    nodes = sql_nodes([root])
+    if not nodes:
+        return None
+    pruned = _Pruned()
+    columns = [c.expression for c in pruned.columns(root.columns)]
+    want = Want(source)
+    for e in columns:
+        want.take(e, source)
+    convert, type = want.convert(values), want.type()
+
+    def compute(records: list[Any]) -> Computed:
+        from .observe import observe
+
+        return observe(columns, pruned.eaches, nodes, _rows(records, convert), type)
+
+    return compute
+
+
+def _rows(records: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    out = []
+    for row, record in enumerate(records):
+        try:
+            out.append(convert(record))
+        except DataError as error:
+            raise error.at(row=row) from error.__cause__
+    return out
+
+
+# ---- the tree without what holds no SQL
+@dataclass
+class _Pruned:
+    """`eaches`: the node of the mapping for each pruned one, by its id."""
+
+    done: dict[int, Expression] = field(default_factory=dict)
+    eaches: dict[int, Each] = field(default_factory=dict)
+    holding: dict[int, bool] = field(default_factory=dict)
+
+    def holds(self, e: Expression) -> bool:
+        """Is there SQL in it?"""
+        if id(e) not in self.holding:
+            inner = isinstance(e, Each) and self.holds(e.body.expression)
+            self.holding[id(e)] = isinstance(e, Sql) or inner or any(self.holds(x) for x in parts(e))
+        return self.holding[id(e)]
+
+    def columns(self, columns: Any) -> Any:
+        return tuple(replace(c, expression=self.expression(c.expression)) for c in columns if self.holds(c.expression))
+
+    def expression(self, e: Expression) -> Expression:
+        if id(e) not in self.done:
+            self.done[id(e)] = self._expression(e)
+        return self.done[id(e)]
+
+    def _expression(self, e: Expression) -> Expression:
+        match e:
+            case Struct(columns, of):
+                return replace(e, columns=self.columns(columns), of=of if of is None else self.expression(of))
+            case Each(of, body):
+                inner = replace(body, expression=self.expression(body.expression))
+                made = replace(e, of=self.expression(of), body=inner)
+                self.eaches[id(made)] = e
+                return made
+            case When(of, then):
+                first = self.expression(of)
+                return replace(e, of=first, then=first if then is of else self.expression(then))
+            case Cast(of):
+                return replace(e, of=self.expression(of))
+            case _:
+                return e  # SQL keeps its identity: its inputs are needed as they are
+
+
+# ---- what the SQL reads
+@dataclass
+class Want:
+    """What is needed of a source field: all of it (`whole`), some fields of a record, something of each element, or nothing but
+    whether it is there."""
+
+    field: Field
+    whole: bool = False
+    fields: dict[str, Want] = field(default_factory=dict)
+    item: Want | None = None
+
+    def at(self, path: tuple[str, ...]) -> Want:
+        want = self
+        for name in path:
+            assert isinstance(want.field.type, Record)
+            want = want.fields.setdefault(name, Want(want.field.type[name]))
+        return want
+
+    def take(self, e: Expression, scope: Field, *, present: bool = False) -> None:
+        """Note what an expression of this scope reads; `present`: only whether it is null."""
+        match e:
+            case Source(path):
+                want = self.at(path)
+                want.whole = want.whole or not present
+            case When(of, then, otherwise):
+                self.take(of, scope, present=then is not of or present)
+                self.take(then, scope, present=present)
+                if isinstance(otherwise, Literal):
+                    self.take(otherwise, scope, present=present)
+            case Struct(columns, of):
+                if of is not None:
+                    self.take(of, scope, present=True)
+                for c in columns:
+                    self.take(c.expression, scope)
+            case Each(Source(path) as of, body):
+                want = self.at(path)
+                assert isinstance(want.field.type, List | Map)
+                inner = want.field.type.item if isinstance(want.field.type, List) else want.field.type.value
+                want.item = want.item or Want(inner)
+                want.item.take(body.expression, inner)
+            case Each(of):
+                self.take(of, scope)  # its elements are computed, or whole
+            case _:
+                for x in parts(e):
+                    self.take(x, scope)
+
+    def type(self) -> Type:
+        """The type of what `convert` makes."""
+        if self.whole:
+            return self.field.type
+        if self.item is not None:
+            inner = Field("item", self.item.type(), nullable=True)
+            return List(inner) if isinstance(self.field.type, List) else Map(inner)
+        if self.fields:
+            return Record(tuple(Field(name, want.type(), nullable=True) for name, want in self.fields.items()))
+        return Bool()
+
+    def convert(self, values: Values) -> Callable[[Any], Any]:
+        """raw → what is needed of it, as a Python value."""
+        if self.whole or not (self.item or self.fields):
+            decode = values.decoder(self.field) if self.whole else _presence(self.field, values)
+            return lambda raw: None if raw is None or raw is MISSING else decode(raw)
+        opened = values.opener(self.field)
+        if self.item is not None:
+            return self._items(opened, self.item.convert(values))
+        fields = [(name, want.convert(values)) for name, want in self.fields.items()]
+
+        def record(raw: Any) -> Any:
+            container = None if raw is None or raw is MISSING else opened(raw)
+            if container is None:
+                return None
+            out = {}
+            for name, of in fields:
+                try:
+                    out[name] = of(container.get(name, MISSING))
+                except DataError as error:
+                    raise error.at(path=quoted_name(name)) from error.__cause__
+            return out
+
+        return record
+
+    def _items(self, opened: Callable[[Any], Any], of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def items(raw: Any) -> Any:
+            container = None if raw is None or raw is MISSING else opened(raw)
+            if container is None:
+                return None
+            return {k: of(v) for k, v in container.items()} if isinstance(container, dict) else [of(v) for v in container]
+
+        return items
+
+
+def _presence(field: Field, values: Values) -> Callable[[Any], Any]:
+    look = values.opener(field) if isinstance(field.type, Record | List | Map) else values.decoder(field)
+    return lambda raw: None if look(raw) is None else True
