@@ -118,6 +118,7 @@ def migrate(
     progress, options = progress or Silent(), with_options(options, job.settings)
     with holding(job, verb, effects):
         with watch.step("inventory"):
+            before = listing(job.location)
             inventory = inventory_of(job)
         with watch.step("plan"):
             plan = plan_of(job, inventory, to, options, verb=verb)
@@ -127,7 +128,7 @@ def migrate(
             return nothing_to_do(job, plan, verb, origin, watch)
         options = options.for_files(len(plan.rewrites))
         with executor_for(options) as executor:
-            run = begin(job, plan, options, executor, origin, progress, watch, effects)
+            run = begin(job, plan, before, options, executor, origin, progress, watch, effects)
             with abandoned_on_failure(run):
                 return report(publish(prove(stage(run))))
 
@@ -191,6 +192,7 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
 def begin(
     job: Job,
     plan: Plan,
+    before: Listing,
     options: Options,
     executor: InlineExecutor | SubprocessExecutor,
     origin: Provenance,
@@ -198,7 +200,7 @@ def begin(
     watch: Stopwatch,
     effects: Effects,
 ) -> Run:
-    """Preflight, then the run's folder with the plan in it.
+    """Preflight, then the run's folder with the plan in it. `before` was listed before the inventory was taken.
 
     Raises:
         RunError: too little disk, a permission, another file system: before the first byte of the dataset.
@@ -209,7 +211,6 @@ def begin(
         raise UsageError(
             f"this dataset cannot be published by exchange: {probed.reason}", hint="Leave --method out, or say replace."
         )
-    before = listing(job.location)
     rewritten = tuple(a.path for a in plan.rewrites)
     needed = plan.disk_needed + (0 if probed.links else plan.bytes_in)
     preflight(job.location, job.state, before, rewritten, method, needed, options.workers)
