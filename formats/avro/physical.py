@@ -211,7 +211,7 @@ class Layout:
     @property
     def value(self) -> Layout:
         """The layout of a value that is not null."""
-        return self if self.null is None else replace(self, null=None)
+        return self if self.null is None else Layout(self.kind, self.size, None, self.names, self.of, self.name)
 
 
 def layout(field: Field) -> Layout:

@@ -36,14 +36,16 @@ class AvroValues:
         field = _meant(field, self.source)
         if not isinstance(field.type, Record | List | Map):
             raise DataError(f"a {type_text(field.type)} has nothing inside to open", hint="Decode it instead.")
-        walk = container_opener(layout(field).value, self.source_layouts)
         kept = list if isinstance(field.type, List) else dict
+        walk: list[Callable[[bytes], Any]] = []  # compiled when first needed: a file's records come opened
 
         def opened(raw: Any) -> Any:
             if raw is None or raw.__class__ is kept:
                 return raw
+            if not walk:
+                walk.append(container_opener(layout(field).value, self.source_layouts))
             try:
-                return walk(raw)
+                return walk[0](raw)
             except (Damaged, IndexError, RecursionError) as e:
                 raise _unreadable(e, field) from None
 

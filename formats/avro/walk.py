@@ -11,6 +11,7 @@ and counts are checked against what is left, reading past the end is an IndexErr
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from instar.formats.avro.container import long_bytes
@@ -50,7 +51,13 @@ def records_walker(layout: Layout, known: Definitions) -> Callable[[bytes, int, 
 
     A nullable field's raw is without the union's index, None for null; a union's index counts the branches but null.
     """
-    code = _Code(known)
+    return _compiled_records_walker(layout, tuple(known.items()))
+
+
+@lru_cache(maxsize=16)
+def _compiled_records_walker(layout: Layout, known: tuple[tuple[str, Layout], ...]) -> Callable[..., int]:
+    """Kept for a run over many small files: compiling takes longer than walking a hundred records."""
+    code = _Code(dict(known))
     body = ["r = p", *code.fields(layout, ())]
     body += ["if p > n: raise Damaged('it ends beyond what there is')", "keep(b[r:p])", f"add({_display(layout)})"]
     head = ["def walk(b, p, count, n, opened, raws):", " add = opened.append", " keep = raws.append", " for _ in range(count):"]
