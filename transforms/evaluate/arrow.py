@@ -119,9 +119,10 @@ class Evaluator:
         return then if there is None or pc.all(there, min_count=0).as_py() else _masked(then, there)
 
     def _struct(self, e: Struct, scope: Scope, live: Live, path: Path) -> pa.Array:
-        of = None if e.of is None or _whole(e.of, scope) else self.evaluate(e.of, scope, live, path)
-        if of is not None and of.null_count:
-            live = live.under(e.of, pc.is_valid(of))
+        of = None
+        if e.of is not None and not _whole(e.of, scope):
+            of = self.evaluate(e.of, scope, live, path)
+            live = live.under(e.of, pc.is_valid(of)) if of.null_count else live
         arrays = [self.column(c, scope, live, (*path, c.field.name)) for c in e.columns]
         fields = [self._field(c.field, a) for c, a in zip(e.columns, arrays, strict=True)]
         return struct_of(arrays, fields, of, scope.length)

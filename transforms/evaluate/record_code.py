@@ -30,7 +30,7 @@ class Scope:
     """
 
     variable: str
-    field: Field
+    root: Field
     values: Values
     path: Path
     number: str
@@ -38,10 +38,10 @@ class Scope:
 
     def inner(self) -> Scope:
         """The same scope in a block inside: what is computed there is not seen outside."""
-        return Scope(self.variable, self.field, self.values, self.path, self.number, dict(self.done))
+        return Scope(self.variable, self.root, self.values, self.path, self.number, dict(self.done))
 
     def at(self, path: tuple[str, ...]) -> Field:
-        found = self.field
+        found = self.root
         for name in path:
             assert isinstance(found.type, Record)
             found = found.type[name]

@@ -105,7 +105,7 @@ class Want:
     """What is needed of a source field: all of it (`whole`), some fields of a record, something of each element, or nothing but
     whether it is there."""
 
-    field: Field
+    source: Field
     whole: bool = False
     fields: dict[str, Want] = field(default_factory=dict)
     item: Want | None = None
@@ -113,8 +113,8 @@ class Want:
     def at(self, path: tuple[str, ...]) -> Want:
         want = self
         for name in path:
-            assert isinstance(want.field.type, Record)
-            want = want.fields.setdefault(name, Want(want.field.type[name]))
+            assert isinstance(want.source.type, Record)
+            want = want.fields.setdefault(name, Want(want.source.type[name]))
         return want
 
     def take(self, e: Expression, scope: Field, *, present: bool = False) -> None:
@@ -135,8 +135,8 @@ class Want:
                     self.take(c.expression, scope)
             case Each(Source(path) as of, body):
                 want = self.at(path)
-                assert isinstance(want.field.type, List | Map)
-                inner = want.field.type.item if isinstance(want.field.type, List) else want.field.type.value
+                assert isinstance(want.source.type, List | Map)
+                inner = want.source.type.item if isinstance(want.source.type, List) else want.source.type.value
                 want.item = want.item or Want(inner)
                 want.item.take(body.expression, inner)
             case Each(of):
@@ -148,10 +148,10 @@ class Want:
     def type(self) -> Type:
         """The type of what `convert` makes."""
         if self.whole:
-            return self.field.type
+            return self.source.type
         if self.item is not None:
             inner = Field("item", self.item.type(), nullable=True)
-            return List(inner) if isinstance(self.field.type, List) else Map(inner)
+            return List(inner) if isinstance(self.source.type, List) else Map(inner)
         if self.fields:
             return Record(tuple(Field(name, want.type(), nullable=True) for name, want in self.fields.items()))
         return Bool()
@@ -159,9 +159,9 @@ class Want:
     def convert(self, values: Values) -> Callable[[Any], Any]:
         """raw → what is needed of it, as a Python value."""
         if self.whole or not (self.item or self.fields):
-            decode = values.decoder(self.field) if self.whole else _presence(self.field, values)
+            decode = values.decoder(self.source) if self.whole else _presence(self.source, values)
             return lambda raw: None if raw is None or raw is MISSING else decode(raw)
-        opened = values.opener(self.field)
+        opened = values.opener(self.source)
         if self.item is not None:
             return self._items(opened, self.item.convert(values))
         fields = [(name, want.convert(values)) for name, want in self.fields.items()]
