@@ -5,9 +5,12 @@ Nothing here comes from the writer: both files are opened afresh, and paired by 
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
+
+import pyarrow as pa
 
 from instar.formats.errors import FileError, SchemaError
 from instar.formats.fingerprint import differences
@@ -55,6 +58,7 @@ def unlike(
         for part in (
             _schema(after, target), pair.elements(), pair.arrow(), pair.leaves(), _row_groups(before.footer, after.footer),
             pair.sorting(), _key_values(before, after, target, carried), _stamp(after, stamp),
+            _remembered(after.footer),
         )
         for found in part
     )  # fmt: skip
@@ -152,10 +156,8 @@ class _Pair:
         return all(parents) and parents[0].shape == parents[1].shape  # type: ignore[union-attr]
 
     def arrow(self) -> Iterator[Unlike]:
-        """What the file remembers of its Arrow schema; only where the source remembered any."""
-        if ARROW_SCHEMA not in self.old.footer.key_values:
-            return
-        if ARROW_SCHEMA not in self.new.footer.key_values:
+        """What the file remembers of its Arrow schema beyond the logical one, or would be understood to."""
+        if ARROW_SCHEMA in self.old.footer.key_values and ARROW_SCHEMA not in self.new.footer.key_values:
             yield Unlike("parquet.arrow-schema", "ARROW:schema is missing")
         before, after = fields_of(self.old.logical), fields_of(self.new.logical)
         for path, origin in self.carried.items():
@@ -262,6 +264,17 @@ def _key_values(before: Source, after: Source, target: Schema, carried: Mapping[
             yield Unlike("parquet.key-values", f"{_shown(key)} changed")
     for key in sorted(set(new) - set(old) - ours):
         yield Unlike("parquet.key-values", f"{_shown(key)} is new")
+
+
+def _remembered(footer: Footer) -> Iterator[Unlike]:
+    """Arrow's readers take a file's metadata from inside ARROW:schema: what it repeats must be what the file says."""
+    value = footer.key_values.get(ARROW_SCHEMA)
+    if value is None:
+        return
+    held = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(value))).metadata or {}
+    for key in sorted(held):
+        if held[key] != footer.key_values.get(key):
+            yield Unlike("parquet.arrow-schema", f"{_shown(key)} is another inside ARROW:schema")
 
 
 def _shown(key: bytes) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instar.formats.arrow import arrow_field
-from instar.formats.errors import FileError
+from instar.formats.errors import DataError, FileError
 from instar.formats.format import Rewrite, Rewritten
 
 from .arrays import fitted, timestamps_shown
@@ -154,7 +155,8 @@ class _Conversion:
         return max(64, min(_ROWS, _BATCH * _PROBE // max(first.nbytes, 1)))
 
     def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        given = self._with_timestamps(batch) if self.shown else batch
+        with self._rows_of_the_file():
+            given = self._with_timestamps(batch) if self.shown else batch
         made = self.request.convert(given)
         schema = self.output.written
         if made.schema.names != schema.names:
@@ -164,7 +166,19 @@ class _Conversion:
             if name in self.kept:
                 at = batch.schema.names.index(self.kept[name])
                 columns[i] = self._raw(name, columns[i], batch.column(at), given.column(at))
-        return pa.RecordBatch.from_arrays([fitted(c, f) for c, f in zip(columns, schema, strict=True)], schema=schema)
+        with self._rows_of_the_file():
+            return pa.RecordBatch.from_arrays([fitted(c, f) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+    @contextmanager
+    def _rows_of_the_file(self) -> Iterator[None]:
+        """Errors about a row of the batch count it from the file's first (the conversion counts its own)."""
+        try:
+            yield
+        except DataError as error:
+            if error.where is None or error.where.row is None:
+                raise
+            where = replace(error.where, row=error.where.row + self.rows_in)
+            raise DataError(error.message, hint=error.hint, where=where) from None
 
     def _with_timestamps(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns, fields = batch.columns, list(batch.schema)
