@@ -58,7 +58,7 @@ class AvroReader:
 
     def typed(self, type: Type) -> Callable[[Any], Any]:
         match type:
-            case Decimal(_, scale):
+            case Decimal(precision, scale) if precision <= 38:
                 return lambda value: decimal.Decimal(int.from_bytes(value, "big", signed=True)).scaleb(-scale, _EXACT)
             case Uuid():
                 return lambda value: value if isinstance(value, str) else str(uuid.UUID(bytes=value))

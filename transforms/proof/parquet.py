@@ -49,7 +49,8 @@ class _Plan:
     full: bool
 
     def outcomes(self) -> Iterator[tuple[Check, Outcome]]:
-        """Every place once, in the target's order; with `full` a place read as bits is also compared by SQL."""
+        """Every place once, in the target's order; with `full` a place read as bits is also compared by SQL, where
+        DuckDB can read it."""
         as_bits = {p.path for p in self.places if p.carried and not self._exact(p)}
         rows, checks, outcomes = self._compared(self.places, as_bits)
         again = {p.path for p, o in zip(self.places, outcomes, strict=True) if o.failed and p.carried and p.path not in as_bits}
@@ -61,7 +62,7 @@ class _Plan:
             yield Check("", "sql", "", ""), Outcome(problem)
         if self.full and as_bits:
             _, checks, outcomes = self._compared([p for p in self.places if p.path in as_bits], set())
-            yield from zip(checks, outcomes, strict=True)
+            yield from ((check, outcome) for check, outcome in zip(checks, outcomes, strict=True) if not outcome.failed)
 
     def _exact(self, place: Place) -> bool:
         assert isinstance(place.expression, Source)

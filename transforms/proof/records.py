@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 
 from instar.formats.path import path_text
-from instar.formats.schema import Field, Json, List, Map, Other, Record, Reference, Schema, Type, Union
+from instar.formats.schema import Field, List, Map, Record, Schema, Type
+from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.mapping import Mapping
 
 from .compare import Check, Outcome, compare
@@ -78,7 +79,7 @@ def _typed(type: Type) -> bool:
         case Map(value):
             return _typed(value.type)
         case _:
-            return not isinstance(type, Json | Other | Reference | Union)
+            return sql_scalar(type) is not None
 
 
 def _expected(connection: duckdb.DuckDBPyConnection, asked: Sequence[Lowered], before: Table, stream: Stream) -> Expected:

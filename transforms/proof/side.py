@@ -77,11 +77,12 @@ def side(connection: duckdb.DuckDBPyConnection, file: FilePath, prefix: str) -> 
         duckdb.Error, pa.ArrowException: the file cannot be read.
     """
     footer = pq.read_metadata(file)
+    rows = sum(footer.row_group(i).num_rows for i in range(footer.num_row_groups)) or footer.num_rows
     if not footer.num_columns:  # DuckDB refuses such a file; there is nothing to compare in it but its rows
-        return Side(file, prefix, EMPTY, (), footer.num_rows)
+        return Side(file, prefix, EMPTY, (), rows)
     root = read_elements(connection, file)
     types = connection.sql(f"SELECT * FROM read_parquet({text_literal(str(file))}, hive_partitioning = false)").types
-    return Side(file, prefix, root, tuple(types), footer.num_rows)
+    return Side(file, prefix, root, tuple(types), rows)
 
 
 def bit_stream(side: Side, name: str, paths: Sequence[Sequence[str]]) -> Stream:
