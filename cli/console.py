@@ -11,7 +11,16 @@ from rich.table import Table
 
 from instar.transforms.operations.text import operation_text
 from instar.transforms.plan import Plan
-from instar.transforms.report import Adopted, CheckReport, HistoryReport, RunReport, RunsReport, StampReport, StatusReport
+from instar.transforms.report import (
+    Adopted,
+    CheckReport,
+    HistoryReport,
+    RunReport,
+    RunsReport,
+    StampReport,
+    StatusReport,
+    loss_text,
+)
 
 SHOWN = 20
 
@@ -92,9 +101,13 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
         lost = ", ".join(_loss(loss) for loss in chain.losses)
         downwards = plan.target < version
         if lost and downwards:
-            console.print(f"         [yellow]lost[/] from {version}: {escape(lost)}")
+            console.print(f"         not derived from {version}: {escape(lost)}")
         elif not downwards:
-            console.print(f"         downgrade to {version} loses {escape(lost) or 'nothing'}")
+            console.print(
+                f"         downgrade to {version} derives all but {escape(lost)}"
+                if lost
+                else f"         downgrade to {version} derives everything"
+            )
     for path in plan.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it describes bytes that change")
     _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
@@ -126,7 +139,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
     console.print(f"run      {report.run}, published by {report.method}")
     for path, reason in report.losses:
-        console.print(f"[yellow]lost[/]     {escape(path)}: {escape(reason)}")
+        console.print(f"way back {escape(path)}: {escape(reason)}")
     for path in report.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it described bytes that changed")
     _lines(console, "note", list(report.notes), verbose)
@@ -145,7 +158,7 @@ def _check(report: CheckReport, console: Console, verbose: bool) -> None:
             for problem in step.problems:
                 console.print(f"      [red]{escape(problem)}[/]")
             for path, reason in step.losses:
-                console.print(f"      the way back loses {escape(path)}: {escape(reason)}")
+                console.print(f"      way back, {escape(path)}: {escape(reason)}")
             if not step.problems:
                 console.print(f"      {step.untouched} of {step.leaves} columns untouched", style="dim")
     _lines(console, "[red]problem[/]", list(report.problems), True)
@@ -183,7 +196,8 @@ def _stamp(report: StampReport, console: Console, verbose: bool) -> None:
 def _adopted(report: Adopted, console: Console, verbose: bool) -> None:
     if report.dataset:
         console.print(
-            f"Adopted [bold]{escape(report.dataset)}[/]: {report.files} files as version {report.version} of {escape(report.subject)}"
+            f"Adopted [bold]{escape(report.dataset)}[/]: {report.files} files as version {report.version} of "
+            f"{escape(report.subject)}"
         )
     elif report.subject:
         console.print(f"Registered version {report.version} of [bold]{escape(report.subject)}[/]")
@@ -211,9 +225,8 @@ def _lines(console: Console, label: str, lines: list[str], verbose: bool) -> Non
 
 
 def _loss(loss: Any) -> str:
-    from instar.formats.path import path_text
-
-    return f"{path_text(loss.path)} ({loss.reason})"
+    path, reason = loss_text(loss)
+    return f"{path} ({reason})"
 
 
 def _count(rows: int | None) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from instar.formats.errors import InstarError, MigrationError
-from instar.formats.path import path_text
 from instar.formats.registry import Registry
 from instar.formats.schema import Field, Schema, children
 from instar.transforms.migration import Migration, check_step
-from instar.transforms.report import CheckReport, StepCheck
+from instar.transforms.report import CheckReport, StepCheck, loss_text
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def _checked_step(given: Checked, subject: str, version: int, script: Migration,
         if version in schemas:
             checked = check_step(schemas[version - 1], script, schemas[version], given.registry.format(subject))
             problems += checked.problems
-            losses = tuple((path_text(loss.path), loss.reason) for loss in checked.losses)
+            losses = tuple(map(loss_text, checked.losses))
         else:
             problems.append(f"version {version} is not registered yet: instar register {subject}")
     except InstarError as error:

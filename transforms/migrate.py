@@ -16,7 +16,6 @@ from typing import Any
 from instar.formats.errors import Collected, ConfigurationError, InstarError, ProofError, UsageError
 from instar.formats.format import Stamp
 from instar.formats.inventory import Inventory
-from instar.formats.path import path_text
 from instar.transforms.estimate import Estimates, estimate_seconds
 from instar.transforms.job import Job, Options, at_version, inventory_of, with_options
 from instar.transforms.migration import Chain
@@ -26,7 +25,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
-from instar.transforms.report import Proof, RunReport
+from instar.transforms.report import Proof, RunReport, loss_text
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
 from instar.transforms.run.foresight import foreseen
@@ -301,12 +300,7 @@ def report(published: PublishedRun) -> RunReport:
     """What was done, kept as `report.json` in the run's folder."""
     proved, run = published.proved, published.proved.staged.run
     receipts, plan = proved.staged.receipts, run.plan
-    losses = {
-        (path_text(loss.path), loss.reason)
-        for version, chain in plan.chains.items()
-        if plan.target < version
-        for loss in chain.losses
-    }
+    losses = {loss_text(loss) for version, chain in plan.chains.items() if plan.target < version for loss in chain.losses}
     made = RunReport(
         verb=run.provenance.command,
         status="done",

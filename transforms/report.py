@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from instar.formats.path import path_text
+from instar.transforms.inverse import Loss
 from instar.transforms.provenance import Provenance
 from instar.transforms.run.unit import FileProof
 
 REPORT_FORMAT = 1
 """Of `report.json`; raised when a key changes its meaning or goes."""
+
+
+def loss_text(loss: Loss) -> tuple[str, str]:
+    """Path and reason of what a way back cannot derive, and whether the script's own SQL fills it."""
+    return path_text(loss.path), loss.reason + ("; the script's downgrade fills it" if loss.restored else "")
 
 
 @dataclass(frozen=True)
