@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from authoring import Author
 from support import Answer
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,14 @@ def instar(capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(code, said.out, said.err)
 
     return command
+
+
+@pytest.fixture
+def author(tmp_path: Path, instar: Callable[..., Answer]) -> Author:
+    """An empty project, and the commands with which it is filled."""
+    folder = tmp_path / "team"
+    folder.mkdir()
+    return Author(folder, instar)
 
 
 @pytest.fixture(scope="session")

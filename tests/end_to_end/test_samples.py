@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import fastavro
+import pyarrow.parquet as pq
 import pytest
 from support import Answer, tree
 
@@ -73,3 +78,60 @@ def test_a_dataset_elsewhere_upgrades_the_same(project: Path, instar: Callable[.
     assert instar("upgrade", "flights", at=project).code == 0
     assert tree(project) == before
     assert (lake / ".instar" / "flights").is_dir()
+
+
+def test_flights_come_back_whole(project: Path, instar: Callable[..., Answer]) -> None:
+    """What the scripts drop, their `downgrade` computes again: every value is as it was."""
+    data = project / "data" / "flights"
+    files = sorted(path.relative_to(data) for path in data.rglob("*.parquet"))
+    before = {path: pq.ParquetFile(data / path).read() for path in files}
+    assert instar("upgrade", "flights", at=project).code == 0
+    answer = instar("downgrade", "flights", "1", "--json", at=project)
+    assert answer.code == 0, answer.out
+    assert {loss["path"] for loss in answer.json["losses"]} == {"distance", "hour", "minute"}
+    assert answer.json["proof"]["verdict"] == "proved"
+    for path in files:
+        after = pq.ParquetFile(data / path).read()
+        assert after.schema.remove_metadata() == before[path].schema.remove_metadata()
+        assert after.equals(before[path])
+
+
+def test_weather_comes_back_but_for_the_filled_pressures(project: Path, instar: Callable[..., Answer]) -> None:
+    data = project / "data" / "weather"
+
+    def records() -> list[dict[str, Any]]:
+        found = []
+        for path in sorted(data.glob("*.avro")):
+            with path.open("rb") as file:
+                found += list(fastavro.reader(file))
+        return found
+
+    before = records()
+    assert instar("upgrade", "weather", at=project).code == 0
+    answer = instar("downgrade", "weather", "1", "--json", at=project)
+    assert answer.code == 0, answer.out
+    assert {loss["path"] for loss in answer.json["losses"]} == {"pressure", "temp"}
+    for old, new in zip(before, records(), strict=True):
+        assert new["pressure"] == (-1.0 if old["pressure"] is None else old["pressure"])
+        assert new["temp"] == (None if old["temp"] is None else round(old["temp"], 2))
+        assert {k: v for k, v in new.items() if k not in ("pressure", "temp")} == {
+            k: v for k, v in old.items() if k not in ("pressure", "temp")
+        }
+
+
+def test_events_come_back_but_for_the_filled_actions(project: Path, instar: Callable[..., Answer]) -> None:
+    data = project / "data" / "events"
+
+    def documents() -> list[dict[str, Any]]:
+        lines = (data / "2024-05.ndjson").read_text().splitlines()
+        packed = gzip.decompress((data / "2024-06.ndjson.gz").read_bytes()).decode().splitlines()
+        return [*map(json.loads, [*lines, *packed]), *json.loads((data / "2024-07.json").read_text())]
+
+    before = documents()
+    assert instar("upgrade", "events", at=project).code == 0
+    upgraded = documents()
+    assert all(isinstance(d["actor"]["id"], str) and d["source"] == "github" and "action" in d for d in upgraded)
+    answer = instar("downgrade", "events", "1", "--json", at=project)
+    assert answer.code == 0, answer.out
+    assert {loss["path"] for loss in answer.json["losses"]} == {"action", "repository.size"}
+    assert documents() == [{**old, "action": old.get("action", "none")} for old in before]
