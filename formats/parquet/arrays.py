@@ -1,4 +1,6 @@
 """Arrays brought to a column's exact Arrow type: names and nullability of nested fields, without touching a value."""
+# pyright: reportAttributeAccessIssue=false
+# (the functions of pyarrow.compute are made when it is imported)
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def parse(text: str) -> Schema:
     struct = {"name": "", "nullable": False, "type": {"name": "struct"}, "children": body["fields"]}
     root = read_node(struct | ({"metadata": body["metadata"]} if "metadata" in body else {}), "")
     rest = {key: value for key, value in body.items() if key not in _ROOT}
-    return Schema(root.with_(extra=root.extra | ({"arrow.schema": rest} if rest else {})))
+    return Schema(root.with_(extra={**root.extra, **({"arrow.schema": rest} if rest else {})}))
 
 
 _HINT = "`instar register SUBJECT FILE.parquet` makes a document of a data file's own schema."

@@ -224,7 +224,9 @@ def _element(path: Path, old: Element, new: Element, *, named: bool) -> Iterator
 
 def _memory(field: Field) -> dict[str, object]:
     """What is remembered of a field beyond its logical type; a list's item has its name in the schema elements."""
-    kept = {key: value for key, value in field.extra.items() if key not in ("arrow.name", "metadata", "arrow.map")}
+    kept: dict[str, object] = {
+        key: value for key, value in field.extra.items() if key not in ("arrow.name", "metadata", "arrow.map")
+    }
     pairs = [pair for pair in field.extra.get("metadata", ()) if not pair[0].startswith("instar.")]
     return kept | ({"metadata": pairs} if pairs else {})
 

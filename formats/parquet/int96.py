@@ -4,6 +4,8 @@ pyarrow reads INT96 as nanoseconds and wraps silently (the year 1 becomes 1754).
 leaf FIXED_LEN_BYTE_ARRAY(12), whose plain and dictionary encodings are byte for byte the same; the written file's footer is
 declared back. Layout: 8 bytes nanoseconds of the day, 4 bytes Julian day, little endian (Apache Impala's and Hive's timestamps).
 """
+# pyright: reportAttributeAccessIssue=false
+# (the functions of pyarrow.compute are made when it is imported)
 
 from __future__ import annotations
 

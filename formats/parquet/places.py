@@ -90,5 +90,6 @@ def leaf_paths(found: dict[Path, Place]) -> dict[int, Path]:
     paths = {place.element.leaf: path for path, place in found.items() if place.element.leaf is not None}
     for path, place in found.items():
         for leaf in place.key.leaves() if place.key else ():
-            paths.setdefault(leaf.leaf, path)
-    return {leaf: path for leaf, path in paths.items() if leaf is not None}
+            if leaf.leaf is not None:
+                paths.setdefault(leaf.leaf, path)
+    return paths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,8 +30,8 @@ def table() -> pa.Table:
     return pa.Table.from_arrays(made, schema=pa.schema(fields, metadata={"owner": "ops"}))
 
 
-def write(path: Path, data: pa.Table, **more: object) -> Path:
-    settings = {"row_group_size": 4, "compression": "zstd", "sorting_columns": [pq.SortingColumn(0)]} | more
+def write(path: Path, data: pa.Table, **more: Any) -> Path:
+    settings: dict[str, Any] = {"row_group_size": 4, "compression": "zstd", "sorting_columns": [pq.SortingColumn(0)]} | more
     pq.write_table(data, path, **settings)
     return path
 

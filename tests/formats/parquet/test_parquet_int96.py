@@ -63,7 +63,8 @@ def test_pyarrow_and_duckdb_read_what_is_encoded(tmp_path) -> None:
     write(tmp_path / "a", t=encoded(pa.array([0, 1_704_141_296_123_456, YEAR_9999], pa.timestamp("us"))))
     found = pq.read_table(tmp_path / "a", coerce_int96_timestamp_unit="us").column("t").cast(pa.int64()).to_pylist()
     assert found == [0, 1_704_141_296_123_456, YEAR_9999]
-    rows = duckdb.sql(f"SELECT epoch_us(t::TIMESTAMP) FROM read_parquet('{tmp_path / 'a'}')").fetchall()
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"SELECT epoch_us(t::TIMESTAMP) FROM read_parquet('{tmp_path / 'a'}')").fetchall()
     assert [us for (us,) in rows][:2] == [0, 1_704_141_296_123_456]
 
 
@@ -120,7 +121,9 @@ def test_nested_int96_is_carried_with_its_column_or_refused_by_name(tmp_path, re
     assert raw(done.target) == raw(source)
     assert done.unlike() == ()
     old = open_source(source).logical
-    item = old.record["r"].type.item  # type: ignore[union-attr]
+    assert isinstance(old.record["r"].type, List)
+    item = old.record["r"].type.item
+    assert isinstance(item.type, Record)
     renamed = item.with_(type=Record((item.type["t"].with_(name="at"), item.type["n"])))
     target = Schema(old.root.with_(type=Record((old.record["r"].with_(type=List(renamed)),))))
     carried = {("r",): ("r",), ("r", EACH_ITEM): ("r", EACH_ITEM), ("r", EACH_ITEM, "at"): ("r", EACH_ITEM, "t"),

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -17,11 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from instar.formats.errors import DataError, FileError, SchemaError
-from instar.formats.format import Stamp
+from instar.formats.format import Rewrite, Stamp
 from instar.formats.parquet import FORMAT
 from instar.formats.parquet.footer import get, items, read_footer
 from instar.formats.parquet.source import open_source
-from instar.formats.schema import Field, Int, schema
+from instar.formats.schema import Field, Int, Record, schema
 
 CONFORMANCE = Path(os.environ.get("INSTAR_CONFORMANCE") or Path(__file__).parents[4] / "shared" / "conformance")
 FILES = sorted((CONFORMANCE / "parquet-testing").rglob("*.parquet"))
@@ -63,9 +64,14 @@ def rich(*, nulls: bool = False) -> pa.Table:
     return pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields, metadata={"owner": "ops", "raw": b"\xff\x00"}))
 
 
-def write_rich(path: Path, *, nulls: bool = False, **options: object) -> Path:
+def write_rich(path: Path, *, nulls: bool = False, **options: Any) -> Path:
     sorting = [pq.SortingColumn(0), pq.SortingColumn(1, descending=True, nulls_first=True)]
-    settings = {"compression": "zstd", "row_group_size": 4, "sorting_columns": sorting, "write_page_index": True} | options
+    settings: dict[str, Any] = {
+        "compression": "zstd",
+        "row_group_size": 4,
+        "sorting_columns": sorting,
+        "write_page_index": True,
+    } | options
     pq.write_table(rich(nulls=nulls), path, **settings)
     return path
 
@@ -143,10 +149,11 @@ def test_codec_and_page_version_are_kept(tmp_path, rewrite, codec, version) -> N
 
 def test_codec_and_dictionary_use_are_kept_column_by_column(tmp_path, rewrite) -> None:
     table = pa.table({"a": list(range(100)), "b": ["x"] * 100, 'c."d': [1.5] * 100, "e": list(range(100))})
-    pq.write_table(
-        table, tmp_path / "a", compression={"a": "zstd", "b": "none", 'c."d': "gzip", "e": "snappy"}, use_dictionary=["b"],
-        column_encoding={"a": "DELTA_BINARY_PACKED", 'c."d': "BYTE_STREAM_SPLIT"}, write_statistics=["a"],
-    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "compression": {"a": "zstd", "b": "none", 'c."d': "gzip", "e": "snappy"}, "use_dictionary": ["b"],
+        "column_encoding": {"a": "DELTA_BINARY_PACKED", 'c."d': "BYTE_STREAM_SPLIT"}, "write_statistics": ["a"],
+    }  # fmt: skip
+    pq.write_table(table, tmp_path / "a", **settings)
     done = rewrite(tmp_path / "a", rename={"a": "first"})
     assert done.unlike() == ()
     columns = [pq.ParquetFile(done.target).metadata.row_group(0).column(i) for i in range(4)]
@@ -165,7 +172,9 @@ def test_bloom_filters_are_kept(tmp_path, rewrite) -> None:
     assert FORMAT.unkeepable(done.source, reads=["a", "b"]) == ()
     sizes = [get(read_footer(path).metas(1)[0], 15) for path in (done.source, done.target)]
     assert sizes[0] == sizes[1]
-    assert duckdb.sql(f"SELECT a FROM read_parquet('{done.target}') WHERE c = '77'").fetchall() == [(77,)]
+    with duckdb.connect() as connection:
+        query = f"SELECT a FROM read_parquet('{done.target}') WHERE c = '77'"
+        assert connection.execute(query).fetchall() == [(77,)]
 
 
 def test_a_file_without_arrow_hints_stays_without(tmp_path, rewrite) -> None:
@@ -295,9 +304,7 @@ def test_a_null_where_none_may_be_is_an_error_with_its_row(tmp_path, rewrite) ->
     kind = pa.struct([pa.field("x", pa.int8())])
     pq.write_table(pa.table({"r": pa.array([{"x": None}], kind)}), tmp_path / "b")
     source = open_source(tmp_path / "b").logical
-    target = schema(source.record["r"].with_(type=type(source.record["r"].type)((Field("x", Int(8)),))))
-    from instar.formats.format import Rewrite
-
+    target = schema(source.record["r"].with_(type=Record((Field("x", Int(8)),))))
     carried = {("r",): ("r",), ("r", "x"): ("r", "x")}
     with pytest.raises(DataError, match=r"r\.x"):
         FORMAT.rewrite(Rewrite(tmp_path / "b", tmp_path / "c", lambda b: b, source, target, ("r",), carried, None, 1 << 30))
@@ -367,7 +374,7 @@ def test_conformance_files_come_out_equal_or_are_refused(path, rewrite) -> None:
     if path.name not in NOT_FOR_DUCKDB:
         query = "SELECT * FROM read_parquet('{}', hive_partitioning=false)"
         with duckdb.connect() as connection:
-            old_rows, new_rows = (connection.sql(query.format(file)).fetchall() for file in (path, done.target))
+            old_rows, new_rows = (connection.execute(query.format(file)).fetchall() for file in (path, done.target))
         assert str(new_rows) == str(old_rows)
 
 
