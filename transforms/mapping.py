@@ -21,6 +21,7 @@ from .composition import substituted
 from .expression import Column, Each, Source, Struct
 from .inverse import Loss, inverse
 from .shared_types import dangling, places, uses
+from .touched import touched
 from .tree import opened, rebuilt
 from .untouched import carried, is_identity, reads, untouched
 
@@ -112,6 +113,10 @@ class Mapping:
     def untouched(self) -> dict[Path, Path]:
         """Target leaf → source leaf with the same value and the same nullable records and lists above: its bytes can be copied."""
         return untouched(self.source, self.root)
+
+    def touched(self) -> frozenset[Path]:
+        """The source places that a cast or SQL computes with, and all below them."""
+        return touched(self.source, self.root)
 
     def carried(self) -> dict[Path, Path]:
         """Target place → source place, leaf or nested, wherever a value is only carried (and perhaps required or filled)."""

@@ -102,6 +102,7 @@ def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritte
         stamp=unit.stamp,
         memory=unit.memory,
         progress=report,
+        touched=mapping.touched(),
     )
     return format.rewrite(request)
 

@@ -1,0 +1,66 @@
+"""Which source places a mapping computes with, rather than only carries: read off its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.schema import Schema
+
+from .expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
+from .shared_types import places
+
+
+def touched(source: Schema, root: Column) -> frozenset[Path]:
+    """The places whose values some cast or SQL reads, with all places below them.
+
+    A test for null (`require`, a fill, a guard) reads no value; what is only tested and carried is not touched.
+    """
+    read = _Reads()
+    read.visit(root.expression, (), False)
+    return frozenset(path for path, _ in places(source.root) if any(path[: len(place)] == place for place in read.places))
+
+
+class _Reads:
+    """A walk that meets each shared node once in each scope, and as computed with or not."""
+
+    def __init__(self) -> None:
+        self.places: set[Path] = set()
+        self._seen: set[tuple[int, Path, bool]] = set()
+
+    def visit(self, e: Expression, scope: Path, computing: bool) -> None:
+        key = (id(e), scope, computing)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        if isinstance(e, Source):
+            if computing:
+                self.places.add((*scope, *e.path))
+            return
+        for inner, where, inside in _below(e, scope, computing):
+            self.visit(inner, where, inside)
+
+
+def _below(e: Expression, scope: Path, computing: bool) -> Iterator[tuple[Expression, Path, bool]]:
+    match e:
+        case Cast(of):
+            yield of, scope, True
+        case Sql(_, inputs):
+            yield from ((x, scope, True) for x, _ in inputs)
+        case When(of, then):
+            yield of, scope, computing and of is not then and not isinstance(of, Source)
+            yield then, scope, computing
+        case Struct(columns, of):
+            if of is not None:
+                yield of, scope, False
+            yield from ((c.expression, scope, computing) for c in columns)
+        case Each(of, body, kind):
+            yield of, scope, False
+            inner = of
+            while isinstance(inner, When):
+                inner = inner.then
+            if isinstance(inner, Source):
+                step = EACH_ITEM if kind == "list" else EACH_VALUE
+                yield body.expression, (*scope, *inner.path, step), computing
+        case _:
+            return
