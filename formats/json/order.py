@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Member = tuple[str, str | None]
@@ -24,7 +24,8 @@ class Arrangement:
         """The members of `new` in their order; None where it has the very keys of `old` in the same order.
 
         A key that is not in `old` takes the place of the one that is gone and whose very value (the same object) it carries: a
-        renamed key. Any other stands after the key that comes before it in `new`, or last where only such keys follow.
+        renamed key. Any other takes the place of one that is gone after the same neighbour (renamed and cast), else it stands
+        after the key that comes before it in `new`, or last where only such keys follow.
         """
         before, after = tuple(old), tuple(new)
         if before == after:
@@ -48,22 +49,37 @@ class Arrangement:
         for name, old in claims.items():
             if old is not None and old not in renamed:
                 renamed[old] = name
-        out: list[Member] = []
-        for name in before:
-            if name in renamed:
-                out.append((renamed[name], name))
-            elif name in after:
-                out.append((name, name))
-        placed = {name for name, _ in out}
+        slots: list[tuple[str | None, str | None]] = [(renamed.get(name, name if name in after else None), name) for name in before]
         known = [name for name in after if name in self._names or not self._names]
-        last = max((i for i, name in enumerate(known) if name in placed), default=-1)
+        fresh = [name for name in claims if name not in renamed.values()]
+        last = max((i for i, name in enumerate(known) if name not in fresh), default=-1)
+        trailing: list[str] = []
         for i, name in enumerate(known):
-            if name not in placed and i < last:
-                at = next((j for j, (other, _) in enumerate(out) if i and other == known[i - 1]), -1)
-                out.insert(at + 1, (name, None))
-                placed.add(name)
-        out.extend((name, None) for name in after if name not in placed)
-        return tuple(out)
+            if name not in fresh:
+                continue
+            previous = known[i - 1] if i else None
+            gone = _gone_after(slots, previous, known)
+            if gone is not None:
+                slots[gone] = (name, slots[gone][1])
+            elif i < last:
+                at = next((j for j, (other, _) in enumerate(slots) if i and other == previous), -1)
+                slots.insert(at + 1, (name, None))
+            else:
+                trailing.append(name)
+        placed = [(name, old) for name, old in slots if name is not None]
+        others = [name for name in fresh if name not in known]
+        return *placed, *((name, None) for name in [*trailing, *others])
+
+
+def _gone_after(slots: Sequence[tuple[str | None, str | None]], previous: str | None, known: Sequence[str]) -> int | None:
+    """Where a key of the old record is gone, with `previous` the nearest key before it that the schema names."""
+    nearest: str | None = None
+    for i, (name, _) in enumerate(slots):
+        if name is None and nearest == previous:
+            return i
+        if name in known:
+            nearest = name
+    return None
 
 
 def _remember(store: dict[Any, Any], key: Any, value: Any) -> None:
