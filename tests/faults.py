@@ -6,8 +6,9 @@ unit), JSON files the text of every other record.
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 import gzip
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -33,8 +34,8 @@ def possible(format: str) -> tuple[str, ...]:
 
 
 # ---- records, whatever the format
-def _damaged(fault: str, records: list[dict[str, Any]], column: str | None, changed: Callable[[Any], Any]) -> list[dict[str, Any]]:
-    """The records with the fault in them; `changed` makes another value of the same type."""
+def _damaged(fault: str, records: list[dict[str, Any]], column: str | None) -> list[dict[str, Any]]:
+    """The records with the fault in them."""
     if len(records) < 3:
         raise ValueError("a fault needs three records")
     out = [dict(record) for record in records]
@@ -42,7 +43,7 @@ def _damaged(fault: str, records: list[dict[str, Any]], column: str | None, chan
         case "value":
             name = column or _first(records, lambda values: any(v is not None for v in values))
             at = max(i for i, record in enumerate(out) if record.get(name) is not None)
-            out[at][name] = changed(out[at][name])
+            out[at][name] = _other(out[at][name])
         case "dropped":
             del out[len(out) // 2]
         case "duplicated":
@@ -56,7 +57,7 @@ def _damaged(fault: str, records: list[dict[str, Any]], column: str | None, chan
         case "constant":
             name = column or _first(records, lambda values: values[0] is not None and len({repr(v) for v in values}) == 1)
             for record in out:
-                record[name] = changed(record[name])
+                record[name] = _other(record[name])
         case _:
             raise ValueError(f"there is no fault {fault!r}")
     return out
@@ -68,6 +69,33 @@ def _first(records: list[dict[str, Any]], fits: Callable[[list[Any]], bool]) -> 
     if not found:
         raise ValueError("no column fits the fault")
     return found[0]
+
+
+def _other(value: Any) -> Any:
+    """Another value of the same type; null stays null."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return not value
+        case int():
+            return value - 1 if value else 1
+        case float():
+            return 0.5 if value != value or value == 0 else 0.0
+        case str():
+            return value[:-1] + ("y" if value[-1:] == "x" else "x")
+        case bytes():
+            return value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
+        case decimal.Decimal():
+            return value - 1
+        case dt.datetime() | dt.date():
+            return value + dt.timedelta(days=1)
+        case list():
+            return [*value, None]
+        case dict():
+            return {**value, "planted": 1}
+        case _:
+            raise ValueError(f"no other value than {value!r} comes to mind")
 
 
 # ---- Parquet: Arrow columns, so that no value passes through Python
@@ -97,7 +125,7 @@ def _plant_parquet(fault: str, file: Path, column: str | None) -> None:
         nonlocal table
         index, values = table.column_names.index(name), table.column(name)
         whole = _countable(values.combine_chunks())
-        other = pa.array([_other(v) for v in whole[at]], whole.type)
+        other = pa.array([_other(v.as_py()) for v in whole[at]], whole.type)
         made = pa.concat_arrays([whole[: at.start], other, whole[at.stop :]])
         table = table.set_column(index, table.schema.field(index), _uncountable(made, values.type))
 
@@ -144,30 +172,6 @@ def _uncountable(array: Any, type: Any) -> Any:
     return array.view(type) if pa.types.is_temporal(type) else array
 
 
-def _other(scalar: Any) -> Any:
-    """Another value of a scalar's type."""
-    import decimal
-
-    value = scalar.as_py()
-    match value:
-        case bool():
-            return not value
-        case int():
-            return value - 1 if value else 1
-        case float():
-            return 0.5 if value != value or value == 0 else 0.0
-        case str():
-            return value[:-1] + ("y" if value[-1:] == "x" else "x")
-        case bytes():
-            return value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
-        case decimal.Decimal():
-            return value - 1
-        case None:
-            return None
-        case _:
-            raise ValueError(f"no other value than {value!r} comes to mind")
-
-
 def _wrong_parquet_unit(file: Path) -> None:
     """The same stored integers under another unit: milliseconds are called microseconds, or the other way round."""
     import pyarrow as pa
@@ -187,76 +191,26 @@ def _wrong_parquet_unit(file: Path) -> None:
 def _plant_avro(fault: str, file: Path, column: str | None) -> None:
     import fastavro
 
-    with file.open("rb") as opened:
-        reader = fastavro.reader(opened, return_record_name=True, return_named_type_override=True)
-        schema: Any = json.loads(reader.metadata["avro.schema"])
-        codec = reader.metadata.get("avro.codec", "null")
-        metadata = {key: value for key, value in reader.metadata.items() if not key.startswith("avro.")}
-    with file.open("rb") as opened:
-        records: list[Any] = list(fastavro.reader(opened, return_record_name=True))
     if fault == "unit":
-        plain = _stored(schema)
-        with file.open("rb") as opened:
-            records = list(fastavro.reader(opened, reader_schema=plain))
-        schema = _wrong_avro_unit(schema)
-        buffer = io.BytesIO()
-        fastavro.writer(buffer, plain, records, codec="null", metadata=metadata, sync_marker=b"0123456789abcdef")
-        file.write_bytes(_under(buffer.getvalue(), plain, schema))
+        file.write_bytes(_wrong_avro_unit(file.read_bytes()))
         return
-    records = _damaged(fault, records, column, _changed)
+    with file.open("rb") as opened:
+        reader = fastavro.reader(opened, return_record_name=True)
+        schema: Any = json.loads(reader.metadata["avro.schema"])
+        metadata = {key: value for key, value in reader.metadata.items() if not key.startswith("avro.")}
+        codec = reader.metadata.get("avro.codec", "null")
+        records: list[Any] = list(reader)
+    damaged = _damaged(fault, records, column)
     with file.open("wb") as opened:
-        fastavro.writer(opened, schema, records, codec=codec, metadata=metadata, sync_marker=b"0123456789abcdef")
+        fastavro.writer(opened, schema, damaged, codec=codec, metadata=metadata, sync_marker=b"0123456789abcdef")
 
 
-def _changed(value: Any) -> Any:
-    """Another value of the same type."""
-    import datetime as dt
-
-    match value:
-        case bool():
-            return not value
-        case int() | float():
-            return value + 1
-        case str():
-            return value[:-1] + ("y" if value[-1:] == "x" else "x")
-        case bytes():
-            return bytes([value[0] ^ 1]) + value[1:] if value else b"x"
-        case dt.datetime() | dt.date():
-            return value + dt.timedelta(days=1)
-        case _:
-            raise ValueError(f"no other value than {value!r} comes to mind")
-
-
-def _stored(node: Any) -> Any:
-    """The schema without logical types."""
-    if isinstance(node, list):
-        return [_stored(branch) for branch in node]
-    if isinstance(node, dict):
-        return {key: _stored(value) for key, value in node.items() if key not in ("logicalType", "precision", "scale")}
-    return node
-
-
-_OTHER_UNIT = {"timestamp-millis": "timestamp-micros", "timestamp-micros": "timestamp-millis",
-               "local-timestamp-millis": "local-timestamp-micros", "local-timestamp-micros": "local-timestamp-millis"}  # fmt: skip
-
-
-def _wrong_avro_unit(schema: Any) -> Any:
-    text = json.dumps(schema)
-    for right, wrong in _OTHER_UNIT.items():
-        if f'"logicalType": "{right}"' in text:
-            return json.loads(text.replace(f'"logicalType": "{right}"', f'"logicalType": "{wrong}"', 1))
+def _wrong_avro_unit(data: bytes) -> bytes:
+    """The units have names of one length: only the header's text changes."""
+    for right, wrong in ((b"timestamp-millis", b"timestamp-micros"), (b"timestamp-micros", b"timestamp-millis")):
+        if right in data:
+            return data.replace(right, wrong, 1)
     raise ValueError("no field has a unit")
-
-
-def _under(data: bytes, written: Any, schema: Any) -> bytes:
-    """A container's blocks under a header with another schema."""
-    import fastavro
-
-    empty = io.BytesIO()
-    fastavro.writer(empty, schema, [], codec="null", sync_marker=b"0123456789abcdef")
-    old = io.BytesIO()
-    fastavro.writer(old, written, [], codec="null", sync_marker=b"0123456789abcdef")
-    return empty.getvalue() + data[data.index(b"0123456789abcdef") + 16 :]
 
 
 # ---- JSON: the text of records
@@ -267,7 +221,7 @@ def _plant_json(fault: str, file: Path, column: str | None) -> None:
     array = text.lstrip()[:1] == "["
     pieces = _elements(text) if array else [line for line in text.splitlines() if line.strip()]
     records = [json.loads(piece) for piece in pieces]
-    damaged = _damaged(fault, records, column, _changed_json)
+    damaged = _damaged(fault, records, column)
     by_value = {json.dumps(record, sort_keys=True): piece for record, piece in zip(records, pieces, strict=True)}
     lines = [by_value.get(json.dumps(record, sort_keys=True), json.dumps(record, ensure_ascii=False)) for record in damaged]
     made = ("[" + ",\n".join(lines) + "]\n") if array else "\n".join(lines) + "\n"
@@ -284,19 +238,3 @@ def _elements(text: str) -> list[str]:
         _, end = decoder.raw_decode(text, at)
         found.append(text[at:end])
         at = end
-
-
-def _changed_json(value: Any) -> Any:
-    match value:
-        case bool():
-            return not value
-        case int() | float():
-            return value + 1
-        case str():
-            return value + "x"
-        case list():
-            return [*value, None]
-        case dict():
-            return {**value, "planted": 1}
-        case _:
-            raise ValueError(f"no other value than {value!r} comes to mind")

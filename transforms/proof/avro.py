@@ -11,11 +11,12 @@ from typing import Any
 from instar.formats.schema import Bool, Bytes, Date, Decimal, Enum, Field, Float, Int, String, Time, Timestamp, Type, Uuid
 from instar.transforms.mapping import Mapping
 
-from .avro_blocks import records, schema_of
+from .avro_blocks import count, records, schema_of
 from .avro_header import misfits
+from .keys import Keys
 from .proved import Proved
 from .records import Records, prove_records
-from .wants import Dialect, Keys
+from .wants import Dialect
 
 
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
@@ -24,9 +25,9 @@ def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, 
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
-    proved = prove_records(Records(AvroReader(), records), source, staged, mapping, memory=memory, full=full)
-    wrong = tuple(misfits(schema_of(staged), mapping.target))
-    return Proved(proved.rows_old, proved.rows_new, proved.outcomes, wrong)
+    if wrong := tuple(misfits(schema_of(staged), mapping.target)):
+        return Proved(count(source), count(staged), (), wrong)
+    return prove_records(Records(AvroReader(), records), source, staged, mapping, memory=memory, full=full)
 
 
 def carried_type(type: Type) -> Type:
@@ -65,7 +66,7 @@ class AvroReader:
             case _:
                 return self.carried(Field("", type))
 
-    def keys(self, record: dict[str, Any], keys: Keys) -> bytes:
+    def keys(self, scope: Any, keys: Keys) -> bytes | None:
         raise TypeError("an Avro record has no keys beyond its schema")
 
 

@@ -14,9 +14,10 @@ from instar.transforms.casts.numbers import integer_text, number_text
 from instar.transforms.mapping import Mapping
 
 from .json_text import Num, canonical, records
+from .keys import Keys, asked_keys
 from .proved import Proved
 from .records import Records, prove_records
-from .wants import Dialect, Keys
+from .wants import Dialect
 
 
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
@@ -53,17 +54,9 @@ class JsonReader:
             case _:
                 return canonical
 
-    def keys(self, record: dict[str, Any], keys: Keys) -> bytes:
-        """The names that keep their place, in order, each key that no schema names with its value."""
-        if not isinstance(record, dict):
-            raise ValueError(f"{_shown(record)} is no object")
-        kept: list[Any] = []
-        for name, value in record.items():
-            if name not in keys.named:
-                kept.append([name, value])
-            elif name in keys.kept:
-                kept.append(keys.kept[name])
-        return canonical(kept)
+    def keys(self, scope: Any, keys: Keys) -> bytes | None:
+        found = asked_keys(scope, keys)
+        return None if found is None else canonical(found)
 
 
 def _integer(value: Any, type: Type) -> int:

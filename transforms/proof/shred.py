@@ -24,8 +24,9 @@ from instar.formats.schema import (
 )  # fmt: skip
 from instar.transforms.evaluate.plain import plain_type
 
+from .keys import Keys
 from .relation import Stream
-from .wants import Dialect, Keys, Want, Wants, want_type
+from .wants import Dialect, Want, Wants, want_type
 
 _ROWS = 4096
 
@@ -43,8 +44,8 @@ class Reader(Protocol):
         """A scalar that is not null as its logical type; raises ValueError where it is none."""
         ...
 
-    def keys(self, record: dict[str, Any], keys: Keys) -> bytes:
-        """What is asked of a record's keys, in order."""
+    def keys(self, scope: Any, keys: Keys) -> bytes | None:
+        """What is asked of a record's keys, None where there is no record."""
         ...
 
 

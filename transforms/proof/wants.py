@@ -15,21 +15,11 @@ from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type
 from instar.transforms.expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
 from instar.transforms.expression import Literal as Constant
 
+from .keys import Keys, keys_after, keys_before
 from .places import TRUE, Place, element_places
 
 Form = Literal["typed", "carried", "present", "keys"]
-"""typed: as an expression reads it · carried: as stored, exact · present: true where not null · keys: see `Keys`."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """What is asked of a record's keys: of the `named` ones those that keep their place, by the name they come to have.
-
-    All others are named by no schema: they keep their place and their value.
-    """
-
-    named: frozenset[str]
-    kept: dict[str, str] = field(hash=False)
+"""typed: as an expression reads it · carried: as stored, exact · present: true where not null · keys: see `keys.py`."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +49,10 @@ class Wants:
             self.all[key] = Want(f"{self.prefix}{len(self.all)}", path, form, type)
         return self.all[key].name
 
-    def keys(self, path: tuple[str, ...], keys: Keys) -> str:
-        """The name under which the keys of the record at `path` come; a record may be asked for several readings of them."""
+    def keys(self, keys: Keys) -> str:
+        """The name under which what `keys` asks comes."""
         name = f"{self.prefix}{len(self.all)}"
-        self.all[path, "keys", len(self.all)] = Want(name, path, "keys", Bytes(), keys=keys)
+        self.all[keys.at, "keys", len(self.all)] = Want(name, (), "keys", Bytes(), keys=keys)
         return name
 
     def elements(self, path: tuple[str, ...], type: List | Map) -> tuple[str, Wants]:
@@ -110,30 +100,9 @@ def _keys(place: Place, names: tuple[str, ...], old: Wants, new: Wants) -> tuple
     struct = place.expression
     if not isinstance(struct, Struct) or not isinstance(struct.of, Source):
         return None
-    at, targets = struct.of.path, [c.field.name for c in struct.columns]
-    kept: dict[str, str] = {}
-    for column in struct.columns:
-        name, came = column.field.name, _came_from(column.expression, at, column.field.name)
-        renamed = came is not None and came not in targets and came not in kept and name not in struct.known
-        if came is not None and (came == name or renamed):
-            kept[came] = name
-    before = old.keys(at, Keys(frozenset(struct.known), kept))
-    after = new.keys(names, Keys(frozenset(targets), {name: name for name in kept.values()}))
+    asked = keys_before(struct)
+    before, after = old.keys(asked), new.keys(keys_after(struct, names, asked))
     return _guards(place, Source((before,), Bytes()), old), after
-
-
-def _came_from(e: Expression, record: tuple[str, ...], name: str) -> str | None:
-    """The key of the source record whose place a target key certainly has: its own, where it is there only if that is; else the
-    one whose very value it carries."""
-    while isinstance(e, When) and e.otherwise in ("null", "fail") and e.of is e.then:
-        e = e.then
-    carries = isinstance(e, Source)
-    while isinstance(e, Cast | Each) or (isinstance(e, Struct) and e.of is not None):
-        assert e.of is not None
-        e = e.of
-    if not isinstance(e, Source) or e.path[:-1] != record or not e.path:
-        return None
-    return e.path[-1] if carries or e.path[-1] == name else None
 
 
 def _lower(

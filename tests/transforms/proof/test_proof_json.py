@@ -1,0 +1,174 @@
+"""Proofs of real JSON rewrites: right ones hold, damaged ones do not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from instar import op
+from instar.formats.format import format_named
+from instar.transforms.proof.integrity import prove_file
+from tests.faults import plant, possible
+from tests.transforms.proof.conftest import problems
+
+SCHEMA = {
+    "type": "object",
+    "required": ["id", "constant"],
+    "properties": {
+        "id": {"type": "integer"},
+        "constant": {"type": "string"},
+        "price": {"type": ["number", "null"]},
+        "size": {"type": "integer", "format": "int64"},
+        "name": {"type": "string"},
+        "user": {
+            "type": ["object", "null"],
+            "properties": {"login": {"type": "string"}, "age": {"type": "integer"}, "odd.\"'🦋": {"type": "boolean"}},
+        },
+        "items": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}, "t": {"type": "string"}}}},
+        "scores": {"type": "object", "additionalProperties": {"type": ["integer", "null"]}},
+        "any": {},
+    },
+}
+
+
+def line(i: int) -> str:
+    """A record, its keys in an order, with a spelling and with unregistered keys that depend on the number."""
+    members = [
+        f'"id": {i}' + ("0" * 22 if i == 3 else ""),
+        '"constant":"same"',
+        f'"price":{("1.10", "1e2", "null", "5")[i % 4]}',
+        f'"user": {("null", json.dumps({"login": "é", "age": i, "later": 1.50}), "{}", json.dumps({"x": None, "age": 1}))[i % 4]}',
+        f'"items":[{{"n":{i},"u":1}} , {{}}]' if i % 2 else '"items":[]',
+        '"scores":{"a":1,"b":null}',
+        f'"\\u0061ny":{("1", "[1.0]", "null")[i % 3]}',
+        f'"unknown{i % 2}":{{"deep":[{i}.0]}}',
+    ]
+    if i % 3 == 0:
+        members.append(f'"name":"n{i}"')
+    if i % 5:
+        members.append(f'"size":{i}')
+    return "{" + ",".join(members[i % 3 :] + members[: i % 3]) + "}"
+
+
+OPERATIONS = [
+    op.rename("id", to="number"),
+    op.cast("number", "string"),
+    op.rename("user.login", to="handle"),
+    op.cast("user.age", "string"),
+    op.cast("items[].n", "string"),
+    op.cast("scores{}", "string"),
+    op.add("kind", "string", default="event"),
+    op.add("user.verified", "bool", default=False),
+    op.derive("twice", "int64", sql="coalesce(size, 0) * 2"),
+    op.drop("constant"),
+    op.move("name", to="user.name"),
+    op.allow_null("size"),
+]
+
+
+def schema(document=SCHEMA):
+    return format_named("json").parse(json.dumps(document))
+
+
+@pytest.fixture(params=["lines", "array", "gz"])
+def file(tmp_path: Path, request) -> Path:
+    path = tmp_path / ("data.json" + (".gz" if request.param == "gz" else ""))
+    lines = [line(i) for i in range(40)]
+    text = "[" + ",\n  ".join(lines) + "]\n" if request.param == "array" else "\n".join(lines) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if request.param == "gz" else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("level", ["auto", "full"])
+@pytest.mark.parametrize("operations", [[op.rename("id", to="key")], OPERATIONS], ids=["rename", "all"])
+def test_a_right_rewrite_proves(file, staged, operations, level):
+    proof = prove_file(*staged(file, "json", operations, schema()), level=level)
+    assert problems(proof) == {}
+    assert (proof.verdict, proof.rows_old, proof.rows_new) == ("proved", 40, 40)
+
+
+@pytest.mark.parametrize("fault", possible("json"))
+def test_a_planted_fault_is_found(file, staged, fault):
+    unit, receipt = staged(file, "json", [op.rename("id", to="key")], schema())
+    plant(fault, Path(unit.staged), "json")
+    assert problems(prove_file(unit, receipt))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("1.10", "1.1", "price"),
+        ("1e2", "100.0", "price"),
+        ('"age": "1"', '"age": "2"', "user.age"),
+        ('"deep":[1.0]', '"deep":[1]', ""),
+        ('"later": 1.5', '"later": 1.50', "user"),
+        ('"price":null', '"price":0', "price"),
+        ('"price":null,', "", ""),
+        ('"unknown0"', '"unknown2"', ""),
+        ('"kind":"event"', '"kind":"other"', "kind"),
+        ('"twice":14', '"twice":15', "twice"),
+        ('"twice":14', '"twice":"14"', "twice"),
+        ('"a":"1"', '"a":"2"', "scores"),
+        ('"u":1', '"u":2', "items"),
+        ('"verified":false', '"verified":null', "user.verified"),
+        ("30000000000000000000000", "30000000000000000000001", "number"),
+    ],
+)
+def test_a_small_change_is_found_where_it_is(tmp_path, staged, old, new, place):
+    path = tmp_path / "data.json"
+    path.write_text("\n".join(line(i) for i in range(12)) + "\n")
+    unit, receipt = staged(path, "json", OPERATIONS, schema())
+    text = Path(unit.staged).read_text()
+    assert old in text
+    Path(unit.staged).write_text(text.replace(old, new, 1))
+    assert place in problems(prove_file(unit, receipt))
+
+
+def test_keys_in_another_order_are_found(tmp_path, staged):
+    path = tmp_path / "data.json"
+    path.write_text('{"id":1,"constant":"c","zzz":1}\n')
+    unit, receipt = staged(path, "json", [op.rename("id", to="key")], schema())
+    assert problems(prove_file(unit, receipt)) == {}
+    Path(unit.staged).write_text('{"constant":"c","key":1,"zzz":1}\n')
+    assert list(problems(prove_file(unit, receipt))) == [""]
+    Path(unit.staged).write_text('{"key":1,"zzz":1,"constant":"c"}\n')
+    assert list(problems(prove_file(unit, receipt))) == [""]
+
+
+@pytest.mark.parametrize("written", ['{"key":1}', '{"key":1,"constant":"c","size":null}'])
+def test_missing_and_null_are_told_apart(tmp_path, staged, written):
+    path = tmp_path / "data.json"
+    path.write_text('{"id":1,"constant":"c"}\n')
+    unit, receipt = staged(path, "json", [op.rename("id", to="key"), op.move("size", to="box.size")], schema())
+    assert problems(prove_file(unit, receipt)) == {}
+    Path(unit.staged).write_text(written + "\n")
+    assert prove_file(unit, receipt).verdict == "failed"
+
+
+def test_a_duplicated_key_in_the_new_file_cannot_be_read(tmp_path, staged):
+    from instar.formats.errors import ProofError
+
+    path = tmp_path / "data.json"
+    path.write_text('{"id":1,"constant":"c"}\n')
+    unit, receipt = staged(path, "json", [op.rename("id", to="key")], schema())
+    Path(unit.staged).write_text('{"key":1,"key":1,"constant":"c"}\n')
+    with pytest.raises(ProofError, match="given twice"):
+        prove_file(unit, receipt)
+
+
+@pytest.mark.parametrize("text", ["", "[]\n"])
+def test_no_records_prove(tmp_path, staged, text):
+    path = tmp_path / "none.json"
+    path.write_text(text)
+    proof = prove_file(*staged(path, "json", OPERATIONS, schema()))
+    assert (proof.verdict, proof.rows_new) == ("proved", 0)
+
+
+def test_one_document_of_many_lines_proves(tmp_path, staged):
+    path = tmp_path / "document.json"
+    path.write_text(json.dumps(json.loads(line(7)), indent=2))
+    proof = prove_file(*staged(path, "json", OPERATIONS, schema()))
+    assert (problems(proof), proof.rows_new) == ({}, 1)
