@@ -1,0 +1,68 @@
+"""A fault between stage and prove is found, and nothing is published: the steps of `migrate.py` are called one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import faults
+import pytest
+from support import data_tree
+
+from instar.formats.errors import InstarError
+from instar.transforms.job import Options
+from instar.transforms.migrate import (
+    Stopwatch,
+    abandoned_on_failure,
+    begin,
+    executor_for,
+    holding,
+    inventory_of,
+    plan_of,
+    prove,
+    publish,
+    stage,
+)  # fmt: skip
+from instar.transforms.progress import Silent
+from instar.transforms.project import open_project
+from instar.transforms.provenance import provenance
+from instar.transforms.run.effects import PosixEffects
+from instar.transforms.run.listing import listing
+
+FORMATS = {"flights": "parquet", "weather": "avro", "events": "json"}
+STAGED = {"flights": "month=03/part-0.parquet", "weather": "JFK.avro", "events": "2024-05.ndjson"}
+COLUMN = {"flights": {"constant": "source"}, "weather": {}, "events": {"constant": "source", "shifted": "event", "value": "event"}}
+CASES = [(dataset, fault) for dataset, format in FORMATS.items() for fault in faults.possible(format)]
+
+
+@pytest.mark.parametrize(("dataset", "fault"), CASES)
+@pytest.mark.parametrize("level", ["auto", "full"])
+def test_the_proof_finds_it_and_nothing_is_published(dataset: str, fault: str, level: str, project: Path) -> None:
+    job = open_project(project).dataset(dataset).job()
+    before = data_tree(project / "data")
+    effects, options = PosixEffects(), Options(proof=level)  # type: ignore[arg-type]
+    with holding(job, "upgrade", effects), executor_for(options) as executor:
+        seen = listing(job.location)
+        plan = plan_of(job, inventory_of(job), None, options)
+        run = begin(job, plan, seen, options, executor, provenance(project, "upgrade"), Silent(), Stopwatch(), effects)
+        with pytest.raises(InstarError) as failure, abandoned_on_failure(run):  # noqa: PT012 (whichever step it is)
+            staged = stage(run)
+            faults.plant(fault, run.folder.staged(STAGED[dataset]), FORMATS[dataset], column=COLUMN[dataset].get(fault))
+            publish(prove(staged))
+    assert "proof failed" in str(failure.value)
+    every = [failure.value, *getattr(failure.value, "errors", ())]
+    assert any(STAGED[dataset] in str(error) for error in every), every
+    assert data_tree(project / "data") == before
+    assert not run.folder.stage.exists()
+
+
+@pytest.mark.parametrize("dataset", sorted(FORMATS))
+def test_without_a_fault_the_same_steps_publish(dataset: str, project: Path) -> None:
+    """The fault is what fails above, not the way the steps are called."""
+    job = open_project(project).dataset(dataset).job()
+    effects, options = PosixEffects(), Options()
+    with holding(job, "upgrade", effects), executor_for(options) as executor:
+        seen = listing(job.location)
+        plan = plan_of(job, inventory_of(job), None, options)
+        run = begin(job, plan, seen, options, executor, provenance(project, "upgrade"), Silent(), Stopwatch(), effects)
+        published = publish(prove(stage(run)))
+    assert set(published.publication.rewritten) == {action.path for action in plan.rewrites}
