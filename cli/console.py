@@ -108,6 +108,7 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
                 if lost
                 else f"         downgrade to {version} derives everything"
             )
+    _lines(console, "note", list(plan.notes), verbose)
     for path in plan.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it describes bytes that change")
     _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)

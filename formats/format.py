@@ -196,6 +196,10 @@ class Format(Protocol):
         """What this file holds that a rewrite by this format would lose; known before anything is written."""
         ...
 
+    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+        """What a rewrite within `memory` bytes will have to do, for people: a row group that does not fit will be split."""
+        ...
+
     def rewrite(self, request: Rewrite) -> Rewritten:
         """Stream `request.source` through `request.convert` into `request.target`. Output bytes are a function of the input's.
 

@@ -183,6 +183,9 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
         method=(options.method or foresight.method, "as asked" if options.method else foresight.reason),
         disk_free=shutil.disk_usage(job.location.parent).free,
         seconds=lambda size: estimate_seconds(job.settings.format, size, options.workers),
+        foresee=lambda file, chain: job.format.foresee(
+            inventory.root / file.path, reads=chain.mapping.reads(), memory=options.for_files(len(inventory.files)).unit_memory
+        ),
     )
     refuse_unkeepable(job, inventory, plan)
     return plan

@@ -55,6 +55,7 @@ class Plan:
     disk_free: int
     seconds: float
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     files: Mapping[str, DataFile] = field(default_factory=dict, repr=False)
 
     @property
@@ -127,6 +128,7 @@ class Plan:
                 for a in self.actions
             ],
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
             "identity": self.identity(),
             "hash": self.hash,
         }
@@ -158,15 +160,16 @@ def make_plan(
     method: tuple[str, str],
     disk_free: int,
     seconds: Callable[[int], float],
-    warnings: tuple[str, ...] = (),
+    foresee: Callable[[DataFile, Chain], tuple[str, ...]] = lambda file, chain: (),
 ) -> Plan:
     """Every file gets its own action and, by its version, its own chain.
 
     `chain(version)` is the fused way from that version to `target`; `estimate` the bytes a rewrite will have; `seconds` the time
-    for so many uncompressed bytes.
+    for so many uncompressed bytes; `foresee` what people should know of a file's rewrite.
     """
     chains: dict[int, Chain] = {}
     actions: list[Action] = []
+    notes: list[str] = []
     for f in inventory.files:
         assert f.version is not None, "problems are refused before a plan is made"
         if f.version == target:
@@ -175,6 +178,7 @@ def make_plan(
             if f.version not in chains:
                 chains[f.version] = chain(f.version)
             kind, size = "rewrite", estimate(f, chains[f.version])
+            notes += [f"{f.path}: {note}" for note in foresee(f, chains[f.version])]
         actions.append(Action(f.path, kind, f.version, f.size, f.mtime_ns, f.facts.rows if f.facts else None, size, f.variant))
     rewritten = {a.path for a in actions if a.kind == "rewrite"}
     work = sum(f.facts.bytes_uncompressed for f in inventory.files if f.path in rewritten and f.facts)
@@ -192,7 +196,8 @@ def make_plan(
         method_reason=method[1],
         disk_free=disk_free,
         seconds=seconds(work),
-        warnings=(*map(str, inventory.warnings), *warnings),
+        warnings=tuple(map(str, inventory.warnings)),
+        notes=tuple(notes),
         files={f.path: f for f in inventory.files},
     )
 

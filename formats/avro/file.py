@@ -93,6 +93,9 @@ class AvroFormat:
         """Nothing: whatever an Avro file holds that can be read is kept."""
         return ()
 
+    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+        return ()  # records are converted in batches that fit
+
     def rewrite(self, request: Rewrite) -> Rewritten:
         return rewrite(request)
 

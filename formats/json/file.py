@@ -75,6 +75,9 @@ class JsonFormat:
         """Nothing: whatever a JSON file holds outside the values that change is copied."""
         return ()
 
+    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+        return ()  # records are converted in batches that fit
+
     def rewrite(self, request: Rewrite) -> Rewritten:
         """See `rewrite.rewrite`."""
         return rewrite(request)

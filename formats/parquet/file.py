@@ -14,7 +14,7 @@ from instar.formats.schema import Schema
 
 from . import document, fidelity
 from .footer import ENCRYPTED_MAGIC, MAGIC, read_footer
-from .rewrite import rewritten
+from .rewrite import foreseen, rewritten
 from .source import common_schema, facts
 
 _SUFFIXES = (".parquet", ".parq", ".pq")
@@ -55,6 +55,9 @@ class Parquet:
 
     def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
         return fidelity.unkeepable(path, reads)
+
+    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+        return foreseen(path, reads, memory)
 
     def rewrite(self, request: Rewrite) -> Rewritten:
         return rewritten(request)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,7 @@ _BATCH = 8 << 20  # bytes of Arrow data a batch aims at
 _ROWS = 1 << 16
 _PROBE = 256  # rows read first, to see how wide they are
 _LEAST_PIECE = 16 << 20
+_WIDEST = 64  # bytes a value may well have; row groups that are small even so need no look
 _BESIDE = 160 << 20
 
 
@@ -64,6 +66,27 @@ def piece_bytes(memory: int) -> int:
     160 MB and half of the piece.
     """
     return max(_LEAST_PIECE, (memory - _BESIDE) * 2 // 3)
+
+
+def foreseen(path: FilePath, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+    """See `Format.foresee`: the row groups that will be split, judged by the first rows of those that could be too large.
+
+    Raises:
+        FileError: the file cannot be read.
+    """
+    source = open_source(path)
+    wanted = set(reads) or set(source.logical.record.names[:1])
+    leaves = [leaf.leaf for element in source.footer.columns if element.name in wanted for leaf in element.leaves()]
+    limit = piece_bytes(memory)
+    large = [(number, rows) for number, rows in enumerate(source.footer.rows) if rows * len(leaves) * _WIDEST > limit]
+    notes = []
+    if large:
+        with source.reader() as reader:
+            for number, rows in large:
+                first = next(reader.reader.iter_batches(_PROBE, row_groups=[number], column_indices=leaves, use_threads=False))
+                if first.nbytes * rows > limit * first.num_rows:
+                    notes.append(f"row group {number} ({rows:,} rows) does not fit the memory budget and will be split")
+    return tuple(notes)
 
 
 def _pieces(batches: Iterator[pa.RecordBatch], schema: pa.Schema, limit: int) -> Iterator[pa.Table]:
