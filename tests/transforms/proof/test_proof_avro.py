@@ -175,7 +175,7 @@ def test_another_branch_of_a_union_is_found(tmp_path, staged):
         ("12", "13", "money"),
         ('"date"', '"datx"', "day"),
         ('"A","B"', '"B","A"', "kind"),
-        ('"long","string"', '"string","long"', "payload"),
+        ('"long","string"', '"string","long"', "payload<string>"),
     ],
 )
 def test_a_header_that_means_something_else_is_found(tmp_path, staged, right, wrong, place):
