@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from instar.cli.options import chosen, cores, opened, run_options, running, verb
+from instar.cli.options import chosen, opened, run_options, running, verb
 
 EXAMPLES = """
 instar downgrade flights 1
@@ -28,7 +28,7 @@ def command(folder: Path, dataset: str, version: str, as_json: bool, verbose: bo
     from instar.cli.output import show
     from instar.cli.progress import shown_progress
 
-    options["workers"] = options["workers"] or cores()
+    found = chosen(opened(folder), dataset)
     with shown_progress(as_json) as progress:
-        report = chosen(opened(folder), dataset).downgrade(version, options=run_options(**options), progress=progress)
+        report = found.downgrade(version, options=run_options(found, **options), progress=progress)
     show(report, as_json, verbose=verbose)

@@ -72,12 +72,13 @@ def running(function: F) -> F:
     return function
 
 
-def run_options(**given: Any) -> Any:
-    """The `Options` of a run, from the command line's."""
+def run_options(dataset: Dataset, **given: Any) -> Any:
+    """The `Options` of a run: the command line's, then the dataset's own, then as many workers as there are cores."""
     from instar.transforms.configuration import parse_size
-    from instar.transforms.migrate import Options
+    from instar.transforms.job import Options
 
     memory = given.pop("memory", None)
+    given["workers"] = given["workers"] or dataset.settings.workers or cores()
     known = {key: value for key, value in given.items() if value is not None}
     if memory is not None:
         known["memory"] = parse_size(memory)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from instar.cli.options import chosen, cores, opened, run_options, running, verb
+from instar.cli.options import chosen, opened, run_options, running, verb
 
 EXAMPLES = """
 instar plan flights                            to the newest version
@@ -28,8 +28,8 @@ def command(
     """State what bringing DATASET to a version would do: files, rows, bytes, disk, time, how it is published, the way back."""
     from instar.cli.output import show
 
-    options["workers"] = options["workers"] or cores()
-    plan = chosen(opened(folder), dataset).plan(to, options=run_options(**options))
+    found = chosen(opened(folder), dataset)
+    plan = found.plan(to, options=run_options(found, **options))
     if out is not None:
         out.write_text(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     show(plan, as_json, verbose=verbose)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from instar.cli.options import chosen, cores, opened, run_options, running, verb
+from instar.cli.options import chosen, opened, run_options, running, verb
 
 EXAMPLES = """
 instar upgrade flights                         to the newest version
@@ -49,9 +49,7 @@ def command(
 
     if version is not None and to is not None:
         raise UsageError("the version is said twice", hint="Say VERSION or --to, not both.")
-    options["workers"] = options["workers"] or cores()
+    found = chosen(opened(folder), dataset)
     with shown_progress(as_json) as progress:
-        report = chosen(opened(folder), dataset).upgrade(
-            version or to, plan=plan, options=run_options(**options), progress=progress
-        )
+        report = found.upgrade(version or to, plan=plan, options=run_options(found, **options), progress=progress)
     show(report, as_json, verbose=verbose)

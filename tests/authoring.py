@@ -42,8 +42,12 @@ class Author:
         assert error["hint"], error
         return error
 
-    def adopt(self, name: str, *more: str) -> Any:
-        return self.do("init", "--from", f"data/{name}", *more)
+    def adopt(self, name: str, *more: str, workers: int = 1) -> Any:
+        """Adopt `data/NAME`; its runs work in this process unless more workers are asked for."""
+        answer = self.do("init", "--from", f"data/{name}", *more)
+        with (self.folder / "instar.toml").open("a", encoding="utf-8") as file:
+            file.write(f"workers = {workers}\n")
+        return answer
 
     def step(self, subject: str, upgrade: str, downgrade: str = "{}") -> int:
         """Draft, edit and register one step; the version it made. `upgrade` is the text between the list's brackets."""

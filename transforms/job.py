@@ -28,10 +28,13 @@ INTERPRETER = 110_000_000
 
 @dataclass(frozen=True)
 class Options:
-    """How to run. `memory` is one budget in bytes for all processes and DuckDB together; `method` None: the best that works."""
+    """How to run. `memory` is one budget in bytes for all processes and DuckDB together; `method` None: the best that works.
 
-    workers: int = 1
-    memory: int = DEFAULT_MEMORY
+    0 workers, 0 memory: what `instar.toml` says of the dataset, else one worker in this process, and 1 GB.
+    """
+
+    workers: int = 0
+    memory: int = 0
     proof: Literal["auto", "full"] = "auto"
     method: Literal["exchange", "replace"] | None = None
 
@@ -42,8 +45,9 @@ class Options:
     @property
     def unit_memory(self) -> int:
         """What one file's work may use for its data: a worker's share of the budget, less what any process has."""
-        processes = self.workers + 1 if self.workers > 1 else 1
-        return max(64_000_000, (self.memory - processes * INTERPRETER) // self.workers)
+        workers = self.workers or 1
+        processes = workers + 1 if workers > 1 else 1
+        return max(64_000_000, ((self.memory or DEFAULT_MEMORY) - processes * INTERPRETER) // workers)
 
 
 @dataclass(frozen=True)
@@ -149,9 +153,9 @@ def at_version(inventory: Inventory, *, up: bool) -> int | None:
 
 
 def with_options(options: Options, settings: DatasetSettings) -> Options:
-    """The dataset's own memory and workers where the caller left the defaults."""
-    if options.memory == DEFAULT_MEMORY and settings.memory:
-        options = replace(options, memory=settings.memory)
-    if options.workers == 1 and settings.workers:
-        options = replace(options, workers=settings.workers)
-    return options
+    """What the caller said; the dataset's own memory and workers where he said nothing."""
+    return replace(
+        options,
+        memory=options.memory or settings.memory or DEFAULT_MEMORY,
+        workers=options.workers or settings.workers or 1,
+    )

@@ -12,7 +12,7 @@ from instar.formats.format import format_named
 from instar.formats.inventory import Inventory
 from instar.formats.registry import Registry
 from instar.formats.schema import Schema
-from instar.transforms.configuration import Configuration, load
+from instar.transforms.configuration import Configuration, DatasetSettings, load
 from instar.transforms.job import Job, Options, inventory_of, open_job
 from instar.transforms.migration import Migration, draft, load_migrations
 from instar.transforms.operations.text import operation_text
@@ -205,15 +205,20 @@ class Dataset:
     name: str
     project: Project
 
+    @property
+    def settings(self) -> DatasetSettings:
+        """Its table in `instar.toml`."""
+        return self.project.configuration.datasets[self.name]
+
     def job(self) -> Job:
-        settings = self.project.configuration.datasets[self.name]
+        settings = self.settings
         return open_job(
             self.name, self.project.folder, settings, self.project.registry, lambda: self.project.migrations(settings.subject)
         )
 
     @property
     def exists(self) -> bool:
-        return self.project.configuration.datasets[self.name].path.exists()
+        return self.settings.path.exists()
 
     def inventory(self) -> Inventory:
         """Which file is at which version, and what is odd."""
