@@ -101,13 +101,12 @@ def _other(value: Any) -> Any:
 # ---- Parquet: Arrow columns, so that no value passes through Python
 def _plant_parquet(fault: str, file: Path, column: str | None) -> None:
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     if fault == "unit":
         _wrong_parquet_unit(file)
         return
-    table = pq.read_table(file, partitioning=None)
+    table = pq.ParquetFile(file).read()
     rows = table.num_rows
     if rows < 3:
         raise ValueError("a fault needs three records")
@@ -140,11 +139,13 @@ def _plant_parquet(fault: str, file: Path, column: str | None) -> None:
             at = next(i for i in range(rows - 1) if not table.slice(i, 1).equals(table.slice(i + 1, 1)))
             table = pa.concat_tables([table.slice(0, at + 1), table.slice(at, 1), table.slice(at + 2)])
         case "shifted":
-            name = first(lambda v: plain(v) and not pa.types.is_decimal256(v.type) and pc.count_distinct(v, mode="all").as_py() > 1)
+            name = first(
+                lambda v: plain(v) and not pa.types.is_decimal256(v.type) and len(_countable(v.combine_chunks()).unique()) > 1
+            )
             at, whole = table.column_names.index(name), table.column(name).combine_chunks()
             table = table.set_column(at, table.schema.field(at), pa.concat_arrays([whole[-1:], whole[:-1]]))
         case "constant":
-            name = first(lambda v: plain(v) and v.null_count == 0 and pc.count_distinct(v).as_py() == 1)
+            name = first(lambda v: plain(v) and v.null_count == 0 and len(_countable(v.combine_chunks()).unique()) == 1)
             changed(name, slice(0, rows))
         case _:
             raise ValueError(f"there is no fault {fault!r}")
@@ -177,7 +178,7 @@ def _wrong_parquet_unit(file: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(file, partitioning=None)
+    table = pq.ParquetFile(file).read()
     for at, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type) and field.type.unit in ("ms", "us"):
             type = pa.timestamp("us" if field.type.unit == "ms" else "ms", field.type.tz)

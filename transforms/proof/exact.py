@@ -50,18 +50,23 @@ def meeting(left: DuckType, right: DuckType) -> str | None:
     return str(left) if str(left) == str(right) else _text(left, right)
 
 
+def children(type: DuckType) -> list[tuple[str, DuckType]]:
+    """The types inside a nested one: a struct's fields, a list's `child`, a map's `key` and `value`."""
+    return [(name, child) for name, child in type.children if isinstance(child, DuckType)] if type.id in _NESTED else []
+
+
 def _text(left: DuckType, right: DuckType, floats: str = "") -> str | None:
+    ours, theirs = children(left), children(right)
+    inner = [_text(a, b, floats) for (_, a), (_, b) in zip(ours, theirs, strict=False)]
     if {left.id, right.id} <= {"list", "array"}:
-        item = _text(dict(left.children)["child"], dict(right.children)["child"], floats)
-        return item and f"{item}[]"
+        return inner[0] and f"{inner[0]}[]"
     if left.id == right.id == "map":
-        pairs = [_text(a, b, floats) for (_, a), (_, b) in zip(left.children, right.children, strict=True)]
-        return f"MAP({pairs[0]}, {pairs[1]})" if all(pairs) else None
+        return f"MAP({inner[0]}, {inner[1]})" if all(inner) else None
     if left.id == right.id == "struct":
-        if [name for name, _ in left.children] != [name for name, _ in right.children]:
+        names = [name for name, _ in ours]
+        if names != [name for name, _ in theirs] or not all(inner):
             return None
-        inner = [(name, _text(a, b, floats)) for (name, a), (_, b) in zip(left.children, right.children, strict=True)]
-        return "STRUCT(" + ", ".join(f"{quoted(name)} {text}" for name, text in inner) + ")" if all(t for _, t in inner) else None
+        return "STRUCT(" + ", ".join(f"{quoted(name)} {text}" for name, text in zip(names, inner, strict=True)) + ")"
     if left.id in _NESTED or right.id in _NESTED:
         return None
     return floats if floats and left.id == right.id and left.id in _FLOATS else _scalar(left, right)
@@ -85,6 +90,4 @@ def _scalar(left: DuckType, right: DuckType) -> str | None:
 
 
 def _holds_floats(type: DuckType) -> bool:
-    if type.id in ("struct", "list", "array", "map"):
-        return any(isinstance(child, DuckType) and _holds_floats(child) for _, child in type.children)
-    return type.id in _FLOATS
+    return type.id in _FLOATS or any(_holds_floats(child) for _, child in children(type))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from instar.formats.errors import ProofError, Where
 from instar.formats.format import format_named
@@ -17,8 +17,9 @@ from instar.formats.path import path_text
 from instar.transforms.mapping import Mapping
 from instar.transforms.run.unit import ColumnProof, FileProof, Receipt, Unit
 
-from .compare import Check, Outcome
-from .proved import Proved
+if TYPE_CHECKING:
+    from .compare import Check, Outcome
+    from .proved import Proved
 
 
 def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] = "auto") -> FileProof:

@@ -79,7 +79,7 @@ class _Plan:
             items.append(bit_stream(self.old, "oldbits", [source for source, _ in bits]))
             items.append(bit_stream(self.new, "newbits", [target for _, target in bits]))
         counted, outcomes = compare(Relation(self.connection, items, made.stages), checks, tallies=["count(*)"])
-        return counted and counted[0], checks, outcomes
+        return counted[0] if counted else None, checks, outcomes
 
     def _checks(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[Expected, list[Check]]:
         """One check a place. What is only carried needs no SQL of the mapping's: the two columns are set side by side."""

@@ -2,6 +2,8 @@
 
 Floats, times and decimals become the integer or the bytes that they are stored as, so that equal means equal in every bit.
 """
+# pyright: reportAttributeAccessIssue=false
+# (the functions of pyarrow.compute are made when it is imported)
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from .connection import text_literal
 from .elements import EMPTY, Element, read_elements
-from .exact import DuckType
+from .exact import DuckType, children
 from .raw import at, raw
 from .relation import Stream
 
@@ -58,7 +58,7 @@ class Side:
         first, *rest = self.indices(path)
         names, type = [f"{self.prefix}{first}"], self.types[first]
         for position in rest:
-            name, type = type.children[position]
+            name, type = children(type)[position]
             names.append(name)
         return tuple(names)
 
