@@ -37,7 +37,7 @@ from instar.transforms.run.publish import Publication
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.settle import abandon, settle
 from instar.transforms.run.stage import stage as stage_units
-from instar.transforms.run.state import RunFolder, begin_run, make_folders
+from instar.transforms.run.state import RunFolder, begin_run, make_folders, run_folders
 from instar.transforms.run.unit import FileProof, Receipt, Unit
 
 
@@ -219,7 +219,8 @@ def begin(
     facts = {"verb": origin.command, "from": by_version(plan.rewrites), "to": plan.target, "plan": plan.hash, "user": origin.user,
              "host": origin.host, "git": origin.git, "subject": job.subject, "files": len(plan.rewrites)}  # fmt: skip
     text = json.dumps(plan.as_json(), indent=1, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    folder = begin_run(job.state, new_run_id(system_clock()), Planned(str(job.location), method, facts), text, effects)
+    id = new_run_id(system_clock(), (known.id for known in run_folders(job.state)))
+    folder = begin_run(job.state, id, Planned(str(job.location), method, facts), text, effects)
     journal = folder.open_journal(effects)
     return Run(job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch)
 

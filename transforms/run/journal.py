@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +21,13 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def new_run_id(now: datetime) -> str:
-    """Sorts by time, differs within a second: `20261121-210500-1a2b` (UTC)."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+def new_run_id(now: datetime, known: Iterable[str] = ()) -> str:
+    """`20261121-210500-123456`, UTC to the microsecond. Sorts after all `known` ids, even where the clock was set back.
+
+    The order of the ids is the order of the runs: by it a rollback finds the last one.
+    """
+    made, last = f"{now.astimezone(UTC):%Y%m%d-%H%M%S-%f}", max(known, default="")
+    return made if made > last else f"{last}-2"
 
 
 # ---- events

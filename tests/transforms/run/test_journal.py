@@ -98,7 +98,13 @@ def test_a_disk_that_says_no_is_a_run_error(tmp_path):
         Journal(tmp_path / "missing" / "journal.jsonl", PosixEffects()).write(Exchanged())
 
 
-def test_run_ids_sort_by_time_and_differ_within_a_second():
-    assert new_run_id(AT).startswith("20261121-210500-")
-    assert len({new_run_id(AT) for _ in range(20)}) > 15
-    assert new_run_id(AT) < new_run_id(datetime(2026, 11, 21, 21, 5, 1, tzinfo=UTC))
+def test_run_ids_sort_by_time_and_after_all_that_are_known():
+    assert new_run_id(AT) == "20261121-210500-000000"
+    assert new_run_id(AT) < new_run_id(AT + timedelta(microseconds=1)) < new_run_id(AT + timedelta(seconds=1))
+
+
+def test_a_run_that_follows_another_sorts_behind_it_whatever_the_clock_says():
+    ids: list[str] = []
+    for now in (AT, AT, AT - timedelta(hours=1), AT, AT + timedelta(microseconds=1)):
+        ids.append(new_run_id(now, ids))
+    assert ids == sorted(set(ids))
