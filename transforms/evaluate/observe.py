@@ -33,6 +33,8 @@ class _Observer(Evaluator):
         return made
 
     def _each(self, e: Each, scope: Scope, live: Live, path: Any) -> Any:
+        if id(e) not in self.eaches:  # an input of SQL: nobody asks where its elements are
+            return super()._each(e, scope, live, path)
         lengths = pc.fill_null(lengths_of(self.evaluate(e.of, scope, live, path)), 0).to_pylist()
         starts, at = [], 0
         for length in lengths:

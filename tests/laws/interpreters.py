@@ -1,0 +1,124 @@
+"""Every interpreter as one function: mapping and records in, records or "refused" out."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from instar.formats.arrow import arrow_field
+from instar.formats.errors import DataError
+from instar.formats.format import format_named
+from instar.formats.schema import MISSING, Field, List, Map, Record
+from instar.transforms.evaluate import duck
+from instar.transforms.evaluate.arrow import compile_batches
+from instar.transforms.evaluate.duck_arrays import from_duck, to_duck
+from instar.transforms.evaluate.plain import from_python, plain_type, to_python
+from instar.transforms.evaluate.record import PlainValues, compile_records
+from instar.transforms.evaluate.sql import REFUSED, render
+from instar.transforms.evaluate.storage import stored
+from instar.transforms.mapping import Mapping
+
+REFUSAL = "refused"
+Rows = Sequence[dict[str, Any]]
+
+
+def by_arrow(mapping: Mapping, rows: Rows) -> Any:
+    return _attempt(lambda: _from_batch(compile_batches(mapping)(_to_batch(rows, mapping.source.root)), mapping.target.root))
+
+
+def by_record(mapping: Mapping, rows: Rows) -> Any:
+    return _attempt(lambda: compile_records(mapping, PlainValues())(list(rows)))
+
+
+def by_format(name: str) -> Callable[[Mapping, Rows], Any]:
+    """The record interpreter over the raw values of a format: written by it, and read back by it."""
+
+    def run(mapping: Mapping, rows: Rows) -> Any:
+        format, source, target = format_named(name), mapping.source, mapping.target
+        write = format.values(source, source).encoder(source.root)
+        read = format.values(target, target).decoder(target.root)
+        convert = compile_records(mapping, format.values(source, target))
+        raws = [write(row) for row in rows]
+        return _attempt(lambda: [read(raw) for raw in convert(raws)])
+
+    return run
+
+
+def by_sql(mapping: Mapping, rows: Rows) -> Any:
+    batch = _to_batch(rows, mapping.source.root)
+    fields = mapping.source.record.fields
+    columns = {f"c{i}": to_duck(column, f.type) for i, (column, f) in enumerate(zip(batch.columns, fields, strict=True))}
+    text = render(mapping, {f.name: f"c{i}" for i, f in enumerate(fields)}).select("old")
+    connection = duck.connect()
+    connection.register("old", pa.table({**columns, "row": list(range(len(rows)))}))
+    with connection:
+        return _attempt(lambda: _from_table(connection.sql(text).to_arrow_table(), mapping.target.root))
+
+
+def _attempt(run: Callable[[], Any]) -> Any:
+    try:
+        return run()
+    except DataError:
+        return REFUSAL
+    except duckdb.Error as error:
+        if REFUSED in str(error) or isinstance(error, duckdb.ConversionException):
+            return REFUSAL
+        raise
+
+
+def _to_batch(rows: Rows, root: Field) -> pa.RecordBatch:
+    """Records as a batch in the usual storage of their schema; uneven slices of a longer one, as a file's batches are."""
+    assert isinstance(root.type, Record)
+    fields = [arrow_field(f) for f in root.type.fields]
+    padded = [*rows[:1], *rows]
+    arrays = [
+        stored(from_python([r.get(f.name) for r in padded], f.type), a.type) for f, a in zip(root.type.fields, fields, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields)).slice(1)
+
+
+def _from_batch(batch: pa.RecordBatch, root: Field) -> list[dict[str, Any]]:
+    batch.validate(full=True)
+    assert isinstance(root.type, Record)
+    assert batch.schema.names == list(root.type.names)
+    columns = [to_python(stored(c, plain_type(f.type)), f.type) for c, f in zip(batch.columns, root.type.fields, strict=True)]
+    return [dict(zip(root.type.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _from_table(table: pa.Table, root: Field) -> list[dict[str, Any]]:
+    assert isinstance(root.type, Record)
+    columns = [
+        to_python(from_duck(c.combine_chunks(), f.type), f.type) for c, f in zip(table.columns, root.type.fields, strict=True)
+    ]
+    return [dict(zip(root.type.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+# ---- comparing
+def exactly(value: Any) -> Any:
+    """Values that are equal only if they are the same: floats by bits, True apart from 1; keys in any order."""
+    if isinstance(value, bool | float):
+        return ("nan" if isinstance(value, float) and math.isnan(value) else struct.pack("<d", value), type(value).__name__)
+    if isinstance(value, dict):
+        return {key: exactly(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [exactly(v) for v in value]
+    return value
+
+
+def nulled(value: Any, field: Field) -> Any:
+    """Missing keys as nulls and unknown ones left out: what columns can hold of it."""
+    if value is None or value is MISSING:
+        return None
+    match field.type:
+        case Record(fields):
+            return {f.name: nulled(value.get(f.name), f) for f in fields}
+        case List(item):
+            return [nulled(v, item) for v in value]
+        case Map(inner):
+            return {key: nulled(v, inner) for key, v in value.items()}
+    return value

@@ -1,0 +1,68 @@
+"""The laws over generated schemas, operations and records. INSTAR_EXAMPLES says how many of each."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from instar.formats.schema import Bool, Date, Decimal, Enum, Float, Int, Integer, Number, String, Timestamp
+from tests.laws import laws
+from tests.laws.cases import SCALARS, Case, cases
+
+EXAMPLES = int(os.environ.get("INSTAR_EXAMPLES", "40"))
+PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("INSTAR_SHRINK") else [])]
+"""A failing case is small enough to read; making it smaller takes minutes, so that is done on request."""
+law = settings(max_examples=EXAMPLES, deadline=None, database=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+
+JSON = (Int(32), Int(64), Float(64), String(), Bool(), Date(), Timestamp("us", "UTC"), Enum(("x", "y")), Integer(), Number())
+AVRO = tuple(t for t in SCALARS if t not in (Int(8, False),))
+PLAIN = (Int(32), Int(64), Float(64), String(), Bool(), Decimal(9, 2), Date(), Timestamp("us", "UTC"))
+
+
+@law
+@given(cases())
+def test_output_conforms(case: Case) -> None:
+    laws.conforms(case)
+
+
+@law
+@given(cases())
+def test_interpreters_agree(case: Case) -> None:
+    laws.agree(case)
+
+
+@law
+@given(cases(optional=True, most=4, scalars=PLAIN))
+def test_records_with_missing_and_unknown_keys_are_as_the_reference_says(case: Case) -> None:
+    laws.agree_missing(case)
+
+
+@law
+@given(cases())
+def test_the_way_back_restores_all_but_what_it_declared_lost(case: Case) -> None:
+    laws.restores(case)
+
+
+@law
+@given(cases(most=6))
+def test_fused_is_one_by_one(case: Case) -> None:
+    laws.fuses(case)
+
+
+@law
+@given(cases(most=1))
+def test_identity_changes_nothing(case: Case) -> None:
+    laws.stays(case)
+
+
+@law
+@given(cases(scalars=JSON))
+def test_json_text_agrees(case: Case) -> None:
+    laws.agree_raw(case, "json")
+
+
+@law
+@given(cases(scalars=AVRO))
+def test_avro_binary_agrees(case: Case) -> None:
+    laws.agree_raw(case, "avro")
