@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from instar.formats.path import path_text
+from instar.transforms.migration import Chain
 from instar.transforms.operations.text import operation_text
 from instar.transforms.plan import Plan
 from instar.transforms.report import (
@@ -19,7 +21,6 @@ from instar.transforms.report import (
     RunsReport,
     StampReport,
     StatusReport,
-    loss_text,
 )
 
 SHOWN = 20
@@ -98,16 +99,7 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     console.print(f"publish  {plan.method}: {escape(plan.method_reason)}")
     console.print("way back rollback restores every byte from the snapshot")
     for version, chain in sorted(plan.chains.items()):
-        lost = ", ".join(_loss(loss) for loss in chain.losses)
-        downwards = plan.target < version
-        if lost and downwards:
-            console.print(f"         not derived from {version}: {escape(lost)}")
-        elif not downwards:
-            console.print(
-                f"         downgrade to {version} derives all but {escape(lost)}"
-                if lost
-                else f"         downgrade to {version} derives everything"
-            )
+        _way_down(console, chain, min(version, plan.target), max(version, plan.target))
     _lines(console, "note", list(plan.notes), verbose)
     for path in plan.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it describes bytes that change")
@@ -128,7 +120,11 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     if report.proof is not None:
         good = report.proof.verdict == "proved"
         ways = ", ".join(f"{count:,} by {way}" for way, count in sorted(report.proof.ways.items()))
-        console.print(f"[bold {'green' if good else 'yellow'}]{report.proof.verdict.capitalize()}[/]: {ways} column checks")
+        checks = sum(report.proof.ways.values())
+        console.print(
+            f"[bold {'green' if good else 'yellow'}]{report.proof.verdict.capitalize()}[/]   "
+            f"{report.rows_out:,} rows in {len(report.proof.files)} files, {checks:,} column checks: {ways}"
+        )
     origin = ", ".join(f"{count} files from {version}" for version, count in report.origin.items())
     done = {"upgrade": "upgraded", "downgrade": "downgraded", "rollback": "rolled back"}.get(report.verb, report.verb)
     at = f" to version {report.target}" if report.target is not None else ""
@@ -225,9 +221,13 @@ def _lines(console: Console, label: str, lines: list[str], verbose: bool) -> Non
         console.print(f"… and {len(lines) - len(shown)} more; -v or --json lists all")
 
 
-def _loss(loss: Any) -> str:
-    path, reason = loss_text(loss)
-    return f"{path} ({reason})"
+def _way_down(console: Console, chain: Chain, low: int, high: int) -> None:
+    """What a downgrade between two versions can derive, what the scripts fill in, and what is lost."""
+    filled = ", ".join(path_text(loss.path) for loss in chain.losses if loss.restored)
+    lost = ", ".join(str(loss) for loss in chain.losses if not loss.restored)
+    parts = [f"the scripts fill in {filled}"] if filled else []
+    parts += [f"[yellow]lost[/]: {escape(lost)}"] if lost else []
+    console.print(f"         downgrade from {high} to {low}: {'; '.join(parts) or 'every value is derived'}")
 
 
 def _count(rows: int | None) -> str:
