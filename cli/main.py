@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import signal
@@ -43,7 +44,9 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("-C", "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Run as if started in DIR.")
+@click.option(
+    "-C", "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Run as if started in DIR."
+)
 @click.version_option(package_name="instar", prog_name="instar")
 @click.pass_context
 def instar(ctx: click.Context, folder: Path | None) -> None:
@@ -59,7 +62,9 @@ def instar(ctx: click.Context, folder: Path | None) -> None:
       instar upgrade flights                   stage, prove, publish
       instar rollback flights                  exactly as it was
     """
-    ctx.obj = folder or Path()
+    if folder is not None:
+        ctx.with_resource(contextlib.chdir(folder))  # so that every path on the command line is meant from there
+    ctx.obj = Path()
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -73,7 +78,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line; the exit code. 0 done, 1 the data or the disk says no, 2 wrong use, 3 locked, 70 a fault of ours."""
     as_json = "--json" in arguments
     try:
-        instar.main(args=arguments, prog_name="instar", standalone_mode=False)
+        left = instar.main(args=arguments, prog_name="instar", standalone_mode=False)
     except InstarError as error:
         return failed(error, error.exit_code, as_json=as_json)
     except click.UsageError as error:
@@ -90,14 +95,12 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader (head, less) left: nobody is there to be told
         return 1
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
     except Exception as fault:
         if "-v" in arguments or "--verbose" in arguments:
             raise
         hint = "This is a fault of Instar's; run again with -v for the traceback and report it, please."
         return failed(InstarError(f"{type(fault).__name__}: {fault}", hint=hint), FAULT, as_json=as_json)
-    return 0
+    return left if isinstance(left, int) else 0  # click answers a command's `Exit(code)` with its code
 
 
 class Terminated(BaseException):
