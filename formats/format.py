@@ -145,6 +145,8 @@ class Format(Protocol):
     suffix: str
     """Of a schema document: `v1` + suffix."""
     shape: Literal["columns", "records"]
+    codes: Mapping[str, str]
+    """Every code of an `Unlike` that `unkeepable` or `fidelity` may find, and what it says."""
 
     # ---- schema documents
     def parse(self, text: str, *, library: Mapping[str, str] | None = None) -> Schema:

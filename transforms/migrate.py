@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from instar.formats.errors import Collected, ConfigurationError, InstarError, ProofError, UsageError
+from instar.formats.errors import Collected, ConfigurationError, ProofError, UsageError
 from instar.formats.format import Stamp
 from instar.formats.inventory import Inventory
 from instar.transforms.estimate import Estimates, estimate_seconds
@@ -39,6 +39,7 @@ from instar.transforms.run.settle import abandon, settle
 from instar.transforms.run.stage import stage as stage_units
 from instar.transforms.run.state import RunFolder, begin_run, make_folders, run_folders
 from instar.transforms.run.unit import FileProof, Receipt, Unit
+from instar.transforms.tolerance import refuse_codes, refuse_unkeepable, tolerated
 
 
 @dataclass
@@ -170,6 +171,7 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
     import shutil
 
     refuse_unsupported(job)
+    refuse_codes(job)
     inventory.require_sound()
     target = job.version(to, at=at_version(inventory, up=verb != "downgrade"))
     refuse_direction(inventory, target, verb)
@@ -277,7 +279,7 @@ def prove(staged: StagedRun) -> ProvedRun:
             unit.path: run.executor.submit(prove_file, unit, receipts[unit.path], level=run.options.proof) for unit in staged.units
         }
         for path, task in tasks.items():
-            proofs.append(task.result())
+            proofs.append(tolerated(task.result(), run.job.settings.allow))
             run.progress.advance(files=1, rows=receipts[path].rows_out, size=receipts[path].source_size)
     proof = judged(sorted(proofs, key=lambda p: p.path))
     if proof.verdict == "failed":
@@ -326,7 +328,7 @@ def report(published: PublishedRun) -> RunReport:
         provenance=run.provenance,
         losses=tuple(sorted(losses)),
         dropped=published.publication.left_out,
-        notes=tuple(f"{r.path}: {note}" for r in receipts for note in r.notes),
+        notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
         warnings=plan.warnings,
     )
     text = json.dumps(made.as_json(), indent=1, ensure_ascii=False) + "\n"
@@ -373,25 +375,6 @@ def refuse_direction(inventory: Inventory, target: int, verb: str) -> None:
         other = "downgrade" if verb == "upgrade" else "upgrade"
         at = ", ".join(map(str, sorted(wrong)))
         raise UsageError(f"files are at version {at}: {verb} does not lead from there to {target}", hint=f"Use `instar {other}`.")
-
-
-def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan) -> None:
-    """What a rewrite cannot keep refuses the file by name, unless `fidelity.allow` names it."""
-    from instar.formats.errors import FileError, Where
-
-    errors: list[InstarError] = []
-    for action in plan.rewrites:
-        reads = plan.chains[action.version].mapping.reads()
-        for lost in job.format.unkeepable(inventory.root / action.path, reads=reads):
-            if lost.code not in job.settings.allow:
-                hint = f'To let it go: [datasets.{job.name}.fidelity] allow = ["{lost.code}"] in instar.toml.'
-                errors.append(FileError(lost.message, hint=hint, where=Where(file=action.path)))
-    if errors:
-        raise (
-            errors[0]
-            if len(errors) == 1
-            else Collected(f"{len(errors)} things a rewrite could not keep; nothing was changed", errors=errors)
-        )
 
 
 def judged(proofs: Sequence[FileProof]) -> Proof:

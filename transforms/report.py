@@ -46,6 +46,11 @@ class Proof:
             lines += [f"{f.path}: {c.path}: {c.problem}" for c in f.columns if c.problem]
         return tuple(lines)
 
+    @property
+    def allowances(self) -> tuple[str, ...]:
+        """Differences that `fidelity.allow` let go, each as one line."""
+        return tuple(f"{f.path}: {message} (allowed: {code})" for f in self.files for code, message in f.allowed)
+
     def as_json(self) -> dict[str, Any]:
         checks = [
             {
@@ -54,6 +59,7 @@ class Proof:
                 "rows": [f.rows_old, f.rows_new],
                 "columns": [{"path": c.path, "way": c.way, "problem": c.problem or None, "row": c.row} for c in f.columns],
                 "fidelity": [{"code": code, "message": message} for code, message in f.fidelity],
+                "allowed": [{"code": code, "message": message} for code, message in f.allowed],
             }
             for f in self.files
         ]

@@ -14,6 +14,20 @@ from instar.formats.format import Stamp, Unlike
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Union
 
+CODES = {
+    "avro.schema": "the header's schema is not the target schema",
+    "avro.codec": "the blocks are compressed by another codec",
+    "avro.sync": "the sync marker changed",
+    "avro.metadata": "a key of the header is missing, new, changed or elsewhere",
+    "avro.stamp": "the file's stamp is not the one asked for",
+    "avro.blocks": "the blocks begin elsewhere",
+    "avro.doc": "a field's doc changed",
+    "avro.name": "a named type has another name",
+    "avro.union-order": "null stands elsewhere in a union",
+    "avro.properties": "an alias, an order or a property of one's own changed",
+}
+"""Every way in which a rewritten file may be unlike its source. The codes are what `fidelity.allow` takes."""
+
 _MODELLED = {"type", "name", "namespace", "fields", "items", "values", "symbols", "size", "doc", "default", "precision", "scale"}
 
 

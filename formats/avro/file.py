@@ -8,7 +8,7 @@ from typing import Literal
 
 from instar.formats.avro import document, render
 from instar.formats.avro.container import CODEC, MAGIC, SCHEMA, opened
-from instar.formats.avro.fidelity import unlike
+from instar.formats.avro.fidelity import CODES, unlike
 from instar.formats.avro.physical import NULL
 from instar.formats.avro.rewrite import header_schema, rewrite, stamp_of
 from instar.formats.avro.values import AvroValues
@@ -28,6 +28,7 @@ class AvroFormat:
     name = "avro"
     suffix = ".avsc"
     shape: Literal["columns", "records"] = "records"
+    codes: Mapping[str, str] = CODES
 
     # ---- schema documents
     def parse(self, text: str, *, library: Mapping[str, str] | None = None) -> Schema:

@@ -10,6 +10,15 @@ from instar.formats.format import Unlike
 from .layout import Layout, layout_of
 from .streams import blocks
 
+CODES = {
+    "json.layout": "the records lie otherwise: one a line, in one array, or one document",
+    "json.compression": "the file is packed otherwise, or no longer",
+    "json.bom": "the byte order mark was lost or added",
+    "json.final-newline": "the newline at the end was lost or added",
+    "json.newlines": "lines end otherwise (CRLF, LF), or there are more or fewer of them",
+}
+"""Every way in which a rewritten file may be unlike its source. The codes are what `fidelity.allow` takes."""
+
 
 @dataclass(frozen=True)
 class Form:
@@ -46,14 +55,14 @@ def unlike(old: Form, new: Form) -> tuple[Unlike, ...]:
 
     def compare(code: str, what: str, before: object, after: object) -> None:
         if before != after:
-            found.append(Unlike(f"json.{code}", f"{what} was {before}, is {after}"))
+            found.append(Unlike(code, f"{what} was {before}, is {after}"))
 
-    compare("layout", "the layout", old.layout.kind, new.layout.kind)
-    compare("compression", "the compression", old.layout.compression or "none", new.layout.compression or "none")
-    compare("bom", "a byte order mark at the start", old.layout.bom, new.layout.bom)
-    compare("final-newline", "a newline at the end", old.ends, new.ends)
+    compare("json.layout", "the layout", old.layout.kind, new.layout.kind)
+    compare("json.compression", "the compression", old.layout.compression or "none", new.layout.compression or "none")
+    compare("json.bom", "a byte order mark at the start", old.layout.bom, new.layout.bom)
+    compare("json.final-newline", "a newline at the end", old.ends, new.ends)
     if old.layout.kind == "lines":
-        compare("newlines", "the number of lines that end in CRLF and in LF", (old.crlf, old.lf), (new.crlf, new.lf))
+        compare("json.newlines", "the number of lines that end in CRLF and in LF", (old.crlf, old.lf), (new.crlf, new.lf))
     elif not new.line_ends <= old.line_ends:
-        compare("newlines", "line ends", sorted(old.line_ends), sorted(new.line_ends))
+        compare("json.newlines", "line ends", sorted(old.line_ends), sorted(new.line_ends))
     return tuple(found)

@@ -10,7 +10,7 @@ from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike, 
 from instar.formats.path import Path
 from instar.formats.schema import Schema
 
-from .fidelity import form_of, unlike
+from .fidelity import CODES, form_of, unlike
 from .infer import infer
 from .layout import BOM, layout_of, looks_like_json
 from .parse import parse
@@ -27,6 +27,7 @@ class JsonFormat:
     name: str = "json"
     suffix: str = ".schema.json"
     shape: Literal["columns", "records"] = "records"
+    codes: Mapping[str, str] = CODES
 
     def parse(self, text: str, *, library: Mapping[str, str] | None = None) -> Schema:
         """See `parse.parse`."""

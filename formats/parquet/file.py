@@ -26,6 +26,7 @@ class Parquet:
     name = "parquet"
     suffix = ".arrow.json"
     shape: Literal["columns", "records"] = "columns"
+    codes: Mapping[str, str] = fidelity.CODES
 
     def parse(self, text: str, *, library: Mapping[str, str] | None = None) -> Schema:
         del library  # Arrow schemas refer to no other documents

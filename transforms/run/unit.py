@@ -67,7 +67,8 @@ class ColumnProof:
 
 @dataclass(frozen=True)
 class FileProof:
-    """The proof of one file. `fidelity` lists undeclared physical differences as (code, message) pairs."""
+    """The proof of one file. `fidelity` lists undeclared physical differences as (code, message) pairs; `allowed` those that
+    `fidelity.allow` lets go."""
 
     path: str
     rows_old: int
@@ -75,6 +76,7 @@ class FileProof:
     columns: tuple[ColumnProof, ...]
     fidelity: tuple[tuple[str, str], ...]
     seconds: float
+    allowed: tuple[tuple[str, str], ...] = ()
 
     @property
     def verdict(self) -> str:
