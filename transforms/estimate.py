@@ -25,7 +25,7 @@ START = 0.6
 
 def estimate_seconds(format: str, size: int, workers: int) -> float:
     """Wall seconds for so many uncompressed bytes."""
-    return START + size / BYTES_A_SECOND[format] / workers
+    return START + size / BYTES_A_SECOND[format] / max(workers, 1)
 
 
 class Estimates:
