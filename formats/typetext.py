@@ -46,7 +46,8 @@ _NATIVE = {
     "struct": "record{…}", "array": "list<T>", "blob": "bytes", "binary": "bytes", "bytea": "bytes", "numeric": "decimal(p,s)",
     "datetime": "timestamp(us)", "timestamptz": "timestamp(us, UTC)", "timestamp": "timestamp(us)", "time": "time(us)",
     "decimal": "decimal(p,s)", "date32": "date", "date64": "date", "enum": "enum(a, b)", "list": "list<T>", "map": "map<T>",
-    "fixed": "fixed(n)", "record": "record{name: T}", "union": "union<A, B>", "duration": "duration(us)", "interval": "duration(us)",
+    "fixed": "fixed(n)", "record": "record{name: T}", "union": "union<A, B>", "duration": "duration(us)",
+    "interval": "duration(us)",
 }  # fmt: skip
 _TOKEN = re.compile(r'\s*(?:(?P<quoted>"(?:[^"]|"")*")|(?P<word>[^\s<>(){},:?"]+)|(?P<mark>[<>(){},:?]))')
 

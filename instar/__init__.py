@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from instar.transforms.project import Project as Project
     from instar.transforms.project import open_project as open
 
+    __version__: str
+
 __all__ = ["Dataset", "InstarError", "Options", "Project", "__version__", "init", "op", "open"]
 
 _HOMES = {

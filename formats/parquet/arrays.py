@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 

@@ -10,8 +10,8 @@ declared back. Layout: 8 bytes nanoseconds of the day, 4 bytes Julian day, littl
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Timestamp, Type

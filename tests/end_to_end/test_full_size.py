@@ -57,9 +57,11 @@ def test_one_upgrade_brings_a_mixed_directory_to_the_newest_version(mixed: Path,
 
     files = sorted(data.rglob("*.parquet"))
     assert len({pq.read_schema(f).remove_metadata() for f in files}) == 1
-    rows = duckdb.sql(
+    relation = duckdb.sql(
         f"SELECT count(*), count(DISTINCT route.origin), sum(distance_km) FROM read_parquet({[str(f) for f in files]})"
-    ).fetchall()[0]
+    )
+    assert relation is not None
+    rows = relation.fetchall()[0]
     assert rows[:2] == (336_776, 3)
 
     after = tree(data, times=True)

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from instar.formats.arrow import arrow_field
+from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import MISSING, Field, Type, type_text

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from instar.formats.compute import pc
 from instar.formats.schema import Bool, Date, Float, Int, String, Timestamp, Type
 from instar.transforms import casts
 from instar.transforms.casts.times import PER_SECOND, bounds

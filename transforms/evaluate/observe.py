@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow.compute as pc
-
+from instar.formats.compute import pc
 from instar.formats.errors import DataError, MigrationError
 from instar.formats.schema import MISSING, Record, Type
 from instar.transforms.expression import Each, Expression, Sql

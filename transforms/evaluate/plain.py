@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from instar.formats.compute import pc
 from instar.formats.errors import DataError, MigrationError
 from instar.formats.schema import (
     MISSING,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from instar.formats.compute import pc
 from instar.transforms.expression import Expression, Source
 
 from .storage import items_of, lengths_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from instar.formats.compute import pc
 
 is_ = pa.types
 
@@ -43,13 +44,53 @@ def stored(array: pa.Array, type: pa.DataType) -> pa.Array:
 
 
 def struct_of(children: list[pa.Array], fields: list[pa.Field], like: pa.Array | None, length: int = 0) -> pa.Array:
-    """A struct array that is null where `like` is; `like` may be of any type, None for "never null"."""
+    """A struct array that is null where `like` is; `like` may be of any type, None for "never null".
+
+    Below a null record a field that may not be null holds a filler: pyarrow's writers refuse a null there, although nobody sees it.
+    """
     size = length if like is None else len(like)
     mask = pc.is_null(like) if like is not None and like.null_count else None
     if not children:
         flags = [False] * size if mask is None else mask.to_pylist()
         return pa.array([None if gone else {} for gone in flags], pa.struct([]))
+    if mask is not None:
+        children = [c if f.nullable or not c.null_count else _unseen_filled(c, mask) for c, f in zip(children, fields, strict=True)]
     return pa.StructArray.from_arrays(children, fields=fields, mask=mask)
+
+
+def _unseen_filled(child: pa.Array, dead: pa.Array) -> pa.Array:
+    """The child with a filler in the place of nulls, if all of them are dead; a null that is seen stays, to be refused."""
+    gone = pc.is_null(child)
+    if pc.any(pc.and_not(gone, dead)).as_py():
+        return child
+    rows = pc.if_else(gone, pa.scalar(len(child), pa.int64()), pa.array(range(len(child)), pa.int64()))
+    return pa.concat_arrays([child, filler(child.type)]).take(rows)
+
+
+def filler(type: pa.DataType) -> pa.Array:
+    """One value of the type, of no meaning."""
+    if isinstance(type, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(type, filler(type.storage_type))
+    if is_.is_dictionary(type):
+        return filler(type.value_type).dictionary_encode().cast(type)
+    if is_.is_struct(type):
+        return pa.StructArray.from_arrays([filler(f.type) for f in type], fields=list(type))
+    if is_.is_fixed_size_list(type):
+        items = pa.concat_arrays([filler(type.value_type)] * type.list_size) if type.list_size else pa.array([], type.value_type)
+        return pa.FixedSizeListArray.from_arrays(items, type=type)
+    if is_list(type) or is_.is_map(type):
+        return pa.array([[]], type)
+    if is_.is_boolean(type):
+        return pa.array([False])
+    if is_.is_fixed_size_binary(type):
+        return pa.array([bytes(type.byte_width)], type)
+    if is_.is_decimal(type):
+        return pa.array([0], pa.int64()).cast(pa.decimal128(38, 0)).cast(type) if type.scale <= 0 else pa.array(["0"]).cast(type)
+    if any(test(type) for test in (is_.is_string, is_.is_large_string, is_.is_string_view)):
+        return pa.array([""], type)
+    if any(test(type) for test in (is_.is_binary, is_.is_large_binary, is_.is_binary_view)):
+        return pa.array([b""], type)
+    return pa.Array.from_buffers(type, 1, [None, pa.py_buffer(bytes(16))])
 
 
 def is_list(type: pa.DataType) -> bool:

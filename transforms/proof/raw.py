@@ -8,7 +8,8 @@ Floats, times and decimals become the integer or the bytes that they are stored 
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from instar.formats.compute import pc
 
 _INTEGERS = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
 
