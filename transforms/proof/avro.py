@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any
 
-from instar.formats.schema import Bool, Bytes, Date, Decimal, Enum, Field, Float, Int, String, Time, Timestamp, Type, Uuid
+from instar.formats.schema import Bool, Bytes, Date, Decimal, Enum, Float, Int, String, Time, Timestamp, Type, Uuid
 from instar.transforms.mapping import Mapping
 
 from .avro_blocks import count, records, schema_of
@@ -50,21 +50,17 @@ class AvroReader:
 
     dialect = Dialect(carried=carried_type, keys=False)
 
-    def carried(self, field: Field) -> Callable[[Any], Any]:
-        match carried_type(field.type):
-            case Bytes():
-                return _bytes
-            case _:
-                return lambda value: value
+    def carried(self, type: Type) -> Callable[[Any], Any] | None:
+        return _bytes if isinstance(carried_type(type), Bytes) else None
 
-    def typed(self, type: Type) -> Callable[[Any], Any]:
+    def typed(self, type: Type) -> Callable[[Any], Any] | None:
         match type:
             case Decimal(precision, scale) if precision <= 38:
                 return lambda value: decimal.Decimal(int.from_bytes(value, "big", signed=True)).scaleb(-scale, _EXACT)
             case Uuid():
                 return lambda value: value if isinstance(value, str) else str(uuid.UUID(bytes=value))
             case _:
-                return self.carried(Field("", type))
+                return self.carried(type)
 
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
         raise TypeError("an Avro record has no keys beyond its schema")

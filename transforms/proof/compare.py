@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -122,9 +121,9 @@ def _short(value: str | bytes | None) -> str:
 
 
 def _readable(value: bytes) -> str:
-    """Bytes as text where they are text: JSON as JSON, its numbers (`json_text.Num`) without their mark."""
+    """Bytes as text where they are text (JSON), else as Python spells them."""
     text = value.decode("utf-8", "replace")
-    return re.sub(r'"\\u0000([^"]*)"', r"\1", text) if text.isprintable() else repr(value)[2:-1]
+    return text if text.isprintable() and "\ufffd" not in text else repr(value)[2:-1]
 
 
 def _message(error: Exception) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Callable
 from decimal import Decimal as Exact
 from pathlib import Path as FilePath
 from typing import Any
 
-from instar.formats.schema import Bool, Bytes, Enum, Field, Float, Int, Integer, Number, String, Type, Uuid, type_text
+from msgspec import Raw
+
+from instar.formats.schema import Bool, Bytes, Enum, Float, Int, Integer, Number, String, Type, Uuid, type_text
 from instar.transforms.casts.numbers import integer_text, number_text
 from instar.transforms.mapping import Mapping
 
-from .json_text import Num, canonical, records
+from .json_text import canonical, records
+from .json_text import number_text as text_of
 from .keys import Keys, asked_keys
 from .proved import Proved
 from .records import Records, prove_records
@@ -34,7 +38,7 @@ class JsonReader:
 
     dialect = Dialect(carried=lambda type: Bytes(), keys=True)
 
-    def carried(self, field: Field) -> Callable[[Any], Any]:
+    def carried(self, type: Type) -> Callable[[Any], Any]:
         return canonical
 
     def typed(self, type: Type) -> Callable[[Any], Any]:
@@ -42,13 +46,11 @@ class JsonReader:
             case Bool():
                 return lambda value: value if isinstance(value, bool) else _refuse(value, type)
             case String() | Enum() | Uuid():
-                return lambda value: value if isinstance(value, str) and not isinstance(value, Num) else _refuse(value, type)
+                return lambda value: value if isinstance(value, str) else _refuse(value, type)
             case Int():
                 return lambda value: _integer(value, type)
-            case Integer():
-                return lambda value: integer_text(_integer(value, type))
-            case Number():
-                return lambda value: number_text(_number(value, type))
+            case Integer() | Number():
+                return lambda value: _plain(value, type)
             case Float(bits):
                 return lambda value: _float(value, bits, type)
             case _:
@@ -59,25 +61,36 @@ class JsonReader:
         return None if found is None else canonical(found)
 
 
+_PLAIN = re.compile(rb"0|-?[1-9][0-9]{0,300}").fullmatch
+
+
+def _plain(value: Any, type: Type) -> str:
+    """A number's one text, as the cast table has it."""
+    if isinstance(value, Raw) and (found := _PLAIN(value)):
+        return found[0].decode()
+    return integer_text(_integer(value, type)) if isinstance(type, Integer) else number_text(_number(value, type))
+
+
 def _integer(value: Any, type: Type) -> int:
-    if not isinstance(value, Num):
+    if not isinstance(value, Raw):
         return _refuse(value, type)
+    text = text_of(value)
     try:
-        return int(value.text)
+        return int(text)
     except ValueError:  # 1.0 and 1e2 are integers, too (JSON Schema 2020-12 validation, 6.1.1)
-        exact = Exact(value.text)
+        exact = Exact(text)
         if exact.adjusted() < 4300 and exact == exact.to_integral_value():
             return int(exact)
     return _refuse(value, type)
 
 
 def _number(value: Any, type: Type) -> Exact:
-    number = Exact(value.text) if isinstance(value, Num) else _refuse(value, type)
+    number = Exact(text_of(value)) if isinstance(value, Raw) else _refuse(value, type)
     return abs(number) if number.is_zero() else number
 
 
 def _float(value: Any, bits: int, type: Type) -> float:
-    number = float(value.text) if isinstance(value, Num) else _refuse(value, type)
+    number = float(text_of(value)) if isinstance(value, Raw) else _refuse(value, type)
     if bits == 32 and math.isfinite(number):
         number = struct.unpack("<f", struct.pack("<f", number))[0]
     return number if math.isfinite(number) else _refuse(value, type)
@@ -88,5 +101,5 @@ def _refuse(value: Any, type: Type) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = value.text if isinstance(value, Num) else canonical(value).decode()
+    text = canonical(value).decode()
     return text if len(text) <= 60 else text[:59] + "…"

@@ -1,6 +1,6 @@
 """JSON files as Python's own parser reads them, with the text of every number kept.
 
-Values are dict, list, str, bool and None; a number is a `Num`, its text behind a NUL. Keys keep their order; a key twice, NaN and
+Values are dict, list, str, bool and None; a number is a `msgspec.Raw` of its text. Keys keep their order; a key twice, NaN and
 Infinity are errors. `canonical` gives a value's bytes: number text and key order count, white space and escapes do not.
 """
 
@@ -13,21 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any, BinaryIO
 
+import msgspec
+from msgspec import Raw
+
 _CHUNK = 1 << 20
-
-
-class Num(str):
-    """A JSON number: NUL and its text, so that the encoder below writes what no JSON string of a data file is taken for."""
-
-    __slots__ = ()
-
-    @property
-    def text(self) -> str:
-        return self[1:]
-
-
-def _number(text: str) -> Num:
-    return Num("\0" + text)
 
 
 def _constant(text: str) -> Any:
@@ -42,13 +31,33 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_int=_number, parse_constant=_constant)
-canonical_text = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=Raw, parse_int=Raw, parse_constant=_constant)
+_encode = msgspec.json.Encoder().encode
 
 
 def canonical(value: Any) -> bytes:
-    """A value's bytes."""
-    return canonical_text(value).encode()
+    """A value's bytes: compact JSON."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell and UTF-8 cannot
+        return _spelled(value).encode()
+
+
+def _spelled(value: Any) -> str:
+    match value:
+        case dict():
+            return "{" + ",".join(f"{json.dumps(name)}:{_spelled(each)}" for name, each in value.items()) + "}"
+        case list():
+            return "[" + ",".join(map(_spelled, value)) + "]"
+        case Raw():
+            return number_text(value)
+        case _:
+            return json.dumps(value)
+
+
+def number_text(number: Raw) -> str:
+    """The text of a number."""
+    return bytes(number).decode()
 
 
 def records(path: FilePath) -> Iterator[Any]:

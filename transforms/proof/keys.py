@@ -6,7 +6,7 @@ A missing key is not a null one, and SQL knows only nulls: whether a key must be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from instar.formats.schema import MISSING
@@ -16,6 +16,7 @@ State = Callable[[Any], int]
 """A scope's record (or element) → MISSED, EMPTY or FILLED."""
 
 MISSED, EMPTY, FILLED = 0, 1, 2
+_REMEMBERED = 1024  # orders of keys whose answer is known
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Keys:
     named: frozenset[str]
     kept: Mapping[str, str]
     fresh: Mapping[str, State]
+    seen: dict[tuple[str, ...], list[str | tuple[str]]] = field(default_factory=dict, compare=False)
 
 
 def keys_before(struct: Struct) -> Keys:
@@ -64,13 +66,18 @@ def asked_keys(scope: Any, keys: Keys) -> list[Any] | None:
         return None
     if not isinstance(record, dict):
         raise ValueError("it is no object")
-    found: list[Any] = [sorted(name for name, state in keys.fresh.items() if state(scope))]
-    for name, value in record.items():
-        if name in keys.kept:
-            found.append(keys.kept[name])
-        elif name not in keys.named:
-            found.append([name, value])
-    return found
+    fresh = sorted([name for name, state in keys.fresh.items() if state(scope)])
+    return [fresh, *([told[0], record[told[0]]] if isinstance(told, tuple) else told for told in _told(tuple(record), keys))]
+
+
+def _told(names: tuple[str, ...], keys: Keys) -> list[str | tuple[str]]:
+    """The names that keep their place, as they come to be called; those that no schema names as (name,)."""
+    told = keys.seen.get(names)
+    if told is None:
+        told = [keys.kept[name] if name in keys.kept else (name,) for name in names if name in keys.kept or name not in keys.named]
+        if len(keys.seen) < _REMEMBERED:
+            keys.seen[names] = told
+    return told
 
 
 def _came_from(e: Expression, record: tuple[str, ...], name: str) -> str | None:

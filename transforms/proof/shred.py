@@ -11,7 +11,6 @@ import pyarrow as pa
 from instar.formats.schema import (
     Decimal,
     Duration,
-    Field,
     Float,
     Json,
     List,
@@ -29,6 +28,11 @@ from .relation import Stream
 from .wants import Dialect, Want, Wants, want_type
 
 _ROWS = 4096
+_UNFIT = (ValueError, OverflowError, TypeError, ArithmeticError, AttributeError)
+
+
+Getter = Callable[[list[Any]], list[Any]]
+Convert = Callable[[Any], Any]
 
 
 class Reader(Protocol):
@@ -36,12 +40,12 @@ class Reader(Protocol):
 
     dialect: Dialect
 
-    def carried(self, field: Field) -> Callable[[Any], Any]:
-        """A value that is not null as it is stored: of the Arrow type of `dialect.carried`."""
+    def carried(self, type: Type) -> Convert | None:
+        """A value that is not null as it is stored: of the Arrow type of `dialect.carried`. None: the value itself."""
         ...
 
-    def typed(self, type: Type) -> Callable[[Any], Any]:
-        """A scalar that is not null as its logical type; raises ValueError where it is none."""
+    def typed(self, type: Type) -> Convert | None:
+        """A scalar that is not null as its logical type; raises ValueError where it is none. None: as it is."""
         ...
 
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
@@ -87,20 +91,21 @@ class Table:
 
         return Stream(self.name, schema, batches)
 
-    def _column(self, want: Want, get: Callable[[Any], Any], records: list[Any], type: pa.DataType, first: int) -> pa.Array:
+    def _column(self, want: Want, get: Getter, records: list[Any], type: pa.DataType, first: int) -> pa.Array:
         try:
-            return pa.array(map(get, records), type, size=len(records))
-        except (ValueError, OverflowError, TypeError, ArithmeticError):
+            return pa.array(get(records), type)
+        except _UNFIT:
             return pa.array([self._one(want, get, record, type, first + i) for i, record in enumerate(records)], type)
 
-    def _one(self, want: Want, get: Callable[[Any], Any], record: Any, type: pa.DataType, row: int) -> Any:
+    def _one(self, want: Want, get: Getter, record: Any, type: pa.DataType, row: int) -> Any:
         """The value of one record, or null where it does not fit: then the misfit is remembered."""
         try:
-            value = get(record)
-            pa.array([value], type)
-            return value
-        except (ValueError, OverflowError, TypeError, ArithmeticError) as error:
-            self.misfits.setdefault(want.name, Misfit(row, f"record {row}: {error}"))
+            value = get([record])
+            pa.array(value, type)
+            return value[0]
+        except _UNFIT as error:
+            what = "it is no record" if isinstance(error, AttributeError) else error
+            self.misfits.setdefault(want.name, Misfit(row, f"record {row}: {what}"))
             return None
 
 
@@ -137,40 +142,29 @@ def compared_type(type: Type) -> pa.DataType:
             return plain_type(type)
 
 
-# ---- from a record to a value
-def _getter(want: Want, reader: Reader) -> Callable[[Any], Any]:
-    """record → the wanted value, None where it, or a record on the way, is null or missing."""
-    convert = _converter(want, reader)
-    match want.path:
-        case ():
-            return lambda record: None if record is None else convert(record)
-        case (name,):
+# ---- from records to values
+def _getter(want: Want, reader: Reader) -> Getter:
+    """records → the wanted values, None where one, or a record on the way, is null or missing."""
+    convert, path = _converter(want, reader), want.path
 
-            def get(record: Any) -> Any:
-                value = None if record is None else record.get(name)
-                return None if value is None else convert(value)
+    def get(records: list[Any]) -> list[Any]:
+        values = records
+        for name in path:
+            values = [None if value is None else value.get(name) for value in values]
+        return values if convert is None else [None if value is None else convert(value) for value in values]
 
-            return get
-        case path:
-
-            def reach(record: Any) -> Any:
-                for name in path:
-                    if record is None:
-                        return None
-                    record = record.get(name)
-                return None if record is None else convert(record)
-
-            return reach
+    return get
 
 
-def _converter(want: Want, reader: Reader) -> Callable[[Any], Any]:
+def _converter(want: Want, reader: Reader) -> Convert | None:
+    """The function from a value that is not null; None for the value itself."""
     if want.inner is not None:
         return _elements(want, reader)
     match want.form:
         case "typed":
             return _typed(want.type, reader)
         case "carried":
-            return reader.carried(Field("", want.type))
+            return reader.carried(want.type)
         case "present":
             return lambda value: True
         case _:
@@ -181,31 +175,32 @@ def _converter(want: Want, reader: Reader) -> Callable[[Any], Any]:
 
 def _elements(want: Want, reader: Reader) -> Callable[[Any], Any]:
     assert want.inner is not None
-    getters = [_getter(inner, reader) for inner in want.inner.all.values()]
+    getters = [(f"f{i}", _getter(inner, reader)) for i, inner in enumerate(want.inner.all.values())]
 
     def element(value: Any) -> dict[str, Any]:
-        return {f"f{i}": get(value) for i, get in enumerate(getters)}
+        return {name: get([value])[0] for name, get in getters}
 
     if isinstance(want.type, Map):
         return lambda values: [(key, element(value)) for key, value in values.items()]
     return lambda values: [element(value) for value in values]
 
 
-def _typed(type: Type, reader: Reader) -> Callable[[Any], Any]:
+def _typed(type: Type, reader: Reader) -> Convert | None:
     match type:
         case Record(fields):
-            parts = [(f"f{i}", f.name, _typed(f.type, reader)) for i, f in enumerate(fields)]
-
-            def record(value: Any) -> Any:
-                given = ((f, value.get(name), convert) for f, name, convert in parts)
-                return {f: None if inner is None else convert(inner) for f, inner, convert in given}
-
-            return record
+            parts = [(f"f{i}", f.name, _each(f.type, reader)) for i, f in enumerate(fields)]
+            return lambda value: {f: convert(value.get(name)) for f, name, convert in parts}
         case List(item):
-            convert = _typed(item.type, reader)
-            return lambda values: [None if v is None else convert(v) for v in values]
+            convert = _each(item.type, reader)
+            return lambda values: [convert(v) for v in values]
         case Map(value):
-            convert = _typed(value.type, reader)
-            return lambda values: [(k, None if v is None else convert(v)) for k, v in values.items()]
+            convert = _each(value.type, reader)
+            return lambda values: [(k, convert(v)) for k, v in values.items()]
         case _:
             return reader.typed(type)
+
+
+def _each(type: Type, reader: Reader) -> Convert:
+    """As `_typed`, for a value that may be null."""
+    convert = _typed(type, reader)
+    return lambda value: None if value is None else value if convert is None else convert(value)
