@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from instar.formats.arrow import arrow_field
 from instar.formats.errors import DataError
 from instar.formats.format import format_named
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step
 from instar.formats.schema import MISSING, Field, List, Map, Record
 from instar.transforms.evaluate import duck
 from instar.transforms.evaluate.arrow import compile_batches
@@ -29,6 +32,38 @@ Rows = Sequence[dict[str, Any]]
 
 def by_arrow(mapping: Mapping, rows: Rows) -> Any:
     return _attempt(lambda: _from_batch(compile_batches(mapping)(_to_batch(rows, mapping.source.root)), mapping.target.root))
+
+
+def by_chunks(mapping: Mapping, rows: Rows) -> tuple[dict[Path, bytes], dict[Path, bytes]]:
+    """The bytes of each leaf's column chunk in Parquet, of the source's records and of the target's."""
+    batch = _to_batch(rows, mapping.source.root)
+    return _chunks(batch, mapping.source.root), _chunks(compile_batches(mapping)(batch), mapping.target.root)
+
+
+def _chunks(batch: pa.RecordBatch, root: Field) -> dict[Path, bytes]:
+    sink = io.BytesIO()
+    table = pa.Table.from_batches([batch])
+    pq.write_table(table, sink, compression="none", use_dictionary=False, write_statistics=False)
+    group, out = pq.ParquetFile(sink).metadata.row_group(0), {}
+    for i, path in enumerate(_leaves(root, ())):
+        chunk = group.column(i)
+        out[path] = sink.getvalue()[chunk.data_page_offset : chunk.data_page_offset + chunk.total_compressed_size]
+    return out
+
+
+def _leaves(field: Field, at: Path) -> Iterator[Path]:
+    """The leaves as Parquet orders them; a map's keys are leaves, too."""
+    match field.type:
+        case Record(fields):
+            for f in fields:
+                yield from _leaves(f, (*at, f.name))
+        case List(item):
+            yield from _leaves(item, (*at, EACH_ITEM))
+        case Map(value):
+            yield (*at, Step("key"))
+            yield from _leaves(value, (*at, EACH_VALUE))
+        case _:
+            yield at
 
 
 def by_record(mapping: Mapping, rows: Rows) -> Any:

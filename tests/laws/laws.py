@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import reject
 
-from instar.formats.errors import SchemaError
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.errors import DataError, SchemaError
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, type_text
 from instar.transforms.expression import FAIL, Column, Each, Expression, Literal, Struct, When
 from instar.transforms.inverse import NULLNESS, UNREGISTERED
@@ -15,7 +15,7 @@ from instar.transforms.mapping import Mapping, chain
 from tests.reference import Refused, evaluate, misfit
 
 from .cases import Case
-from .interpreters import REFUSAL, by_arrow, by_format, by_record, by_sql, exactly, nulled
+from .interpreters import REFUSAL, by_arrow, by_chunks, by_format, by_record, by_sql, exactly, nulled
 
 
 def conforms(case: Case) -> None:
@@ -82,6 +82,17 @@ def fuses(case: Case) -> None:
             return
     fused = chain(case.schema, case.operations)
     assert exactly(by_arrow(fused, case.rows)) == exactly(current), "fused differs from one by one"
+
+
+def stays_put(case: Case) -> None:
+    """(5) A leaf that is called untouched has the very bytes in Parquet, before and after."""
+    mapping = chain(case.schema, case.operations)
+    try:
+        before, after = by_chunks(mapping, case.rows)
+    except DataError:
+        return
+    for target, source in mapping.untouched().items():
+        assert after[target] == before[source], f"{path_text(target)} is called untouched, but its bytes differ"
 
 
 def stays(case: Case) -> None:

@@ -51,6 +51,12 @@ def test_fused_is_one_by_one(case: Case) -> None:
 
 
 @law
+@given(cases())
+def test_untouched_leaves_keep_their_bytes(case: Case) -> None:
+    laws.stays_put(case)
+
+
+@law
 @given(cases(most=1))
 def test_identity_changes_nothing(case: Case) -> None:
     laws.stays(case)

@@ -26,7 +26,7 @@ from .plain import from_python, plain_type, to_python
 from .run_sql import run_sql
 from .scope import Live, Scope
 from .sql import verify_types
-from .storage import items_of, relisted, stored, struct_of
+from .storage import items_of, relisted, stored, struct_of, taken
 
 is_ = pa.types
 
@@ -189,7 +189,7 @@ def _positions(length: int) -> pa.Array:
 def _masked(array: pa.Array, there: pa.Array) -> pa.Array:
     """Null where not `there`; any type, in its storage."""
     index = pc.if_else(there, _positions(len(array)), pa.scalar(None, pa.int64()))
-    return array.take(index)
+    return taken(array, index)
 
 
 def _filled(array: pa.Array, there: pa.Array | None, literal: Literal) -> pa.Array:

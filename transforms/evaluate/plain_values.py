@@ -30,6 +30,9 @@ class PlainValues:
     def encoder(self, field: Field) -> Callable[[Any], Any]:
         return _same
 
+    def recoder(self, source: Field, target: Field) -> Callable[[Any], Any] | None:
+        return None
+
     def sealer(self, field: Field) -> Callable[[Any, Any], Any]:
         return _sealed
 

@@ -246,10 +246,15 @@ class Code:
 
     def _carried(self, path: tuple[str, ...], scope: Scope, target: Field) -> str:
         """The source's raw value, written anew only where the format says that it would not mean the same in the target."""
-        same = getattr(self.values, "same_storage", None)
-        if scope.values is self.values and (same is None or same(scope.at(path), target)):
-            return self.got(path, scope)
-        return self._encoded(self.decoded(path, scope), target)
+        if scope.values is not self.values:
+            return self._encoded(self.decoded(path, scope), target)
+        recode = self.values.recoder(scope.at(path), target)
+        value = self.got(path, scope)
+        if recode is None:
+            return value
+        out = self.fresh()
+        self.emit(f"{out} = {value} if {value} is None or {value} is M else {self.constant(recode)}({value})")
+        return out
 
     def _struct(self, e: Struct, scope: Scope, target: Field) -> str:
         out, sealer = self.fresh(), self.constant(self.values.sealer(target))

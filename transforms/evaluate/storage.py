@@ -64,7 +64,29 @@ def _unseen_filled(child: pa.Array, dead: pa.Array) -> pa.Array:
     if pc.any(pc.and_not(gone, dead)).as_py():
         return child
     rows = pc.if_else(gone, pa.scalar(len(child), pa.int64()), pa.array(range(len(child)), pa.int64()))
-    return pa.concat_arrays([child, filler(child.type)]).take(rows)
+    return taken(pa.concat_arrays([child, filler(child.type)]), rows)
+
+
+def taken(array: pa.Array, rows: pa.Array) -> pa.Array:
+    """The values at `rows` (null where that is null), of any type: pyarrow takes no views, so they go by way of what they view."""
+    bare = _without_views(array.type)
+    return array.take(rows) if bare is array.type else stored(stored(array, bare).take(rows), array.type)
+
+
+def _without_views(type: pa.DataType) -> pa.DataType:
+    """The type with strings and lists in the place of views; the very type where it has none."""
+    if is_.is_string_view(type) or is_.is_binary_view(type):
+        return pa.large_string() if is_.is_string_view(type) else pa.large_binary()
+    inner = [_without_views(type.field(i).type) for i in range(type.num_fields)]
+    lists = is_.is_list_view(type) or is_.is_large_list_view(type)
+    if not lists and all(new is type.field(i).type for i, new in enumerate(inner)):
+        return type
+    fields = [type.field(i).with_type(new) for i, new in enumerate(inner)]
+    if is_.is_struct(type):
+        return pa.struct(fields)
+    if is_.is_map(type):
+        return pa.map_(type.key_field.with_type(fields[0].type[0].type), type.item_field.with_type(fields[0].type[1].type))
+    return pa.list_(fields[0], type.list_size) if is_.is_fixed_size_list(type) else pa.large_list(fields[0])
 
 
 def filler(type: pa.DataType) -> pa.Array:

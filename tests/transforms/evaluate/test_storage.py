@@ -1,0 +1,78 @@
+"""Arrow's many forms of one value: there and back, in slices, and taken apart."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pytest
+
+from instar.formats.typetext import parse_type
+from instar.transforms.evaluate.plain import from_python, plain_type, to_python
+from instar.transforms.evaluate.storage import filler, stored, struct_of, taken
+
+TEXTS = ["a", None, "b", "a"]
+LISTS = [[1, 2], None, [3, None], []]
+PAIRS = [[1, 2], None, [3, None], [5, 6]]
+MAPS = [[("a", 1)], None, [("b", None), ("c", 2)], []]
+RECORDS = [{"a": "x", "A": [1]}, None, {"a": None, "A": None}, {"a": "y", "A": []}]
+INT = pa.int64()
+FORMS: list[tuple[Any, pa.DataType, str]] = [
+    *[(TEXTS, t, "string") for t in (pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string()))],
+    (TEXTS, pa.dictionary(pa.int32(), pa.large_string()), "string"),
+    *[(LISTS, t, "list<int64?>") for t in (pa.list_(INT), pa.large_list(INT), pa.list_view(INT), pa.large_list_view(INT))],
+    (LISTS, pa.list_(pa.field("element", INT, metadata={"k": "v"})), "list<int64?>"),
+    (PAIRS, pa.list_(INT, 2), "list<int64?>"),
+    *[(MAPS, t, "map<int64?>") for t in (pa.map_(pa.string(), INT), pa.map_(pa.large_string(), INT, keys_sorted=True))],
+    (MAPS, pa.map_(pa.field("k", pa.string(), nullable=False), pa.field("v", INT)), "map<int64?>"),
+    (RECORDS, pa.struct([("a", pa.string_view()), ("A", pa.large_list(INT))]), "record{a: string?, A: list<int64?>}"),
+    ([b"ab", None, b"cd"], pa.binary(2), "fixed(2)"),
+    ([b"a", None, b"c"], pa.binary_view(), "bytes"),
+    ([1.5, None, -0.0], pa.float16(), "half"),
+    *[([Decimal("1.50"), None], t, "decimal(5,2)") for t in (pa.decimal32(5, 2), pa.decimal64(5, 2), pa.decimal256(5, 2))],
+    ([None, None], pa.null(), "null"),
+    ([UUID(int=5).bytes, None], pa.uuid(), "uuid"),
+]
+
+
+@pytest.mark.parametrize(("values", "type", "text"), FORMS, ids=lambda x: str(x) if isinstance(x, pa.DataType) else "")
+def test_every_form_becomes_plain_and_back(values: Any, type: pa.DataType, text: str) -> None:
+    whole, logical = _made(values, type), parse_type(text)
+    for array in (whole, whole.slice(1), whole.slice(1, 1), whole.slice(0, 0)):
+        plain = stored(array, plain_type(logical))
+        plain.validate(full=True)
+        assert from_python(to_python(plain, logical), logical).equals(plain)
+        back = stored(plain, type)
+        back.validate(full=True)
+        assert back.type.equals(type, check_metadata=True)
+        assert back.to_pylist() == array.to_pylist()
+
+
+@pytest.mark.parametrize(("values", "type", "text"), FORMS, ids=lambda x: str(x) if isinstance(x, pa.DataType) else "")
+def test_every_form_is_taken_and_filled(values: Any, type: pa.DataType, text: str) -> None:
+    array = _made(values, type)
+    again = taken(array, pa.array([1, 0, None]))
+    again.validate(full=True)
+    assert again.type == type
+    assert again.to_pylist() == [*(array.to_pylist()[i] for i in (1, 0)), None]
+    if type != pa.null():
+        one = filler(type)
+        one.validate(full=True)
+        assert (len(one), one.null_count, one.type) == (1, 0, type)
+
+
+def _made(values: Any, type: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(type):
+        return pa.array(values, type.value_type).dictionary_encode().cast(type)
+    return pa.array(values, type)
+
+
+def test_a_required_field_below_a_null_record_holds_a_filler_but_a_seen_null_stays() -> None:
+    like, child = pa.array([1, None]), pa.array(["x", None])
+    made = struct_of([child], [pa.field("a", pa.string(), nullable=False)], like)
+    assert made.field(0).null_count == 0
+    assert made.to_pylist() == [{"a": "x"}, None]
+    seen = struct_of([pa.array([None, None], pa.string())], [pa.field("a", pa.string(), nullable=False)], like)
+    assert seen.field(0).null_count == 2
