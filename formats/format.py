@@ -129,6 +129,12 @@ class Values(Protocol):
         """Python value or None → raw."""
         ...
 
+    def recoder(self, source: Field, target: Field) -> Callable[[Any], Any] | None:
+        """raw of `source` → raw of `target`, for a value that is only carried between fields of one structure; None where the raw
+        itself will do. An Avro variant may have other null-ness, order or storage inside than the version it becomes.
+        """
+        ...
+
     def sealer(self, field: Field) -> Callable[[Any, Any], Any]:
         """(opened source container or None for a new one, dict or list of name → raw in target order) → raw.
 
@@ -217,5 +223,5 @@ class Format(Protocol):
         ...
 
     def values(self, source: Schema, target: Schema) -> Values:
-        """For a records format: the access to raw values; fields of `source` are opened and decoded, of `target` sealed and encoded."""
+        """For a records format: access to raw values; fields of `source` are opened and decoded, of `target` sealed and encoded."""
         ...

@@ -116,6 +116,9 @@ class JsonValues:
 
         return encoded
 
+    def recoder(self, source: Field, target: Field) -> Callable[[Any], Any] | None:
+        return None  # a value's text means the same everywhere
+
     def sealer(self, field: Field) -> Callable[[Any, Any], Any]:
         """(opened source or None, name → raw or list of raw) → raw.
 
