@@ -38,7 +38,11 @@ def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
         known = one.setdefault((loss.path, loss.reason), loss)
         both = replace(known, fatal=known.fatal or loss.fatal, restored=known.restored and loss.restored)
         one[loss.path, loss.reason] = both
-    said = [loss for (path, reason), loss in one.items() if any((path[:i], reason) in one for i in range(len(path)))]
+    said = [
+        loss
+        for (path, reason), loss in one.items()
+        if reason not in _OF_RECORDS and any((path[:i], reason) in one for i in range(len(path)))
+    ]
     return tuple(loss for loss in one.values() if loss not in said or loss.fatal)
 
 

@@ -14,8 +14,9 @@ from instar.formats.errors import InstarError, MigrationError, suggestion
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, parse_path, path_text
 from instar.formats.schema import MISSING, Field, List, Map, Record, Schema
 
+from .casts import convert
 from .composition import struct, when
-from .expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from .expression import FAIL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
 from .shared_types import places
 from .sqltext import cut
 
@@ -25,6 +26,7 @@ FILLED = "which were null: they were filled"
 GUARDED = "its values where the record it moved into is null"
 NULLNESS = "whether it was null"
 UNREGISTERED = "keys in it that no schema names"
+INSIDE = "something inside it"
 
 
 @dataclass(frozen=True)
@@ -67,23 +69,46 @@ def _refuse_unknown(entries: Dict[Path, str], source: Schema) -> None:
 
 
 @dataclass(frozen=True)
+class _Guard:
+    """A source value that something is null with, or missing where `optional`."""
+
+    of: Expression
+    optional: bool = False
+
+
+@dataclass(frozen=True)
 class _Found:
-    """A target value from which the one at the source place `origin` comes back by `back`."""
+    """A target value from which the one at the source place `origin` comes back by `back`.
+
+    `reasons`: what of it is lost all the same. It is there only where no `guards` is null. `nullable` and `optional` are the target
+    field's; `lenient`: `back` gives null for a filling that no source value becomes.
+    """
 
     origin: tuple[str, ...]
     back: Expression
-    reason: str = ""
-    guards: tuple[Expression, ...] = ()
+    reasons: tuple[str, ...] = ()
+    guards: tuple[_Guard, ...] = ()
     losses: tuple[Loss, ...] = ()
     nullable: bool = False
     optional: bool = False
+    lenient: bool = False
 
-    def uncovered(self) -> bool:
-        """May the value be gone where the old record around it is there?"""
-        return any(not isinstance(g, Source) or self.origin[: len(g.path)] != g.path for g in self.guards)
+    def uncovered(self) -> tuple[_Guard, ...]:
+        """Those of its guards with which the value is gone although the old record around it is there."""
+        covered = [isinstance(g.of, Source) and self.origin[: len(g.of.path)] == g.of.path for g in self.guards]
+        return tuple(g for g, inside in zip(self.guards, covered, strict=True) if not inside)
 
     def rank(self) -> tuple[bool, bool, int]:
-        return bool(self.reason), self.uncovered(), len(self.losses)
+        return bool(self.reasons), bool(self.uncovered()), len(self.losses)
+
+    def lost(self) -> tuple[str, ...]:
+        return (*self.reasons, GUARDED) if self.uncovered() else self.reasons
+
+    def may_be_null(self) -> bool:
+        return self.nullable or self.lenient or bool(self.uncovered())
+
+    def may_be_missing(self) -> bool:
+        return self.optional or any(g.optional for g in self.uncovered())
 
 
 @dataclass(frozen=True)
@@ -112,45 +137,52 @@ class _Scope:
         return self.build(self.old, ()), tuple(self.losses)
 
     # ---- what the target still knows
-    def visit(self, column: Column, at: tuple[str, ...], guards: tuple[Expression, ...]) -> None:
+    def visit(self, column: Column, at: tuple[str, ...], guards: tuple[_Guard, ...]) -> None:
         """Note what the target's column at `at` says about the source; it has a value only where no `guards` is null."""
         here, field, e = Source(at, column.field.type), column.field, column.expression
         while isinstance(e, When) and isinstance(e.then, Struct | When) and not isinstance(e.otherwise, Literal):
-            guards, e = (guards if e.otherwise == FAIL else (*guards, e.of)), e.then
+            guards, e = (guards if e.otherwise == FAIL else (*guards, _Guard(e.of))), e.then
         if isinstance(e, Struct) and isinstance(field.type, Record):
             if isinstance(e.of, Source):
                 found = _Found(e.of.path, here, guards=guards, nullable=field.nullable, optional=field.optional)
                 self.shells.setdefault(e.of.path, _Shell(here, field.type, found))
-            absent = e.of is not None and (field.nullable or field.optional)
+            if e.of is not None and (field.nullable or field.optional):
+                guards = (*guards, _Guard(e.of, field.optional))
             for inner in e.columns:
-                self.visit(inner, (*at, inner.field.name), (*guards, e.of) if absent and e.of else guards)
+                self.visit(inner, (*at, inner.field.name), guards)
         elif undone := self.undo(e, here):
             undone = replace(undone, guards=undone.guards + guards, nullable=field.nullable, optional=field.optional)
             best = self.found.get(undone.origin)
             if best is None or undone.rank() < best.rank():
                 self.found[undone.origin] = undone
 
-    def undo(self, e: Expression, value: Expression) -> _Found | None:
-        """Back from `value`, which `e` computed, to the source place that `e` reads; None where `e` is not of one place."""
+    def undo(self, e: Expression, value: Expression, *, lenient: bool = False) -> _Found | None:
+        """Back from `value`, which `e` computed, to the source place that `e` reads; None where `e` is not of one place.
+
+        `lenient`: a value that cannot be cast back is a filling, and was null.
+        """
         match e:
             case Source(path):
-                return _Found(path, value)
+                return _Found(path, value, lenient=lenient)
             case Cast(of, source, to, on_error):
-                undone = self.undo(of, Cast(value, to, source))
-                return undone if undone is None or on_error == FAIL else replace(undone, reason=COMPUTED)
+                undone = self.undo(of, Cast(value, to, source, "null" if lenient else "fail"), lenient=lenient)
+                return undone and (undone if on_error == FAIL else replace(undone, reasons=(*undone.reasons, COMPUTED)))
+            case When(_, then, Literal() as filling):
+                undone = self.undo(then, value, lenient=lenient or not _comes_back(filling.value, then))
+                return undone and replace(undone, reasons=(*undone.reasons, FILLED))
             case When(of, then, otherwise):
-                undone = self.undo(then, value)
-                if undone is None or otherwise == FAIL:
-                    return undone
-                return replace(undone, guards=(*undone.guards, of)) if otherwise == NULL else replace(undone, reason=FILLED)
-            case Sql(pieces, ((of, source),), type) if source == type and not "".join(pieces).strip():
-                return self.undo(of, value)
+                undone = self.undo(then, value, lenient=lenient)
+                return undone and (undone if otherwise == FAIL else replace(undone, guards=(*undone.guards, _Guard(of))))
+            case Sql(pieces, ((Source(path) as of, source),), type) if source == type and not "".join(pieces).strip():
+                if self.may_be_missing(path):  # a missing key is null to SQL
+                    return None
+                return self.undo(of, value, lenient=lenient)
             case Each(of, body, kind):
-                return self.undo_each(of, body, kind, value)
+                return self.undo_each(of, body, kind, value, lenient)
             case _:
                 return None
 
-    def undo_each(self, of: Expression, body: Column, kind: str, value: Expression) -> _Found | None:
+    def undo_each(self, of: Expression, body: Column, kind: str, value: Expression, lenient: bool) -> _Found | None:
         base = of
         while isinstance(base, When):
             base = base.then
@@ -159,15 +191,23 @@ class _Scope:
         item, step = (base.type.item, EACH_ITEM) if isinstance(base.type, List) else (base.type.value, EACH_VALUE)
         inner = _Scope(item, body, (*self.prefix, *base.path, step), self.entries)
         column, losses = inner.inverted()
-        undone = self.undo(of, Each(value, column, "list" if kind == "list" else "map"))
+        undone = self.undo(of, Each(value, column, "list" if kind == "list" else "map"), lenient=lenient)
         return undone and replace(undone, losses=losses)
+
+    def may_be_missing(self, path: tuple[str, ...]) -> bool:
+        found = self.old
+        for name in path:
+            found = found.type[name] if isinstance(found.type, Record) else found
+            if found.optional:
+                return True
+        return False
 
     # ---- the source schema, rebuilt
     def build(self, field: Field, at: tuple[str, ...]) -> Column:
         found, place = self.found.get(at), self.prefix + at
         if found is not None:
             if place in self.entries and (found.rank() > (False, False, 0)):
-                return self.restored(field, at, found.reason or (GUARDED if found.uncovered() else "what is lost inside it"))
+                return self.restored(field, at, "; ".join(found.lost()) or INSIDE)
             self.losses.extend(found.losses)
             self.note_partial(found, field, place)
             return Column(field, _fitting(found.back, found.back, found, field))
@@ -179,10 +219,8 @@ class _Scope:
         return any(path[: len(at)] == at for path in (*self.found, *self.shells))
 
     def note_partial(self, found: _Found, field: Field, place: Path) -> None:
-        reason = found.reason or (GUARDED if found.uncovered() else "")
-        if reason:
-            nulls = reason != FILLED or found.uncovered()
-            self.losses.append(Loss(place, reason, fatal=nulls and not field.nullable and not field.optional))
+        fatal = (found.may_be_null() or found.may_be_missing()) and not field.nullable and not field.optional
+        self.losses.extend(Loss(place, reason, fatal=fatal) for reason in found.lost())
 
     def build_record(self, field: Field, record: Record, at: tuple[str, ...]) -> Column:
         place, shell = self.prefix + at, self.shells.get(at)
@@ -200,27 +238,35 @@ class _Scope:
         return Column(field, Struct(inner))
 
     def witness(self, record: Record, at: tuple[str, ...]) -> Expression | None:
-        """A field of the record that was never null in it: where it is null now, the record was."""
+        """What is left of a field, or of one further down, that was never null in the record: where it is null now, that was."""
         for f in record.fields:
-            found = self.found.get((*at, f.name))
-            if found and not f.nullable and not f.optional and not found.reason and not found.uncovered():
+            if f.nullable or f.optional:
+                continue
+            path = (*at, f.name)
+            found = self.shells[path].found if path in self.shells else self.found.get(path)
+            if found and not found.lost():
                 return found.back
+            if found is None and isinstance(f.type, Record) and (below := self.witness(f.type, path)):
+                return below
         return None
 
-    def lost(self, field: Field, at: tuple[str, ...]) -> Column:
-        """A place of which nothing is left: as the script says, else missing, null, or (a record) of lost fields."""
+    def lost(self, field: Field, at: tuple[str, ...], *, declared: bool = False) -> Column:
+        """A place of which nothing is left: as the script says, else missing, null, or (a record) of lost fields.
+
+        `declared`: the loss of a record around it says so already.
+        """
         place = self.prefix + at
         if place in self.entries:
             return self.restored(field, at, DROPPED)
         below = any(path[: len(place)] == place for path in self.entries)
-        if (field.nullable or field.optional) and not below:
-            self.losses.append(Loss(place, DROPPED))
+        absent = (field.nullable or field.optional) and not below
+        apart = isinstance(field.type, Record) and not absent
+        if not declared or not (absent or apart):
+            self.losses.append(Loss(place, DROPPED, fatal=not absent and not apart))
+        if absent:
             return Column(field, Literal(MISSING if field.optional else None, field.type))
-        if isinstance(field.type, Record) and field.type.fields:
-            if field.nullable or field.optional:
-                self.losses.append(Loss(place, NULLNESS))
-            return Column(field, Struct(tuple(self.lost(f, (*at, f.name)) for f in field.type.fields)))
-        self.losses.append(Loss(place, DROPPED, fatal=True))
+        if isinstance(field.type, Record):
+            return Column(field, Struct(tuple(self.lost(f, (*at, f.name), declared=True) for f in field.type.fields)))
         nothing = Literal(None, field.type)
         return Column(field, When(nothing, nothing, FAIL))
 
@@ -241,9 +287,21 @@ class _Scope:
         return Column(field, computed if field.nullable else When(computed, computed, FAIL))
 
 
+def _comes_back(filling: object, e: Expression) -> bool:
+    """Is the filling of what `e` computes such that the casts in `e` can be undone on it?"""
+    while isinstance(e, Cast | When):
+        if isinstance(e, Cast):
+            try:
+                filling = convert(e.to, e.source)(filling)
+            except (ValueError, OverflowError):
+                return False
+        e = e.of if isinstance(e, Cast) else e.then
+    return True
+
+
 def _fitting(e: Expression, subject: Expression, have: _Found, want: Field) -> Expression:
     """`e`, made to fit a field that may be absent in fewer ways than `subject` may."""
-    nullable, optional = have.nullable or have.uncovered(), have.optional
+    nullable, optional = have.may_be_null(), have.may_be_missing()
     if not want.nullable and not want.optional:
         return When(subject, e, FAIL) if nullable or optional else e
     if not want.nullable and nullable:

@@ -365,63 +365,10 @@ def test_data_that_are_not_records_have_no_fields():
         chain(s, [op.add("x", "int64")])
 
 
-# ---- another schema of the same structure
-def test_a_variant_keeps_its_storage_and_the_target_its_order():
-    file = schema(
-        Field("x", I64, extra={"id": 7}),
-        Field("r", Record((Field("q", I64, extra={"id": 8}), Field("p", I64)))),
-        Field("l", List(Field("item", Record((Field("n", STR), Field("m", STR, extra={"large": True})))))),
-        Field("c", I64, extra={"id": 9}),
-    )
-    version = schema(
-        Field("x", I64, nullable=True),
-        Field("c", I64),
-        Field("r", Record((Field("p", I64), Field("q", I64)))),
-        Field("l", List(Field("item", Record((Field("m", STR), Field("n", STR)))))),
-    )
-    mapping = chain(version, [op.rename("x", to="y"), op.cast("c", "string")]).rebased(file)
-    assert mapping.source == file
-    assert names(mapping) == ["y", "c", "r", "l"]
-    y, c, r, items = mapping.target.record.fields
-    assert (y.nullable, y.extra) == (True, {"id": 7})
-    assert c.extra == {}
-    assert [f.name for f in r.type.fields] == ["p", "q"]  # type: ignore[union-attr]
-    assert r.type["q"].extra == {"id": 8}  # type: ignore[index]
-    row = {"x": 1, "r": {"q": 2, "p": 3}, "l": [{"n": "n", "m": "m"}], "c": 4}
-    out = evaluate(mapping, row)
-    assert out == {"y": 1, "c": "4", "r": {"p": 3, "q": 2}, "l": [{"m": "m", "n": "n"}]}
-    assert list(out["r"]) == ["p", "q"]
-    assert list(out["l"][0]) == ["m", "n"]
-    assert items.type.item.type["m"].extra == {"large": True}  # type: ignore[union-attr]
-    assert "y" not in places_of(mapping)  # its nullability is the registered one now
-    assert places_of(mapping)["r.q"] == "r.q"
-
-
 def test_every_chain_can_be_rebased():
     for operations in CHAINS.values():
         mapping = chain(WIDE, operations)
         assert [evaluate(mapping.rebased(WIDE), row) for row in ROWS] == [evaluate(mapping, row) for row in ROWS]
-
-
-def test_a_file_of_another_structure_cannot_be_rebased():
-    with pytest.raises(MigrationError, match="x is missing"):
-        identity(WIDE).rebased(schema(Field("a", I64)))
-
-
-def test_a_mapping_takes_on_the_registered_docs():
-    registered = schema(Field("y", I64, doc="the y", default=3))
-    mapping = chain(schema(Field("x", I64)), [op.rename("x", to="y")]).onto(registered)
-    assert mapping.target == registered
-    assert mapping.target.record["y"].doc == "the y"
-    for wrong, message in [
-        (schema(Field("y", STR)), "y is int64, not string"),
-        (schema(Field("y", I64, nullable=True)), r"y is int64, not int64\?"),
-        (schema(Field("y", I64, optional=True)), "the key y may be missing"),
-    ]:
-        with pytest.raises(MigrationError, match=message):
-            chain(schema(Field("x", I64)), [op.rename("x", to="y")]).onto(wrong)
-    with pytest.raises(MigrationError, match="come in the order x, z, not z, x"):
-        identity(schema(Field("x", I64), Field("z", I64))).onto(schema(Field("z", I64), Field("x", I64)))
 
 
 def test_edits_open_only_the_levels_on_their_way():
