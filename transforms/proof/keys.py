@@ -74,7 +74,7 @@ def _told(names: tuple[str, ...], keys: Keys) -> list[str | tuple[str]]:
     """The names that keep their place, as they come to be called; those that no schema names as (name,)."""
     told = keys.seen.get(names)
     if told is None:
-        told = [keys.kept[name] if name in keys.kept else (name,) for name in names if name in keys.kept or name not in keys.named]
+        told = [keys.kept.get(name, (name,)) for name in names if name in keys.kept or name not in keys.named]
         if len(keys.seen) < _REMEMBERED:
             keys.seen[names] = told
     return told
