@@ -7,7 +7,8 @@ What a block means:
   commands (installing, building) are not.
 - ```python and ```toml with a path in a comment as their first line are files, and written. Other ```python is executed, with
   one namespace a page; a ```text right after it is what it must print.
-- `<!-- run: instar register people -->` runs what would only bore the reader.
+- `<!-- run: instar register people -->` runs what would only bore the reader; `<!-- not run: why -->` right above a block
+  leaves it out.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 SHELL = ("cat", "cp", "mv", "rm", "mkdir")
 REWRITING = ("plan", "upgrade", "downgrade")
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$|^<!-- run: (.*?) -->$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"(^<!-- not run: [^\n]*-->\n\n?)?^```(\w+)\n(.*?)^```$|^<!-- run: ([^\n]*?) -->$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w./-]+\.(?:py|toml))\n")
 _ALIKE = (
     (re.compile(r"(?<![\w.])/(?!\s)[\w@+.,=/-]*[\w/-]"), "<path>"),
@@ -75,10 +76,10 @@ def blocks_of(page: str) -> Iterator[Block]:
     """The fenced blocks and hidden commands of a page, in its order."""
     for found in _BLOCK.finditer(page):
         line = page.count("\n", 0, found.start()) + 1
-        if found[3] is not None:
-            yield Block("run", f"$ {found[3]}\n", found.start(3), found.end(3), line)
-        else:
-            yield Block(found[1], found[2], found.start(2), found.end(2), line)
+        if found[4] is not None:
+            yield Block("run", f"$ {found[4]}\n", found.start(4), found.end(4), line)
+        elif found[1] is None:
+            yield Block(found[2], found[3], found.start(3), found.end(3), line)
 
 
 def run_page(path: Path, project_folder: Path, *, workers: int = 1) -> tuple[Shown, ...]:
