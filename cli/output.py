@@ -100,4 +100,5 @@ def _console() -> Console:
 
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 100)
+    # a table that is piped or redirected keeps a line for each row, however long
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 10_000)
