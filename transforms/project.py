@@ -111,7 +111,15 @@ class Project:
         mapping = script.mapping(schemas[base])
         verify_types(mapping)
         format = registry.format(subject)
-        return registry.register(subject, mapping.target, format, amend=amend, used=amend and self._used(subject))
+        version = registry.register(subject, mapping.target, format, amend=amend, used=amend and self._used(subject))
+        if version == base:
+            raise MigrationError(f"{script.name} changes nothing", hint="Write its operations, then register again.")
+        if version != script.version:
+            raise MigrationError(
+                f"{script.name} leads to version {version} of {subject} again",
+                hint="Files could not be told apart: make it differ from every earlier version.",
+            )
+        return version
 
     def _used(self, subject: str) -> bool:
         """Has a run of one of the project's datasets named the newest version?"""

@@ -95,7 +95,9 @@ def test_a_table_format_s_directory_is_refused_by_every_verb(author: Author, pla
     for verb in (["plan", "sales"], ["upgrade", "sales"], ["downgrade", "sales", "1"], ["status", "sales"]):
         error = author.refused(*verb)
         assert owner in error["message"]
-    assert tree(author.data("sales")) == {k.removeprefix("data/sales/"): v for k, v in before.items() if k.startswith("data/sales/")}
+    assert tree(author.data("sales")) == {
+        k.removeprefix("data/sales/"): v for k, v in before.items() if k.startswith("data/sales/")
+    }
     author.refused("init", "--from", "data/sales", "--name", "again")
 
 

@@ -18,7 +18,10 @@ import instar
 from instar.transforms.configuration import DatasetSettings
 from instar.transforms.job import DEFAULT_MEMORY, with_options
 
-HEAVY = ("pyarrow", "duckdb", "fastavro", "jsonschema", "jsonschema_rs", "msgspec", "sqlglot", "rich", "numpy", "pandas", "zstandard", "cramjam")  # fmt: skip
+HEAVY = (
+    "pyarrow", "duckdb", "fastavro", "jsonschema", "jsonschema_rs", "msgspec", "sqlglot", "rich", "numpy", "pandas",
+    "zstandard", "cramjam",
+)  # fmt: skip
 
 
 @pytest.fixture

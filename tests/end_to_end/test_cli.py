@@ -1,0 +1,469 @@
+"""The command line as people and scripts meet it: every verb, its help, its JSON, its errors and exit codes, on each format."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from authoring import Author
+from support import Answer, data_tree, tree
+
+from instar.cli.main import COMMANDS, run
+
+RECORDS = [{"n": 1, "note": "x"}, {"n": 2, "note": None}, {"n": 3, "note": "z"}]
+AVRO: dict[str, Any] = {
+    "type": "record", "name": "Sale", "fields": [{"name": "n", "type": "long"}, {"name": "note", "type": ["null", "string"]}],
+}  # fmt: skip
+FORMATS = {"parquet": "a.parquet", "avro": "a.avro", "json": "a.ndjson"}
+SUFFIXES = {"parquet": "arrow.json", "avro": "avsc", "json": "schema.json"}
+
+
+def write(path: Path, records: list[dict[str, Any]] = RECORDS) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        schema = pa.schema([pa.field("n", pa.int64(), False), pa.field("note", pa.string())])
+        pq.write_table(pa.Table.from_pylist(records, schema), path)
+    elif path.suffix == ".avro":
+        with path.open("wb") as file:
+            fastavro.writer(file, AVRO, records)
+    else:
+        path.write_text("".join(json.dumps(r) + "\n" for r in records))
+
+
+def with_sales(author: Author, format: str = "parquet") -> Path:
+    """A dataset at version 1 of two."""
+    write(author.data("sales") / FORMATS[format])
+    author.adopt("sales")
+    author.step("sales", 'op.rename("note", to="remark"), op.drop("n"), op.add("source", "string", default="shop")', '{"n": "0"}')
+    return author.data("sales")
+
+
+# ---- every verb, on every format
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_the_day_of_somebody_who_changes_a_schema(format: str, author: Author) -> None:
+    data = author.data("sales")
+    write(data / FORMATS[format])
+    adopted = author.adopt("sales")
+    assert (adopted["dataset"], adopted["subject"], adopted["version"], adopted["files"]) == ("sales", "sales", 1, 1)
+    assert adopted["document"] == str(author.folder / "schemas" / "sales" / f"v1.{SUFFIXES[format]}")
+    assert Path(adopted["document"]).is_file()
+    before = tree(data)
+
+    script = Path(author.do("revision", "sales", "-m", "Name it, at last!")["path"])
+    assert script.name == "0002_name_it_at_last.py"
+    assert author.do("history", "sales")["entries"][0] == {
+        "version": 2, "message": "Name it, at last!", "script": f"sales/{script.name}", "registered": False, "operations": [],
+    }  # fmt: skip
+    text = script.read_text().replace("upgrade = [", 'upgrade = [\n    op.rename("note", to="remark"), op.drop("n"),')
+    script.write_text(text.replace("downgrade = {}", 'downgrade = {"n": "0"}'))
+    check = author.run("check")
+    assert check.code in (0, 2)  # a script that leads to no registered version yet is said
+    assert author.do("register", "sales")["version"] == 2
+    checked = author.do("check")
+    assert checked["ok"]
+    assert checked["subjects"]["sales"][0]["losses"][0]["path"] == "n"
+
+    assert author.do("current", "sales") == [{"dataset": "sales", "newest": 2, "versions": {"1": 1}}]
+    assert author.do("status", "sales")["pending"] == [{"version": 2, "message": "Name it, at last!"}]
+    assert author.do("runs", "sales")["runs"] == []
+    plan = author.do("plan", "sales")
+    assert (plan["from"], plan["to"], plan["files"]["rewrite"]) == ({"1": 1}, 2, 1)
+    assert plan["rows"] in (3, None)
+    assert plan["way_back"]["downgrade_loses"]["1"][0]["path"] == "n"
+    assert tree(data) == before
+
+    report = author.do("upgrade", "sales")
+    assert {"run", "dataset", "from", "to", "files", "rows_in", "rows_out", "bytes_in", "bytes_out", "seconds", "proof"} <= set(
+        report
+    )
+    assert (report["rows_in"], report["rows_out"], report["from"], report["to"]) == (3, 3, {"1": 1}, 2)
+    assert set(report["seconds"]) >= {"stage", "prove", "publish"}
+    assert report["proof"]["verdict"] == "proved"
+    assert report["proof"]["checks"][0]["file"] == FORMATS[format]
+    assert {"user", "host", "versions", "git"} <= set(report["provenance"])
+    assert author.do("current")[0]["versions"] == {"2": 1}
+    assert author.do("stamp", "sales", "2") == {"dataset": "sales", "version": 2, "files": [FORMATS[format]]}
+    error = author.refused("stamp", "sales", "1")
+    assert error["where"]["file"] == FORMATS[format]
+    down = author.do("downgrade", "sales", "-1")
+    assert [loss["path"] for loss in down["losses"]] == ["n"]
+    assert (down["from"], down["to"]) == ({"2": 1}, 1)
+    author.do("rollback", "sales")
+    author.do("rollback", "sales")
+    assert tree(data) == before
+    runs = author.do("runs", "sales")["runs"]
+    assert [(r["verb"], r["status"], r["target"]) for r in runs] == [("upgrade", "rolled back", 2), ("downgrade", "rolled back", 1)]
+    assert author.do("current")[0]["versions"] == {"1": 1}
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_every_verb_speaks_to_people_on_stdout_and_is_silent_on_stderr(format: str, author: Author) -> None:
+    with_sales(author, format)
+    for verb, words in {
+        "status sales": ["sales", "version", "pending: 2"],
+        "status": ["sales"],
+        "current": ["sales: version 1", "newest is 2"],
+        "plan sales": ["disk", "time", "publish", "rollback", "n", "One step"],
+        "plan sales -v": ['rename("note", to="remark")', FORMATS[format]],
+        "check": ["1 → 2", "way back, n"],
+        "history sales": ["One step", "first version"],
+        "history sales -v": ['drop("n")'],
+        "upgrade sales": ["Proved", "upgraded to version 2", "rows     3 → 3", "instar rollback sales"],
+        "downgrade sales 1": ["downgraded to version 1", "n: dropped"],
+        "rollback sales": ["rolled back"],
+        "runs sales": ["upgrade to 2", "finished", "instar rollback sales"],
+        "stamp sales 2": ["1 files recorded as version 2"],
+        "upgrade sales 2": ["nothing to do"],
+    }.items():
+        answer = author.instar(*verb.split(), at=author.folder)
+        assert answer.code == 0, (verb, answer.err)
+        assert not answer.err, verb
+        flat = " ".join(answer.out.split())
+        for word in words:
+            assert " ".join(word.split()) in flat, (verb, word, answer.out)
+
+
+def test_progress_shows_on_a_terminal_and_leaves_stdout_alone(author: Author) -> None:
+    pty = pytest.importorskip("pty", reason="no terminals on this system")
+    with_sales(author)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "instar", "-C", str(author.folder), "upgrade", "sales"], stdout=subprocess.PIPE, stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 1 << 16)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    out, _ = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"stage" in shown
+    assert b"files" in shown
+    assert b"upgraded to version 2" in out
+    assert b"\x1b" not in out
+
+
+# ---- help
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_ends_with_examples(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    text = capfd.readouterr().out
+    assert text.startswith(f"Usage: instar {command}")
+    examples = text.split("Examples:")[1].split("Options:")[0].strip().splitlines()
+    assert examples
+    assert all(line.strip().startswith(f"instar {command}") for line in examples)
+    assert "--json" in text
+
+
+def test_the_help_names_every_command(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    text = capfd.readouterr().out
+    listed = text.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in listed if line[:3].strip()] == list(COMMANDS)
+    assert run(["--version"]) == 0
+    assert "instar" in capfd.readouterr().out
+
+
+# ---- wrong use
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["upgrad", "sales"], "upgrade"),
+        (["upgrade", "sales", "--nonsense"], "--nonsense"),
+        (["upgrade", "sale"], "sales"),
+        (["upgrade", "sales", "2", "--to", "2"], "twice"),
+        (["upgrade", "sales", "two"], "two"),
+        (["upgrade", "sales", "7"], "7"),
+        (["upgrade", "sales", "+7"], "no version 8"),
+        (["upgrade", "sales", "--memory", "much"], "much"),
+        (["upgrade", "sales", "--workers", "0"], "0"),
+        (["upgrade", "sales", "--method", "magic"], "magic"),
+        (["upgrade", "sales", "-1"], "-1"),
+        (["downgrade", "sales"], "VERSION"),
+        (["downgrade", "sales", "0"], "0"),
+        (["plan", "sales", "--to", "x"], "x"),
+        (["register", "nothing"], "nothing"),
+        (["register", "sales"], "revision"),
+        (["register", "sales", "nowhere.avsc"], "nowhere.avsc"),
+        (["revision", "nothing", "-m", "x"], "nothing"),
+        (["revision", "sales"], "-m"),
+        (["revision", "sales", "-m", "!?"], "message"),
+        (["history", "nothing"], "nothing"),
+        (["check", "nothing"], "nothing"),
+        (["stamp", "sales", "9"], "9"),
+        (["stamp", "sales", "x"], "x"),
+        (["stamp", "sales", "1", "nowhere.parquet"], "nowhere.parquet"),
+        (["runs", "nothing"], "nothing"),
+        (["status", "nothing"], "nothing"),
+        (["current", "nothing"], "nothing"),
+        (["rollback", "nothing"], "nothing"),
+        (["rollback", "sales"], "no run"),
+        (["init"], "exists"),
+        (["init", "--from", "nowhere"], "nowhere"),
+        (["init", "--from", "data/sales"], "sales"),
+        (["init", "--from", "migrations"], "migrations"),
+        ([], ""),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_use_is_told_with_exit_2(arguments: list[str], says: str, shared: Author, instar: Callable[..., Answer]) -> None:
+    before = data_tree(shared.folder)
+    answer = instar(*arguments, "--json", at=shared.folder)
+    assert answer.code == 2, answer.out + answer.err
+    error = json.loads(answer.out)["error"]
+    assert set(error) >= {"message", "hint", "where", "exit"}
+    assert error["exit"] == 2
+    assert says in error["message"] + error["hint"], error
+    assert error["hint"], error
+    assert not answer.err
+    spoken = instar(*arguments, at=shared.folder)
+    if arguments:
+        assert (spoken.code, spoken.out) == (2, "")
+        assert spoken.err.startswith("Error: ")
+        assert error["hint"] in spoken.err
+    assert data_tree(shared.folder) == before
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Author:
+    """One project for the many tests that may change nothing."""
+    folder = tmp_path_factory.mktemp("shared")
+
+    def command(*arguments: str, at: Path) -> Answer:
+        done = subprocess.run(
+            [sys.executable, "-m", "instar", "-C", str(at), *arguments], capture_output=True, text=True, check=False
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    author = Author(folder, command)
+    with_sales(author)
+    return author
+
+
+def test_which_dataset_is_asked_where_there_are_several(author: Author) -> None:
+    with_sales(author)
+    assert author.do("plan")["dataset"] == "sales"
+    write(author.data("orders") / "a.parquet")
+    author.adopt("orders")
+    error = author.refused("upgrade", code=2)
+    assert "orders, sales" in error["message"]
+    assert [d["dataset"] for d in author.do("status")] == ["orders", "sales"]
+    assert author.do("status", "orders")["dataset"] == "orders"
+
+
+def test_a_fault_of_ours_is_exit_70(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_sales(author)
+    monkeypatch.setattr("instar.transforms.project.Dataset.status", lambda self: 1 / 0)
+    answer = author.run("status", "sales")
+    assert answer.code == 70
+    assert "ZeroDivisionError" in answer.json["error"]["message"]
+    assert "-v" in answer.json["error"]["hint"]
+    with pytest.raises(ZeroDivisionError):
+        author.run("status", "sales", "-v")
+
+
+# ---- where the project is
+def test_a_project_is_found_from_below_and_by_c(author: Author, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = with_sales(author)
+    deep = author.folder / "migrations" / "sales"
+    assert author.instar("current", at=deep).out == "sales: version 1, newest is 2\n"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert run(["-C", os.path.relpath(author.folder), "upgrade", "sales", "--json"]) == 0
+    assert Path.cwd() == elsewhere
+    assert not list(elsewhere.iterdir())
+    assert pq.read_schema(data / "a.parquet").names == ["remark", "source"]
+    assert author.instar("status", at=tmp_path / "nowhere").code == 2
+
+
+def test_paths_on_the_command_line_are_meant_from_c(author: Author, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with_sales(author)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    author.do("plan", "sales", "--out", "plan.json")
+    assert (author.folder / "plan.json").is_file()
+    author.do("upgrade", "sales", "--plan", "plan.json")
+    (author.folder / "new.avsc").write_text(json.dumps(AVRO))
+    assert author.do("register", "other", "new.avsc")["version"] == 1
+    assert not list(elsewhere.iterdir())
+
+
+# ---- init
+def test_init_alone_makes_an_empty_project(author: Author) -> None:
+    made = author.do("init")
+    assert made["document"].endswith("instar.toml")
+    assert sorted(p.name for p in author.folder.iterdir()) == ["instar.toml", "migrations", "schemas"]
+    assert author.do("status") == []
+    assert author.do("current") == []
+    assert author.do("check")["ok"]
+    error = author.refused("upgrade", code=2)
+    assert "init --from" in error["hint"]
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_init_takes_a_field_as_nullable_if_any_file_says_so(format: str, author: Author) -> None:
+    data = author.data("sales")
+    name = FORMATS[format]
+    write(data / f"1{name}", [{"n": 1, "note": "x"}])
+    write(data / f"2{name}", [{"n": 1, "note": None}])
+    assert author.adopt("sales")["files"] == 2
+    error = author.refused("init", "--from", "data/sales", code=2)
+    assert "sales" in error["message"]
+    author.step("sales", 'op.require("note", fill="none")')
+    author.do("upgrade", "sales")
+    assert author.do("downgrade", "sales", "1")["losses"]
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_init_names_files_that_have_no_schema_in_common_and_makes_nothing(format: str, author: Author) -> None:
+    data = author.data("sales")
+    name = FORMATS[format]
+    write(data / f"1{name}")
+    if format == "json":
+        (data / f"2{name}").write_text('{"n": 1, "note": "x"}\n{"n": \n')
+    else:
+        write(data / f"2{name}")
+        (data / f"2{name}").write_bytes((data / f"2{name}").read_bytes()[:-9])
+    before = tree(author.folder)
+    if format == "avro":  # its header is whole: the schema is known, the file is a problem
+        answer = author.do("init", "--from", "data/sales")
+        assert [p["path"] for p in answer["problems"]] == [f"2{name}"]
+        return
+    error = author.refused("init", "--from", "data/sales")
+    assert f"2{name}" in error["message"] or error["where"].get("file", "").endswith(f"2{name}")
+    assert tree(author.folder) == before
+
+    if format == "parquet":
+        pq.write_table(pa.table({"n": ["text"], "note": ["x"]}), data / f"2{name}")
+        before = tree(author.folder)
+        error = author.refused("init", "--from", "data/sales")
+        told = json.dumps(error)
+        assert f"1{name}" in told
+        assert f"2{name}" in told
+        assert "string" in told
+        assert "int64" in told
+        assert tree(author.folder) == before
+
+
+def test_init_of_what_is_not_data_makes_nothing(author: Author) -> None:
+    (author.data("sales") / "README").write_text("nothing here\n")
+    before = tree(author.folder)
+    author.refused("init", "--from", "data/sales", code=2)
+    author.refused("init", "--from", "data/nowhere", code=2)
+    assert tree(author.folder) == before
+
+
+def test_init_adds_a_dataset_of_a_registered_subject_and_reports_what_does_not_fit(author: Author) -> None:
+    with_sales(author)
+    write(author.data("more") / "fits.parquet")
+    pq.write_table(pa.table({"other": [1]}), author.data("more") / "odd.parquet")
+    with_more = author.run("init", "--from", "data/more", "--subject", "sales")
+    assert with_more.code in (0, 1), with_more.out
+    if with_more.code == 0:
+        assert with_more.json["files"] == 1
+        assert [p["path"] for p in with_more.json["problems"]] == ["odd.parquet"]
+
+
+# ---- register, check
+def test_register_takes_documents_and_data_files_and_a_version_never_changes(author: Author) -> None:
+    data = with_sales(author)
+    (author.folder / "sale.avsc").write_text(json.dumps(AVRO))
+    assert author.do("register", "avro", "sale.avsc")["version"] == 1
+    assert author.do("register", "avro", "sale.avsc")["version"] == 1  # the same again is the same
+    assert author.do("register", "copied", "data/sales/a.parquet")["version"] == 1
+    assert author.do("register", "copied", "schemas/sales/v1.arrow.json")["version"] == 1
+    (author.folder / "bad.schema.json").write_text('{"type": "objekt"}')
+    author.refused("register", "bad", "bad.schema.json", code=2)
+    (author.folder / "bad.avsc").write_text("{")
+    author.refused("register", "bad", "bad.avsc", code=2)
+    assert not (author.folder / "schemas" / "bad").exists()
+
+    script = next((author.folder / "migrations" / "sales").glob("0002*.py"))
+    script.write_text(script.read_text().replace('"remark"', '"comment"'))
+    assert not author.run("check").json["ok"]
+    assert author.do("register", "sales", "--amend")["version"] == 2
+    assert author.do("check")["ok"]
+    author.do("upgrade", "sales")
+    assert pq.read_schema(data / "a.parquet").names == ["comment", "source"]
+    script.write_text(script.read_text().replace('"comment"', '"remark"'))
+    author.refused("register", "sales", "--amend", code=2)
+
+
+def test_a_script_that_changes_nothing_is_said(author: Author) -> None:
+    with_sales(author)
+    author.do("revision", "sales", "-m", "nothing yet")
+    error = author.refused("register", "sales", code=2)
+    assert "nothing" in error["message"]
+    assert "0003_nothing_yet.py" in json.dumps(error)
+    assert author.do("history", "sales")["entries"][0]["registered"] is False
+
+
+def test_a_step_back_to_an_earlier_version_is_said(author: Author) -> None:
+    with_sales(author)
+    author.step("sales", 'op.rename("source", to="x")')
+    script = Path(author.do("revision", "sales", "-m", "back")["path"])
+    script.write_text(script.read_text().replace("upgrade = [", 'upgrade = [op.rename("x", to="source")'))
+    assert "version 2" in author.refused("register", "sales", code=2)["message"]
+
+
+def test_check_finds_what_is_wrong_and_exits_2(author: Author) -> None:
+    with_sales(author)
+    folder, schemas = author.folder / "migrations" / "sales", author.folder / "schemas" / "sales"
+    good = {path: path.read_bytes() for path in (*folder.iterdir(), *schemas.iterdir()) if path.is_file()}
+    script = next(folder.glob("0002*.py"))
+
+    def found(word: str) -> None:
+        answer = author.run("check")
+        assert answer.code == 2, answer.out
+        assert not answer.json["ok"]
+        assert word in answer.out, answer.out
+        assert author.instar("check", at=author.folder).code == 2
+        for path in folder.glob("*.py"):
+            path.unlink()
+        for path, data in good.items():
+            path.write_bytes(data)
+        assert author.do("check")["ok"]
+
+    (folder / "0002_again.py").write_text(script.read_text())
+    found("0002_again.py")
+    (folder / "0004_far.py").write_text(script.read_text())
+    found("version 3")
+    script.write_text(script.read_text().replace('"remark"', '"comment"'))
+    found("comment")
+    script.write_text("upgrade = [")
+    found("0002_one_step.py")
+    script.write_text("raise RuntimeError('no')")
+    found("0002_one_step.py")
+    script.unlink()
+    found("2")
+    v2 = schemas / "v2.arrow.json"
+    v2.write_text(v2.read_text().replace("remark", "comment"))
+    found("v2.arrow.json")
+    v2.write_text(json.dumps(json.loads(v2.read_text()), indent=7))
+    assert author.do("check")["ok"]  # a formatter breaks nothing
+
+
+def test_a_broken_pipe_is_no_traceback(author: Author) -> None:
+    with_sales(author)
+    command = f"{sys.executable} -m instar -C '{author.folder}' plan sales --json | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
