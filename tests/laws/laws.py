@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 from hypothesis import reject
 
 from instar.formats.errors import DataError, SchemaError
@@ -53,6 +54,8 @@ def agree_missing(case: Case) -> None:
         expected: Any = [evaluate(mapping, row) for row in case.rows]
     except Refused:
         expected = REFUSAL
+    except (duckdb.TypeMismatchException, duckdb.ConversionException):
+        reject()  # the reference binds its SQL's inputs as parameters, and DuckDB takes no maps so
     assert exactly(new) == exactly(expected)
 
 

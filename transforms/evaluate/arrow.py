@@ -183,7 +183,7 @@ def _repeated(value: Any, type: Type, length: int) -> pa.Array:
 
 
 def _positions(length: int) -> pa.Array:
-    return pa.array(range(length), pa.int64())
+    return pa.arange(0, length)
 
 
 def _masked(array: pa.Array, there: pa.Array) -> pa.Array:

@@ -45,8 +45,8 @@ def computed(expression: str, columns: list[pa.Array], rows: int) -> pa.Array:
     Raises:
         duckdb.Error: as DuckDB says it.
     """
-    names = [f"c{i}" for i in range(len(columns))]
-    table = pa.table([*columns, pa.array(range(rows), pa.int64())], names=[*names, "row_number"])
+    columns = columns or [pa.nulls(rows, pa.int8())]
+    table = pa.table(columns, names=[f"c{i}" for i in range(len(columns))])
     duck = connection()
     duck.register("batch", table)
     try:

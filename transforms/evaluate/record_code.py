@@ -256,6 +256,10 @@ class Code:
         self.emit(f"{out} = {value} if {value} is None or {value} is M else {self.constant(recode)}({value})")
         return out
 
+    def _same(self, path: tuple[str, ...], scope: Scope, target: Field) -> bool:
+        """Is the source's raw value one of the target's?"""
+        return scope.values is self.values and self.values.recoder(scope.at(path), target) is None
+
     def _struct(self, e: Struct, scope: Scope, target: Field) -> str:
         out, sealer = self.fresh(), self.constant(self.values.sealer(target))
         if e.of is None:
@@ -278,26 +282,64 @@ class Code:
     def _fields(self, e: Struct, scope: Scope, target: Field, container: str | None = None) -> str:
         """The variable with the dict of the record's keys: the target's in its order, then those that no schema names."""
         assert isinstance(target.type, Record)
-        out, path = self.fresh("d"), scope.path
-        self.emit(f"{out} = {{}}")
+        out, path, entries = self.fresh("d"), scope.path, []
         for c, to in zip(e.columns, target.type.fields, strict=True):
-            scope.path = (*path, to.name)
-            self.place(scope.path)
-            raw = self.raw(c.expression, scope, to)
-            self.emit(f"if {raw} is not M: {out}[{to.name!r}] = {raw}")
+            direct = None if container is None else self._direct(c.expression, e.of, scope, to)
+            if direct is None:
+                scope.path = (*path, to.name)
+                self.place(scope.path)
+            entries.append((to.name, direct, None if direct is not None else self.raw(c.expression, scope, to)))
         scope.path = path
+        self._collect(out, container, entries)
         if container is not None:
-            known, new = frozenset(e.known), frozenset(target.type.names) - frozenset(e.known)
-            names = self.constant(known)
-            with self.block(f"if not {container}.keys() <= {names}:"):
-                if new:
-                    made = self.constant(new)
-                    self.place(path)
-                    self.emit(f"if not {made}.isdisjoint({container}): refuse_key({container}, {names}, {made})")
-                self.emit(f"for key in {container}:")
-                self.emit(f"    if key not in {names}: {out}[key] = {container}[key]")
+            self.place(path)
+            self._keep_unknown(
+                out, container, frozenset(e.known), frozenset(target.type.names), [d for _, d, _ in entries if d is not None]
+            )
         self.sealing(path)
         return out
+
+    def _direct(self, e: Expression, of: Expression | None, scope: Scope, target: Field) -> str | None:
+        """The key of the container whose raw value is passed on as it is; None where something is computed."""
+        if (
+            isinstance(e, Source)
+            and isinstance(of, Source)
+            and e.path[:-1] == of.path
+            and e.path
+            and self._same(e.path, scope, target)
+        ):
+            return e.path[-1]
+        return None
+
+    def _collect(self, out: str, container: str | None, entries: list[tuple[str, str | None, str | None]]) -> None:
+        """A dict of them at once; only where a key is missing, one by one."""
+        display = ", ".join(f"{name!r}: {raw or f'{container}[{direct!r}]'}" for name, direct, raw in entries)
+        with self.block("try:"):
+            self.emit(f"{out} = {{{display}}}")
+        with self.block("except KeyError:"):
+            self.emit(f"{out} = {{}}")
+            for name, direct, raw in entries:
+                there = f"{raw} is not M" if raw else f"{direct!r} in {container}"
+                self.emit(f"if {there}: {out}[{name!r}] = {raw or f'{container}[{direct!r}]'}")
+        with self.block("else:"):
+            for name, _, raw in entries:
+                if raw and raw not in self.constants:
+                    self.emit(f"if {raw} is M: del {out}[{name!r}]")
+
+    def _keep_unknown(self, out: str, container: str, known: frozenset[str], names: frozenset[str], direct: list[str]) -> None:
+        """Add the keys that no schema names; a record that has as many keys as the schema, and all of them, has none such."""
+        apart = "".join(f" or {name!r} not in {container}" for name in sorted(known - set(direct)))
+        every = self.constant(known)
+        missing = f" or len({out}) != {len(names)}"
+        with (
+            self.block(f"if len({container}) != {len(known)}{missing}{apart}:"),
+            self.block(f"if not {container}.keys() <= {every}:"),
+        ):
+            if new := names - known:
+                made = self.constant(new)
+                self.emit(f"if not {made}.isdisjoint({container}): refuse_key({container}, {every}, {made})")
+            self.emit(f"for key in {container}:")
+            self.emit(f"    if key not in {every}: {out}[key] = {container}[key]")
 
     def _each(self, e: Each, scope: Scope, target: Field) -> str:
         assert isinstance(target.type, List | Map)

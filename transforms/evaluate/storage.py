@@ -63,7 +63,7 @@ def _unseen_filled(child: pa.Array, dead: pa.Array) -> pa.Array:
     gone = pc.is_null(child)
     if pc.any(pc.and_not(gone, dead)).as_py():
         return child
-    rows = pc.if_else(gone, pa.scalar(len(child), pa.int64()), pa.array(range(len(child)), pa.int64()))
+    rows = pc.if_else(gone, pa.scalar(len(child), pa.int64()), pa.arange(0, len(child)))
     return taken(pa.concat_arrays([child, filler(child.type)]), rows)
 
 
