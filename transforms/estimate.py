@@ -90,7 +90,7 @@ class Estimates:
 
         request = Rewrite(
             source=source, target=target, convert=conversion(self.format, mapping), source_schema=mapping.source,
-            target_schema=mapping.target, reads=mapping.reads(), carried=mapping.carried(), stamp=None, memory=SAMPLE_MEMORY,
+            target_schema=mapping.target, reads=mapping.reads(), carried=mapping.carried(), touched=mapping.touched(), stamp=None, memory=SAMPLE_MEMORY,
             progress=progress,
         )  # fmt: skip
         try:

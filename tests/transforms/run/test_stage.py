@@ -67,6 +67,9 @@ class Upper:
     def carried(self):
         return {}
 
+    def touched(self):
+        return frozenset()
+
 
 def shout(batch: list[str]) -> list[str]:
     bad = [
