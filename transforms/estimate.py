@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from instar.formats.errors import InstarError
-from instar.formats.format import Format, Rewrite
+from instar.formats.errors import FileError, InstarError
+from instar.formats.format import Format
 from instar.formats.inventory import DataFile, Inventory
 from instar.transforms.migration import Chain
-from instar.transforms.run.stage import conversion
+from instar.transforms.run.stage import rewrite_request
 
 SAMPLE_BYTES = 2_000_000
 SAMPLE_ROWS = 20_000
@@ -72,8 +72,11 @@ class Estimates:
             return 1.0
         with in_memory() as sample, in_memory() as target:
             codec = source.metadata.row_group(0).column(0).compression.lower() if source.num_row_groups else "snappy"
-            pq.write_table(pa.Table.from_batches([batch]), sample, compression="none" if codec == "uncompressed" else codec)
-            self._rewritten(sample, target, file, chain)
+            try:
+                pq.write_table(pa.Table.from_batches([batch]), sample, compression="none" if codec == "uncompressed" else codec)
+                self._rewritten(sample, target, file, chain)
+            except (FileError, pa.ArrowException):
+                return 1.0  # storage that only the file itself has (INT96): no sample can be made of it
             return target.stat().st_size / sample.stat().st_size
 
     def _rewritten(self, source: Path, target: Path, file: DataFile, chain: Chain) -> int:
@@ -88,11 +91,7 @@ class Estimates:
             if read >= SAMPLE_BYTES and self.format.shape == "records":
                 raise _EnoughError
 
-        request = Rewrite(
-            source=source, target=target, convert=conversion(self.format, mapping), source_schema=mapping.source,
-            target_schema=mapping.target, reads=mapping.reads(), carried=mapping.carried(), touched=mapping.touched(), stamp=None, memory=SAMPLE_MEMORY,
-            progress=progress,
-        )  # fmt: skip
+        request = rewrite_request(self.format, mapping, source, target, memory=SAMPLE_MEMORY, stamp=None, progress=progress)
         try:
             self.format.rewrite(request)
         except _EnoughError:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from instar.formats.errors import Collected, InstarError, RunError, Where
-from instar.formats.format import Format, Rewrite, Rewritten, format_named
+from instar.formats.format import Format, Rewrite, Rewritten, Stamp, format_named
 from instar.formats.manifest import content_hash
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.run.effects import Effects, PosixEffects
@@ -91,23 +91,30 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
 def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritten:
     format = format_named(unit.format)
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
-    request = Rewrite(
+    request = rewrite_request(format, mapping, source, part, memory=unit.memory, stamp=unit.stamp, progress=report)
+    return format.rewrite(replace(request, convert=counting_rows(request.convert)))
+
+
+def rewrite_request(
+    format: Format, mapping: Mapping, source: Path, target: Path, *, memory: int, stamp: Stamp | None, progress: Report
+) -> Rewrite:
+    """What a format is asked for to rewrite one file by a mapping."""
+    return Rewrite(
         source=source,
-        target=part,
-        convert=counting_rows(conversion(format, mapping)),
+        target=target,
+        convert=_conversion(format, mapping),
         source_schema=mapping.source,
         target_schema=mapping.target,
         reads=mapping.reads(),
         carried=mapping.carried(),
-        stamp=unit.stamp,
-        memory=unit.memory,
-        progress=report,
         touched=mapping.touched(),
+        stamp=stamp,
+        memory=memory,
+        progress=progress,
     )
-    return format.rewrite(request)
 
 
-def conversion(format: Format, mapping: Mapping) -> Callable[[Any], Any]:
+def _conversion(format: Format, mapping: Mapping) -> Callable[[Any], Any]:
     if format.shape == "columns":
         from instar.transforms.evaluate.arrow import compile_batches
 

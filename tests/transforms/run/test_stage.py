@@ -86,7 +86,7 @@ def shout(batch: list[str]) -> list[str]:
 def lines(monkeypatch):
     format = Lines()
     monkeypatch.setattr(module, "format_named", lambda name: format)
-    monkeypatch.setattr(module, "conversion", lambda format, mapping: shout)
+    monkeypatch.setattr(module, "_conversion", lambda format, mapping: shout)
     return format
 
 
