@@ -34,9 +34,11 @@ def test_missing_and_unknown_keys(name: str) -> None:
 # ---- mutations
 def no_guard(patch: pytest.MonkeyPatch) -> None:
     """A computed value leaves a nullable record without remembering it."""
-    patch.setattr(
-        composition, "when", lambda of, then, otherwise="null": then if otherwise == "null" else When(of, then, otherwise)
-    )
+
+    def when(of: Any, then: Any, otherwise: Any = "null") -> Any:
+        return then if otherwise == "null" else When(of, then, otherwise)
+
+    patch.setattr(composition, "when", when)
 
 
 def dead_rows_count(patch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from instar.formats.compute import pc
 from instar.formats.errors import DataError, MigrationError
 from instar.formats.schema import MISSING, Record, Type
-from instar.transforms.expression import Each, Expression, Sql
+from instar.transforms.expression import Column, Each, Sql
 
 from .arrow import Evaluator
 from .plain import from_python, to_python
@@ -48,12 +49,12 @@ class _Observer(Evaluator):
         return super()._each(e, scope, live, path)
 
 
-def observe(columns: list[Expression], eaches: dict[int, Each], nodes: list[Sql], rows: list[Any], type: Type) -> Computed:
+def observe(columns: Sequence[Column], eaches: dict[int, Each], nodes: list[Sql], rows: list[Any], type: Type) -> Computed:
     """Evaluate `columns` over `rows`, which are of `type`; what the SQL `nodes` gave."""
     observer = _Observer(eaches)
     scope = _scope(rows, type)
-    for e in columns:
-        observer.evaluate(e, scope, Live(), ())
+    for c in columns:
+        observer.evaluate(c.expression, scope, Live(), (c.field.name,))
     return observer.computed
 
 

@@ -14,7 +14,7 @@ from instar.formats.errors import DataError
 from instar.formats.format import Values
 from instar.formats.path import quoted_name
 from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Type
-from instar.transforms.expression import Cast, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.expression import Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
 
 from .nodes import parts, sql_nodes
 
@@ -33,10 +33,10 @@ def compile_sql(root: Struct, source: Field, values: Values) -> Callable[[list[A
     if not nodes:
         return None
     pruned = _Pruned()
-    columns = [c.expression for c in pruned.columns(root.columns)]
+    columns = pruned.columns(root.columns)
     want = Want(source)
-    for e in columns:
-        want.take(e, source)
+    for c in columns:
+        want.take(c.expression, source)
     convert, type = want.convert(values), want.type()
 
     def compute(records: list[Any]) -> Computed:
@@ -73,7 +73,7 @@ class _Pruned:
             self.holding[id(e)] = isinstance(e, Sql) or inner or any(self.holds(x) for x in parts(e))
         return self.holding[id(e)]
 
-    def columns(self, columns: Any) -> Any:
+    def columns(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
         return tuple(replace(c, expression=self.expression(c.expression)) for c in columns if self.holds(c.expression))
 
     def expression(self, e: Expression) -> Expression:

@@ -149,14 +149,29 @@ def test_sql_that_is_not_what_it_says_is_refused_before_any_data(type: str, sql:
 @pytest.mark.parametrize(
     ("type", "sql"),
     [
-        ("int64", "round(n / 3)::BIGINT"), ("int64", "n"), ("double", "n::DOUBLE * 2"), ("string", "d || '!'"),
-        ("bool", "d IN ('x', 'y') AND n BETWEEN 1 AND 2"), ("list<int64>", "[n, n + 1]"), ("date", "DATE '2020-01-01' + n::INTEGER"),
-        ("int64", "list_sum(list_transform([n], lambda x: x + n))::BIGINT"), ("string", "strftime(make_timestamp(n), '%Y')"),
-        ("decimal(20,2)", "n::DECIMAL(18,1)"), ("string", "coalesce(nullif(d, 'x'), 'none')"), ("string", "NULL"), ("float", "1::TINYINT"),
-        ("timestamp(us)", "make_timestamp(n)"), ("map<int64>", "map(['k'], [n])"), ("string", "d -- a comment"), ("bool", "d IS NULL"),
-        ("record{a: int64?}", "{'a': n}"), ("string", "regexp_extract(d, '(.)', 1)"), ("string", "s.v"), ("bytes", "encode(d)"),
+        ("int64", "round(n / 3)::BIGINT"),
+        ("int64", "n"),
+        ("double", "n::DOUBLE * 2"),
+        ("string", "d || '!'"),
+        ("bool", "d IN ('x', 'y') AND n BETWEEN 1 AND 2"),
+        ("list<int64>", "[n, n + 1]"),
+        ("date", "DATE '2020-01-01' + n::INTEGER"),
+        ("int64", "list_sum(list_transform([n], lambda x: x + n))::BIGINT"),
+        ("string", "strftime(make_timestamp(n), '%Y')"),
+        ("decimal(20,2)", "n::DECIMAL(18,1)"),
+        ("string", "coalesce(nullif(d, 'x'), 'none')"),
+        ("string", "NULL"),
+        ("float", "1::TINYINT"),
+        ("timestamp(us)", "make_timestamp(n)"),
+        ("map<int64>", "map(['k'], [n])"),
+        ("string", "d -- a comment"),
+        ("bool", "d IS NULL"),
+        ("record{a: int64?}", "{'a': n}"),
+        ("string", "regexp_extract(d, '(.)', 1)"),
+        ("string", "s.v"),
+        ("bytes", "encode(d)"),
     ],
-)  # fmt: skip
+)
 def test_sql_that_is_what_it_says_is_allowed(type: str, sql: str) -> None:
     out = run(op.derive("q", type, sql=sql), batch=BATCH.slice(0, 2))
     assert len(out) == 2
