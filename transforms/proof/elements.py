@@ -65,6 +65,10 @@ class Element:
         for child in self.children:
             yield from child.leaves()
 
+    def nameless(self) -> bool:
+        """Is there a field without a name below?"""
+        return any(not child.name or child.nameless() for child in self.children)
+
 
 EMPTY = Element("schema", "", 0, "REQUIRED", "", "", 0, 0)
 """The root of a file without columns."""
@@ -203,7 +207,7 @@ def _unit(element: Element, kind: str) -> str | None:
 # ---- is it exact in DuckDB?
 def exact(element: Element) -> bool:
     """Does DuckDB hold every value below this element exactly?"""
-    return all(_exact_leaf(leaf) for leaf in element.leaves())
+    return not element.nameless() and all(_exact_leaf(leaf) for leaf in element.leaves())
 
 
 def _exact_leaf(leaf: Element) -> bool:

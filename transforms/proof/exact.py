@@ -22,7 +22,7 @@ _FINER = {
     "time": ("time", "time_ns"),
 }
 _FLOATS = ("float", "double")
-_NESTED = ("struct", "list", "array", "map")
+_NESTED = ("struct", "tuple", "list", "array", "map")
 
 
 def differ(expected: str, actual: str, left: DuckType, right: DuckType) -> str | None:
@@ -62,6 +62,8 @@ def _text(left: DuckType, right: DuckType, floats: str = "") -> str | None:
         return inner[0] and f"{inner[0]}[]"
     if left.id == right.id == "map":
         return f"MAP({inner[0]}, {inner[1]})" if all(inner) else None
+    if left.id == right.id == "tuple":
+        return f"TUPLE({', '.join(map(str, inner))})" if len(ours) == len(theirs) and all(inner) else None
     if left.id == right.id == "struct":
         names = [name for name, _ in ours]
         if names != [name for name, _ in theirs] or not all(inner):

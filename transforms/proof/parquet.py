@@ -21,7 +21,7 @@ from .expected import Expected, as_compared, expected
 from .places import TRUE, Place, guarded, places
 from .proved import Proved
 from .relation import Relation, Stream
-from .side import Side, bit_stream, side
+from .side import Side, bit_stream, plain_stream, side
 
 
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
@@ -31,7 +31,7 @@ def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, 
         duckdb.Error, pa.ArrowException: a side cannot be read at all.
     """
     with sealed(source, staged, memory=memory) as connection:
-        old, new = side(connection, source, "old"), side(connection, staged, "new")
+        old, new = side(connection, source, "old", mapping.source.record), side(connection, staged, "new", mapping.target.record)
         wrong = [(m.path, m.message) for m in misfits(new.root, mapping.target)]
         if wrong:
             return Proved(old.rows, new.rows, (), tuple(wrong))
@@ -74,6 +74,7 @@ class _Plan:
             return None, [], []
         made, checks = self._checks(asked, as_bits)
         items: list[str | Stream] = [self.old.scan, self.new.scan]
+        items += [plain_stream(side) for side in (self.old, self.new) if side.nameless]
         bits = [(p.expression.path, _names(p.path)) for p in asked if p.path in as_bits and isinstance(p.expression, Source)]
         if bits:
             items.append(bit_stream(self.old, "oldbits", [source for source, _ in bits]))
@@ -84,7 +85,7 @@ class _Plan:
     def _checks(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[Expected, list[Check]]:
         """One check a place. What is only carried needs no SQL of the mapping's: the two columns are set side by side."""
         computed = [self._computed(place) for place in asked]
-        columns = {name: (f"old{i}", str(self.old.types[i])) for name, i in self.old.positions.items()}
+        columns = {name: (self.old.reference((name,)), str(self.old.types[i])) for name, i in self.old.positions.items()}
         made = expected([c for c in computed if c is not None], self.mapping.source, columns)
         values, bits, checks = iter(made.values), count(), list[Check]()
         for place in asked:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
 
@@ -11,9 +11,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from instar.formats.schema import Record, Type
+from instar.transforms.evaluate.duck_arrays import duck_type, to_duck
+from instar.transforms.evaluate.sql_types import sql_type
+
 from .connection import text_literal
 from .elements import EMPTY, Element, read_elements
-from .exact import DuckType, children
+from .exact import DuckType
 from .raw import at, raw
 from .relation import Stream
 
@@ -29,6 +33,8 @@ class Side:
     root: Element
     types: tuple[DuckType, ...]
     rows: int
+    nameless: Mapping[int, Type] = field(default_factory=dict)
+    """Columns with struct fields without a name, which DuckDB does not read properly: pyarrow reads them, named by position."""
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -36,8 +42,7 @@ class Side:
 
     @property
     def scan(self) -> str:
-        columns = ", ".join(f"{self.prefix}{i}" for i in range(len(self.types)))
-        return f"read_parquet({text_literal(str(self.file))}, hive_partitioning = false) AS {self.prefix}({columns})"
+        return _scan(self.file, self.prefix, len(self.types))
 
     def indices(self, path: Sequence[str]) -> tuple[int, ...]:
         """The path as positions within the groups on the way."""
@@ -53,25 +58,17 @@ class Side:
             element = element.children[position]
         return element
 
-    def names(self, path: Sequence[str]) -> tuple[str, ...]:
-        """The path as DuckDB names it: the column, then its struct fields (it renames those that differ only by case)."""
-        first, *rest = self.indices(path)
-        names, type = [f"{self.prefix}{first}"], self.types[first]
-        for position in rest:
-            name, type = children(type)[position]
-            names.append(name)
-        return tuple(names)
-
     def reference(self, path: Sequence[str]) -> str:
-        """SQL for the value at `path`."""
-        sql, *fields = self.names(path)
-        for name in fields:
-            sql = f"struct_extract({sql}, {text_literal(name)})"
+        """SQL for the value at `path`: by position, as DuckDB renames struct fields that differ only by case, or have no name."""
+        first, *rest = self.indices(path)
+        sql = f"{self.prefix}plain{first}" if first in self.nameless else f"{self.prefix}{first}"
+        for position in rest:
+            sql = f"struct_extract_at({sql}, {position + 1})"
         return sql
 
 
-def side(connection: duckdb.DuckDBPyConnection, file: FilePath, prefix: str) -> Side:
-    """Reads the footer only.
+def side(connection: duckdb.DuckDBPyConnection, file: FilePath, prefix: str, record: Record) -> Side:
+    """Reads the footer only; `record` is the file's logical schema.
 
     Raises:
         duckdb.Error, pa.ArrowException: the file cannot be read.
@@ -81,8 +78,31 @@ def side(connection: duckdb.DuckDBPyConnection, file: FilePath, prefix: str) -> 
     if not footer.num_columns:  # DuckDB refuses such a file; there is nothing to compare in it but its rows
         return Side(file, prefix, EMPTY, (), rows)
     root = read_elements(connection, file)
-    types = connection.sql(f"SELECT * FROM read_parquet({text_literal(str(file))}, hive_partitioning = false)").types
-    return Side(file, prefix, root, tuple(types), rows)
+    types = list(connection.sql(f"SELECT * FROM {_scan(file, prefix, len(root.children))}").types)
+    nameless = {i: record[e.name].type for i, e in enumerate(root.children) if e.nameless() and e.name in record}
+    for i, type in nameless.items():
+        types[i] = duckdb.sqltype(sql_type(type))
+    return Side(file, prefix, root, tuple(types), rows, nameless)
+
+
+def _scan(file: FilePath, prefix: str, count: int) -> str:
+    """The columns are named by position: DuckDB's own names for those without one can meet others."""
+    columns = ", ".join(f"{prefix}{i}" for i in range(count))
+    return f"read_parquet({text_literal(str(file))}, hive_partitioning = false) AS {prefix}({columns})"
+
+
+def plain_stream(side: Side) -> Stream:
+    """The nameless columns."""
+    columns = {side.root.children[i].name: (f"{side.prefix}plain{i}", type) for i, type in side.nameless.items()}
+    schema = pa.schema([(name, duck_type(type)) for name, type in columns.values()])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with _opened(side.file, "us") as file:
+            for batch in file.iter_batches(_ROWS, columns=list(columns), use_threads=False):
+                arrays = [to_duck(batch.column(batch.schema.get_field_index(name)), type) for name, (_, type) in columns.items()]
+                yield pa.record_batch(arrays, schema=schema)
+
+    return Stream(f"{side.prefix}plain", schema, batches)
 
 
 def bit_stream(side: Side, name: str, paths: Sequence[Sequence[str]]) -> Stream:
