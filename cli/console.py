@@ -43,12 +43,12 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
     table = _table("version", ">files", ">rows", ">size", "told by")
     for v in report.versions:
         how = ", ".join(f"{name} {count}" for name, count in sorted(v.how.items()))
-        variants = f", {v.variants} variants" if v.variants else ""
+        variants = f", {counted(v.variants, 'variant')}" if v.variants else ""
         table.add_row(str(v.version), f"{v.files:,}", _count(v.rows), size(v.bytes), how + variants)
     if report.versions:
         console.print(table)
     if report.others:
-        console.print(f"{report.others} other files and folders")
+        console.print(f"{counted(report.others, 'other file or folder', 'other files and folders')}")
     _lines(
         console,
         "[red]problem[/]",
@@ -69,7 +69,7 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
 def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     console.print(f"[bold]{escape(plan.dataset)}[/] to version {plan.target}  {escape(str(plan.root))}")
     if not plan.rewrites:
-        console.print(f"Nothing to do: all {len(plan.kept)} files are at version {plan.target}.")
+        console.print(f"Nothing to do: all files are at version {plan.target} ({counted(len(plan.kept), 'file')}).")
         _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
         return
     table = _table("from", ">files", ">rows", ">size", ">size after")
@@ -85,7 +85,7 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
         )
     console.print(table)
     if plan.kept:
-        console.print(f"{len(plan.kept)} files are at version {plan.target} already and stay as they are")
+        console.print(f"{counted(len(plan.kept), 'file')} at version {plan.target} already, kept as they are")
     longest = plan.chains[min(plan.chains)] if plan.target >= max(plan.chains) else plan.chains[max(plan.chains)]
     for migration in longest.migrations:
         console.print(f"  {migration.version}  {escape(migration.message)}")
@@ -113,7 +113,8 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
 def _run(report: RunReport, console: Console, verbose: bool) -> None:
     if report.run is None:
         console.print(
-            f"{escape(report.dataset)}: nothing to do, all {report.files.get('kept', 0)} files are at version {report.target}."
+            f"{escape(report.dataset)}: nothing to do, all files are at version {report.target} "
+            f"({counted(report.files.get('kept', 0), 'file')})."
         )
         _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
         return
@@ -123,9 +124,9 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         checks = sum(report.proof.ways.values())
         console.print(
             f"[bold {'green' if good else 'yellow'}]{report.proof.verdict.capitalize()}[/]   "
-            f"{report.rows_out:,} rows in {len(report.proof.files)} files, {checks:,} column checks: {ways}"
+            f"{report.rows_out:,} rows in {counted(len(report.proof.files), 'file')}, {counted(checks, 'column check')}: {ways}"
         )
-    origin = ", ".join(f"{count} files from {version}" for version, count in report.origin.items())
+    origin = ", ".join(f"{counted(count, 'file')} from {version}" for version, count in report.origin.items())
     done = {"upgrade": "upgraded", "downgrade": "downgraded", "rollback": "rolled back"}.get(report.verb, report.verb)
     at = f" to version {report.target}" if report.target is not None else ""
     console.print(f"[bold]{escape(report.dataset)}[/] {done}{at}" + (f": {origin}" if origin else ""))
@@ -186,14 +187,14 @@ def _runs(report: RunsReport, console: Console, verbose: bool) -> None:
 
 @_render.register
 def _stamp(report: StampReport, console: Console, verbose: bool) -> None:
-    console.print(f"{escape(report.dataset)}: {len(report.files)} files recorded as version {report.version}")
+    console.print(f"{escape(report.dataset)}: {counted(len(report.files), 'file')} recorded as version {report.version}")
 
 
 @_render.register
 def _adopted(report: Adopted, console: Console, verbose: bool) -> None:
     if report.dataset:
         console.print(
-            f"Adopted [bold]{escape(report.dataset)}[/]: {report.files} files as version {report.version} of "
+            f"Adopted [bold]{escape(report.dataset)}[/]: {counted(report.files, 'file')} as version {report.version} of "
             f"{escape(report.subject)}"
         )
     elif report.subject:
@@ -232,6 +233,11 @@ def _way_down(console: Console, chain: Chain, low: int, high: int) -> None:
 
 def _count(rows: int | None) -> str:
     return "?" if rows is None else f"{rows:,}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """ "1 file", "12 files"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def size(number: float) -> str:

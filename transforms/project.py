@@ -152,26 +152,26 @@ class Project:
                 refuse_partitions(scripts, schemas, partition_keys([partitions_of(f.path) for f in found.files]))
 
     def revision(self, subject: str, message: str) -> Path:
-        """Write an empty, commented script for the step after the newest version; the path of it.
+        """Write an empty, commented script for the first step that has none, mostly the one after the newest version; its path.
 
         Raises:
-            MigrationError: a script for that step exists. RegistryError: an unknown subject.
+            MigrationError: a script for a version that is not registered is there already. RegistryError: an unknown subject.
         """
         import re
 
-        head = self.registry.head(subject)
-        existing = [m for m in self.migrations(subject) if m.version > head]
-        if existing:
+        versions, scripts = self.registry.versions(subject), {m.version: m for m in self.migrations(subject)}
+        version = next(v for v in range(versions[0] + 1, versions[-1] + len(scripts) + 2) if v not in scripts)
+        if version - 1 not in versions:
             raise MigrationError(
-                f"{existing[0].path} is there already, for version {existing[0].version} which is not registered",
+                f"{scripts[version - 1].path} is there already, for version {version - 1} which is not registered",
                 hint=f"Edit that script, then: instar register {subject}",
             )
         words = re.sub(r"\W+", "_", message.strip().lower()).strip("_")[:60]
         if not words:
             raise UsageError("the message is empty", hint='Say what changes, such as -m "metric distance".')
         folder = self.configuration.migrations / subject
-        path = folder / f"{head + 1:04d}_{words}.py"
-        text = draft(subject, head + 1, message, self.registry.schema(subject, head))
+        path = folder / f"{version:04d}_{words}.py"
+        text = draft(subject, version, message, self.registry.schema(subject, version - 1))
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

@@ -163,3 +163,16 @@ def test_no_project_says_how_to_make_one(tmp_path: Path, instar: Callable[..., A
 def test_an_unknown_command_and_option_are_wrong_use(project: Path, instar: Callable[..., Answer]) -> None:
     assert instar("upgrad", at=project).code == 2
     assert instar("upgrade", "flights", "--nonsense", at=project).code == 2
+
+
+def test_a_revision_drafts_the_step_that_has_no_script(project: Path, instar: Callable[..., Answer]) -> None:
+    """A schema from elsewhere was registered first: the script to it is what is missing."""
+    (project / "migrations" / "weather" / "0003_stations.py").unlink()
+    answer = instar("revision", "weather", "-m", "stations, again", "--json", at=project)
+    assert answer.code == 0, answer.out
+    path = Path(answer.json["path"])
+    assert path.name == "0003_stations_again.py"
+    assert "temperature_c" in path.read_text()
+    again = instar("revision", "weather", "-m", "more", "--json", at=project)
+    assert Path(again.json["path"]).name == "0004_more.py"
+    refused(instar, project, "revision", "weather", "-m", "too many", code=2, says=("0004_more.py",))
