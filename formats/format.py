@@ -171,6 +171,14 @@ class Format(Protocol):
         """
         ...
 
+    def check_new(self, field: Field, path: Path) -> None:
+        """Can this format's files hold a new field like this at `path`, nested ones included?
+
+        Raises:
+            SchemaError: not so; says what to take instead. (A document may hold more than files can: Arrow's seconds.)
+        """
+        ...
+
     # ---- files
     def recognises(self, head: bytes, name: str) -> bool:
         """Is a file that begins with `head` (up to 64 KiB) one of this format? The name is only a hint."""

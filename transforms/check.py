@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from instar.formats.errors import InstarError, MigrationError
+from instar.formats.format import format_named
 from instar.formats.registry import Registry
 from instar.formats.schema import Field, Schema, children
 from instar.transforms.migration import Migration, check_step
 from instar.transforms.report import CheckReport, StepCheck, loss_text
+from instar.transforms.typecheck import type_check
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,6 @@ def _checked(given: Checked, subject: str) -> Iterable[StepCheck]:
 
 
 def _checked_step(given: Checked, subject: str, version: int, script: Migration, schemas: Mapping[int, Schema]) -> StepCheck:
-    from instar.transforms.evaluate.sql import verify_types
-
     if version - 1 not in schemas:
         problem = f"it leads from version {version - 1}, which is not registered"
         return StepCheck(version, script.message, script.name, (problem,), (), 0, 0)
@@ -66,7 +66,7 @@ def _checked_step(given: Checked, subject: str, version: int, script: Migration,
     untouched = leaves = 0
     try:
         mapping = script.mapping(schemas[version - 1])
-        verify_types(mapping)
+        type_check(mapping, format_named(given.registry.format(subject)))
         untouched, leaves = len(mapping.untouched()), _leaves(mapping.target.root)
         if version in schemas:
             checked = check_step(schemas[version - 1], script, schemas[version], given.registry.format(subject))

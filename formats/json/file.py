@@ -8,7 +8,7 @@ from typing import Literal
 
 from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike, Values
 from instar.formats.path import Path
-from instar.formats.schema import Schema
+from instar.formats.schema import Field, Schema
 
 from .fidelity import CODES, form_of, unlike
 from .infer import infer
@@ -36,6 +36,9 @@ class JsonFormat:
     def render(self, schema: Schema) -> str:
         """See `render.render`."""
         return render(schema)
+
+    def check_new(self, field: Field, path: Path) -> None:
+        return  # `render` refuses what files cannot hold: both have the same types
 
     def recognises(self, head: bytes, name: str) -> bool:
         """Does the text, unpacked if need be, begin like a JSON object or array? A file without any text is told by its name."""

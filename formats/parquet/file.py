@@ -10,9 +10,10 @@ from instar.formats.errors import UsageError
 from instar.formats.fingerprint import misfits
 from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike, Values
 from instar.formats.path import Path
-from instar.formats.schema import Schema
+from instar.formats.schema import Field, Schema
 
 from . import document, fidelity
+from .fields import check_new
 from .footer import ENCRYPTED_MAGIC, MAGIC, read_footer
 from .rewrite import foreseen, rewritten
 from .source import common_schema, facts
@@ -34,6 +35,9 @@ class Parquet:
 
     def render(self, schema: Schema) -> str:
         return document.render(schema)
+
+    def check_new(self, field: Field, path: Path) -> None:
+        check_new(field, path)
 
     def recognises(self, head: bytes, name: str) -> bool:
         """By its magic; a file that is only called so counts as well, so that a damaged one is an error and not "other"."""
