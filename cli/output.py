@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +58,9 @@ def show_made(path: Path, then: str, as_json: bool) -> None:
 
 
 def echo_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    from instar.transforms.report import json_text
+
+    click.echo(json_text(value, _plain), nl=False)
 
 
 def _plain(value: object) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -27,9 +26,14 @@ def command(
 ) -> None:
     """State what bringing DATASET to a version would do: files, rows, bytes, disk, time, how it is published, the way back."""
     from instar.cli.output import show
+    from instar.formats.errors import UsageError
+    from instar.transforms.report import json_text
 
     found = chosen(opened(folder), dataset)
     plan = found.plan(to, options=run_options(found, **options))
     if out is not None:
-        out.write_text(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        try:
+            out.write_text(json_text(plan.as_json()), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"the plan cannot be saved as {out}: {error.strerror}", hint="Name another file.") from error
     show(plan, as_json, verbose=verbose)

@@ -202,6 +202,22 @@ def make_plan(
     )
 
 
+def read_plan(path: Path) -> dict[str, Any]:
+    """A plan file that `instar plan --out` wrote.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a plan: {error}", hint="Make one with: instar plan DATASET --out FILE") from error
+    identity = saved.get("identity") if isinstance(saved, dict) else None
+    if not isinstance(identity, dict) or not {"files", "target"} <= identity.keys():
+        raise UsageError(f"{path} is not a plan", hint="Make one with: instar plan DATASET --out FILE")
+    return saved
+
+
 def refuse_changed(plan: Plan, saved: Mapping[str, Any]) -> None:
     """`upgrade --plan p.json`: apply exactly what was reviewed.
 

@@ -242,10 +242,10 @@ class Dataset:
         """What bringing every file to a version would do; writes nothing. `to`: a version, "+1", "-1"; the newest by default.
 
         Raises:
-            InstarError: as `migrate.plan_of`.
+            InstarError: as `planning.plan_of`.
         """
         from instar.transforms.job import with_options
-        from instar.transforms.migrate import plan_of
+        from instar.transforms.planning import plan_of
 
         job = self.job()
         verb = "downgrade" if str(to).startswith("-") else "plan"
@@ -264,7 +264,8 @@ class Dataset:
         Raises:
             InstarError: as the steps of `migrate` tell; the dataset is unchanged then.
         """
-        from instar.transforms.migrate import migrate, read_plan
+        from instar.transforms.migrate import migrate
+        from instar.transforms.plan import read_plan
 
         saved = read_plan(plan) if plan else None
         target = saved["identity"]["target"] if saved and to is None else to

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from instar.formats.errors import Collected, ProofError
 from instar.formats.path import path_text
 from instar.transforms.inverse import Loss
 from instar.transforms.provenance import Provenance
@@ -13,6 +15,12 @@ from instar.transforms.run.unit import FileProof
 
 REPORT_FORMAT = 1
 """Of `report.json`; raised when a key changes its meaning or goes."""
+
+
+def json_text(value: Any, default: Callable[[object], object] | None = None) -> str:
+    """A report as JSON, indented, with a final newline. A file's name that is no valid UTF-8 comes as escaped surrogates."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=default) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def loss_text(loss: Loss) -> tuple[str, str]:
@@ -26,6 +34,21 @@ class Proof:
 
     verdict: Literal["proved", "repeated", "failed"]
     files: tuple[FileProof, ...]
+
+    @classmethod
+    def of(cls, files: Iterable[FileProof]) -> Proof:
+        """The files' proofs as one: as good as the worst of them."""
+        ordered = tuple(sorted(files, key=lambda file: file.path))
+        verdicts = {file.verdict for file in ordered}
+        return cls("failed" if "failed" in verdicts else "repeated" if "repeated" in verdicts else "proved", ordered)
+
+    def error(self) -> ProofError | Collected:
+        """What a failed proof is raised as: every place named."""
+        hint = "Nothing was published and the data is as it was. This is a fault of Instar's or of the disk: report it, please."
+        lines = self.failures
+        if len(lines) == 1:
+            return ProofError(f"the proof failed: {lines[0]}", hint=hint)
+        return Collected(f"the proof failed in {len(lines)} places", hint=hint, errors=[ProofError(line) for line in lines])
 
     @property
     def ways(self) -> dict[str, int]:
@@ -96,7 +119,6 @@ class RunReport:
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    plan: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from instar.formats.dataset import stamp_files
 from instar.formats.manifest import Manifest
+from instar.transforms.execution import Stopwatch, holding
 from instar.transforms.job import Job, inventory_of
-from instar.transforms.migrate import Stopwatch, holding
 from instar.transforms.provenance import provenance
 from instar.transforms.remember import remember_rolled_back
 from instar.transforms.report import RunReport, StampReport
@@ -50,7 +49,6 @@ def restore(job: Job) -> RunReport:
         method=planned.method if planned else "",
         snapshot=None,
         provenance=origin,
-        plan=json.loads(run.run.plan.read_text(encoding="utf-8")),
     )
 
 

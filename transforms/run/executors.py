@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import IO, Any, Protocol, TypeVar, runtime_checkable
@@ -122,6 +123,21 @@ class SubprocessExecutor(Executor):
             self.shutdown()
         else:
             self.kill()
+
+
+def in_order(executor: Executor, work: Callable[..., _R], items: Iterable[tuple[Any, ...]]) -> Iterator[_R]:
+    """The results of `work(*item)` in the items' order; a few are under way at a time, so that many items take little memory.
+
+    Raises:
+        Exception: the first that `work` raised, in the items' order. What is under way then is the executor's to end.
+    """
+    width, running = 2 * getattr(executor, "workers", os.cpu_count() or 1), deque[Future[_R]]()
+    for item in items:
+        running.append(executor.submit(work, *item))
+        if len(running) >= width or running[0].done():
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
 
 
 class _Task:

@@ -1,0 +1,144 @@
+"""One execution of a plan: the dataset's lock, the run's folder and journal, and who does its work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from instar.formats.errors import UsageError
+from instar.formats.format import Stamp
+from instar.transforms.job import Job, Options
+from instar.transforms.plan import Plan, by_version
+from instar.transforms.progress import Progress
+from instar.transforms.provenance import Provenance
+from instar.transforms.report import json_text
+from instar.transforms.run.effects import Effects
+from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
+from instar.transforms.run.journal import Journal, Method, Planned, new_run_id, system_clock
+from instar.transforms.run.listing import Listing
+from instar.transforms.run.lock import locked, this_owner
+from instar.transforms.run.preflight import preflight, probe
+from instar.transforms.run.settle import abandon, settle
+from instar.transforms.run.state import RunFolder, begin_run, make_folders, run_folders
+from instar.transforms.run.unit import Unit
+
+
+@dataclass
+class Stopwatch:
+    """Wall seconds by step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: where its state lives and with what it works. `before` is the listing of the dataset that it was planned by."""
+
+    job: Job
+    plan: Plan
+    options: Options
+    folder: RunFolder
+    journal: Journal
+    effects: Effects
+    executor: InlineExecutor | SubprocessExecutor
+    method: Method
+    before: Listing
+    provenance: Provenance
+    progress: Progress
+    watch: Stopwatch
+
+
+@contextmanager
+def holding(job: Job, verb: str, effects: Effects) -> Iterator[None]:
+    """The dataset's lock, an earlier interrupted run settled.
+
+    Raises:
+        LockedError: another run holds it.
+    """
+    make_folders(job.state.folder, effects)
+    with locked(job.state.lock, this_owner(command=f"instar {verb} {job.name}")):
+        settle(job.state, effects)
+        yield
+
+
+def executor_for(options: Options) -> InlineExecutor | SubprocessExecutor:
+    """In this process for one worker, else worker processes."""
+    return SubprocessExecutor(options.workers) if options.workers > 1 else InlineExecutor()
+
+
+def begin(
+    job: Job,
+    plan: Plan,
+    before: Listing,
+    options: Options,
+    executor: InlineExecutor | SubprocessExecutor,
+    origin: Provenance,
+    progress: Progress,
+    watch: Stopwatch,
+    effects: Effects,
+) -> Run:
+    """Preflight, then the run's folder with the plan in it. `before` was listed before the inventory was taken.
+
+    Raises:
+        RunError: too little disk, a permission, another file system: before the first byte of the dataset.
+    """
+    probed = probe(job.location, job.state, effects)
+    method = options.method or probed.method
+    if method == "exchange" and probed.method != "exchange":
+        raise UsageError(
+            f"this dataset cannot be published by exchange: {probed.reason}", hint="Leave --method out, or say replace."
+        )
+    rewritten = tuple(a.path for a in plan.rewrites)
+    needed = plan.disk_needed + (0 if probed.links else plan.bytes_in)
+    preflight(job.location, job.state, before, rewritten, method, needed, options.workers)
+    facts = {"verb": origin.command, "from": by_version(plan.rewrites), "to": plan.target, "plan": plan.hash, "user": origin.user,
+             "host": origin.host, "git": origin.git, "subject": job.subject, "files": len(plan.rewrites)}  # fmt: skip
+    text = json_text(plan.as_json()).encode()
+    id = new_run_id(system_clock(), (known.id for known in run_folders(job.state)))
+    folder = begin_run(job.state, id, Planned(str(job.location), method, facts), text, effects)
+    journal = folder.open_journal(effects)
+    return Run(job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch)
+
+
+@contextmanager
+def abandoned_on_failure(run: Run) -> Iterator[None]:
+    """Whatever ends the run early is written into its journal, and what it staged is discarded."""
+    try:
+        yield
+    except BaseException as error:
+        abandon(run.folder, run.journal, run.effects, error)
+        raise
+
+
+def units_of(run: Run) -> tuple[Unit, ...]:
+    """The work, largest file first, so that the last one to finish is a small one."""
+    stamp = Stamp(run.job.subject, run.plan.target)
+    root = run.job.location if run.job.location.is_dir() else run.job.location.parent
+    units = []
+    for action in sorted(run.plan.rewrites, key=lambda a: -a.size):
+        file, chain = run.plan.files[action.path], run.plan.chains[action.version]
+        assert file.facts is not None
+        units.append(
+            Unit(
+                path=action.path,
+                source=str(root / action.path),
+                staged=str(run.folder.staged(action.path)),
+                format=run.job.settings.format,
+                mapping=chain.mapping,
+                schema=file.facts.schema,
+                stamp=stamp,
+                chain=chain.hash,
+                memory=run.options.unit_memory,
+            )
+        )
+    return tuple(units)

@@ -1,0 +1,76 @@
+"""From an inventory to a plan: which version is meant, what refuses it, what it will cost. Reads only."""
+
+from __future__ import annotations
+
+import shutil
+
+from instar.formats.errors import ConfigurationError, UsageError
+from instar.formats.inventory import Inventory
+from instar.transforms.estimate import Estimates, estimate_seconds
+from instar.transforms.job import Job, Options, at_version
+from instar.transforms.migration import Chain
+from instar.transforms.partitions import refuse_partitions
+from instar.transforms.plan import Plan, make_plan
+from instar.transforms.run.foresight import foreseen
+from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
+
+
+def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Options, *, verb: str = "upgrade") -> Plan:
+    """What a run would do; reads only.
+
+    Raises:
+        DatasetError: the inventory has problems; all are named. UsageError: no such version, or it is in the other direction.
+        MigrationError: a chain does not type-check. FileError: a file holds what a rewrite would lose.
+    """
+    refuse_unsupported(job)
+    refuse_codes(job)
+    inventory.require_sound()
+    target = job.version(to, at=at_version(inventory, up=verb != "downgrade"))
+    refuse_direction(inventory, target, verb)
+    foresight = foreseen(job.location)
+    work = options.for_files(sum(file.version != target for file in inventory.files))
+    plan = make_plan(
+        inventory,
+        dataset=job.name,
+        target=target,
+        chain=lambda version: checked_chain(job, inventory, version, target),
+        estimate=Estimates(job.format, inventory),
+        method=(options.method or foresight.method, "as asked" if options.method else foresight.reason),
+        disk_free=shutil.disk_usage(job.location.parent).free,
+        seconds=lambda size: estimate_seconds(job.settings.format, size, work.workers),
+        foresee=lambda file, chain: job.format.foresee(
+            inventory.root / file.path, reads=chain.mapping.reads(), memory=work.unit_memory
+        ),
+    )
+    refuse_unkeepable(job, inventory, plan)
+    return plan
+
+
+def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> Chain:
+    """The chain, type-checked by DuckDB; no operation of it may name a partition key."""
+    from instar.transforms.evaluate.sql import verify_types
+
+    low, high = sorted((version, target))
+    refuse_partitions([m for m in job.migrations if low < m.version <= high], job.schemas, inventory.partition_keys)
+    chain = job.chain(version, target)
+    verify_types(chain.mapping)
+    return chain
+
+
+def refuse_unsupported(job: Job) -> None:
+    """A setting that is understood but not obeyed would be a lie."""
+    for key, given in (("name", job.settings.file_name), ("test", job.settings.test)):
+        if given:
+            raise ConfigurationError(
+                f"[datasets.{job.name}] {key} is not supported by this version of Instar", hint=f"Remove `{key}` from instar.toml."
+            )
+
+
+def refuse_direction(inventory: Inventory, target: int, verb: str) -> None:
+    """`upgrade` never goes down and `downgrade` never up, for any file."""
+    versions = {f.version for f in inventory.files if f.version is not None}
+    wrong = [v for v in versions if (v > target if verb == "upgrade" else v < target)]
+    if verb in ("upgrade", "downgrade") and wrong:
+        other = "downgrade" if verb == "upgrade" else "upgrade"
+        at = ", ".join(map(str, sorted(wrong)))
+        raise UsageError(f"files are at version {at}: {verb} does not lead from there to {target}", hint=f"Use `instar {other}`.")
