@@ -13,6 +13,7 @@ from instar.transforms.partitions import refuse_partitions
 from instar.transforms.plan import Plan, make_plan
 from instar.transforms.run.foresight import foreseen
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
+from instar.transforms.typecheck import type_check
 
 
 def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Options, *, verb: str = "upgrade") -> Plan:
@@ -48,12 +49,10 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
 
 def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> Chain:
     """The chain, type-checked by DuckDB; no operation of it may name a partition key."""
-    from instar.transforms.evaluate.sql import verify_types
-
     low, high = sorted((version, target))
     refuse_partitions([m for m in job.migrations if low < m.version <= high], job.schemas, inventory.partition_keys)
     chain = job.chain(version, target)
-    verify_types(chain.mapping)
+    type_check(chain.mapping, job.format)
     return chain
 
 

@@ -28,6 +28,7 @@ from instar.transforms.report import (
     StampReport,
     StatusReport,
 )  # fmt: skip
+from instar.transforms.typecheck import type_check
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,6 @@ class Project:
             return format_named("json").infer([path]), "json"
 
     def _register_next(self, subject: str, amend: bool) -> int:
-        from instar.transforms.evaluate.sql import verify_types
-
         registry, head = self.registry, self.registry.head(subject)
         base = head - 1 if amend else head
         script = next((m for m in self.migrations(subject) if m.version == base + 1), None)
@@ -109,8 +108,8 @@ class Project:
         schemas = {base: registry.schema(subject, base)}
         self._refuse_partitions(subject, [script], schemas)
         mapping = script.mapping(schemas[base])
-        verify_types(mapping)
         format = registry.format(subject)
+        type_check(mapping, format_named(format))
         version = registry.register(subject, mapping.target, format, amend=amend, used=amend and self._used(subject))
         if version == base:
             raise MigrationError(f"{script.name} changes nothing", hint="Write its operations, then register again.")
