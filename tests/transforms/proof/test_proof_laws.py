@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 
 from instar.formats.errors import DataError, FileError, MigrationError, SchemaError
 from instar.formats.format import Stamp, format_named
@@ -19,8 +19,11 @@ from instar.transforms.run.stage import stage_file
 from instar.transforms.run.unit import Receipt, Unit
 from tests.laws.cases import Case, cases
 from tests.laws.interpreters import _to_batch
-from tests.laws.test_laws import law
+from tests.laws.test_laws import EXAMPLES, PHASES, SLOW
 from tests.transforms.proof.conftest import problems
+
+law = settings(max_examples=max(10, EXAMPLES // 4), deadline=None, database=None, phases=PHASES, suppress_health_check=SLOW)
+"""Each example writes, upgrades and proves a file twice."""
 
 JSON = (Int(32), Int(64), Float(64), String(), Bool(), Enum(("x", "y")), Integer(), Number())
 
