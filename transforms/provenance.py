@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "sqlglot")
+LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "cramjam", "zstandard")
+"""What the bytes of a new file may depend on, besides source and chain."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,9 @@ def provenance(project: Path, command: str) -> Provenance:
     )
 
 
+@cache
 def library_versions() -> tuple[tuple[str, str], ...]:
-    """The versions that output bytes may depend on."""
+    """Names and versions of Instar and the libraries that new files are made with: what every report and receipt says."""
     return tuple((name, metadata.version(name)) for name in LIBRARIES)
 
 
@@ -56,6 +60,7 @@ def _commit(project: Path) -> str | None:
         done = subprocess.run(
             ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=12"],
             capture_output=True, text=True, timeout=10, check=False,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # looking must not write the user's index
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instar.formats.errors import RunError, Where
+from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Exchanged, Journal, Method, PublishBegun, Published, Removing, Replacing, Undone
 from instar.transforms.run.listing import Entry, Listing, changed_since, described, listing, listing_bytes
@@ -155,29 +156,3 @@ def _refuse_change(base: Path, path: str, before: Listing) -> None:
             hint="What had been published was taken back. Let the dataset's writers finish, then repeat the command.",
             where=Where(file=path),
         )
-
-
-def disk_error(what: str, error: OSError, where: Where | None = None) -> RunError:
-    """An OSError as a RunError that says what to do."""
-    place = f" ({error.filename})" if error.filename else ""
-    return RunError(f"{what}: {error.strerror or error}{place}", hint=_advice(error.errno), where=where)
-
-
-def _advice(number: int | None) -> str:
-    import errno
-
-    match number:
-        case errno.ENOSPC:
-            return "The disk is full. Nothing was changed: free some space there, then repeat the command."
-        case errno.EDQUOT:
-            return "The disk quota is used up. Nothing was changed: free some space, then repeat the command."
-        case errno.EACCES | errno.EPERM:
-            return "This user lacks a permission there. Run as the owner of the files, or correct the permissions."
-        case errno.EROFS:
-            return "The file system is mounted read-only."
-        case errno.EMFILE | errno.ENFILE:
-            return "Too many files are open. Raise the limit (`ulimit -n 4096`) or use fewer workers."
-        case errno.EIO:
-            return "The drive reports an error: check it (`dmesg`) before you trust what it holds."
-        case _:
-            return "Correct the cause, then repeat the command."

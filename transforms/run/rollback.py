@@ -14,6 +14,7 @@ from typing import Any
 
 from instar.formats.errors import RunError, UsageError, Where
 from instar.formats.manifest import content_hash
+from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import (
     Clock,
@@ -26,7 +27,6 @@ from instar.transforms.run.journal import (
     system_clock,
 )
 from instar.transforms.run.listing import Change, Entry, Listing, changed_since, described, listing, read_listing
-from instar.transforms.run.publish import disk_error
 from instar.transforms.run.settle import discard_new_files
 from instar.transforms.run.snapshot import base_of, put_back, swap_unless_changed
 from instar.transforms.run.state import RunState, State, list_runs, run_state
@@ -63,11 +63,11 @@ def rollback(
             (all named), or the disk says no. The dataset is unchanged then.
     """
     run = rollback_target(state, id)
-    refuse_changes(run)
+    seen = refuse_changes(run)
     journal = run.run.open_journal(effects, clock)
     journal.write(RollbackBegun(facts))
     try:
-        _put_back(run, effects)
+        _put_back(run, seen, effects)
     except RunError:
         journal.write(Published(len(read_listing(run.run.after))))
         raise
@@ -79,23 +79,23 @@ def rollback(
     return run_state(run.run)
 
 
-def _put_back(run: RunState, effects: Effects) -> None:
+def _put_back(run: RunState, seen: Listing, effects: Effects) -> None:
     begun = _begun(run)
     if begun.method == "exchange":
-        dataset = Path(begun.dataset)
-        swap_unless_changed(dataset, run.run.snapshot, listing(dataset), effects)
+        swap_unless_changed(Path(begun.dataset), run.run.snapshot, seen, effects)
     else:
         put_back(run, effects)
 
 
-def refuse_changes(run: RunState) -> None:
-    """Is the dataset as the run published it, and the snapshot as the run found it?
+def refuse_changes(run: RunState) -> Listing:
+    """Is the dataset as the run published it, and the snapshot as the run found it? Answers with the dataset as it was looked at.
 
     Raises:
         RunError: names what is not.
     """
     begun = _begun(run)
-    changes = tuple(_changes_since_publish(run, Path(begun.dataset)))
+    now = listing(Path(begun.dataset))
+    changes = tuple(_changes_since_publish(run, Path(begun.dataset), now))
     if changes:
         raise RunError(
             f"the dataset is no longer as run {run.id} left it: {described(changes)}",
@@ -110,6 +110,7 @@ def refuse_changes(run: RunState) -> None:
             hint=f"It is in {run.run.snapshot}. Restore it from a backup; `downgrade` needs no snapshot.",
             where=Where(file=damage[0].path),
         )
+    return now
 
 
 def _begun(run: RunState) -> PublishBegun:
@@ -119,9 +120,9 @@ def _begun(run: RunState) -> PublishBegun:
     return begun
 
 
-def _changes_since_publish(run: RunState, dataset: Path) -> Iterator[Change]:
+def _changes_since_publish(run: RunState, dataset: Path, now: Listing) -> Iterator[Change]:
     """As `changed_since`, but a file of another inode or time whose contents are the same has not changed."""
-    after, now = read_listing(run.run.after), listing(dataset)
+    after = read_listing(run.run.after)
     base = base_of(dataset, now)
     for change in changed_since(after, now):
         path = change.path

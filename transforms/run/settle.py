@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from instar.formats.errors import InstarError, RunError
+from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import (
     Clock,
@@ -21,7 +22,6 @@ from instar.transforms.run.journal import (
     system_clock,
 )
 from instar.transforms.run.listing import changed_since, listing, read_listing
-from instar.transforms.run.publish import disk_error
 from instar.transforms.run.snapshot import discard, inode, put_back, tree_with
 from instar.transforms.run.state import RunFolder, RunState, State, list_runs, run_state
 

@@ -65,13 +65,16 @@ def swap_unless_changed(dataset: Path, other: Path, expected: Listing, effects: 
         RunError: names what changed; the dataset stands where it stood.
     """
     swap(dataset, other, effects)
-    changes = changed_since(expected, listing(other))
-    if changes:
+    try:
+        changes = changed_since(expected, listing(other))
+        if changes:
+            raise RunError(
+                f"the dataset changed in the moment of the exchange: {described(changes)}",
+                hint="It stands as before. Let its writers finish, then repeat the command.",
+            )
+    except RunError:
         swap(dataset, other, effects)
-        raise RunError(
-            f"the dataset changed in the moment of the exchange: {described(changes)}",
-            hint="It stands as before. Let its writers finish, then repeat the command.",
-        )
+        raise
 
 
 def tree_with(number: int, run: RunFolder) -> Path | None:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing
 from dataclasses import replace
-from functools import cache
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -19,26 +17,18 @@ from instar.formats.errors import Collected, InstarError, RunError, Where
 from instar.formats.format import Format, Rewrite, Rewritten, Stamp, format_named
 from instar.formats.manifest import content_hash
 from instar.transforms.progress import Progress, Silent
+from instar.transforms.provenance import library_versions
+from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import Report, Reporting, SubprocessExecutor
 from instar.transforms.run.journal import Journal, Staged
-from instar.transforms.run.publish import disk_error
 from instar.transforms.run.unit import Receipt, Unit
 
 if TYPE_CHECKING:
     from instar.transforms.mapping import Mapping
 
-LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "cramjam", "zstandard")
-"""What the bytes of a new file may depend on, besides source and chain."""
-
 _GROUP_FILES, _GROUP_BYTES, _GROUP_SECONDS = 64, 256 << 20, 2.0  # files are made durable in groups of at most this
 _FAILED_FILES = 50  # so many files with errors are enough to know
-
-
-@cache
-def library_versions() -> tuple[tuple[str, str], ...]:
-    """Names and versions of Instar and the libraries that write data."""
-    return tuple((name, metadata.version(name)) for name in LIBRARIES)
 
 
 # ---- one unit, in a worker

@@ -125,6 +125,36 @@ def test_a_file_that_comes_in_the_moment_of_a_rollback_is_not_lost(lake, quick, 
     assert list_runs(lake.state)[0].status == "finished"
 
 
+def test_a_file_that_comes_after_the_dataset_was_looked_at_is_not_lost(lake, quick):
+    lake.publish(quick)
+
+    class Writer(type(quick)):
+        def append(self, path, data):
+            (lake.dataset / "late.parquet").write_bytes(b"late")
+            super().append(path, data)
+
+    with pytest.raises(RunError, match=r"late\.parquet was added"):
+        rollback(lake.state, Writer(), facts={})
+    assert (lake.dataset / "late.parquet").exists()
+    assert (lake.dataset / lake.paths[0]).read_bytes().startswith(b"new")
+
+
+def test_what_cannot_be_listed_after_the_exchange_is_put_where_it_stood(lake, quick):
+    lake.publish(quick)
+
+    class Linker(type(quick)):
+        def exchange(self, one, other):
+            if not (one / "link").is_symlink() and not (other / "link").is_symlink():
+                (one / "link").symlink_to("nowhere")
+            super().exchange(one, other)
+
+    with pytest.raises(RunError, match="link is a symbolic link"):
+        rollback(lake.state, Linker(), facts={})
+    assert (lake.dataset / "link").is_symlink()
+    assert (lake.dataset / lake.paths[0]).read_bytes().startswith(b"new")
+    assert list_runs(lake.state)[0].status == "finished"
+
+
 def test_a_run_that_failed_cannot_be_rolled_back(lake, quick):
     run, _, _ = lake.staged(quick)
     lake.publish(quick, LATER)

@@ -18,10 +18,11 @@ from instar.formats.errors import Collected, DataError, FileError, RunError, Whe
 from instar.formats.format import Rewrite, Rewritten, Stamp
 from instar.formats.manifest import content_hash
 from instar.formats.schema import Field, String, schema
+from instar.transforms.provenance import library_versions
 from instar.transforms.run import stage as module
 from instar.transforms.run.executors import InlineExecutor
 from instar.transforms.run.journal import Staged, read_journal
-from instar.transforms.run.stage import counting_rows, library_versions, stage, stage_file
+from instar.transforms.run.stage import counting_rows, stage, stage_file
 from instar.transforms.run.unit import Unit
 
 SCHEMA = schema(Field("text", String()))
