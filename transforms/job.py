@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,13 +18,14 @@ from instar.formats.manifest import Manifest
 from instar.formats.path import path_text
 from instar.formats.registry import Registry
 from instar.formats.schema import Schema
-from instar.transforms.configuration import DatasetSettings
+from instar.transforms.configuration import DEFAULT_MEMORY, DatasetSettings
 from instar.transforms.migration import Chain, Migration, make_chain
 from instar.transforms.run.state import State
 
-DEFAULT_MEMORY = 1_000_000_000
 INTERPRETER = 110_000_000
 """Bytes a process with pyarrow and DuckDB loaded has before it sees data (measured: 95 to 115 MB)."""
+LEAST = 64_000_000
+"""Bytes of data below which DuckDB and the readers cannot work."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,16 @@ class Options:
     method: Literal["exchange", "replace"] | None = None
 
     def for_files(self, count: int) -> Options:
-        """No more workers than there are files."""
-        return replace(self, workers=max(1, min(self.workers, count)))
+        """No more workers than there are files, or than the budget can hold at the least each needs."""
+        affordable = ((self.memory or DEFAULT_MEMORY) - INTERPRETER) // (INTERPRETER + LEAST)
+        return replace(self, workers=max(1, min(self.workers, count, affordable)))
 
     @property
     def unit_memory(self) -> int:
         """What one file's work may use for its data: a worker's share of the budget, less what any process has."""
         workers = self.workers or 1
         processes = workers + 1 if workers > 1 else 1
-        return max(64_000_000, ((self.memory or DEFAULT_MEMORY) - processes * INTERPRETER) // workers)
+        return max(LEAST, ((self.memory or DEFAULT_MEMORY) - processes * INTERPRETER) // workers)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Job:
             UsageError: not a version that is registered.
         """
         text = str(self.newest if asked is None else asked).strip()
-        if not text.lstrip("+-").isdigit():
+        if not re.fullmatch(r"[+-]?[0-9]+", text):
             raise UsageError(f"{text!r} is not a version", hint="Say a number, +N or -N.")
         if text[0] in "+-" and at is None:
             raise UsageError(f"{text} from where? The dataset has no files at a known version", hint="Say the version itself.")

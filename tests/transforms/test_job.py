@@ -1,0 +1,35 @@
+"""What a job makes of versions and budgets that people say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from instar.formats.errors import UsageError
+from instar.transforms.job import INTERPRETER, Options
+from instar.transforms.project import open_project
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "project"
+
+
+@pytest.mark.parametrize("word", ["--1", "+-1", "\u00b2", "three", "", "1.0"])
+def test_what_is_not_a_version_is_refused_as_such(word: str) -> None:
+    with pytest.raises(UsageError, match="is not a version"):
+        open_project(SAMPLES).dataset("flights").job().version(word, at=1)
+
+
+def test_versions_are_counted_from_where_the_files_are() -> None:
+    job = open_project(SAMPLES).dataset("flights").job()
+    assert [job.version(word, at=2) for word in (None, 1, "3", "+1", "-1")] == [3, 1, 3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("workers", "files", "memory"), [(64, 1000, 0), (64, 1000, 10**9), (8, 3, 10**9), (2, 9, 10**8), (4, 9, 4 * 10**9)]
+)
+def test_all_processes_together_stay_within_the_budget(workers: int, files: int, memory: int) -> None:
+    options = Options(workers=workers, memory=memory).for_files(files)
+    assert 1 <= options.workers <= min(workers, files)
+    if options.workers > 1:
+        total = INTERPRETER + options.workers * (INTERPRETER + options.unit_memory)
+        assert total <= (memory or 10**9)
