@@ -9,18 +9,18 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 import click
 
+from instar.cli.interruption import CODES, WORDS, Interruption
 from instar.formats.errors import InstarError
 
 COMMANDS = (
     "init", "register", "revision", "check",
     "status", "current", "plan", "upgrade", "downgrade", "rollback", "runs", "history", "stamp",
 )  # fmt: skip
-INTERRUPTED, TERMINATED, FAULT = 130, 143, 70
+FAULT = 70
 
 
 class Commands(click.Group):
@@ -70,45 +70,53 @@ def instar(ctx: click.Context, folder: Path | None) -> None:
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The console script: run, and turn every failure into its message and exit code."""
     arguments = list(sys.argv[1:] if args is None else args)
-    signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(run(arguments))
+    interruption = Interruption()
+    interruption.listen()
+    sys.exit(run(arguments, interruption))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], interruption: Interruption | None = None) -> int:
     """Run one command line; the exit code. 0 done, 1 the data or the disk says no, 2 wrong use, 3 locked, 70 a fault of ours."""
     as_json = "--json" in arguments
     try:
         left = instar.main(args=arguments, prog_name="instar", standalone_mode=False)
-    except InstarError as error:
-        return failed(error, error.exit_code, as_json=as_json)
-    except click.UsageError as error:
-        context = f"Try 'instar {error.ctx.info_name} --help'." if error.ctx and error.ctx.parent else "Try 'instar --help'."
-        return failed(InstarError(error.format_message(), hint=context), 2, as_json=as_json)
-    except click.ClickException as error:
-        return failed(InstarError(error.format_message()), error.exit_code, as_json=as_json)
-    except (KeyboardInterrupt, click.Abort):
-        hint = "Nothing is half-done: the same command starts again and settles what was left."
-        return failed(InstarError("interrupted", hint=hint), INTERRUPTED, as_json=as_json)
-    except Terminated:
-        hint = "Nothing is half-done: the same command starts again and settles what was left."
-        return failed(InstarError("stopped by SIGTERM", hint=hint), TERMINATED, as_json=as_json)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader (head, less) left: nobody is there to be told
-        return 1
-    except Exception as fault:
-        if "-v" in arguments or "--verbose" in arguments:
-            raise
-        hint = "This is a fault of Instar's; run again with -v for the traceback and report it, please."
-        return failed(InstarError(f"{type(fault).__name__}: {fault}", hint=hint), FAULT, as_json=as_json)
+    except BaseException as error:
+        arrived = interruption.signal if interruption else None
+        if arrived is None and isinstance(error, (KeyboardInterrupt, click.Abort)):
+            arrived = signal.SIGINT
+        if arrived is not None:
+            return interrupted(arrived, as_json=as_json)
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()  # the reader (head, less) left: nobody is there to be told
+            return 1
+        known, code = understood(error, verbose="-v" in arguments or "--verbose" in arguments)
+        return failed(known, code, as_json=as_json)
     return left if isinstance(left, int) else 0  # click answers a command's `Exit(code)` with its code
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived: unwinds like Ctrl-C does."""
+def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int]:
+    """The failure as one of ours, and its exit code; with `verbose` a fault keeps its traceback."""
+    match error:
+        case InstarError():
+            return error, error.exit_code
+        case click.UsageError():
+            hint = f"Try 'instar {error.ctx.info_name} --help'." if error.ctx and error.ctx.parent else "Try 'instar --help'."
+            return InstarError(error.format_message(), hint=hint), 2
+        case click.ClickException():
+            return InstarError(error.format_message()), error.exit_code
+        case Exception() if not verbose:
+            hint = "This is a fault of Instar's; run again with -v for the traceback and report it, please."
+            return InstarError(f"{type(error).__name__}: {error}", hint=hint), FAULT
+        case _:
+            raise error
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
+def interrupted(by: signal.Signals, *, as_json: bool) -> int:
+    """Tell that a signal ended the command."""
+    if sys.stderr.isatty():
+        click.echo(err=True)  # the line on which the terminal showed ^C
+    hint = "Nothing is half-done: the same command starts again and settles what was left."
+    return failed(InstarError(WORDS[by], hint=hint), CODES[by], as_json=as_json)
 
 
 def failed(error: InstarError, code: int, *, as_json: bool) -> int:

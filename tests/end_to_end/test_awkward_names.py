@@ -17,8 +17,8 @@ from support import tree
 from instar.formats.path import quoted_name
 
 ODD = [
-    'quo"te', "apo'strophe", "dot.ted", "with space", "😀", "select", "from", "{}", "[]", "a[]", "<b>", "%s", "c0", "v1", "row", "__x",
-    "tab\there", "back\\slash", "dollar$", "semi;colon", "--", "/*", "?", "1st", "key", "value", "element", "list", "item", "Ä",
+    'quo"te', "apo'strophe", "dot.ted", "with space", "😀", "select", "from", "{}", "[]", "a[]", "<b>", "%s", "c0", "v1", "row",
+    "__x", "tab\there", "back\\slash", "dollar$", "semi;colon", "--", "/*", "?", "1st", "key", "value", "element", "list", "item",
 ]  # fmt: skip
 PLAIN = [
     "select",

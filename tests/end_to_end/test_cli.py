@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 from authoring import Author
 from support import Answer, data_tree, tree
 
-from instar.cli.main import COMMANDS, run
+from instar.cli.main import COMMANDS, main, run
 
 RECORDS = [{"n": 1, "note": "x"}, {"n": 2, "note": None}, {"n": 3, "note": "z"}]
 AVRO: dict[str, Any] = {
@@ -121,7 +123,7 @@ def test_every_verb_speaks_to_people_on_stdout_and_is_silent_on_stderr(format: s
         "downgrade sales 1": ["downgraded to version 1", "n: dropped"],
         "rollback sales": ["rolled back"],
         "runs sales": ["upgrade to 2", "finished", "instar rollback sales"],
-        "stamp sales 2": ["1 files recorded as version 2"],
+        "stamp sales 2": ["recorded as version 2"],
         "upgrade sales 2": ["nothing to do"],
     }.items():
         answer = author.instar(*verb.split(), at=author.folder)
@@ -276,6 +278,33 @@ def test_a_fault_of_ours_is_exit_70(author: Author, monkeypatch: pytest.MonkeyPa
     assert "-v" in answer.json["error"]["hint"]
     with pytest.raises(ZeroDivisionError):
         author.run("status", "sales", "-v")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_a_library_turns_into_an_error_of_its_own_is_still_an_interruption(
+    number: signal.Signals, code: int, author: Author, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As DuckDB does, which was seen to answer a signal during a query so."""
+    with_sales(author)
+
+    def endless(dataset: object) -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        except BaseException:
+            raise RuntimeError("Query interrupted") from None
+
+    monkeypatch.setattr("instar.transforms.project.Dataset.status", endless)
+    capfd.readouterr()
+    kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(SystemExit) as left:
+            main(["-C", str(author.folder), "status", "sales", "--json"])
+    finally:
+        for each, handler in kept.items():
+            signal.signal(each, handler)
+    assert left.value.code == code
+    assert json.loads(capfd.readouterr().out)["error"]["exit"] == code
 
 
 # ---- where the project is
