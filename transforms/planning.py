@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from instar.formats.errors import ConfigurationError, UsageError
-from instar.formats.inventory import Inventory
+from instar.formats.inventory import DataFile, Inventory
 from instar.transforms.estimate import Estimates, estimate_seconds
 from instar.transforms.job import Job, Options, at_version
 from instar.transforms.migration import Chain
@@ -14,6 +14,9 @@ from instar.transforms.plan import Plan, make_plan
 from instar.transforms.run.foresight import foreseen
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
 from instar.transforms.typecheck import type_check
+
+MOST_EXPANSION = 64
+"""Times that data may grow from their encoded form (dictionaries, runs) to memory."""
 
 
 def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Options, *, verb: str = "upgrade") -> Plan:
@@ -39,12 +42,17 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
         method=(options.method or foresight.method, "as asked" if options.method else foresight.reason),
         disk_free=shutil.disk_usage(job.location.parent).free,
         seconds=lambda size: estimate_seconds(job.settings.format, size, work.workers),
-        foresee=lambda file, chain: job.format.foresee(
-            inventory.root / file.path, reads=chain.mapping.reads(), memory=work.unit_memory
-        ),
+        foresee=lambda file, chain: noteworthy(job, inventory, file, chain, work.unit_memory),
     )
     refuse_unkeepable(job, inventory, plan)
     return plan
+
+
+def noteworthy(job: Job, inventory: Inventory, file: DataFile, chain: Chain, memory: int) -> tuple[str, ...]:
+    """What people should know of a file's rewrite; a file that fits many times over is not opened for it."""
+    if file.facts is None or file.facts.bytes_uncompressed * MOST_EXPANSION <= memory:
+        return ()
+    return job.format.foresee(inventory.root / file.path, reads=chain.mapping.reads(), memory=memory)
 
 
 def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> Chain:
