@@ -36,8 +36,9 @@ class Place:
 
     @property
     def where(self) -> tuple[tuple[Expression, str], ...]:
-        """The guards that say something: being below a null record makes a Source null by itself."""
-        return tuple((g, otherwise) for g, otherwise in self.guards if otherwise == FAIL or not below(g, self.expression))
+        """The guards that say something: below a null record a Source is null by itself, but that keeps no guard from failing."""
+        last = max((i for i, (_, otherwise) in enumerate(self.guards) if otherwise == FAIL), default=-1)
+        return tuple(guard for i, guard in enumerate(self.guards) if i <= last or not below(guard[0], self.expression))
 
 
 def places(column: Column) -> Iterator[Place]:

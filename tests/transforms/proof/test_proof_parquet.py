@@ -90,6 +90,18 @@ def test_a_right_rewrite_proves(file, staged, operations, level):
     assert {column.way for column in proof.columns} == {"sql", "bytes"}
 
 
+@pytest.mark.parametrize("level", ["auto", "full"])
+def test_nothing_is_required_below_a_null_record(tmp_path, staged, level):
+    rows = [{"x": 1, "in": {"y": "a"}}, None, {"x": 2, "in": None}]
+    inner = pa.struct([("y", pa.string())])
+    table = pa.table({"r": pa.array(rows, pa.struct([("x", pa.int64()), ("in", inner)]))})
+    pq.write_table(table, tmp_path / "data.parquet")
+    required = [op.require("r.x"), op.require("r.in.y"), op.cast("r.x", "string")]
+    for operations in (required[:1], required[:2], required):
+        proof = prove_file(*staged(tmp_path / "data.parquet", "parquet", operations), level=level)
+        assert (problems(proof), proof.verdict) == ({}, "proved")
+
+
 def test_every_place_of_the_target_is_in_the_proof(file, staged):
     proof = prove_file(*staged(file, "parquet", OPERATIONS))
     paths = {column.path for column in proof.columns}
