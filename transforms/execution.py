@@ -13,6 +13,7 @@ from instar.transforms.job import Job, Options
 from instar.transforms.plan import Plan, by_version
 from instar.transforms.progress import Progress
 from instar.transforms.provenance import Provenance
+from instar.transforms.remember import recall
 from instar.transforms.report import json_text
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
@@ -68,6 +69,7 @@ def holding(job: Job, verb: str, effects: Effects) -> Iterator[None]:
     make_folders(job.state.folder, effects)
     with locked(job.state.lock, this_owner(command=f"instar {verb} {job.name}")):
         settle(job.state, effects)
+        recall(job)
         yield
 
 

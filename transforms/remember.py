@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from instar.formats.inventory import Inventory
-from instar.formats.manifest import Entry, Manifest, entry
+from instar.formats.manifest import Entry, Manifest, Origin, content_hash, entry
 from instar.transforms.job import Job
 from instar.transforms.plan import Plan
-from instar.transforms.run.journal import Staged
-from instar.transforms.run.state import RunState
+from instar.transforms.run.journal import Planned, Staged
+from instar.transforms.run.state import RunState, list_runs
 from instar.transforms.run.unit import Receipt
 
 
@@ -48,28 +49,69 @@ def remember_rolled_back(job: Job, run: RunState) -> None:
     """After a rollback: the restored files are at the versions that the run had found them at."""
     if job.settings.format != "json":
         return
-    plan = json.loads(run.run.plan.read_text(encoding="utf-8"))
-    versions = {path: file["version"] for path, file in plan["identity"]["files"].items() if file["action"] == "rewrite"}
-    receipts = [line.event.receipt for line in run.lines if isinstance(line.event, Staged)]
-    root = _root(job)
+    versions, root = _versions_before(run), _root(job)
+    fingerprints = {version: job.registry.fingerprint(job.subject, version) for version in set(versions.values())}
     entries = [
-        _entry(
-            root,
-            r.path,
-            r.source_size,
-            r.source_hash,
-            versions[r.path],
-            "upgraded",
-            job.registry.fingerprint(job.subject, versions[r.path]),
-        )
-        for r in receipts
+        _entry(root, r.path, r.source_size, r.source_hash, versions[r.path], "upgraded", fingerprints[versions[r.path]])
+        for r in _receipts(run)
     ]
     Manifest.load(job.state.folder).with_entries(entries).save(job.state.folder)
+
+
+def recall(job: Job) -> None:
+    """The entries that a killed run, or its rollback, did not come to write; the caller holds the lock and has settled.
+
+    A journal says at which version each content was found and made. Whatever the manifest knows already stays.
+    """
+    if job.settings.format != "json":
+        return
+    root, manifest, runs = Path(_root(job)), Manifest.load(job.state.folder), list_runs(job.state)
+    paths = {receipt.path for run in runs for receipt in _receipts(run)}
+    unknown = {path: content_hash(root / path) for path in sorted(paths) if not _is_known(manifest, root, path)}
+    if not unknown:
+        return
+    versions = {content: version for run in runs for content, version in _contents(run)}
+    entries = [
+        entry(root, path, version=version, how="upgraded", document=job.registry.fingerprint(job.subject, version))
+        for path, hash in unknown.items()
+        if (version := versions.get((path, hash))) in job.schemas and version is not None
+    ]
+    if entries:
+        manifest.with_entries(entries).save(job.state.folder)
+
+
+def _is_known(manifest: Manifest, root: Path, path: str) -> bool:
+    """Does the manifest speak of the file as it is, or is there none?"""
+    if not (root / path).is_file():
+        return True
+    status = os.stat(root / path)
+    return manifest.entry_for(root, path, status.st_size, status.st_mtime_ns) is not None
+
+
+def _receipts(run: RunState) -> list[Receipt]:
+    return [line.event.receipt for line in run.lines if isinstance(line.event, Staged)]
+
+
+def _contents(run: RunState) -> list[tuple[tuple[str, str], int]]:
+    """(path, content hash) → version of every file that a published run found or made; what stands last goes before the others."""
+    planned = run.last(Planned)
+    if planned is None or run.status not in ("finished", "rolled back"):
+        return []
+    before, target, receipts = _versions_before(run), int(planned.facts["to"]), _receipts(run)
+    old = [((r.path, r.source_hash), before[r.path]) for r in receipts]
+    new = [((r.path, r.hash), target) for r in receipts]
+    return old + new if run.status == "finished" else new + old
+
+
+def _versions_before(run: RunState) -> dict[str, int]:
+    """The version at which the run found each file that it rewrote."""
+    plan = json.loads(run.run.plan.read_text(encoding="utf-8"))
+    return {path: file["version"] for path, file in plan["identity"]["files"].items() if file["action"] == "rewrite"}
 
 
 def _root(job: Job) -> str:
     return str(job.location if job.location.is_dir() else job.location.parent)
 
 
-def _entry(root: str, path: str, size: int, hash: str, version: int, how: str, document: str) -> Entry:
-    return Entry(path, size, os.stat(os.path.join(root, path)).st_mtime_ns, hash, version, how, document)  # type: ignore[arg-type]
+def _entry(root: str, path: str, size: int, hash: str, version: int, how: Origin, document: str) -> Entry:
+    return Entry(path, size, os.stat(os.path.join(root, path)).st_mtime_ns, hash, version, how, document)
