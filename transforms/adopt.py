@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from instar.formats.atomic import write_text
 from instar.formats.discover import list_dataset, resolve_dataset
 from instar.formats.errors import ConfigurationError, UsageError
 from instar.formats.format import FORMATS, format_named
 from instar.formats.registry import check_subject
-from instar.transforms.configuration import add_dataset
+from instar.transforms.configuration import NAME, add_dataset, parse_configuration
 from instar.transforms.job import inventory_of
-from instar.transforms.project import open_project
+from instar.transforms.project import Project
 from instar.transforms.remember import remember_adopted
 from instar.transforms.report import Adopted, FileProblem
 
 HEAD = 1 << 16
-CONFIGURATION = "instar.toml"
 FIRST_LINES = "# Datasets of this project: one table each. `instar init --from DIR` adds another.\n"
 
 
@@ -31,7 +31,7 @@ def init(
         ConfigurationError: there is a project already and nothing to adopt, or it has a dataset of that name.
         UsageError: there is no data at `source`. FileError: the files have no schema in common; names two of them and the field.
     """
-    configuration = folder / CONFIGURATION
+    configuration = folder / NAME
     if source is None:
         if configuration.exists():
             raise ConfigurationError(f"{configuration} exists already", hint="To adopt a directory in it: instar init --from DIR")
@@ -44,22 +44,20 @@ def init(
     found = list_dataset(location)
     paths = [found.root / f.path for f in found.files]
     format = format or _format_of(paths, location)
-    text = configuration.read_text(encoding="utf-8") if configuration.exists() else FIRST_LINES
+    text = configuration.read_bytes().decode("utf-8") if configuration.exists() else FIRST_LINES
     added = add_dataset(text, name, _spelled(source, folder, location), subject, format)
     data = [path for path in paths if _is(format, path)]
     if not data:
         raise UsageError(f"there are no {format} files in {location}", hint=f"Say which format it is: --format {'|'.join(FORMATS)}")
-    schema = format_named(format).infer(data)
-    _make_project(folder, added)
-    try:
-        project = open_project(folder)
-        known = subject in project.registry.subjects()
-        version = project.registry.head(subject) if known else project.registry.register(subject, schema, format)
-        job = project.dataset(name).job()
-        inventory = inventory_of(job)
-    except BaseException:
-        configuration.write_text(text, encoding="utf-8")
-        raise
+    project = Project(folder, parse_configuration(added, folder))
+    known = subject in project.registry.subjects()
+    if known:
+        version = project.registry.head(subject)
+    else:
+        version = project.registry.register(subject, format_named(format).infer(data), format)
+    job = project.dataset(name).job()
+    inventory = inventory_of(job)
+    _make_project(folder, added)  # last: what failed before has not made a dataset
     remember_adopted(job, inventory)
     notes = (f"{subject} is registered already; the files were compared with its versions",) if known else ()
     return Adopted(
@@ -77,7 +75,7 @@ def init(
 def _make_project(folder: Path, text: str = FIRST_LINES) -> None:
     for name in ("schemas", "migrations"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / CONFIGURATION).write_text(text, encoding="utf-8")
+    write_text(folder / NAME, text)
 
 
 def _spelled(source: Path, folder: Path, location: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from instar.formats.dataset import take_inventory
 from instar.formats.discover import resolve_dataset, state_folder
-from instar.formats.errors import MigrationError, UsageError
+from instar.formats.errors import ConfigurationError, MigrationError, UsageError
 from instar.formats.format import Format, format_named
 from instar.formats.inventory import Inventory
 from instar.formats.manifest import Manifest
@@ -137,7 +137,17 @@ def open_job(
 
 
 def inventory_of(job: Job, *, manifest: Manifest | None = None) -> Inventory:
-    """Which file is at which version; reads only."""
+    """Which file is at which version; reads only.
+
+    Raises:
+        ConfigurationError: the subject's schemas are of another format. As `take_inventory`.
+    """
+    known = job.registry.format(job.subject)
+    if known != job.settings.format:
+        raise ConfigurationError(
+            f"[datasets.{job.name}] has the format {job.settings.format}, but the schemas of {job.subject} are {known}",
+            hint="Correct `format` in instar.toml, or name another subject: a migration does not change a dataset's format.",
+        )
     return take_inventory(
         job.location,
         job.subject,
