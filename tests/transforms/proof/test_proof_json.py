@@ -172,3 +172,12 @@ def test_one_document_of_many_lines_proves(tmp_path, staged):
     path.write_text(json.dumps(json.loads(line(7)), indent=2))
     proof = prove_file(*staged(path, "json", OPERATIONS, schema()))
     assert (problems(proof), proof.rows_new) == ({}, 1)
+
+
+def test_nothing_is_required_inside_a_record_that_is_not_there(tmp_path, staged):
+    path = tmp_path / "data.json"
+    path.write_text('{"id":1,"constant":"c"}\n{"id":2,"constant":"c","user":null}\n{"id":3,"constant":"c","user":{"login":"x"}}\n')
+    unit, receipt = staged(path, "json", [op.require("user.login")], schema())
+    assert problems(prove_file(unit, receipt)) == {}
+    Path(unit.staged).write_text(Path(unit.staged).read_text().replace('"x"', "null"))
+    assert "user.login" in problems(prove_file(unit, receipt))
