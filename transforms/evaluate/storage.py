@@ -54,17 +54,26 @@ def struct_of(children: list[pa.Array], fields: list[pa.Field], like: pa.Array |
         flags = [False] * size if mask is None else mask.to_pylist()
         return pa.array([None if gone else {} for gone in flags], pa.struct([]))
     if mask is not None:
-        children = [c if f.nullable or not c.null_count else _unseen_filled(c, mask) for c, f in zip(children, fields, strict=True)]
+        children = [_unseen_filled(c, f, mask) for c, f in zip(children, fields, strict=True)]
     return pa.StructArray.from_arrays(children, fields=fields, mask=mask)
 
 
-def _unseen_filled(child: pa.Array, dead: pa.Array) -> pa.Array:
-    """The child with a filler in the place of nulls, if all of them are dead; a null that is seen stays, to be refused."""
-    gone = pc.is_null(child)
-    if pc.any(pc.and_not(gone, dead)).as_py():
+def _unseen_filled(child: pa.Array, field: pa.Field, dead: pa.Array) -> pa.Array:
+    """The child with fillers for the dead nulls of what may not be null, in records of it, too; a null that is seen stays, to be
+    refused."""
+    if not field.nullable and child.null_count:
+        gone = pc.is_null(child)
+        if pc.any(pc.and_not(gone, dead)).as_py():
+            return child
+        rows = pc.if_else(gone, pa.scalar(len(child), pa.int64()), pa.arange(0, len(child)))
+        child = taken(pa.concat_arrays([child, filler(child.type)]), rows)
+    if not is_.is_struct(child.type):
         return child
-    rows = pc.if_else(gone, pa.scalar(len(child), pa.int64()), pa.arange(0, len(child)))
-    return taken(pa.concat_arrays([child, filler(child.type)]), rows)
+    given = [child.field(i) for i in range(child.type.num_fields)]
+    filled = [_unseen_filled(c, f, dead) for c, f in zip(given, child.type, strict=True)]
+    if all(new is old for new, old in zip(filled, given, strict=True)):
+        return child
+    return pa.StructArray.from_arrays(filled, fields=list(child.type), mask=pc.is_null(child) if child.null_count else None)
 
 
 def taken(array: pa.Array, rows: pa.Array) -> pa.Array:
@@ -100,8 +109,12 @@ def filler(type: pa.DataType) -> pa.Array:
     if is_.is_fixed_size_list(type):
         items = pa.concat_arrays([filler(type.value_type)] * type.list_size) if type.list_size else pa.array([], type.value_type)
         return pa.FixedSizeListArray.from_arrays(items, type=type)
-    if is_list(type) or is_.is_map(type):
-        return pa.array([[]], type)
+    if is_.is_map(type):
+        return pa.MapArray.from_arrays(
+            pa.array([0, 0], pa.int32()), pa.nulls(0, type.key_type), pa.nulls(0, type.item_type), type=type
+        )
+    if is_list(type):
+        return stored(pa.array([[]], pa.list_(pa.null())), type)
     if is_.is_boolean(type):
         return pa.array([False])
     if is_.is_fixed_size_binary(type):

@@ -74,5 +74,19 @@ def test_a_required_field_below_a_null_record_holds_a_filler_but_a_seen_null_sta
     made = struct_of([child], [pa.field("a", pa.string(), nullable=False)], like)
     assert made.field(0).null_count == 0
     assert made.to_pylist() == [{"a": "x"}, None]
+    inner = pa.StructArray.from_arrays([child], fields=[pa.field("a", pa.string(), nullable=False)])
+    nested = struct_of([inner], [pa.field("r", inner.type, nullable=False)], like)
+    assert nested.field(0).field(0).null_count == 0
+    assert nested.to_pylist() == [{"r": {"a": "x"}}, None]
     seen = struct_of([pa.array([None, None], pa.string())], [pa.field("a", pa.string(), nullable=False)], like)
     assert seen.field(0).null_count == 2
+
+
+@pytest.mark.parametrize(
+    "item", [pa.json_(), pa.uuid(), pa.opaque(pa.int32(), "t", "v"), pa.dictionary(pa.int8(), pa.string())], ids=str
+)
+def test_lists_of_every_item_are_filled(item: pa.DataType) -> None:
+    for type in (pa.list_(item), pa.large_list(item), pa.list_view(item), pa.map_(pa.string(), item), pa.list_(pa.list_(item))):
+        one = filler(type)
+        one.validate(full=True)
+        assert (len(one), one.null_count, one.type) == (1, 0, type)
