@@ -6,7 +6,7 @@ from instar.transforms.job import Job, inventory_of
 from instar.transforms.report import FileProblem, RunEntry, RunsReport, StatusReport, VersionCount
 from instar.transforms.run.journal import Planned
 from instar.transforms.run.lock import holder
-from instar.transforms.run.state import list_runs
+from instar.transforms.run.state import list_runs, run_folders
 
 
 def status_of(job: Job) -> StatusReport:
@@ -24,6 +24,10 @@ def status_of(job: Job) -> StatusReport:
         versions.append(VersionCount(version, len(files), total, sum(f.size for f in files), sum(f.variant for f in files), how))
     oldest = min((v.version for v in versions), default=job.newest)
     candidates = {f.path: f.candidates for f in inventory.files}
+    snapshots = [run for run in run_folders(job.state) if run.snapshot.is_dir()]
+    above = (
+        f"old files are kept in {job.state.runs}: a glob from above the dataset, such as {job.location.parent}/**, finds them, too"
+    )
     busy = holder(job.state.lock) if job.state.lock.exists() else None
     unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in list_runs(job.state) if not r.settled)
     return StatusReport(
@@ -34,7 +38,11 @@ def status_of(job: Job) -> StatusReport:
         newest=job.newest,
         versions=tuple(versions),
         problems=tuple(FileProblem(p.path, p.message, p.hint, candidates.get(p.path, ())) for p in inventory.problems),
-        warnings=(*map(str, inventory.warnings), *((f"a run is at work: {busy}",) if busy else ())),
+        warnings=(
+            *map(str, inventory.warnings),
+            *((f"a run is at work: {busy}",) if busy else ()),
+            *((above,) if snapshots else ()),
+        ),
         others=len(inventory.others),
         pending=tuple((m.version, m.message) for m in job.migrations if oldest < m.version <= job.newest),
         interrupted=unsettled,
