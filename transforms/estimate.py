@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from instar.formats.errors import FileError, InstarError
+from instar.formats.errors import Collected, DataError, FileError, InstarError
 from instar.formats.format import Format
 from instar.formats.inventory import DataFile, Inventory
 from instar.transforms.migration import Chain
@@ -17,6 +17,8 @@ from instar.transforms.run.stage import rewrite_request
 SAMPLE_BYTES = 2_000_000
 SAMPLE_ROWS = 20_000
 SAMPLE_MEMORY = 64_000_000
+SAMPLE_BUFFER = 1 << 16
+"""With a buffer of its own pyarrow reads a column's beginning, else the whole of it."""
 BYTES_A_SECOND = {"parquet": 40e6, "avro": 12e6, "json": 40e6}
 """Uncompressed bytes that one worker stages and proves in a second; rough, for the time a plan states."""
 START = 0.6
@@ -29,11 +31,15 @@ def estimate_seconds(format: str, size: int, workers: int) -> float:
 
 
 class Estimates:
-    """Sizes after a rewrite, by the ratio that one file of each version shows: the one of median size, or its beginning."""
+    """Sizes after a rewrite, by the ratio that one file of each version shows: the one of median size, or its beginning.
 
-    def __init__(self, format: Format, inventory: Inventory) -> None:
+    `judging`: a sample that cannot be converted is an error; else it is taken to keep its size, for staging names every such file.
+    """
+
+    def __init__(self, format: Format, inventory: Inventory, *, judging: bool = True) -> None:
         self.format = format
         self.inventory = inventory
+        self.judging = judging
         self.ratios: dict[int, float] = {}
 
     def __call__(self, file: DataFile, chain: Chain) -> int:
@@ -58,6 +64,10 @@ class Estimates:
             with in_memory() as target:
                 read = self._rewritten(path, target, file, chain)
                 return target.stat().st_size / read if read else 1.0
+        except (DataError, Collected) as error:
+            if not self.judging:
+                return 1.0
+            raise error.at(file=file.path) from error
         except InstarError as error:
             raise error.at(file=file.path) from error
 
@@ -66,12 +76,16 @@ class Estimates:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        source = pq.ParquetFile(path)
-        batch = next(source.iter_batches(SAMPLE_ROWS, use_threads=False), None)
+        with pq.ParquetFile(path, buffer_size=SAMPLE_BUFFER) as source:
+            if not source.num_row_groups:
+                return 1.0
+            group = source.metadata.row_group(0)
+            wanted = SAMPLE_MEMORY // 4 * group.num_rows // max(group.total_byte_size, 1)  # rows of large values: few
+            batch = next(source.iter_batches(max(1, min(wanted, SAMPLE_ROWS)), use_threads=False), None)
+            codec = group.column(0).compression.lower() if group.num_columns else "snappy"
         if batch is None or not batch.num_rows:
             return 1.0
         with in_memory() as sample, in_memory() as target:
-            codec = source.metadata.row_group(0).column(0).compression.lower() if source.num_row_groups else "snappy"
             try:
                 pq.write_table(pa.Table.from_batches([batch]), sample, compression="none" if codec == "uncompressed" else codec)
                 self._rewritten(sample, target, file, chain)

@@ -20,6 +20,7 @@ from instar.transforms.proof.integrity import prove_file
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
 from instar.transforms.report import Proof, RunReport, json_text, loss_text
+from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Proved
@@ -77,7 +78,7 @@ def migrate(
             before = listing(job.location)
             inventory = inventory_of(job)
         with watch.step("plan"):
-            plan = plan_of(job, inventory, to, options, verb=verb)
+            plan = plan_of(job, inventory, to, options, verb=verb, judging=False)  # staging names all that cannot be converted
         if saved is not None:
             refuse_changed(plan, saved)
         if not plan.rewrites:
@@ -134,7 +135,10 @@ def publish(proved: ProvedRun) -> PublishedRun:
     run.progress.step("publish", files=len(staged.units), size=0)
     with run.watch.step("publish"):
         published = publish_files(run.job.location, run.folder, run.method, run.before, staged.receipts, run.journal, run.effects)
-        remember_versions(run.job, run.plan, staged.receipts)
+        try:
+            remember_versions(run.job, run.plan, staged.receipts)
+        except OSError as error:
+            raise disk_error("the new files are published, but what they are could not be noted", error) from error
     return PublishedRun(proved, published)
 
 
@@ -167,7 +171,10 @@ def report(published: PublishedRun) -> RunReport:
         notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
         warnings=plan.warnings,
     )
-    run.effects.create(run.folder.report, json_text(made.as_json()).encode())
+    try:
+        run.effects.create(run.folder.report, json_text(made.as_json()).encode())
+    except OSError as error:
+        raise disk_error(f"the new files are published, but not the report of run {run.folder.id}", error) from error
     return made
 
 

@@ -19,12 +19,15 @@ MOST_EXPANSION = 64
 """Times that data may grow from their encoded form (dictionaries, runs) to memory."""
 
 
-def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Options, *, verb: str = "upgrade") -> Plan:
-    """What a run would do; reads only.
+def plan_of(
+    job: Job, inventory: Inventory, to: int | str | None, options: Options, *, verb: str = "upgrade", judging: bool = True
+) -> Plan:
+    """What a run would do; reads only. `judging`: data that cannot be converted refuse the plan where the sample meets them.
 
     Raises:
         DatasetError: the inventory has problems; all are named. UsageError: no such version, or it is in the other direction.
         MigrationError: a chain does not type-check. FileError: a file holds what a rewrite would lose.
+        DataError: a record of the sample cannot be converted.
     """
     refuse_unsupported(job)
     refuse_codes(job)
@@ -38,7 +41,7 @@ def plan_of(job: Job, inventory: Inventory, to: int | str | None, options: Optio
         dataset=job.name,
         target=target,
         chain=lambda version: checked_chain(job, inventory, version, target),
-        estimate=Estimates(job.format, inventory),
+        estimate=Estimates(job.format, inventory, judging=judging),
         method=(options.method or foresight.method, "as asked" if options.method else foresight.reason),
         disk_free=shutil.disk_usage(job.location.parent).free,
         seconds=lambda size: estimate_seconds(job.settings.format, size, work.workers),

@@ -16,9 +16,9 @@ def disk_error(what: str, error: OSError, where: Where | None = None) -> RunErro
 def _advice(number: int | None) -> str:
     match number:
         case errno.ENOSPC:
-            return "The disk is full. Nothing was changed: free some space there, then repeat the command."
+            return "The disk is full: free some space there, then repeat the command."
         case errno.EDQUOT:
-            return "The disk quota is used up. Nothing was changed: free some space, then repeat the command."
+            return "The disk quota is used up: free some space, then repeat the command."
         case errno.EACCES | errno.EPERM:
             return "This user lacks a permission there. Run as the owner of the files, or correct the permissions."
         case errno.EROFS:

@@ -81,8 +81,7 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
 def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritten:
     format = format_named(unit.format)
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
-    request = rewrite_request(format, mapping, source, part, memory=unit.memory, stamp=unit.stamp, progress=report)
-    return format.rewrite(replace(request, convert=counting_rows(request.convert)))
+    return format.rewrite(rewrite_request(format, mapping, source, part, memory=unit.memory, stamp=unit.stamp, progress=report))
 
 
 def rewrite_request(
@@ -92,7 +91,7 @@ def rewrite_request(
     return Rewrite(
         source=source,
         target=target,
-        convert=_conversion(format, mapping),
+        convert=counting_rows(_conversion(format, mapping)),
         source_schema=mapping.source,
         target_schema=mapping.target,
         reads=mapping.reads(),
