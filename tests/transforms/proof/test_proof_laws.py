@@ -42,7 +42,7 @@ def staged(case: Case, format: str, folder: Path) -> tuple[Unit, Receipt]:
     )
     try:
         return unit, stage_file(unit)
-    except (DataError, FileError, SchemaError, MigrationError, pa.ArrowInvalid):
+    except (DataError, FileError, SchemaError, MigrationError):
         reject()
 
 
