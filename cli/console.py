@@ -11,7 +11,6 @@ from rich.table import Table
 
 from instar.formats.path import path_text
 from instar.transforms.migration import Chain
-from instar.transforms.operations.text import operation_text
 from instar.transforms.plan import Plan
 from instar.transforms.report import (
     Adopted,
@@ -22,6 +21,7 @@ from instar.transforms.report import (
     StampReport,
     StatusReport,
 )
+from instar.transforms.spelling import operation_text
 
 SHOWN = 20
 

@@ -21,6 +21,7 @@ from .composition import substituted
 from .expression import Column, Each, Source, Struct
 from .inverse import Loss, inverse
 from .shared_types import dangling, places, uses
+from .spelling import operation_text
 from .touched import touched
 from .tree import opened, rebuilt
 from .untouched import carried, is_identity, reads, untouched
@@ -176,8 +177,6 @@ def chain(source: Schema, operations: Iterable[Operation]) -> Mapping:
 
 def applied(operation: Operation, schema: Schema, number: int) -> Mapping:
     """The mapping of one operation (the `number`-th of its list, from 0) over the schema it meets."""
-    from .operations.text import operation_text
-
     try:
         mapping = operation.edit(identity(schema))
         _refuse_dangling(mapping.target)

@@ -8,7 +8,7 @@ from instar.formats.errors import MigrationError
 from instar.formats.path import parse_path
 from instar.formats.schema import Schema
 from instar.transforms.migration import Migration
-from instar.transforms.operations.text import operation_text
+from instar.transforms.spelling import operation_text
 
 
 def refuse_partitions(migrations: Iterable[Migration], schemas: Mapping[int, Schema], keys: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from instar.formats.errors import UsageError
 from instar.formats.inventory import DataFile, Inventory
 from instar.formats.path import path_text
 from instar.transforms.migration import Chain
-from instar.transforms.operations.text import operation_text
+from instar.transforms.spelling import operation_text
 
 
 @dataclass(frozen=True)

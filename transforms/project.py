@@ -15,7 +15,6 @@ from instar.formats.schema import Schema
 from instar.transforms.configuration import Configuration, DatasetSettings, load
 from instar.transforms.job import Job, Options, inventory_of, open_job
 from instar.transforms.migration import Migration, draft, load_migrations
-from instar.transforms.operations.text import operation_text
 from instar.transforms.plan import Plan
 from instar.transforms.progress import Progress
 from instar.transforms.report import (
@@ -28,6 +27,7 @@ from instar.transforms.report import (
     StampReport,
     StatusReport,
 )  # fmt: skip
+from instar.transforms.spelling import operation_text
 from instar.transforms.typecheck import type_check
 
 

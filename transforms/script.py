@@ -20,8 +20,8 @@ from instar.formats.schema import Record, Schema, Type, field_text, type_text
 from instar.formats.typetext import parse_field_type
 
 from .mapping import Operation
-from .operations.text import quoted
 from .shared_types import places
+from .spelling import quoted
 
 
 def number_of(filename: str) -> int | None:

@@ -14,7 +14,7 @@ from instar.formats.path import path_text
 from instar.formats.schema import Date, Decimal, Field, Float, Int, List, Map, Record, Schema, String, field_text, schema
 from instar.transforms import operations as op
 from instar.transforms.mapping import chain
-from instar.transforms.operations.text import operation_text
+from instar.transforms.spelling import operation_text
 from tests.reference import Refused, evaluate
 
 I64, STR = Int(64), String()
