@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
+import io
 import json
 import signal
 import sys
@@ -21,6 +23,8 @@ COMMANDS = (
     "status", "current", "plan", "upgrade", "downgrade", "rollback", "runs", "history", "stamp",
 )  # fmt: skip
 FAULT = 70
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
+"""What a disk or a system says no with: no fault of ours, wherever it comes up."""
 
 
 class Commands(click.Group):
@@ -70,6 +74,9 @@ def instar(ctx: click.Context, folder: Path | None) -> None:
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The console script: run, and turn every failure into its message and exit code."""
     arguments = list(sys.argv[1:] if args is None else args)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no valid text
     interruption = Interruption()
     interruption.listen()
     sys.exit(run(arguments, interruption))
@@ -104,6 +111,10 @@ def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int
             return InstarError(error.format_message(), hint=hint), 2
         case click.ClickException():
             return InstarError(error.format_message()), error.exit_code
+        case OSError() if error.errno in REFUSALS and not verbose:
+            place = f"{error.filename}: " if error.filename else ""
+            hint = "Correct the cause, then repeat the command. Nothing is half-done: it settles what was left."
+            return InstarError(f"{place}{error.strerror}", hint=hint), 1
         case Exception() if not verbose:
             hint = "This is a fault of Instar's; run again with -v for the traceback and report it, please."
             return InstarError(f"{type(error).__name__}: {error}", hint=hint), FAULT

@@ -143,6 +143,9 @@ class _Examiner:
             return self.data(found)
         except InstarError as error:
             return _with_problem(_unread(found), error.message, error.hint)
+        except UnicodeEncodeError:
+            problem = f"its name is not valid UTF-8, and no reader of {self.format.name} files can be told it"
+            return _with_problem(_unread(found), problem, "Rename it, or leave it out with `exclude`.")
         except OSError as error:
             hint = "Check its permissions." if isinstance(error, PermissionError) else "Look at the file and try again."
             return _with_problem(_unread(found), f"it cannot be read: {error.strerror or error}", hint)
