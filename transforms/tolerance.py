@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from instar.formats.errors import Collected, ConfigurationError, FileError, InstarError, Where, suggestion
 from instar.formats.inventory import Inventory
+from instar.formats.lockfile import toml_string
 from instar.transforms.job import Job
 from instar.transforms.plan import Plan
 from instar.transforms.run.unit import FileProof
@@ -36,16 +38,26 @@ def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan) -> None:
         FileError: one such thing; Collected where there are several.
     """
     errors: list[InstarError] = []
+    codes: set[str] = set()
     for action in plan.rewrites:
         reads = plan.chains[action.version].mapping.reads()
         for lost in job.format.unkeepable(inventory.root / action.path, reads=reads):
             if lost.code not in job.settings.allow:
-                hint = f'To let it go: [datasets.{job.name}.fidelity] allow = ["{lost.code}"] in instar.toml.'
-                errors.append(FileError(lost.message, hint=hint, where=Where(file=action.path)))
+                codes.add(lost.code)
+                errors.append(FileError(lost.message, hint=_allowing(job, [lost.code]), where=Where(file=action.path)))
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        raise Collected(f"{len(errors)} things a rewrite could not keep; nothing was changed", errors=errors)
+        hint = _allowing(job, sorted(codes))
+        raise Collected(f"{len(errors)} things a rewrite could not keep; nothing was changed", hint=hint, errors=errors)
+
+
+def _allowing(job: Job, codes: Sequence[str]) -> str:
+    """What to write into instar.toml, as it stands there."""
+    key = job.name if re.fullmatch(r"[A-Za-z0-9_-]+", job.name) else toml_string(job.name)
+    return (
+        f"To let {'it' if len(codes) == 1 else 'them'} go: [datasets.{key}.fidelity] allow = [{', '.join(map(toml_string, codes))}]"
+    )
 
 
 def tolerated(proof: FileProof, allow: Sequence[str]) -> FileProof:

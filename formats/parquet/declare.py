@@ -16,6 +16,7 @@ from .places import Place
 from .thrift import BINARY, Struct
 
 _OWN = (3, 4, 5)  # repetition, name, number of children
+_STORAGE = (1, 2)  # physical type, length
 
 _UNSIGNED = range(11, 15)  # converted types UINT_8 … UINT_64
 _ORDERED_BYTES = {1, 4, 12, 13, 14}  # logical STRING, ENUM, JSON, BSON, UUID
@@ -45,11 +46,19 @@ def _shape(found: Mapping[Path, Place], path: Path) -> str | None:
 
 
 def _like(changed: dict[int, Struct], ours: Element, theirs: Element, own_name: bool) -> None:
-    if (ours.leaf is None) != (theirs.leaf is None) or not stored_alike(ours.struct, theirs.struct):
+    if (ours.leaf is None) != (theirs.leaf is None):
         return
-    struct = {number: held for number, held in theirs.struct.items() if number not in _OWN}
-    struct |= {number: held for number, held in ours.struct.items() if number in _OWN}
+    alike = stored_alike(ours.struct, theirs.struct)
+    if not alike and not (_decimal(ours.struct) and _decimal(theirs.struct)):  # a decimal's annotation fits all its storage
+        return
+    own = _OWN if alike else (*_OWN, *_STORAGE)
+    struct = {number: held for number, held in theirs.struct.items() if number not in own}
+    struct |= {number: held for number, held in ours.struct.items() if number in own}
     changed[id(ours)] = struct if own_name else {**struct, 4: (BINARY, get(theirs.struct, 4))}
+
+
+def _decimal(struct: Struct) -> bool:
+    return get(struct, 6) == _DECIMAL or _DECIMAL in get(struct, 10, {})
 
 
 def stored_alike(a: Struct, b: Struct) -> bool:

@@ -189,6 +189,31 @@ def test_spark_s_int96_beyond_microseconds_are_kept_exactly_or_refused_by_row(au
     assert path.read_bytes() == original
 
 
+@pytest.mark.parametrize(
+    "name", ["hadoop_lz4_compressed.parquet", "repeated_primitive_no_list.parquet", "byte_array_decimal.parquet"]
+)
+def test_what_a_rewrite_cannot_keep_is_refused_until_it_is_allowed_as_the_hint_says(
+    name: str, author: Author, conformance: Path
+) -> None:
+    data = author.data("old times")
+    path = data / name
+    path.write_bytes((conformance / "parquet-testing" / "data" / name).read_bytes())
+    rows = pq.ParquetFile(path).read().to_pylist()
+    author.do("init", "--from", "data/old times", "--subject", "old")
+    author.step("old", 'op.add("source", "string", default="x")')
+    before = tree(data)
+    error = author.refused("upgrade", "old times")
+    assert all(e["where"]["file"] == name for e in error.get("errors", [error]))
+    assert error == author.refused("plan", "old times")
+    assert tree(data) == before
+    table, _, setting = error["hint"].partition("]")
+    with (author.folder / "instar.toml").open("a") as file:
+        file.write(f"\n{table[table.index('[') :]}]\n{setting.strip()}\n")
+    report = author.do("upgrade", "old times")
+    assert report["proof"]["verdict"] == "proved"
+    assert [{k: v for k, v in row.items() if k != "source"} for row in pq.ParquetFile(path).read().to_pylist()] == rows
+
+
 # ---- JSON
 ODD = (
     b'{ "id":12345678901234567890123, "price": 1.10,"big":1e2 ,"caf\\u00e9":"\\u00e9\\/", '
