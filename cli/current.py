@@ -22,5 +22,5 @@ def command(folder: Path, dataset: str | None, as_json: bool, verbose: bool) -> 
     from instar.cli.output import show_current
 
     project = opened(folder)
-    names = [dataset] if dataset else sorted(project.configuration.datasets)
-    show_current([project.dataset(name).status() for name in names], as_json)
+    datasets = [project.dataset(dataset)] if dataset else project.datasets()
+    show_current([found.status() for found in datasets], as_json)

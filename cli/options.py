@@ -45,12 +45,12 @@ def chosen(project: Project, name: str | None) -> Dataset:
 
     if name is not None:
         return project.dataset(name)
-    names = sorted(project.configuration.datasets)
-    if len(names) == 1:
-        return project.dataset(names[0])
+    known = project.datasets()
+    if len(known) == 1:
+        return known[0]
     raise UsageError(
-        "which dataset? " + (f"There are {', '.join(names)}." if names else "instar.toml has none."),
-        hint="Name one of them." if names else "Adopt a directory with: instar init --from DIR",
+        "which dataset? " + (f"There are {', '.join(one.name for one in known)}." if known else "instar.toml has none."),
+        hint="Name one of them." if known else "Adopt a directory with: instar init --from DIR",
     )
 
 

@@ -22,5 +22,5 @@ def command(folder: Path, dataset: str | None, as_json: bool, verbose: bool) -> 
     from instar.cli.output import show_all
 
     project = opened(folder)
-    names = [dataset] if dataset else sorted(project.configuration.datasets)
-    show_all([project.dataset(name).status() for name in names], as_json, one=dataset is not None, verbose=verbose)
+    datasets = [project.dataset(dataset)] if dataset else project.datasets()
+    show_all([found.status() for found in datasets], as_json, one=dataset is not None, verbose=verbose)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instar.formats.documents import SUFFIXES, format_of
-from instar.formats.errors import InstarError, MigrationError, UsageError, suggestion
+from instar.formats.errors import InstarError, MigrationError, UsageError
 from instar.formats.format import format_named
 from instar.formats.inventory import Inventory
 from instar.formats.registry import Registry
@@ -47,9 +47,7 @@ class Project:
         Raises:
             UsageError: instar.toml has no such dataset.
         """
-        known = sorted(self.configuration.datasets)
-        if name not in known:
-            raise UsageError(f"there is no dataset {name!r} in {self.folder / 'instar.toml'}", hint=suggestion(name, known))
+        self.configuration.dataset(name)
         return Dataset(name, self)
 
     def datasets(self) -> tuple[Dataset, ...]:
@@ -215,7 +213,7 @@ class Dataset:
     @property
     def settings(self) -> DatasetSettings:
         """Its table in `instar.toml`."""
-        return self.project.configuration.datasets[self.name]
+        return self.project.configuration.dataset(self.name)
 
     def job(self) -> Job:
         settings = self.settings

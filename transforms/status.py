@@ -28,7 +28,7 @@ def status_of(job: Job) -> StatusReport:
     above = (
         f"old files are kept in {job.state.runs}: a glob from above the dataset, such as {job.location.parent}/**, finds them, too"
     )
-    busy = holder(job.state.lock) if job.state.lock.exists() else None
+    busy = holder(job.state.lock)
     unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in list_runs(job.state) if not r.settled)
     return StatusReport(
         dataset=job.name,
@@ -51,16 +51,20 @@ def status_of(job: Job) -> StatusReport:
 
 def runs_of(job: Job) -> RunsReport:
     """Every run of a dataset, as its journal tells it."""
-    states = list_runs(job.state)
+    states, busy = list_runs(job.state), holder(job.state.lock) is not None
     last = next((r.id for r in reversed(states) if r.status == "finished"), None)
     entries = []
     for run in states:
         planned = run.last(Planned)
-        facts = planned.facts if planned else {}
+        facts, status = planned.facts if planned else {}, str(run.status)
         if run.id == last:
             way_back = f"instar rollback {job.name}"
         elif run.status == "finished":
             way_back = "after the later runs are rolled back"
+        elif busy and not run.settled:
+            status, way_back = "running", "not before it ends"
+        elif run.status == "half-published":
+            way_back = "the next command that writes brings it to an end"
         else:
             way_back = "nothing to undo"
         to = facts.get("to")
@@ -68,7 +72,7 @@ def runs_of(job: Job) -> RunsReport:
             RunEntry(
                 run=run.id,
                 verb=str(facts.get("verb", "")),
-                status=run.status,
+                status=status,
                 started=run.begun,
                 user=str(facts.get("user", "")),
                 host=str(facts.get("host", "")),
