@@ -20,7 +20,7 @@ from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
 from instar.transforms.run.journal import Journal, Method, Planned, new_run_id, system_clock
 from instar.transforms.run.listing import Listing
 from instar.transforms.run.lock import locked, this_owner
-from instar.transforms.run.preflight import preflight, probe
+from instar.transforms.run.preflight import bytes_copied, preflight, probe
 from instar.transforms.run.settle import abandon, settle
 from instar.transforms.run.state import RunFolder, begin_run, make_folders, run_folders
 from instar.transforms.run.unit import Unit
@@ -101,7 +101,7 @@ def begin(
             f"this dataset cannot be published by exchange: {probed.reason}", hint="Leave --method out, or say replace."
         )
     rewritten = tuple(a.path for a in plan.rewrites)
-    needed = plan.disk_needed + (0 if probed.links else plan.bytes_in)
+    needed = plan.disk_needed + (0 if probed.links else bytes_copied(before, set(rewritten), method))
     preflight(job.location, job.state, before, rewritten, method, needed, options.workers)
     facts = {"verb": origin.command, "from": by_version(plan.rewrites), "to": plan.target, "plan": plan.hash, "user": origin.user,
              "host": origin.host, "git": origin.git, "subject": job.subject, "files": len(plan.rewrites)}  # fmt: skip

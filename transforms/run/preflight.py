@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +135,12 @@ def preflight(
     check_space(state.folder, bytes_needed)
     check_permissions(dataset, planned, rewritten, method)
     check_open_files(workers)
+
+
+def bytes_copied(planned: Listing, rewritten: Collection[str], method: Method) -> int:
+    """What a publish writes besides the new files where nothing can be linked: the files that stay, or (replace) the old ones."""
+    kept = method == "exchange"
+    return sum(entry.size for path, entry in planned.items() if not is_folder(path) and (path not in rewritten) == kept)
 
 
 def check_unchanged(dataset: Path, planned: Listing) -> None:

@@ -14,8 +14,8 @@ import pytest
 from instar.formats.errors import RunError
 from instar.transforms.run import preflight as module
 from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.listing import listing
-from instar.transforms.run.preflight import check_open_files, check_permissions, check_space, preflight, probe
+from instar.transforms.run.listing import Entry, listing
+from instar.transforms.run.preflight import bytes_copied, check_open_files, check_permissions, check_space, preflight, probe
 from instar.transforms.run.state import State
 
 root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do everything")
@@ -141,7 +141,7 @@ import os, sys
 from pathlib import Path
 from instar.formats.errors import RunError
 from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.listing import listing
+from instar.transforms.run.listing import Entry, listing
 from instar.transforms.run.preflight import check_permissions, probe
 from instar.transforms.run.state import State
 import instar.formats.manifest, instar.transforms.run.snapshot
@@ -185,3 +185,15 @@ def test_as_a_user_without_rights():
     assert said[2] == f"RunError {name} cannot be written by this user"
     assert said[3] == "RunError other belongs to another user, who could not be kept"
     assert said[4].startswith("PermissionError")
+
+
+def test_without_links_a_publish_copies_what_stays_or_what_goes():
+    entries = {
+        "./": Entry(0, 1, 1),
+        "a": Entry(10, 1, 2),
+        "d/": Entry(0, 1, 3),
+        "d/b": Entry(200, 1, 4),
+        "README": Entry(3000, 1, 5),
+    }
+    assert bytes_copied(entries, {"a"}, "exchange") == 3200
+    assert bytes_copied(entries, {"a", "d/b"}, "replace") == 210
