@@ -6,7 +6,6 @@ import contextlib
 import errno
 import importlib
 import io
-import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -79,6 +78,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no valid text
     interruption = Interruption()
     interruption.listen()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: a name or an arrow that cannot be shown is no fault
     sys.exit(run(arguments, interruption))
 
 
@@ -132,10 +133,10 @@ def interrupted(by: signal.Signals, *, as_json: bool) -> int:
 
 def failed(error: InstarError, code: int, *, as_json: bool) -> int:
     """Tell of a failure: one object on stdout with --json, else on stderr."""
-    from instar.cli.output import error_json, show_error
+    from instar.cli.output import echo_json, error_json, show_error
 
     if as_json:
-        click.echo(json.dumps({"error": error_json(error, code)}, ensure_ascii=False, indent=2))
+        echo_json({"error": error_json(error, code)})
     else:
         show_error(error)
     return code

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -343,3 +347,86 @@ def test_an_odd_dataset_name_folder_and_file_name(author: Author) -> None:
     assert name in author.instar("status", at=author.folder).out
     author.do("rollback", name)
     assert tree(data) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["", "new\nline", " leading", "trailing ", "'", "``", "\u200b", "x" * 300, "😀.😀", "a\u0301", "\u00e1"]
+)
+@pytest.mark.parametrize("format", ["parquet", "json"])
+def test_one_very_odd_name(name: str, format: str, author: Author) -> None:
+    data = author.data("odd")
+    records = [{name: 1, "r": {name: 2}}, {name: None, "r": None}]
+    WRITERS[format](data, records, {name: "long", "r": "record"})
+    before = tree(data)
+    author.adopt("odd")
+    author.step("odd", f"op.rename({p(name)}, to='plain'), op.cast({p('r', name)}, 'string')")
+    author.step("odd", f"op.derive({p(name)}, 'int64', sql='plain * 2'), op.derive('twice', 'int64', sql={sql(name) + ' + 1'!r})")
+    assert author.do("upgrade", "odd", "--proof", "full")["proof"]["verdict"] == "proved"
+    assert read(data) == [
+        {"plain": 1, "r": {name: "2"}, name: 2, "twice": 3},
+        {"plain": None, "r": None, name: None, "twice": None},
+    ]
+    author.do("downgrade", "odd", "1")
+    assert read(data) == records
+    author.do("rollback", "odd")
+    author.do("rollback", "odd")
+    assert tree(data) == before
+
+
+def test_a_file_name_that_is_no_valid_utf_8_is_refused_unless_it_is_no_data(author: Author) -> None:
+    data = author.data("sales")
+    odd = os.fsdecode(b"caf\xe9")
+    pq.write_table(pa.table({"n": [1]}), data / "a.parquet")
+    author.adopt("sales")
+    author.step("sales", 'op.rename("n", to="number")')
+    try:
+        (data / f"_{odd}").write_bytes(b"carried over")
+    except OSError as error:
+        pytest.skip(f"this file system wants valid names: {error}")
+    shutil.copy(data / "a.parquet", data / "b.parquet")
+    (data / "b.parquet").rename(data / f"{odd}.parquet")
+    before = tree(data)
+    assert author.do("status", "sales")["problems"][0]["path"] == f"{odd}.parquet"
+    error = author.refused("upgrade", "sales")
+    assert "UTF-8" in error["message"]
+    command = [sys.executable, "-m", "instar", "-C", str(author.folder), "status", "sales", "-v"]
+    spoken = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False)
+    assert spoken.returncode == 0
+    assert rb"caf\udce9.parquet" in spoken.stdout
+    assert tree(data) == before
+    (data / f"{odd}.parquet").unlink()
+    author.do("upgrade", "sales")
+    assert (data / f"_{odd}").read_bytes() == b"carried over"
+    author.do("rollback", "sales")
+
+
+def test_variants_of_a_version_are_taken_as_they_are(author: Author) -> None:
+    """Column order, large and dictionary strings, storage of decimals: one version, each file in its own form."""
+    data = author.data("sales")
+    words = ["x", None, "z"]
+    forms: dict[str, pa.Table] = {
+        "plain": pa.table({"n": [1, 2, 3], "word": pa.array(words), "note": pa.array(words)}),
+        "turned": pa.table({"note": pa.array(words), "word": pa.array(words), "n": [1, 2, 3]}),
+        "large": pa.table({"n": [1, 2, 3], "word": pa.array(words, pa.large_string()), "note": pa.array(words, pa.large_string())}),
+        "coded": pa.table(
+            {"n": [1, 2, 3], "word": pa.array(words).dictionary_encode(), "note": pa.array(words).dictionary_encode()}
+        ),
+        "view": pa.table({"n": [1, 2, 3], "word": pa.array(words, pa.string_view()), "note": pa.array(words, pa.string_view())}),
+    }
+    for name, table in forms.items():
+        pq.write_table(table, data / f"{name}.parquet")
+    assert author.adopt("sales")["files"] == len(forms)
+    author.step("sales", 'op.rename("note", to="remark"), op.derive("loud", "string", sql="upper(remark)"), op.cast("n", "string")')
+    assert author.do("upgrade", "sales", "--proof", "full")["proof"]["verdict"] == "proved"
+    for name, table in forms.items():
+        new = pq.ParquetFile(data / f"{name}.parquet").read()
+        assert new.select(["n", "word", "remark", "loud"]).to_pylist() == [
+            {"n": str(i + 1), "word": w, "remark": w, "loud": w and w.upper()} for i, w in enumerate(words)
+        ]
+        assert new.schema.field("word").type == table.schema.field("word").type, name
+        assert new.schema.field("remark").type == table.schema.field("note").type, name
+    author.do("downgrade", "sales", "1")
+    for name, table in forms.items():
+        back = pq.ParquetFile(data / f"{name}.parquet").read()
+        assert back.select(["n", "word", "note"]).to_pylist() == table.select(["n", "word", "note"]).to_pylist()
+        assert back.schema.field("note").type == table.schema.field("note").type, name

@@ -309,6 +309,28 @@ def test_a_rollback_that_would_lose_changes_is_refused_and_names_them(method: st
     assert "no run" in error["message"]
 
 
+def test_a_downgrade_that_cannot_recover_a_value_is_refused_before_it_starts(author: Author) -> None:
+    """`rollback` can still do it, from the snapshot."""
+    data = author.data("sales")
+    schema = pa.schema([pa.field("n", pa.int64(), False), pa.field("note", pa.string())])
+    pq.write_table(pa.table({"n": [1, 2], "note": ["x", "y"]}, schema), data / "a.parquet")
+    before = tree(data)
+    author.adopt("sales")
+    author.step("sales", 'op.drop("n"), op.add("source", "string", default="x")')
+    author.step("sales", 'op.drop("note")', '{"note": "source"}')
+    assert author.do("upgrade", "sales")["to"] == 3
+    now = tree(data)
+    error = author.refused("downgrade", "sales", "1", code=2)
+    assert "n (" in error["message"]
+    assert "rollback" in error["hint"]
+    assert tree(data) == now
+    author.do("downgrade", "sales", "2")
+    assert pq.ParquetFile(data / "a.parquet").read().to_pylist() == [{"note": "x", "source": "x"}] * 2
+    author.do("rollback", "sales")
+    author.do("rollback", "sales")
+    assert tree(data) == before
+
+
 def test_runs_are_taken_back_one_after_the_other(author: Author, sales: Path) -> None:
     author.step("sales", 'op.rename("n", to="number")')
     trees = [tree(sales)]
