@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -75,11 +76,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     arguments = list(sys.argv[1:] if args is None else args)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name may be no valid text
+            stream.reconfigure(errors="backslashreplace")  # a name or an arrow that cannot be shown is no fault
     interruption = Interruption()
     interruption.listen()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: a name or an arrow that cannot be shown is no fault
     sys.exit(run(arguments, interruption))
 
 
@@ -95,11 +94,19 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         if arrived is not None:
             return interrupted(arrived, as_json=as_json)
         if isinstance(error, BrokenPipeError):
-            sys.stderr.close()  # the reader (head, less) left: nobody is there to be told
-            return 1
+            return unheard()
         known, code = understood(error, verbose="-v" in arguments or "--verbose" in arguments)
         return failed(known, code, as_json=as_json)
     return left if isinstance(left, int) else 0  # click answers a command's `Exit(code)` with its code
+
+
+def unheard() -> int:
+    """The reader (head, less) left while the answer was written: what the command does is done by then, so it is no failure."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor, in tests
+            os.dup2(devnull, stream.fileno())  # or Python would complain when it flushes them at its end
+    return 0
 
 
 def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int]:
