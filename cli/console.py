@@ -20,6 +20,7 @@ from instar.transforms.report import (
     RunsReport,
     StampReport,
     StatusReport,
+    loss_text,
 )
 from instar.transforms.spelling import operation_text
 
@@ -225,7 +226,7 @@ def _lines(console: Console, label: str, lines: list[str], verbose: bool) -> Non
 def _way_down(console: Console, chain: Chain, low: int, high: int) -> None:
     """What a downgrade between two versions can derive, what the scripts fill in, and what is lost."""
     filled = ", ".join(path_text(loss.path) for loss in chain.losses if loss.restored)
-    lost = ", ".join(str(loss) for loss in chain.losses if not loss.restored)
+    lost = ", ".join(": ".join(loss_text(loss)) for loss in chain.losses if not loss.restored)
     parts = [f"the scripts fill in {filled}"] if filled else []
     parts += [f"[yellow]lost[/]: {escape(lost)}"] if lost else []
     console.print(f"         downgrade from {high} to {low}: {'; '.join(parts) or 'every value is derived'}")

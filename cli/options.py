@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +21,8 @@ def verb(name: str, *, examples: str = "", negative_numbers: bool = False) -> Ca
 
     def made(function: Callable[..., Any]) -> click.Command:
         shown = "\n".join(f"  {line}" for line in examples.strip().splitlines())
-        function.__doc__ = f"{function.__doc__}\n\n\b\nExamples:\n{shown}\n" if shown else function.__doc__
+        about = inspect.cleandoc(function.__doc__ or "")
+        function.__doc__ = f"{about}\n\n\b\nExamples:\n{shown}\n" if shown else about
         command = click.command(name, context_settings=settings)(function)
         command.params += [
             click.Option(["--json", "as_json"], is_flag=True, help="Answer with one JSON object on stdout, nothing else."),

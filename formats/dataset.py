@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
 from .detect import Verdict, Versions, judge, judge_records
-from .discover import NAME_HINT, Found, is_text, list_dataset, resolve_dataset
+from .discover import Found, list_dataset, resolve_dataset
 from .errors import Collected, DatasetError, InstarError, Where
 from .fingerprint import misfits
 from .format import FileFacts, Format, Stamp, format_named
@@ -134,8 +134,6 @@ class _Examiner:
     verdicts: dict[tuple[str, Stamp | None, int | None], Verdict] = field(default_factory=dict)
 
     def examine(self, found: Found) -> _Seen:
-        if not is_text(found.path):
-            return _with_problem(_unread(found), "its name is not valid UTF-8", NAME_HINT)
         try:
             kind = recognise(self.root / found.path, found.size, self.format)
             if kind is None:

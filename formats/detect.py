@@ -89,7 +89,8 @@ def _stale(versions: Versions, file: Schema, stamp: Stamp, fits: tuple[int, ...]
         return Verdict(None, candidates=fits, problem=problem, hint=AMBIGUOUS_HINT)
     if stamp.subject == versions.subject and stamp.version in versions.schemas:
         problem = f"{says}, but {_shown(misfits(file, versions.schemas[stamp.version]))}; it fits no version"
-        return Verdict(None, problem=problem, hint=f"It was changed after Instar wrote it. {NO_FIT_HINT}")
+        cause = f"It was changed after Instar wrote it, or another project's registry has another version {stamp.version}."
+        return Verdict(None, problem=problem, hint=f"{cause} {NO_FIT_HINT}")
     none = _none_fits(versions, file)
     return Verdict(None, problem=f"{says}, which is not registered, and {none.problem}", hint=none.hint)
 

@@ -13,7 +13,6 @@ from .errors import ConfigurationError, DatasetError, UsageError, suggestion
 from .inventory import OtherFile, Remark
 from .partitions import is_partition
 
-NAME_HINT = "Rename it: DuckDB, which proves a migration, cannot open a file of such a name."
 _ICEBERG = re.compile(r".+\.metadata\.json(\.gz)?")
 _OWNERS = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
 _STATE = ".instar"
@@ -54,8 +53,6 @@ def resolve_dataset(path: FilePath) -> FilePath:
         raise UsageError(f"there is no dataset at {path}", hint=_missing_hint(path)) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         raise DatasetError(f"the dataset {path} cannot be reached: {error}", hint="Check the path and its permissions.") from None
-    if not is_text(str(location)):
-        raise DatasetError(f"the path {location} is not valid UTF-8", hint=NAME_HINT)
     if location == location.parent:
         raise UsageError("the root of a file system cannot be a dataset", hint="Name the directory that holds the data files.")
     return location
@@ -160,15 +157,6 @@ class _Walk:
 
 _LINK_HINT = "Replace it by the file it points to, or move it out: a run could not tell whose bytes it would change."
 _PERMISSION_HINT = "Give your user the right to read it, or run as one who may."
-
-
-def is_text(path: str) -> bool:
-    """Is a path text? Python keeps bytes that are none as lone surrogates."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _hidden_folder(name: str) -> bool:

@@ -73,6 +73,7 @@ def _checked_step(given: Checked, subject: str, version: int, script: Migration,
             problems += checked.problems
             losses = tuple(map(loss_text, checked.losses))
         else:
+            format_named(given.registry.format(subject)).render(mapping.target)  # what `register` would refuse
             problems.append(f"version {version} is not registered yet: instar register {subject}")
     except InstarError as error:
         problems.append(f"{error}" + (f" ({error.hint})" if error.hint else ""))

@@ -19,7 +19,7 @@ SAMPLE_ROWS = 20_000
 SAMPLE_MEMORY = 64_000_000
 SAMPLE_BUFFER = 1 << 16
 """With a buffer of its own pyarrow reads a column's beginning, else the whole of it."""
-BYTES_A_SECOND = {"parquet": 40e6, "avro": 12e6, "json": 40e6}
+BYTES_A_SECOND = {"parquet": 18e6, "avro": 4e6, "json": 8e6}
 """Uncompressed bytes that one worker stages and proves in a second; rough, for the time a plan states."""
 START = 0.6
 """Seconds that any run takes."""

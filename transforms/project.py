@@ -119,7 +119,7 @@ class Project:
         return version
 
     def _used(self, subject: str) -> bool:
-        """Has a run of one of the project's datasets named the newest version?"""
+        """Is a dataset of the project at the newest version, or did a run that still stands lead to it or from it?"""
         from instar.transforms.run.journal import Planned
         from instar.transforms.run.state import list_runs
 
@@ -129,7 +129,8 @@ class Project:
                 continue
             for run in list_runs(dataset.job().state):
                 planned = run.last(Planned)
-                if planned and str(head) in {str(planned.facts.get("to")), *planned.facts.get("from", {})}:
+                named = {str(planned.facts.get("to")), *planned.facts.get("from", {})} if planned else set()
+                if run.status == "finished" and str(head) in named:
                     return True
         return any(f.version == head for dataset in self._of(subject) if dataset.exists for f in dataset.inventory().files)
 

@@ -24,8 +24,13 @@ def json_text(value: Any, default: Callable[[object], object] | None = None) -> 
 
 
 def loss_text(loss: Loss) -> tuple[str, str]:
-    """Path and reason of what a way back cannot derive, and whether the script's own SQL fills it."""
-    return path_text(loss.path), loss.reason + ("; the script's downgrade fills it" if loss.restored else "")
+    """Path and reason of what a way back cannot derive, and what becomes of it."""
+    outcome = ""
+    if loss.restored:
+        outcome = "; the script's downgrade fills it"
+    elif loss.fatal:
+        outcome = "; it must have a value, so there is no way down until the script's downgrade gives one"
+    return path_text(loss.path), loss.reason + outcome
 
 
 @dataclass(frozen=True)
