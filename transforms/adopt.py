@@ -31,12 +31,16 @@ def init(
         ConfigurationError: there is a project already and nothing to adopt, or it has a dataset of that name.
         UsageError: there is no data at `source`. FileError: the files have no schema in common; names two of them and the field.
     """
-    configuration = folder / NAME
-    if source is None:
-        if configuration.exists():
-            raise ConfigurationError(f"{configuration} exists already", hint="To adopt a directory in it: instar init --from DIR")
-        _make_project(folder)
-        return Adopted(str(folder.resolve()), "", 0, str(configuration))
+    if source is not None:
+        return _adopted(folder, source, name, subject, format)
+    if (folder / NAME).exists():
+        raise ConfigurationError(f"{folder / NAME} exists already", hint="To adopt a directory in it: instar init --from DIR")
+    _make_project(folder)
+    return Adopted(str(folder.resolve()), "", 0, str(folder / NAME))
+
+
+def _adopted(folder: Path, source: Path, name: str | None, subject: str | None, format: str | None) -> Adopted:
+    """The dataset in the project's `instar.toml`, which is written last: what fails has not made a dataset."""
     location = resolve_dataset(source if source.is_absolute() else folder / source)
     name = name or (location.name if location.is_dir() else location.name.split(".")[0])
     subject = subject or name
@@ -44,22 +48,17 @@ def init(
     found = list_dataset(location)
     paths = [found.root / f.path for f in found.files]
     format = format or _format_of(paths, location)
-    text = configuration.read_bytes().decode("utf-8") if configuration.exists() else FIRST_LINES
-    added = add_dataset(text, name, _spelled(source, folder, location), subject, format)
+    known = (folder / NAME).read_bytes().decode("utf-8") if (folder / NAME).exists() else FIRST_LINES
+    text = add_dataset(known, name, _spelled(source, folder, location), subject, format)
     data = [path for path in paths if _is(format, path)]
     if not data:
         raise UsageError(f"there are no {format} files in {location}", hint=f"Say which format it is: --format {'|'.join(FORMATS)}")
-    project = Project(folder, parse_configuration(added, folder))
-    known = subject in project.registry.subjects()
-    if known:
-        version = project.registry.head(subject)
-    else:
-        version = project.registry.register(subject, format_named(format).infer(data), format)
+    project = Project(folder, parse_configuration(text, folder))
+    version, notes = _version(project, subject, format, data)
     job = project.dataset(name).job()
     inventory = inventory_of(job)
-    _make_project(folder, added)  # last: what failed before has not made a dataset
+    _make_project(folder, text)
     remember_adopted(job, inventory)
-    notes = (f"{subject} is registered already; the files were compared with its versions",) if known else ()
     return Adopted(
         project=str(folder.resolve()),
         subject=subject,
@@ -70,6 +69,14 @@ def init(
         notes=(*notes, *map(str, inventory.warnings)),
         problems=tuple(FileProblem(p.path, p.message, p.hint) for p in inventory.problems),
     )
+
+
+def _version(project: Project, subject: str, format: str, data: list[Path]) -> tuple[int, tuple[str, ...]]:
+    """The newest version of the subject, and what to say of it; where it has none, the one that the files have in common."""
+    if subject in project.registry.subjects():
+        note = f"{subject} is registered already; the files were compared with its versions"
+        return project.registry.head(subject), (note,)
+    return project.registry.register(subject, format_named(format).infer(data), format), ()
 
 
 def _make_project(folder: Path, text: str = FIRST_LINES) -> None:
