@@ -101,6 +101,8 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     console.print("way back rollback restores every byte from the snapshot")
     for version, chain in sorted(plan.chains.items()):
         _way_down(console, chain, min(version, plan.target), max(version, plan.target))
+    if left := plan.left_behind():
+        console.print(f"left     {escape(', '.join(left))}: version {plan.target} has no place for it; the snapshot keeps it")
     _lines(console, "note", list(plan.notes), verbose)
     for path in plan.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it describes bytes that change")
@@ -139,6 +141,10 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     console.print(f"run      {report.run}, published by {report.method}")
     for path, reason in report.losses:
         console.print(f"way back {escape(path)}: {escape(reason)}")
+    if report.left_behind:
+        console.print(
+            f"left     {escape(', '.join(report.left_behind))}: version {report.target} has no place for it; the snapshot keeps it"
+        )
     for path in report.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it described bytes that changed")
     _lines(console, "note", list(report.notes), verbose)

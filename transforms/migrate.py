@@ -167,6 +167,7 @@ def report(published: PublishedRun) -> RunReport:
         snapshot=str(run.folder.snapshot),
         provenance=run.provenance,
         losses=tuple(sorted(losses)),
+        left_behind=plan.left_behind(),
         dropped=published.publication.left_out,
         notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
         warnings=plan.warnings,

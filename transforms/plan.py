@@ -12,6 +12,7 @@ from typing import Any, Literal
 from instar.formats.errors import UsageError
 from instar.formats.inventory import DataFile, Inventory
 from instar.formats.path import path_text
+from instar.transforms.left_behind import left_behind
 from instar.transforms.migration import Chain
 from instar.transforms.spelling import operation_text
 
@@ -139,7 +140,12 @@ class Plan:
             str(version): [{"path": path_text(loss.path), "reason": loss.reason} for loss in chain.losses]
             for version, chain in sorted(self.chains.items())
         }
-        return {"rollback": "exact, from the snapshot", "downgrade_loses": losses}
+        return {"rollback": "exact, from the snapshot", "downgrade_loses": losses, "left_behind": list(self.left_behind())}
+
+    def left_behind(self) -> tuple[str, ...]:
+        """On a way down: the fields for which the older version has no place. Their values stay in the snapshot only."""
+        places = {path for version, chain in self.chains.items() if self.target < version for path in left_behind(chain.mapping)}
+        return tuple(sorted(map(path_text, places)))
 
 
 def by_version(actions: tuple[Action, ...]) -> dict[str, int]:

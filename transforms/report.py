@@ -99,7 +99,8 @@ class RunReport:
     """The answer of `upgrade`, `downgrade` and `rollback`.
 
     `status`: "done", or "nothing to do" (then `run` is None and nothing was written). `origin` counts the rewritten files by the
-    version they were at. `seconds` is wall time by step. `losses` is what a downgrade lost, as it had declared.
+    version they were at. `seconds` is wall time by step. `losses` is what a downgrade lost, as it had declared,
+    and `left_behind` the fields that the older version has no place for.
     """
 
     verb: str
@@ -121,6 +122,7 @@ class RunReport:
     snapshot: str | None
     provenance: Provenance
     losses: tuple[tuple[str, str], ...] = ()
+    left_behind: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -146,6 +148,7 @@ class RunReport:
             "method": self.method,
             "snapshot": self.snapshot,
             "losses": [{"path": path, "reason": reason} for path, reason in self.losses],
+            "left_behind": list(self.left_behind),
             "dropped": list(self.dropped),
             "notes": list(self.notes),
             "warnings": list(self.warnings),

@@ -1,0 +1,57 @@
+"""What a way down leaves behind: fields for which the older version has no place, with whatever was written to them since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.schema import Field
+
+from .expression import Cast, Each, Expression, Source, Sql, Struct, When
+from .mapping import Mapping
+from .shared_types import steps
+
+
+def left_behind(mapping: Mapping) -> tuple[Path, ...]:
+    """The outermost places of the source from which nothing reaches the target, in the source's order."""
+    used = set(_used(mapping.root.expression, ()))
+    return tuple(_unused(mapping.source.root, (), used))
+
+
+def _used(e: Expression, scope: Path) -> Iterator[Path]:
+    """Places whose values go into the target or into what computes it; a record that is only opened is not one."""
+    match e:
+        case Source(path):
+            yield (*scope, *path)
+        case Cast(of):
+            yield from _used(of, scope)
+        case Sql(_, inputs):
+            for x, _ in inputs:
+                yield from _used(x, scope)
+        case When(_, then):
+            yield from _used(then, scope)
+        case Struct(columns):
+            for c in columns:
+                yield from _used(c.expression, scope)
+        case Each(of, body, kind):
+            inner = of
+            while isinstance(inner, When):
+                inner = inner.then
+            if isinstance(inner, Source):
+                step = EACH_ITEM if kind == "list" else EACH_VALUE
+                yield from _used(body.expression, (*scope, *inner.path, step))
+            else:
+                yield from _used(inner, scope)
+        case _:
+            return
+
+
+def _unused(field: Field, at: Path, used: set[Path]) -> Iterator[Path]:
+    for step, inner in steps(field):
+        place = (*at, step)
+        if any(place[: len(path)] == path for path in used):
+            continue
+        if any(path[: len(place)] == place for path in used):
+            yield from _unused(inner, place, used)
+        else:
+            yield place
