@@ -102,6 +102,14 @@ def stamp_of(footer: Footer) -> Stamp | None:
 def _footer_bytes(path: FilePath) -> tuple[bytes, int, int]:
     """The footer's bytes, where they start, and the file's size; one read for most files."""
     try:
+        str(path).encode()
+    except UnicodeEncodeError:  # Python keeps bytes that are no text as lone surrogates
+        raise FileError(
+            "its name is not valid UTF-8, and no reader of Parquet can be told it",
+            hint="Rename it, or leave it out with `exclude`.",
+            where=Where(file=str(path)),
+        ) from None
+    try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
