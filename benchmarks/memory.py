@@ -61,7 +61,8 @@ def measured(layout: str, rows: int, folder: Path) -> bool:
     report = json.loads(out)
     steps = ", ".join(f"{step} {taken:.1f} s" for step, taken in report["seconds"].items())
     print(
-        f"{layout:>6}: peak {peak.bytes / 1e6:,.0f} MB of {BUDGET / 1e6:,.0f} MB in {peak.processes} processes, {seconds:.0f} s ({steps}); "
+        f"{layout:>6}: peak {peak.bytes / 1e6:,.0f} MB of {BUDGET / 1e6:,.0f} MB in {peak.processes} processes, "
+        f"{seconds:.0f} s ({steps}); "
         f"{report['rows_out']:,} rows, {report['proof']['verdict']}; {'; '.join(report['notes']) or 'no notes'}",
         flush=True,
     )

@@ -60,9 +60,7 @@ def parse_type(text: str) -> Type:
     """
     field = parse_field_type(text)
     if field.nullable:
-        raise SchemaError(
-            f"{text!r} ends in '?'", hint="Say nullable=True (or op.allow_null) instead of '?' for the field itself."
-        )
+        raise SchemaError(f"{text!r} ends in '?'", hint="Say nullable=True (or op.allow_null) instead of '?' for the field itself.")
     return field.type
 
 

@@ -135,7 +135,10 @@ WEATHER = {
     "fields": [
         {"name": "origin", "type": "string", "doc": "Weather station: the airport."},
         {"name": "time_hour", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-        *({"name": name, "type": ["null", "double"], "default": None} for name in ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust")),
+        *(
+            {"name": name, "type": ["null", "double"], "default": None}
+            for name in ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust")
+        ),
         {"name": "precip", "type": "double"},
         {"name": "pressure", "type": ["null", "double"], "default": None},
         {"name": "visib", "type": "double"},
