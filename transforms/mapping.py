@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from instar.formats.errors import InstarError, MigrationError, suggestion
 from instar.formats.fingerprint import differences
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step, path_text
-from instar.formats.schema import List, Map, Record, Reference, Schema, Type, Union, type_text
+from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Type, Union, type_text
 
 from .composition import substituted
 from .expression import Column, Each, Source, Struct
@@ -31,15 +31,19 @@ __all__ = ["Loss", "Mapping", "Operation", "applied", "chain", "identity", "open
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mapping:
-    """Compare results, never mappings: two trees may differ and mean the same, and a shared tree is slow to compare."""
+    """Compare results, never mappings: two trees may differ and mean the same, and a shared tree is slow to compare.
+
+    `named` has the named types of the target; those that the source has, too, are the source's.
+    """
 
     source: Schema
     root: Column
+    named: Dict[str, Field] = field(default_factory=dict)
 
     @property
     def target(self) -> Schema:
-        """The schema that comes out; named types are carried from the source."""
-        return Schema(self.root.field, self.source.definitions)
+        """The schema that comes out. Named types are carried from the source; a way back may bring one that was dropped."""
+        return Schema(self.root.field, {**self.named, **self.source.definitions})
 
     def edit(self, path: Path, change: Callable[[Column], Column]) -> Mapping:
         """The mapping with the column at `path` changed; only the levels on the way are opened.
@@ -97,7 +101,8 @@ class Mapping:
         if later.source.root != self.root.field:
             _refuse_gap(self.target, later.source)
         expression = substituted(later.root.expression, self.root)
-        return Mapping(self.source, replace(later.root, expression=expression))
+        named = {**self.named, **later.target.definitions}
+        return Mapping(self.source, replace(later.root, expression=expression), named)
 
     def inverse(self, restore: Dict[str, str] | None = None) -> tuple[Mapping, tuple[Loss, ...]]:
         """The way back, and what it cannot recover.

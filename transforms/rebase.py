@@ -32,7 +32,7 @@ def rebased(mapping: Mapping, file: Schema) -> Mapping:
         raise MigrationError("the file is not of the mapping's source schema: " + "; ".join(map(str, found[:5])))
     from .mapping import Mapping
 
-    return Mapping(file, _Over(file.root).column(mapping.root))
+    return Mapping(file, _Over(file.root).column(mapping.root), mapping.target.definitions)
 
 
 @dataclass

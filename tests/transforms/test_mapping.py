@@ -78,8 +78,12 @@ def test_the_identity_gives_every_record_back():
 CHAINS = {
     "a computed value leaves a nullable record": [op.add("a.k", "int64", default=7), op.move("a.k", to="k")],
     "sql leaves a nullable record": [op.derive("a.k", "string", sql="coalesce(y::varchar, 'none')"), op.move("a.k", to="k")],
-    "from one nullable record to another": [op.add("a.k", "int64", default=7), op.move("a.k", to="b.k")],
-    "out of a nullable record and back": [op.add("a.k", "int64", default=7), op.move("a.k", to="k"), op.move("k", to="a.k")],
+    "from one nullable record to another": [op.add("a.k", "int64", default=7), op.move("a.k", to="b.k", where_null="drop")],
+    "out of a nullable record and back": [
+        op.add("a.k", "int64", default=7),
+        op.move("a.k", to="k"),
+        op.move("k", to="a.k", where_null="drop"),
+    ],
     "into a record, renamed, out again": [
         op.move("x", to="new.deep.x"),
         op.rename("new", to="newer"),
@@ -94,7 +98,11 @@ CHAINS = {
         op.drop("lines[].name"),
     ],
     "map values": [op.add("tags{}.u", "string", default="u"), op.rename("tags{}.n", to="m"), op.rename("tags", to="t")],
-    "a record moves as it is": [op.move("r", to="a.r"), op.rename("a.r.p", to="pp"), op.add("a.r.n", "string")],
+    "a record moves as it is": [
+        op.move("r", to="a.r", where_null="drop"),
+        op.rename("a.r.p", to="pp"),
+        op.add("a.r.n", "string"),
+    ],
     "a filled list is edited": [op.require("items", fill=[]), op.add("items[].currency", "string", default="USD")],
     "a new record is edited": [op.add("n", "record{k: int64}", default={"k": 1}), op.rename("n.k", to="l"), op.move("n.l", to="l")],
     "a null record is edited": [op.add("n", "record{k: int64}?"), op.add("n.l", "int64", default=1), op.move("n.k", to="k")],
@@ -243,7 +251,7 @@ def test_what_no_operation_touches_is_untouched():
         (op.move("x", to="new.x"), set()),  # a new record is never null: no level
         (op.move("r.p", to="p"), set()),
         (op.move("a.y", to="y"), {"y"}),  # out of a nullable record: its nulls are its own now
-        (op.move("x", to="a.x"), {"a.x"}),
+        (op.move("x", to="a.x", where_null="drop"), {"a.x"}),
         (op.allow_null("x"), {"x"}),
         (op.require("b"), {"b.z"}),
         (op.allow_null("r"), {"r.p", "r.q"}),
@@ -333,6 +341,16 @@ def test_a_path_into_a_recursive_type_is_refused():
     with pytest.raises(MigrationError, match=r"t\.next"):
         chain(inner, [op.rename("t.value", to="v")])
     assert names(chain(inner, [op.rename("t", to="u")])) == ["u", "x"]
+
+
+def test_a_way_back_brings_the_named_types_that_were_dropped():
+    tree = Record((Field("value", I64), Field("next", Reference("Node"), nullable=True)), name="Node")
+    old = Schema(Field("", Record((Field("t", tree, nullable=True), Field("x", I64)))), {"Node": Field("", tree)})
+    forth = chain(old, [op.drop("t")])
+    new = Schema(forth.target.root)  # as a document without a use of Node is read
+    back, _ = forth.inverse()
+    for way in (back, identity(new).then(back), identity(new).then(back).rebased(new)):
+        assert way.target == old
 
 
 def test_the_place_that_defines_a_type_cannot_go_while_others_use_it():

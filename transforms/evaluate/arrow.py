@@ -63,7 +63,16 @@ class Evaluator:
     def column(self, column: Column, scope: Scope, live: Live, path: Path) -> pa.Array:
         """The array that a target column at `path` is, in its storage."""
         array = self.evaluate(column.expression, scope, live, path)
-        return array if _keeps_storage(column.expression) or not self.storage else stored(array, _declared(column.field).type)
+        if _keeps_storage(column.expression) or not self.storage:
+            return array
+        type = _declared(column.field).type
+        try:
+            return stored(array, type)
+        except pa.ArrowInvalid as error:
+            raise DataError(
+                f"a value does not fit the column's storage {type}: {error}",
+                hint="Say another value, or derive a new field from it and drop this one.",
+            ).at(path=path_text(path)) from error
 
     def evaluate(self, e: Expression, scope: Scope, live: Live, path: Path) -> pa.Array:
         """One node's values; computed once for each scope and set of live rows."""

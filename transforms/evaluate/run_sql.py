@@ -56,15 +56,21 @@ def _first_refused(text: str, columns: list[pa.Array], rows: int, error: duckdb.
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            duck.computed(text, [c[low:middle] for c in columns], middle - low)
+            duck.computed(text, _between(columns, low, middle), middle - low)
             low = middle
         except duckdb.Error as found:
             high, error = middle, found
     try:
-        duck.computed(text, [c[low:high] for c in columns], high - low)
+        duck.computed(text, _between(columns, low, high), high - low)
     except duckdb.Error as found:
         error = found
     return low, error
+
+
+def _between(columns: list[pa.Array], low: int, high: int) -> list[pa.Array]:
+    """The rows as arrays of their own: DuckDB refuses records that are a slice."""
+    rows = pa.arange(low, high)
+    return [c.take(rows) for c in columns]
 
 
 def _refusal(e: Sql, error: duckdb.Error, columns: list[pa.Array], row: int) -> DataError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from instar.formats.errors import MigrationError
 from instar.formats.path import parse_path, path_text
+from instar.formats.schema import Null
 from instar.transforms.expression import Column
 from instar.transforms.mapping import Mapping
 
@@ -23,7 +24,7 @@ class AllowNull:
         path = parse_path(self.path)
 
         def change(column: Column) -> Column:
-            if column.field.nullable:
+            if column.field.nullable or isinstance(column.field.type, Null):
                 raise MigrationError(f"{path_text(path)} may be null already", hint="Leave this operation out.")
             return replace(column, field=column.field.with_(nullable=True))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from instar.formats.errors import MigrationError
 from instar.formats.path import parse_path, path_text
-from instar.formats.schema import MISSING, Field, List, Map, Record, type_text
+from instar.formats.schema import MISSING, Field, List, Map, Null, Record, type_text
 from instar.transforms.expression import FAIL, Column, Literal, When
 from instar.transforms.literal import literal
 from instar.transforms.mapping import Mapping
@@ -37,6 +37,10 @@ class Require:
             field = column.field
             if not field.nullable and not field.optional:
                 raise MigrationError(f"{path_text(path)} is required already", hint="Leave this operation out.")
+            if isinstance(field.type, Null):
+                raise MigrationError(
+                    f"{path_text(path)} is of type null: it can hold no value", hint="Cast it to the type of its values first."
+                )
             required = field.with_(nullable=False, optional=False)
             value = MISSING if self.fill is MISSING else self._filling(required)
             default = value if value is not MISSING else MISSING if field.default is None else field.default

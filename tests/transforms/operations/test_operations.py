@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import instar
 from instar.formats.errors import InstarError, MigrationError
+from instar.formats.format import format_named
 from instar.formats.path import path_text
 from instar.formats.schema import Date, Decimal, Field, Float, Int, List, Map, Record, Schema, String, field_text, schema
 from instar.transforms import operations as op
@@ -234,6 +237,111 @@ def test_a_record_that_move_empties_goes_or_is_refused():
     assert target(op.move("r.in.p", to="r.p"), source=s)["r"] == "record{p: int64}"
 
 
+NULLED = schema(
+    Field("note", STR),
+    Field("c", Record((Field("m", I64), Field("in", Record((Field("k", I64),))))), nullable=True),
+    Field("o", Record((Field("k", I64),)), optional=True),
+    Field("items", List(Field("item", Record((Field("s", STR), Field("n", Record((Field("k", I64),)), nullable=True)))))),
+)
+"""Records that may be null or missing, for fields to go into."""
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "record", "why"),
+    [
+        ("note", "c.note", "c", "may be null"),
+        ("note", "c.in.note", "c", "may be null"),
+        ("note", "c.new.note", "c", "may be null"),
+        ("o.k", "c.k", "c", "may be null"),
+        ("note", "o.note", "o", "may be missing"),
+        ("items[].s", "items[].n.s", "items[].n", "may be null"),
+    ],
+)
+def test_a_field_goes_into_a_record_that_may_be_absent_only_when_told(path: str, to: str, record: str, why: str):
+    error = refused(op.move(path, to=to, emptied="drop"), source=NULLED)
+    assert f"{record} {why}, and where it is, the value of {path} would be lost" in str(error)
+    assert 'where_null="drop"' in error.hint
+    assert f'op.require("{record}")' in error.hint
+    chain(NULLED, [op.move(path, to=to, emptied="drop", where_null="drop")])
+
+
+def test_where_null_says_what_becomes_of_the_value():
+    mapping = chain(NULLED, [op.move("note", to="c.note", where_null="drop")])
+    rest: dict[str, Any] = {"o": {"k": 1}, "items": []}
+    assert evaluate(mapping, {"note": "kept", "c": {"m": 1, "in": {"k": 2}}, **rest})["c"]["note"] == "kept"
+    assert evaluate(mapping, {"note": "gone", "c": None, **rest}) == {"c": None, **rest}
+    with pytest.raises(MigrationError, match="where_null is 'keep'") as error:
+        op.move("x", to="y.x", where_null="keep")  # type: ignore[arg-type]
+    assert '"refuse" or "drop"' in error.value.hint
+
+
+def test_within_one_record_that_may_be_null_a_field_moves_freely():
+    assert target(op.move("c.m", to="c.in.m"), source=NULLED)["c"] == "record{in: record{k: int64, m: int64}}?"
+    assert target(op.move("c.in.k", to="c.k", emptied="drop"), source=NULLED)["c"] == "record{m: int64, k: int64}?"
+    assert target(op.require("c"), op.move("note", to="c.note"), source=NULLED)["c"].endswith("note: string}")
+
+
+# ---- move, where records hold keys that no schema names
+def opened(source: Schema) -> Schema:
+    return replace(source, open=True)
+
+
+EMPTIED = schema(
+    Field("p", Record((Field("u", I64),))), Field("m", Record((Field("u", I64),)), nullable=True),
+    Field("deep", Record((Field("in", Record((Field("u", I64),))),))),
+)  # fmt: skip
+
+
+def test_a_record_that_may_hold_other_keys_goes_only_when_told():
+    error = refused(op.move("p.u", to="u"), source=opened(EMPTIED))
+    assert "p would be left without fields, and keys in it that no schema names would be lost" in str(error)
+    assert 'emptied="drop"' in error.hint
+    told = chain(opened(EMPTIED), [op.move("p.u", to="u", emptied="drop")])
+    assert told.target.record.names == ("m", "deep", "u")
+    assert target(op.move("p.u", to="u"), source=EMPTIED) == target(op.move("p.u", to="u", emptied="drop"), source=opened(EMPTIED))
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "record"), [("p.u", "p", "p"), ("deep.in.u", "deep.u", "deep.in"), ("deep.in", "in", "deep"), ("m.u", "u", "m")]
+)
+def test_wherever_it_is(path: str, to: str, record: str):
+    error = refused(op.move(path, to=to), source=opened(EMPTIED))
+    assert f"{record} would be left without fields" in str(error)
+    assert "keys in it that no schema names" in str(error)
+    assert ("whether it was null" in str(error)) == (record == "m")
+
+
+def test_a_record_that_the_script_emptied_before_says_it_as_well():
+    operations = [op.rename("p", to="q"), op.allow_null("q.u"), op.move("q.u", to="u")]
+    assert "q would be left without fields" in str(refused(*operations, source=opened(EMPTIED)))
+
+
+def test_a_move_that_leaves_fields_or_drops_the_record_by_name_is_explicit_enough():
+    told = [op.add("p.v", "int64"), op.move("p.u", to="u"), op.drop("p")]
+    assert chain(opened(EMPTIED), told).target.record.names == ("m", "deep", "u")
+
+
+def test_only_json_says_that_records_are_open():
+    documents = {
+        "json": '{"type": "object", "properties": {"p": {"type": "object", "properties": {"u": {"type": "integer"}}}}}',
+        "avro": '{"type": "record", "name": "r", "fields": [{"name": "p", "type": "long"}]}',
+    }
+    assert {name: format_named(name).parse(text).open for name, text in documents.items()} == {"json": True, "avro": False}
+    parquet = format_named("parquet")
+    assert not parquet.parse(parquet.render(EMPTIED)).open
+    source = format_named("json").parse(documents["json"])
+    assert chain(source, [op.rename("p", to="q")]).target.open
+    assert chain(source, [op.rename("p", to="q")]).inverse()[0].target.open
+    assert "p would be left without fields" in str(refused(op.move("p.u", to="u"), source=source))
+
+
+def test_an_inferred_schema_is_open(tmp_path: Path):
+    (tmp_path / "a.ndjson").write_text('{"p": {"u": 1}}\n')
+    (tmp_path / "none.ndjson").write_text("")
+    json = format_named("json")
+    assert [json.infer([tmp_path / name]).open for name in ("a.ndjson", "none.ndjson")] == [True, True]
+
+
 def test_nothing_moves_across_a_list_or_map():
     for path, to in [("items[].s", "s"), ("x", "items[].x"), ("items[].s", "tags{}.s")]:
         with pytest.raises(MigrationError, match="not in the same list or map"):
@@ -268,6 +376,10 @@ def test_inside_a_null_record_nothing_is_required():
 
 def test_require_refuses_what_cannot_be_filled():
     assert "x is required already" in str(refused(op.require("x")))
+    nothing = chain(schema(Field("x", Null(), nullable=True)), [])
+    for operation, words in ((op.require("x"), "x is of type null"), (op.allow_null("x"), "x may be null already")):
+        with pytest.raises(MigrationError, match=words):
+            operation.edit(nothing)
     assert "5 is not a value of type string" in str(refused(op.require("n", fill=5)))
     assert "a record cannot be filled" in refused(op.require("r", fill={"p": 1, "q": ""})).hint
     with pytest.raises(MigrationError, match="cannot be filled with null"):
@@ -293,6 +405,7 @@ def test_allow_null_changes_the_schema_only():
         (op.allow_null("x"), 'allow_null("x")'),
         (op.require("x", fill=0), 'require("x", fill=0)'),
         (op.move("x", to="y", emptied="drop"), 'move("x", to="y", emptied="drop")'),
+        (op.move("x", to="y.x", where_null="drop"), 'move("x", to="y.x", where_null="drop")'),
     ],
 )
 def test_an_operation_is_shown_as_a_script_spells_it(operation: Any, text: str):
