@@ -156,7 +156,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
 @_render.register
 def _check(report: CheckReport, console: Console, verbose: bool) -> None:
     for subject, steps in report.subjects.items():
-        console.print(f"[bold]{escape(subject)}[/]" + ("" if steps else ": one version, no migrations yet"))
+        console.print(f"[bold]{escape(subject)}[/]" + ("" if steps or report.problems else ": no migrations yet"))
         for step in steps:
             mark = "[red]✗[/]" if step.problems else "[green]✓[/]"
             console.print(f"  {mark} {step.version - 1} → {step.version}  {escape(step.message)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +18,9 @@ from instar.formats.path import path_text
 from instar.formats.registry import Registry
 from instar.formats.schema import Schema
 from instar.transforms.configuration import DEFAULT_MEMORY, DatasetSettings
-from instar.transforms.migration import Chain, Migration, make_chain
+from instar.transforms.migration import Chain, Migration, load_migrations, make_chain, unregistered
 from instar.transforms.run.state import State
+from instar.transforms.script import number_of
 
 INTERPRETER = 110_000_000
 """Bytes a process with pyarrow and DuckDB loaded has before it sees data (measured: 95 to 115 MB)."""
@@ -55,14 +55,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """`location` is the dataset's resolved path; `settings` its table in instar.toml."""
+    """`location` is the dataset's resolved path, `settings` its table in instar.toml, `scripts` the folder of its migrations."""
 
     name: str
     project: Path
     location: Path
     settings: DatasetSettings
     registry: Registry
-    load_migrations: Callable[[], tuple[Migration, ...]]
+    scripts: Path
 
     @property
     def subject(self) -> str:
@@ -74,7 +74,14 @@ class Job:
 
     @cached_property
     def migrations(self) -> tuple[Migration, ...]:
-        return self.load_migrations()
+        """Those between registered versions; a script that somebody is still writing stands in nobody's way."""
+        return load_migrations(self.scripts, newest=self.newest)
+
+    @property
+    def unregistered(self) -> tuple[str, ...]:
+        """What to say of scripts that lead to versions nobody has registered yet."""
+        hint = f"is written but not registered: instar register {self.subject}"
+        return tuple(f"{self.subject}/{name} {hint}" for name in unregistered(self.scripts, self.newest))
 
     @cached_property
     def schemas(self) -> dict[int, Schema]:
@@ -102,8 +109,8 @@ class Job:
         number = (at or 0) + int(text) if text[0] in "+-" else int(text)
         if number not in self.schemas:
             known = ", ".join(map(str, sorted(self.schemas)))
-            next_ = next((m for m in self.migrations if m.version == number), None)
-            hint = f"Its script is there: register it with `instar register {self.subject}`." if next_ else f"There is {known}."
+            written = [name for name in unregistered(self.scripts, self.newest) if number_of(name) == number]
+            hint = f"Its script is there: register it with `instar register {self.subject}`." if written else f"There is {known}."
             raise UsageError(f"{self.subject} has no version {number}", hint=hint)
         return number
 
@@ -125,15 +132,13 @@ class Job:
         return chain
 
 
-def open_job(
-    name: str, project: Path, settings: DatasetSettings, registry: Registry, migrations: Callable[[], tuple[Migration, ...]]
-) -> Job:
+def open_job(name: str, project: Path, settings: DatasetSettings, registry: Registry, scripts: Path) -> Job:
     """Resolve the dataset's path, following a link to it once.
 
     Raises:
         UsageError: there is nothing at its path.
     """
-    return Job(name, project, resolve_dataset(settings.path), settings, registry, migrations)
+    return Job(name, project, resolve_dataset(settings.path), settings, registry, scripts)
 
 
 def inventory_of(job: Job, *, manifest: Manifest | None = None) -> Inventory:

@@ -23,7 +23,7 @@ from .mapping import Mapping, Operation, applied, identity
 from .rebase import exact_differences
 from .script import Script, draft, number_of, read_script
 
-__all__ = ["Chain", "Checked", "Migration", "check_step", "draft", "load_migrations", "make_chain"]
+__all__ = ["Chain", "Checked", "Migration", "check_step", "draft", "load_migrations", "make_chain", "unregistered"]
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,10 @@ class Migration:
         return f"{self.subject}/{Path(self.path).name}"
 
 
-def load_migrations(folder: Path) -> tuple[Migration, ...]:
+def load_migrations(folder: Path, *, newest: int | None = None) -> tuple[Migration, ...]:
     """All scripts of a subject, whose name is the folder's, in order; () where there is no folder.
+
+    `newest`: leave out those that lead to a later version, without running them: somebody is still writing them.
 
     Raises:
         MigrationError: a misnamed script, two for one step, a gap, or a script that does not load; all of them are named.
@@ -103,7 +105,7 @@ def load_migrations(folder: Path) -> tuple[Migration, ...]:
         if version is None:
             hint = "Name it 0002_what_changes.py: the number is the version it leads to, from 2 on."
             problems.append((f"{subject}/{file.name} is not named as a migration script is", hint))
-        else:
+        elif newest is None or version <= newest:
             by_version.setdefault(version, []).append(file)
     problems.extend(_numbering(subject, by_version))
     migrations = []
@@ -117,6 +119,12 @@ def load_migrations(folder: Path) -> tuple[Migration, ...]:
         hints = dict.fromkeys(hint for _, hint in problems if hint)
         raise MigrationError("; ".join(message for message, _ in problems), hint=" ".join(hints))
     return tuple(migrations)
+
+
+def unregistered(folder: Path, newest: int) -> tuple[str, ...]:
+    """The names of scripts that lead to a version after the newest registered one; they are not run for it."""
+    found = ((number_of(file.name), file.name) for file in folder.glob("*.py")) if folder.is_dir() else ()
+    return tuple(name for version, name in sorted((v, n) for v, n in found if v is not None) if version > newest)
 
 
 def _numbering(subject: str, by_version: Dict[int, Sequence[Path]]) -> list[tuple[str, str]]:

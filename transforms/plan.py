@@ -167,6 +167,7 @@ def make_plan(
     disk_free: int,
     seconds: Callable[[int], float],
     foresee: Callable[[DataFile, Chain], tuple[str, ...]] = lambda file, chain: (),
+    warnings: tuple[str, ...] = (),
 ) -> Plan:
     """Every file gets its own action and, by its version, its own chain.
 
@@ -202,7 +203,7 @@ def make_plan(
         method_reason=method[1],
         disk_free=disk_free,
         seconds=seconds(work),
-        warnings=tuple(map(str, inventory.warnings)),
+        warnings=(*map(str, inventory.warnings), *warnings),
         notes=tuple(notes),
         files={f.path: f for f in inventory.files},
     )

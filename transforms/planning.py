@@ -45,6 +45,7 @@ def plan_of(
         method=(options.method or foresight.method, "as asked" if options.method else foresight.reason),
         disk_free=shutil.disk_usage(job.location.parent).free,
         seconds=lambda size: estimate_seconds(job.settings.format, size, work.workers),
+        warnings=job.unregistered,
         foresee=lambda file, chain: noteworthy(job, inventory, file, chain, work.unit_memory),
     )
     refuse_unkeepable(job, inventory, plan)

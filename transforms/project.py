@@ -218,9 +218,8 @@ class Dataset:
 
     def job(self) -> Job:
         settings = self.settings
-        return open_job(
-            self.name, self.project.folder, settings, self.project.registry, lambda: self.project.migrations(settings.subject)
-        )
+        scripts = self.project.configuration.migrations / settings.subject
+        return open_job(self.name, self.project.folder, settings, self.project.registry, scripts)
 
     @property
     def exists(self) -> bool:

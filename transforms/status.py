@@ -40,6 +40,7 @@ def status_of(job: Job) -> StatusReport:
         problems=tuple(FileProblem(p.path, p.message, p.hint, candidates.get(p.path, ())) for p in inventory.problems),
         warnings=(
             *map(str, inventory.warnings),
+            *job.unregistered,
             *((f"a run is at work: {busy}",) if busy else ()),
             *((above,) if snapshots else ()),
         ),

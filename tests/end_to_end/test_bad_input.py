@@ -176,3 +176,19 @@ def test_a_revision_drafts_the_step_that_has_no_script(project: Path, instar: Ca
     again = instar("revision", "weather", "-m", "more", "--json", at=project)
     assert Path(again.json["path"]).name == "0004_more.py"
     refused(instar, project, "revision", "weather", "-m", "too many", code=2, says=("0004_more.py",))
+
+
+def test_a_script_that_is_not_registered_stands_in_nobodys_way_and_is_not_forgotten(
+    project: Path, instar: Callable[..., Answer]
+) -> None:
+    (project / "migrations" / "weather" / "0004_half_written.py").write_text("upgrade = [op.rena")
+    for verb in ("status", "plan"):
+        answer = instar(verb, "weather", "--json", at=project)
+        assert answer.code == 0, answer.out
+        assert any("0004_half_written.py" in warning and "instar register weather" in warning for warning in answer.json["warnings"])
+    assert instar("upgrade", "weather", at=project).code == 0
+    again = instar("upgrade", "weather", at=project)
+    assert again.code == 0
+    assert "nothing to do" in again.out
+    assert "0004_half_written.py" in again.out
+    refused(instar, project, "register", "weather", code=2, says=("0004_half_written.py",))
