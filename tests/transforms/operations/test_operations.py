@@ -14,7 +14,7 @@ import instar
 from instar.formats.errors import InstarError, MigrationError
 from instar.formats.format import format_named
 from instar.formats.path import path_text
-from instar.formats.schema import Date, Decimal, Field, Float, Int, List, Map, Record, Schema, String, field_text, schema
+from instar.formats.schema import Date, Decimal, Field, Float, Int, List, Map, Null, Record, Schema, String, field_text, schema
 from instar.transforms import operations as op
 from instar.transforms.mapping import chain
 from instar.transforms.spelling import operation_text
