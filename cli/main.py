@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -110,7 +111,7 @@ def unheard() -> int:
 
 
 def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int]:
-    """The failure as one of ours, and its exit code; with `verbose` a fault keeps its traceback."""
+    """The failure as one of ours, and its exit code; with `verbose` a fault's traceback is shown on stderr."""
     match error:
         case InstarError():
             return error, error.exit_code
@@ -119,12 +120,14 @@ def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int
             return InstarError(error.format_message(), hint=hint), 2
         case click.ClickException():
             return InstarError(error.format_message()), error.exit_code
-        case OSError() if error.errno in REFUSALS and not verbose:
+        case OSError() if error.errno in REFUSALS:
             place = f"{error.filename}: " if error.filename else ""
             hint = "Correct the cause, then repeat the command. Nothing is half-done: it settles what was left."
             return InstarError(f"{place}{error.strerror}", hint=hint), 1
-        case Exception() if not verbose:
-            hint = "This is a fault of Instar's; run again with -v for the traceback and report it, please."
+        case Exception():
+            if verbose:
+                click.echo("".join(traceback.format_exception(error)), err=True)
+            hint = "This is a fault of Instar's; " + ("" if verbose else "run again with -v for the traceback and ") + "report it, please."
             return InstarError(f"{type(error).__name__}: {error}", hint=hint), FAULT
         case _:
             raise error
