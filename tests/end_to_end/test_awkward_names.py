@@ -323,7 +323,7 @@ def test_zero_rows(format: str, author: Author) -> None:
     assert answer["rows_in"] == answer["rows_out"] == 0
     assert author.do("current", "empty")[0]["versions"] == {"2": 3 if format == "json" else 1}
     author.do("downgrade", "empty", "1")
-    assert author.do("current", "empty")[0]["versions"] in ({"1": 1}, {"1": 3}, {"2": 3})
+    assert author.do("current", "empty")[0]["versions"] == {"1": 3 if format == "json" else 1}
     if format == "parquet":
         assert pq.read_schema(path).names == ["n", "s", "r"]
     if format != "json":

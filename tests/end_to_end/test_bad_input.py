@@ -185,7 +185,9 @@ def test_a_script_that_is_not_registered_stands_in_nobodys_way_and_is_not_forgot
     for verb in ("status", "plan"):
         answer = instar(verb, "weather", "--json", at=project)
         assert answer.code == 0, answer.out
-        assert any("0004_half_written.py" in warning and "instar register weather" in warning for warning in answer.json["warnings"])
+        assert any(
+            "0004_half_written.py" in warning and "instar register weather" in warning for warning in answer.json["warnings"]
+        )
     assert instar("upgrade", "weather", at=project).code == 0
     again = instar("upgrade", "weather", at=project)
     assert again.code == 0
