@@ -127,7 +127,8 @@ def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int
         case Exception():
             if verbose:
                 click.echo("".join(traceback.format_exception(error)), err=True)
-            hint = "This is a fault of Instar's; " + ("" if verbose else "run again with -v for the traceback and ") + "report it, please."
+            again = "" if verbose else "run again with -v for the traceback and "
+            hint = f"This is a fault of Instar's; {again}report it, please."
             return InstarError(f"{type(error).__name__}: {error}", hint=hint), FAULT
         case _:
             raise error
