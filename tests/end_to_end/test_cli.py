@@ -277,8 +277,10 @@ def test_a_fault_of_ours_is_exit_70(author: Author, monkeypatch: pytest.MonkeyPa
     assert answer.code == 70
     assert "ZeroDivisionError" in answer.json["error"]["message"]
     assert "-v" in answer.json["error"]["hint"]
-    with pytest.raises(ZeroDivisionError):
-        author.run("status", "sales", "-v")
+    traced = author.run("status", "sales", "-v")
+    assert traced.code == 70
+    assert "Traceback" in traced.err
+    assert traced.json["error"]["exit"] == 70
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
