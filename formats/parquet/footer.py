@@ -168,6 +168,9 @@ def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> 
         root, used, _ = _tree(items(struct, 2), 0, (), 0)
         if used != len(items(struct, 2)):
             raise thrift.ThriftError("the schema's elements do not form one tree")
+        chunks = [chunk for group in items(struct, 4) for chunk in items(group, 1)]
+        if any(3 in chunk and not isinstance(get(chunk, 3), dict) for chunk in chunks):
+            raise thrift.ThriftError("a column chunk's metadata is no struct")
     except (thrift.ThriftError, IndexError, KeyError, TypeError, RecursionError) as error:
         raise FileError(
             f"the footer is damaged: {error}", hint="Write or copy the file again.", where=Where(file=str(path))

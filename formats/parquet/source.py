@@ -19,7 +19,7 @@ from instar.formats.format import FileFacts, Stamp
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Schema, Type
 
-from .footer import MAGIC, Element, Footer, checked_length, framed, parse_footer
+from .footer import MAGIC, Element, Footer, checked_length, framed, get, parse_footer
 from .int96 import as_fixed_bytes, int96_leaves, with_timestamps
 from .places import Place, leaf_paths, places
 
@@ -87,7 +87,10 @@ def facts(path: FilePath) -> FileFacts:
         schema=logical,
         stamp=stamp_of(footer),
         bytes_uncompressed=sum(group.total_byte_size for group in groups),
-        physical={"row_groups": [group.num_rows for group in groups], "created_by": metadata.created_by},
+        physical={
+            "row_groups": [group.num_rows for group in groups],
+            "created_by": get(footer.struct, 6, b"").decode("utf-8", "replace"),
+        },
     )
 
 

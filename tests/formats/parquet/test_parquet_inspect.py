@@ -14,6 +14,8 @@ import pytest
 from instar.formats.errors import FileError, UsageError
 from instar.formats.format import Stamp, format_named
 from instar.formats.parquet import FORMAT
+from instar.formats.parquet.footer import framed, parse_footer
+from instar.formats.parquet.thrift import BINARY, BOOL, LIST, STRUCT
 from instar.formats.schema import Bool, Field, Int, List, String, schema
 
 CONFORMANCE = Path(os.environ.get("INSTAR_CONFORMANCE") or Path(__file__).parents[4] / "shared" / "conformance")
@@ -120,3 +122,17 @@ def test_validation_is_a_comparison_of_schemas(tmp_path) -> None:
 def test_values_come_in_columns() -> None:
     with pytest.raises(UsageError, match="columns"):
         FORMAT.values(schema(), schema())
+
+
+def test_a_damaged_footer_is_refused_and_an_odd_writer_is_not(tmp_path) -> None:
+    data = write(tmp_path / "f", a=[1]).read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    body, footer = data[:start], parse_footer(data[start:-8], tmp_path / "f")
+    (tmp_path / "odd").write_bytes(body + framed({**footer.struct, 6: (BINARY, b"\x93 1.0")}))
+    assert FORMAT.inspect(tmp_path / "odd").physical["created_by"] == "\ufffd 1.0"
+    kind, groups = footer.struct[4][1]
+    chunks = [{**groups[0][1][1][1][0], 3: (BOOL, True)}]
+    groups = [{**groups[0], 1: (LIST, (STRUCT, chunks))}]
+    (tmp_path / "bad").write_bytes(body + framed({**footer.struct, 4: (LIST, (kind, groups))}))
+    with pytest.raises(FileError, match="no struct"):
+        FORMAT.inspect(tmp_path / "bad")
