@@ -265,10 +265,15 @@ Type = Scalar | Opaque | Record | List | Map
 
 @dataclass(frozen=True)
 class Schema:
-    """A whole schema: the root field (named "", usually a record) and the named types that its References mean."""
+    """A whole schema: the root field (named "", usually a record) and the named types that its References mean.
+
+    `open`: the format lets records hold keys that no field names (JSON). It is said by whoever reads the schema, and carried by
+    mappings.
+    """
 
     root: Field
     definitions: Mapping[str, Field] = field(default_factory=dict, hash=False)
+    open: bool = field(default=False, compare=False)
 
     @property
     def record(self) -> Record:

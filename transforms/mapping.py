@@ -43,7 +43,7 @@ class Mapping:
     @property
     def target(self) -> Schema:
         """The schema that comes out. Named types are carried from the source; a way back may bring one that was dropped."""
-        return Schema(self.root.field, {**self.named, **self.source.definitions})
+        return Schema(self.root.field, {**self.named, **self.source.definitions}, self.source.open)
 
     def edit(self, path: Path, change: Callable[[Column], Column]) -> Mapping:
         """The mapping with the column at `path` changed; only the levels on the way are opened.

@@ -34,8 +34,8 @@ def infer(paths: Sequence[FilePath]) -> Schema:
     for path in paths:
         _look_through(path, root)
     if not root.kinds:
-        return Schema(Field("", Record(())))
-    return Schema(root.field("").with_(nullable=False))
+        return Schema(Field("", Record(())), open=True)
+    return Schema(root.field("").with_(nullable=False), open=True)
 
 
 def _look_through(path: FilePath, root: _Seen) -> None:

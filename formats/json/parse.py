@@ -68,7 +68,8 @@ def parse(text: str, library: Mapping[str, str] | None = None) -> Schema:
     if reader.references.library:
         extra[LIBRARY] = dict(reader.references.library)
     root = root.with_(extra=extra)
-    return Schema(root, {**reader.definitions, WHOLE: root} if WHOLE in reader.definitions else dict(reader.definitions))
+    definitions = {**reader.definitions, WHOLE: root} if WHOLE in reader.definitions else dict(reader.definitions)
+    return Schema(root, definitions, open=True)
 
 
 def check(document: Any) -> None:

@@ -7,9 +7,10 @@ case or are keywords of DuckDB's. Random data alone misses what only such cases 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal as Number
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import assume, note
 from hypothesis import strategies as st
@@ -34,7 +35,6 @@ from instar.formats.schema import (
     String,
     Timestamp,
     Type,
-    schema,
     type_text,
 )
 from instar.formats.schema import Number as DecimalNumber
@@ -231,13 +231,34 @@ def operations(draw: st.DrawFn, source: Schema) -> Operation:
                 beside, List(Field("item", Int(64), nullable=True)), sql="list_transform([1, NULL], lambda c0: c0 + 1::BIGINT)"
             )
         case "move_out":
-            records = [(p, f) for p, f in everywhere if len(p) > 1 and isinstance(p[-1], str) and isinstance(p[-2], str)]
-            inner = draw(st.sampled_from(records))[0] if records else path
-            return op.move(path_text(inner), to=path_text((*inner[:-2], draw(names))))
+            return _out(draw, source, path, draw(_CONSENT))
         case _:
-            inside = [p for p, f in [((), source.root), *everywhere] if isinstance(f.type, Record) and p[: len(path)] != path]
-            target = draw(st.sampled_from(inside)) + ((draw(names),) if draw(st.booleans()) else ())
-            return op.move(text, to=path_text((*target, draw(names))))
+            return _in(draw, source, path, draw(_CONSENT))
+
+
+Consent = Literal["refuse", "drop"]
+_CONSENT: st.SearchStrategy[Consent] = st.sampled_from(["drop", "drop", "drop", "refuse"])
+"""Whether a move may lose what it must be allowed to lose: mostly, so that the laws see such moves."""
+
+
+def _out(draw: st.DrawFn, source: Schema, path: Path, consent: Consent) -> Operation:
+    """Some field out of the record around it, or that at `path` to another name."""
+    inside = [p for p, _ in places(source.root) if len(p) > 1 and isinstance(p[-1], str) and isinstance(p[-2], str)]
+    inner = draw(st.sampled_from(inside)) if inside else path
+    return op.move(path_text(inner), to=path_text((*inner[:-2], draw(names))), emptied=consent, where_null=consent)
+
+
+def _in(draw: st.DrawFn, source: Schema, path: Path, consent: Consent) -> Operation:
+    """The field at `path` into some record, or into a new one."""
+    records = [p for p, f in places(source.root) if isinstance(f.type, Record) and (not p or p[: len(path)] != path)]
+    target = draw(st.sampled_from(records)) + ((draw(names),) if draw(st.booleans()) else ())
+    return op.move(path_text(path), to=path_text((*target, draw(names))), emptied=consent, where_null=consent)
+
+
+def careful_moves(draw: st.DrawFn, source: Schema) -> Operation:
+    """A move that may lose nothing."""
+    path = draw(st.sampled_from([p for p, _ in places(source.root) if p and isinstance(p[-1], str)]))
+    return draw(st.sampled_from([_out, _in]))(draw, source, path, "refuse")
 
 
 def _expression(draw: st.DrawFn, name: Any, field: Field) -> str:
@@ -253,12 +274,16 @@ def _expression(draw: st.DrawFn, name: Any, field: Field) -> str:
 
 
 # ---- cases
-def extended(draw: st.DrawFn, source: Schema, count: int) -> tuple[Operation, ...]:
+Drawn = Callable[[st.DrawFn, Schema], Operation]
+"""How an operation that may fit a schema is drawn."""
+
+
+def extended(draw: st.DrawFn, source: Schema, count: int, drawn: Drawn = operations) -> tuple[Operation, ...]:
     """Up to `count` operations, each of which fits what those before it made."""
     out: list[Operation] = []
     for _ in range(count):
         try:
-            operation = operations(draw, source)
+            operation = drawn(draw, source)
             step = chain(source, [operation])
             verify_types(step)
         except InstarError:
@@ -269,7 +294,9 @@ def extended(draw: st.DrawFn, source: Schema, count: int) -> tuple[Operation, ..
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, most: int = 5, optional: bool = False, scalars: tuple[Type, ...] = SCALARS) -> Case:
+def cases(
+    draw: st.DrawFn, *, most: int = 5, optional: bool = False, scalars: tuple[Type, ...] = SCALARS, drawn: Drawn = operations
+) -> Case:
     """A schema, up to `most` operations on it, and one to four records; `optional`: keys may be missing, or unknown.
 
     `scalars`: the leaves of the schema (an operation may still bring others).
@@ -278,8 +305,8 @@ def cases(draw: st.DrawFn, *, most: int = 5, optional: bool = False, scalars: tu
     if optional:
         record = with_optional(record, draw)
     assert isinstance(record, Record)
-    source = schema(*record.fields)
-    chosen = extended(draw, source, draw(st.integers(1, most)))
+    source = Schema(Field("", record), open=optional)
+    chosen = extended(draw, source, draw(st.integers(1, most)), drawn)
     assume(chosen)
     rows = draw(st.lists(values(source.root), min_size=1, max_size=4))
     if optional:

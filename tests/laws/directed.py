@@ -39,9 +39,15 @@ DIRECTED: dict[str, Case] = {
     "computed in a null record, then out": one(
         NULLABLE, [op.derive("a.k", "string", sql="coalesce(y::VARCHAR, 'none')"), op.move("a.k", to="k")], *ROWS
     ),
-    "from one null record to another": one(NULLABLE, [op.add("a.k", "int64", default=7), op.move("a.k", to="b.k")], *ROWS),
-    "out and in again": one(NULLABLE, [op.add("a.k", "int64", default=7), op.move("a.k", to="k"), op.move("k", to="a.k")], *ROWS),
-    "into a record that may be null": one(NULLABLE, [op.move("x", to="a.x")], *ROWS),
+    "from one null record to another": one(
+        NULLABLE, [op.add("a.k", "int64", default=7), op.move("a.k", to="b.k", where_null="drop")], *ROWS
+    ),
+    "out and in again": one(
+        NULLABLE,
+        [op.add("a.k", "int64", default=7), op.move("a.k", to="k"), op.move("k", to="a.k", where_null="drop")],
+        *ROWS,
+    ),
+    "into a record that may be null": one(NULLABLE, [op.move("x", to="a.x", where_null="drop")], *ROWS),
     "out of a record that may be null": one(NULLABLE, [op.add("a.w", "int64", default=1), op.move("a.y", to="y")], *ROWS),
     "nothing is required in a null record": one(
         schema(Field("a", _record(Field("y", INT, nullable=True)), nullable=True)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -105,6 +107,33 @@ def stays(case: Case) -> None:
     new = by_record(mapping, rows)
     assert mapping.is_identity()
     assert all(a is b for a, b in zip(new, rows, strict=True))
+
+
+def keeps(case: Case) -> None:
+    """(7) Moves that were not told to lose anything lose nothing, keys that no schema names included."""
+    mapping = chain(case.schema, case.operations)
+    for row in case.rows:
+        try:
+            new = evaluate(mapping, row)
+        except Refused:
+            continue
+        assert Counter(_scalars(new)) == Counter(_scalars(row)), (row, new)
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    """What a record holds, wherever it stands; records are but places, and so are nulls."""
+    match value:
+        case None:
+            return
+        case dict():
+            for inner in value.values():
+                yield from _scalars(inner)
+        case list():
+            yield f"a list of {len(value)}"
+            for inner in value:
+                yield from _scalars(inner)
+        case _:
+            yield repr(value)
 
 
 def _relaxed(mapping: Mapping) -> Mapping:

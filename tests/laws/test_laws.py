@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from instar.formats.schema import Bool, Date, Decimal, Enum, Float, Int, Integer, Number, String, Timestamp
 from tests.laws import laws
-from tests.laws.cases import SCALARS, Case, cases
+from tests.laws.cases import SCALARS, Case, careful_moves, cases
 
 EXAMPLES = int(os.environ.get("INSTAR_EXAMPLES", "40"))
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("INSTAR_SHRINK") else [])]
@@ -61,6 +61,12 @@ def test_untouched_leaves_keep_their_bytes(case: Case) -> None:
 @given(cases(most=1))
 def test_identity_changes_nothing(case: Case) -> None:
     laws.stays(case)
+
+
+@law
+@given(cases(optional=True, scalars=PLAIN, drawn=careful_moves))
+def test_moves_that_were_not_told_to_lose_anything_lose_nothing(case: Case) -> None:
+    laws.keeps(case)
 
 
 @law

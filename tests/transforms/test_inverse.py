@@ -124,7 +124,7 @@ def fatal(operations: list[Any], restore: dict[str, str] | None = None) -> list[
         ([op.drop("items[].price")], ["items[].price"]),
         ([op.drop("a.y")], ["a.y"]),
         ([op.drop("tags")], ["tags"]),
-        ([op.move("x", to="a.x")], ["x"]),
+        ([op.move("x", to="a.x", where_null="drop")], ["x"]),
         ([op.drop("n"), op.drop("a"), op.drop("items")], []),
         ([op.cast("text", "int32", on_error="null")], ["text"]),
     ],
@@ -140,7 +140,7 @@ def test_a_fatal_way_back_fails_where_it_is_taken_nonetheless():
 
 
 def test_a_field_moved_into_a_nullable_record_survives_where_that_is_not_null():
-    there, home, losses = back([op.move("n", to="a.moved")])
+    there, home, losses = back([op.move("n", to="a.moved", where_null="drop")])
     assert losses == {"n": GUARDED}
     assert round_trip(there, home) == [ROWS[0], changed(ROWS[1], n=None)]
 
@@ -295,7 +295,7 @@ def test_the_unregistered_keys_of_a_dropped_record_are_lost_with_it():
 
 def test_what_is_missing_with_the_record_it_moved_into_comes_back_null():
     s = schema(Field("n", I64, nullable=True), Field("o", Record((Field("k", I64),)), optional=True))
-    out, losses = there_and_back(s, [op.move("n", to="o.n")], [{"n": 1, "o": {"k": 2}}, {"n": 1}])
+    out, losses = there_and_back(s, [op.move("n", to="o.n", where_null="drop")], [{"n": 1, "o": {"k": 2}}, {"n": 1}])
     assert out == [{"n": 1, "o": {"k": 2}}, {"n": None}]
     assert losses == {("n", GUARDED)}
 
