@@ -134,7 +134,10 @@ def bit_stream(side: Side, name: str, paths: Sequence[Sequence[str]]) -> Stream:
                 file.close()
 
     with _opened(side.file, "ns") as file:
-        empty = file.schema_arrow.empty_table()
+        fields = file.schema_arrow
+        empty = pa.Table.from_arrays(
+            [pa.nulls(0, f.type) for f in fields], schema=fields
+        )  # empty_table makes no lists of extensions
     return Stream(name, together([bits(empty)] * len(units)).schema, batches)
 
 

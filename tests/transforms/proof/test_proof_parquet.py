@@ -90,6 +90,15 @@ def test_a_right_rewrite_proves(file, staged, operations, level):
     assert {column.way for column in proof.columns} == {"sql", "bytes"}
 
 
+@pytest.mark.parametrize("item", [pa.uuid(), pa.json_()], ids=str)
+def test_lists_of_extensions_stand_beside_what_is_read_as_bits(tmp_path, staged, item):
+    values = pa.array([bytes(16)] if item == pa.uuid() else ["{}"], item.storage_type)
+    lists = pa.ListArray.from_arrays([0, 1], pa.ExtensionArray.from_storage(item, values))
+    pq.write_table(pa.table({"l": lists, "at": pa.array([1], pa.timestamp("us")), "x": [1]}), tmp_path / "data.parquet")
+    for operations in ([op.rename("x", to="y")], [op.cast("x", "string")]):
+        assert prove_file(*staged(tmp_path / "data.parquet", "parquet", operations)).verdict == "proved"
+
+
 @pytest.mark.parametrize("level", ["auto", "full"])
 def test_nothing_is_required_below_a_null_record(tmp_path, staged, level):
     rows = [{"x": 1, "in": {"y": "a"}}, None, {"x": 2, "in": None}]
