@@ -84,6 +84,28 @@ DIRECTED: dict[str, Case] = {
         {"m": None},
         {"m": {}},
     ),
+    "SQL beside other fields in a list that was filled": one(
+        LISTS, [op.require("items", fill=[]), op.derive("items[].twice", "double", sql="price * 2")], *LIST_ROWS
+    ),
+    "SQL of another type than what stands first in a list that was filled": one(
+        LISTS, [op.require("items", fill=[]), op.derive("items[].ns", "list<string?>", sql="[n, NULL]")], *LIST_ROWS
+    ),
+    "SQL beside other fields in a map that was filled": one(
+        schema(Field("m", Map(Field("value", _record(Field("d", Decimal(9, 2))), nullable=True)), nullable=True)),
+        [op.require("m", fill={}), op.derive("m{}.t", "string", sql="d::VARCHAR")],
+        {"m": None},
+        {"m": {"": None, "a": {"d": Number("1.50")}}},
+    ),
+    "SQL over lists and maps of records of a part of a batch": one(
+        schema(
+            Field("l", List(Field("item", _record(Field("f0", INT))))),
+            Field("m", Map(Field("value", _record(Field("f0", INT, nullable=True))))),
+        ),
+        [op.derive("n", "int64", sql="len(l) + l[1].f0"), op.derive("o", "int64", sql="m['a'].f0")],
+        {"l": [{"f0": 1}, {"f0": 2}], "m": {"a": {"f0": None}, "b": {"f0": 7}}},
+        {"l": [{"f0": 3}], "m": {"": {"f0": 4}, "a": {"f0": 5}}},
+        {"l": [{"f0": 6}, {"f0": 8}], "m": {"a": {"f0": 9}}},
+    ),
     "names that differ by case": one(
         CASED,
         [op.cast("id", "string"), op.rename("s.A", to="B"), op.derive("s.c", "int64", sql='"a" + 1'), op.rename("ID", to="key")],

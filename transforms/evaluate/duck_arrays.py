@@ -32,8 +32,9 @@ def duck_type(type: Type) -> pa.DataType:
 
 
 def to_duck(array: pa.Array, type: Type) -> pa.Array:
-    """An array of any storage as DuckDB is given it."""
-    return stored(stored(array, plain_type(type)), duck_type(type))
+    """An array of any storage as DuckDB is given it; what may hold records is copied: it refuses lists over a slice of records."""
+    made = stored(stored(array, plain_type(type)), duck_type(type))
+    return pa.concat_arrays([made]) if isinstance(type, Record | List | Map) else made
 
 
 def from_duck(array: pa.Array, type: Type) -> pa.Array:

@@ -16,7 +16,7 @@ from instar.formats.path import quoted_name
 from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Type
 from instar.transforms.expression import Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
 
-from .nodes import parts, sql_nodes
+from .nodes import parts, sql_nodes, type_of
 
 
 @dataclass
@@ -74,7 +74,12 @@ class _Pruned:
         return self.holding[id(e)]
 
     def columns(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-        return tuple(replace(c, expression=self.expression(c.expression)) for c in columns if self.holds(c.expression))
+        return tuple(self.column(c) for c in columns if self.holds(c.expression))
+
+    def column(self, c: Column) -> Column:
+        """The column, of the type that is left of it."""
+        inner = self.expression(c.expression)
+        return Column(replace(c.field, type=type_of(inner)), inner)
 
     def expression(self, e: Expression) -> Expression:
         if id(e) not in self.done:
@@ -86,13 +91,14 @@ class _Pruned:
             case Struct(columns, of):
                 return replace(e, columns=self.columns(columns), of=of if of is None else self.expression(of))
             case Each(of, body):
-                inner = replace(body, expression=self.expression(body.expression))
-                made = replace(e, of=self.expression(of), body=inner)
+                made = replace(e, of=self.expression(of), body=self.column(body))
                 self.eaches[id(made)] = e
                 return made
-            case When(of, then):
+            case When(of, then, otherwise):
                 first = self.expression(of)
-                return replace(e, of=first, then=first if then is of else self.expression(then))
+                second = first if then is of else self.expression(then)
+                rest = replace(otherwise, type=type_of(second)) if isinstance(otherwise, Literal) else otherwise
+                return When(first, second, rest)
             case Cast(of):
                 return replace(e, of=self.expression(of))
             case _:
