@@ -140,4 +140,10 @@ MISSING_KEYS: dict[str, Case] = {
     "a missing key is refused": one(OPEN, [op.require("x")], {"x": 1}, {}),
     "SQL sees null for missing": one(OPEN, [op.derive("d", "string", sql="coalesce(x::VARCHAR, 'none')")], {}, {"x": 3}),
     "a missing record leaves what was in it": one(OPEN, [op.add("a.n", "int64", default=1), op.move("a.n", to="n")], {}, {"a": {}}),
+    "an emptied record goes with its unknown keys": one(
+        OPEN, [op.move("a.y", to="y", emptied="drop")], {"a": {"y": 1, "other": _ANY}, "more": _ANY}, {"a": {}}, {"a": None}, {}
+    ),
+    "into a record that may be missing": one(
+        OPEN, [op.move("x", to="a.x", where_null="drop")], {"x": 1, "a": {"other": _ANY}}, {"x": 2, "a": None}, {"x": 3}
+    ),
 }

@@ -116,7 +116,7 @@ OPERATIONS = [
     op.add("currency", "string", default="EUR"),
     op.add("place.z", "int32", default=0),
     op.drop("raw"),
-    op.move("ratio", to="place.ratio"),
+    op.move("ratio", to="place.ratio", where_null="drop"),
 ]
 
 

@@ -64,7 +64,7 @@ OPERATIONS = [
     op.add("user.verified", "bool", default=False),
     op.derive("twice", "int64", sql="coalesce(size, 0) * 2"),
     op.drop("constant"),
-    op.move("name", to="user.name"),
+    op.move("name", to="user.name", where_null="drop"),
     op.allow_null("size"),
 ]
 
