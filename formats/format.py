@@ -208,8 +208,11 @@ class Format(Protocol):
         """For files that carry no schema: None where every record fits, else the first misfit (record, field, both types)."""
         ...
 
-    def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
-        """What this file holds that a rewrite by this format would lose; known before anything is written."""
+    def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
+        """What this file holds at the `carried` places that a rewrite to `target` would lose; known before anything is written.
+
+        What is only read, or dropped, does not count.
+        """
         ...
 
     def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:

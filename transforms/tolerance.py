@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from instar.formats.errors import Collected, ConfigurationError, FileError, InstarError, Where, suggestion
+from instar.formats.errors import Collected, ConfigurationError, FileError, Where, suggestion
+from instar.formats.format import Unlike
 from instar.formats.inventory import Inventory
 from instar.formats.lockfile import toml_string
 from instar.transforms.job import Job
@@ -24,7 +25,7 @@ def refuse_codes(job: Job) -> None:
     """
     for code in job.settings.allow:
         key = f"[datasets.{job.name}.fidelity] allow names {code!r}"
-        known = [c for c in job.format.codes if c.partition(".")[2] not in ESSENTIAL]
+        known = [c for c in job.format.codes if _allowable(c)]
         if code in job.format.codes and code not in known:
             raise ConfigurationError(f"{key}, which cannot be allowed", hint=f"It says that {job.format.codes[code]}. Remove it.")
         if code not in known:
@@ -37,27 +38,42 @@ def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan) -> None:
     Raises:
         FileError: one such thing; Collected where there are several.
     """
-    errors: list[InstarError] = []
-    codes: set[str] = set()
+    places = {version: (chain.mapping.target, chain.mapping.carried()) for version, chain in plan.chains.items()}
+    found: dict[Unlike, list[str]] = {}
     for action in plan.rewrites:
-        reads = plan.chains[action.version].mapping.reads()
-        for lost in job.format.unkeepable(inventory.root / action.path, reads=reads):
+        target, carried = places[action.version]
+        for lost in job.format.unkeepable(inventory.root / action.path, target=target, carried=carried):
             if lost.code not in job.settings.allow:
-                codes.add(lost.code)
-                errors.append(FileError(lost.message, hint=_allowing(job, [lost.code]), where=Where(file=action.path)))
+                found.setdefault(lost, []).append(action.path)
+    errors = [_refusal(job, lost, files) for lost, files in found.items()]
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        hint = _allowing(job, sorted(codes))
+        hint = _way_out(job, sorted({lost.code for lost in found}))
         raise Collected(f"{len(errors)} things a rewrite could not keep; nothing was changed", hint=hint, errors=errors)
 
 
-def _allowing(job: Job, codes: Sequence[str]) -> str:
-    """What to write into instar.toml, as it stands there."""
+def _refusal(job: Job, lost: Unlike, files: Sequence[str]) -> FileError:
+    """One message for all the files that hold the same: the first by name, the others by number."""
+    first, *others = files
+    more = f" (and so in {len(others):,} more file{'s' if len(others) > 1 else ''})" if others else ""
+    return FileError(lost.message + more, hint=_way_out(job, [lost.code]), where=Where(file=first))
+
+
+def _way_out(job: Job, codes: Sequence[str]) -> str:
+    """What to write into instar.toml, as it stands there; for what cannot be allowed, the other ways."""
+    allowed = [code for code in codes if _allowable(code)]
+    without = "Cast or drop what the message names in the same migration, or leave the file out with `exclude`."
+    if not allowed:
+        return without
     key = job.name if re.fullmatch(r"[A-Za-z0-9_-]+", job.name) else toml_string(job.name)
-    return (
-        f"To let {'it' if len(codes) == 1 else 'them'} go: [datasets.{key}.fidelity] allow = [{', '.join(map(toml_string, codes))}]"
-    )
+    them = "it" if len(codes) == 1 else "them" if len(allowed) == len(codes) else "what can be allowed"
+    let_go = f"To let {them} go: [datasets.{key}.fidelity] allow = [{', '.join(map(toml_string, allowed))}]"
+    return let_go if len(allowed) == len(codes) else f"{without} {let_go}"
+
+
+def _allowable(code: str) -> bool:
+    return code.partition(".")[2] not in ESSENTIAL
 
 
 def tolerated(proof: FileProof, allow: Sequence[str]) -> FileProof:

@@ -93,7 +93,7 @@ class AvroFormat:
         """None: an Avro file's own schema says what its records are."""
         return None
 
-    def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
+    def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
         """Nothing: whatever an Avro file holds that can be read is kept."""
         return ()
 

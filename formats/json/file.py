@@ -75,7 +75,7 @@ class JsonFormat:
         """See `validate.validate`."""
         return validate(path, schema)
 
-    def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
+    def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
         """Nothing: whatever a JSON file holds outside the values that change is copied."""
         return ()
 

@@ -12,6 +12,7 @@ from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 
+from .decimals import stored
 from .int96 import RAW, decoded
 
 is_ = pa.types
@@ -38,6 +39,11 @@ def timestamps_shown(array: pa.Array, field: pa.Field, *, strict: bool) -> pa.Ar
     return _Retyping(strict).array(array, field.type, (field.name,))
 
 
+def barely_stored(array: pa.Array, field: pa.Field) -> pa.Array:
+    """A column's array, fitted already, with its decimals as the bytes or integers of `field`."""
+    return _Retyping(strict=True, bare=True).array(array, field.type, (field.name,))
+
+
 def _null(path: Path) -> DataError:
     hint = "Fill it (`op.require(path, fill=…)`) or allow null there."
     error = DataError("a null where the schema requires a value", hint=hint).at(path=path_text(path))
@@ -50,6 +56,7 @@ class _Retyping:
     """The same values under another type of the same layout; a leaf in another storage is cast."""
 
     strict: bool
+    bare: bool = False
 
     def array(self, array: pa.Array, type: pa.DataType, path: Path) -> pa.Array:
         if array.type.equals(type):
@@ -68,6 +75,8 @@ class _Retyping:
             return pa.Array.from_buffers(type, len(array), array.buffers()[:count], offset=array.offset, children=[inner])
         if is_.is_timestamp(type) and array.type == RAW:
             return decoded(array, path=path, strict=self.strict)
+        if self.bare and is_.is_decimal(array.type):
+            return stored(array, type)
         return array.cast(type)
 
     def map(self, array: pa.MapArray, type: pa.MapType, path: Path) -> pa.Array:

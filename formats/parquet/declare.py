@@ -20,7 +20,8 @@ _STORAGE = (1, 2)  # physical type, length
 
 _UNSIGNED = range(11, 15)  # converted types UINT_8 … UINT_64
 _ORDERED_BYTES = {1, 4, 12, 13, 14}  # logical STRING, ENUM, JSON, BSON, UUID
-_DECIMAL, _FLOAT16, _INTEGER, _INTERVAL = 5, 15, 10, 21
+DECIMAL = 5  # as converted and as logical type
+_FLOAT16, _INTEGER, _INTERVAL = 15, 10, 21
 
 
 def declared(drafted: Element, new: Mapping[Path, Place], old: Mapping[Path, Place], carried: Mapping[Path, Path]) -> list[Struct]:
@@ -49,7 +50,7 @@ def _like(changed: dict[int, Struct], ours: Element, theirs: Element, own_name: 
     if (ours.leaf is None) != (theirs.leaf is None):
         return
     alike = stored_alike(ours.struct, theirs.struct)
-    if not alike and not (_decimal(ours.struct) and _decimal(theirs.struct)):  # a decimal's annotation fits all its storage
+    if not alike and not (is_decimal(ours.struct) and is_decimal(theirs.struct)):  # a decimal's annotation fits all its storage
         return
     own = _OWN if alike else (*_OWN, *_STORAGE)
     struct = {number: held for number, held in theirs.struct.items() if number not in own}
@@ -57,8 +58,8 @@ def _like(changed: dict[int, Struct], ours: Element, theirs: Element, own_name: 
     changed[id(ours)] = struct if own_name else {**struct, 4: (BINARY, get(theirs.struct, 4))}
 
 
-def _decimal(struct: Struct) -> bool:
-    return get(struct, 6) == _DECIMAL or _DECIMAL in get(struct, 10, {})
+def is_decimal(struct: Struct) -> bool:
+    return get(struct, 6) == DECIMAL or DECIMAL in get(struct, 10, {})
 
 
 def stored_alike(a: Struct, b: Struct) -> bool:
@@ -78,7 +79,7 @@ def order(struct: Struct) -> str:
     if physical == INT96 or converted == _INTERVAL:
         return "none"
     if physical in (BYTE_ARRAY, FIXED):
-        if logical == _DECIMAL or (logical is None and converted == _DECIMAL):
+        if logical == DECIMAL or (logical is None and converted == DECIMAL):
             return "signed"
         if logical == _FLOAT16:
             return "float"

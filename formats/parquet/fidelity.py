@@ -64,21 +64,19 @@ def unlike(
     )  # fmt: skip
 
 
-def unkeepable(path: FilePath, reads: Sequence[str]) -> tuple[Unlike, ...]:
-    """What a rewrite would lose of the columns `reads`; see `Format.unkeepable`."""
+def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
+    """What a rewrite would lose at the carried places; see `Format.unkeepable`."""
     source = open_source(path)
-    kept = tuple(f for f in source.logical.record.fields if f.name in set(reads))
-    target = Schema(source.logical.root.with_(type=type(source.logical.record)(kept)))
-    carried = {place: place for place in source.places if place[0] in set(reads)}
+    carried = {place: origin for place, origin in carried.items() if origin in source.places}
     lost = list(_old_lists(source, carried))
     try:
         output = planned(source, target, carried, None)
     except (SchemaError, FileError) as error:
         return (*lost, *(() if lost else (Unlike("parquet.schema", error.message),)))
     drafted = places(output.drafted, target.record)
-    for place in carried:
-        if place in drafted and drafted[place].shape == source.places[place].shape:
-            lost += _storage(place, source.places[place], drafted[place])
+    for place, origin in carried.items():
+        if place in drafted and drafted[place].shape == source.places[origin].shape:
+            lost += _storage(origin, source.places[origin], drafted[place])
     for leaf in sorted({leaf for leaf in output.origins if leaf is not None}):
         used = codecs(source.footer, leaf)
         if len(used) > 1 or not used <= set(WRITABLE_CODECS):
@@ -87,7 +85,7 @@ def unkeepable(path: FilePath, reads: Sequence[str]) -> tuple[Unlike, ...]:
 
 
 def _old_lists(source: Source, carried: Mapping[Path, Path]) -> Iterator[Unlike]:
-    for path in carried:
+    for path in carried.values():
         if source.places[path].shape == "legacy list":
             yield Unlike("parquet.legacy-list", f"{path_text(path)} is a list in a form of two levels, and would get three")
 
@@ -110,11 +108,13 @@ def _schema(after: Source, target: Schema) -> Iterator[Unlike]:
 
 
 def _storage(path: Path, old: Place, new: Place) -> Iterator[Unlike]:
-    """A leaf's physical type; both are of one logical type. INT96 is compared where it is declared again."""
-    a, b = _physical(old.element), _physical(new.element)
-    raw = a == "INT96" and b == "FIXED_LEN_BYTE_ARRAY(12)"
-    if a != b and not raw:
-        yield Unlike("parquet.physical-type", f"{path_text(path)} is stored as {a}, and would be as {b}")
+    """The physical type of a leaf, or of a map's keys; both are of one logical type. INT96 is declared again afterwards."""
+    keys = zip(old.key.walk(), new.key.walk(), strict=False) if old.key and new.key else ()
+    for of, (theirs, ours) in (("", (old.element, new.element)), *(("the keys of ", pair) for pair in keys)):
+        a, b = _physical(theirs), _physical(ours)
+        if a != b and not (a == "INT96" and b == "FIXED_LEN_BYTE_ARRAY(12)"):
+            message = f"{of}{path_text(path)} would be stored as {b}, not as {a}; its values and its type stay the same"
+            yield Unlike("parquet.physical-type", message)
 
 
 def _physical(element: Element) -> str | None:

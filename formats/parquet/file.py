@@ -58,8 +58,8 @@ class Parquet:
         misfit = misfits(found, schema) if found is not None else ()
         return str(misfit[0]) if misfit else None
 
-    def unkeepable(self, path: FilePath, *, reads: Sequence[str]) -> tuple[Unlike, ...]:
-        return fidelity.unkeepable(path, reads)
+    def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
+        return fidelity.unkeepable(path, target, carried)
 
     def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
         return foreseen(path, reads, memory)

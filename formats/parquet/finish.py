@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from . import thrift
-from .declare import order
 from .footer import INT96, Element, Footer, get, items, parse_footer, read_footer, replace_footer, with_elements, with_key_values
 from .int96 import as_int96
 from .output import Output
 from .thrift import BINARY, I32, LIST, STRUCT, Struct
 
 
-def finish(path: FilePath, old: Footer, output: Output, groups: Sequence[int]) -> None:
-    """Gives the file at `path`, just written, its schema elements, key-values, sort order and columns' own key-values.
+@dataclass(frozen=True)
+class Piece:
+    """A row group of the new file: the source's row group it comes from, and what was counted for it, leaf by leaf."""
 
-    `groups` has for each of its row groups the source's row group it comes from.
-    """
+    group: int
+    statistics: Mapping[int, Struct]
+
+
+def finish(path: FilePath, old: Footer, output: Output, pieces: Sequence[Piece]) -> None:
+    """Gives the file at `path`, just written, its schema elements, key-values, sort order and columns' own key-values."""
     written = read_footer(path)
     leaves = _leaves(output.elements, path)
     struct = with_key_values(with_elements(written.struct, output.elements), output.key_values)
     struct = as_int96(struct, {i for i, leaf in enumerate(leaves) if leaf.physical == INT96})
-    pairs = zip(leaves, written.leaves, strict=True)
-    unordered = {new.leaf for new, drafted in pairs if order(new.struct) != order(drafted.struct)}
     made: list[Struct] = []
-    for group, number in zip(items(struct, 4), groups, strict=True):
-        source = old.row_groups[number]
+    for group, piece in zip(items(struct, 4), pieces, strict=True):
+        source = old.row_groups[piece.group]
         theirs = [None if origin is None else items(source, 1)[origin] for origin in output.origins]
         chunks = [
-            _chunk(chunk, leaf, origin, leaf.leaf in unordered)
-            for chunk, leaf, origin in zip(items(group, 1), leaves, theirs, strict=True)
+            _chunk(chunk, leaf, origin, piece.statistics.get(i))
+            for i, (chunk, leaf, origin) in enumerate(zip(items(group, 1), leaves, theirs, strict=True))
         ]
         made.append(_sorted({**group, 1: (LIST, (STRUCT, chunks))}, source, output.origins))
     replace_footer(path, written, {**struct, 4: (LIST, (STRUCT, made))})
@@ -40,15 +43,16 @@ def _leaves(elements: list[Struct], path: FilePath) -> list[Element]:
     return list(parse_footer(thrift.encode({2: (LIST, (STRUCT, elements))}), path).leaves)
 
 
-def _chunk(chunk: Struct, leaf: Element, origin: Struct | None, unordered: bool) -> Struct:
-    """The chunk under its leaf's path, with its column's own key-values, without statistics that go by another order."""
-    meta = {number: held for number, held in get(chunk, 3, {}).items() if not (unordered and number == 12)}
+def _chunk(chunk: Struct, leaf: Element, origin: Struct | None, counted: Struct | None) -> Struct:
+    """The chunk under its leaf's path, with its column's own key-values, and with statistics where some were counted."""
+    meta = dict(get(chunk, 3, {}))
+    if counted:
+        meta[12] = (STRUCT, counted)
     meta[3] = (LIST, (BINARY, list(leaf.path)))
     theirs = get(origin, 3, {}) if origin else {}
     if 8 in theirs:
         meta[8] = theirs[8]
-    kept = {number: held for number, held in chunk.items() if not (unordered and number in (6, 7))}
-    return {**kept, 3: (STRUCT, meta)}
+    return {**chunk, 3: (STRUCT, meta)}
 
 
 def _sorted(group: Struct, origin: Struct, origins: Sequence[int | None]) -> Struct:

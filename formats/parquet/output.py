@@ -20,11 +20,12 @@ from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import Field, Fixed, List, Map, Record, Schema, Timestamp, Type
 
 from . import thrift
-from .declare import declared
-from .footer import Element, Footer, parse_footer, with_elements, with_key_values
+from .decimals import otherwise_stored
+from .declare import declared, is_decimal, order
+from .footer import FIXED, Element, Footer, parse_footer, with_elements, with_key_values
 from .keyvalues import carried_key_values
 from .places import Place, places
-from .settings import is_whole_decimal, writer_options
+from .settings import dotted, is_whole_decimal, writer_options
 from .source import ARROW_SCHEMA, Source, understood
 from .thrift import Struct
 
@@ -33,19 +34,22 @@ _NEW = FilePath("the new file")
 
 @dataclass(frozen=True)
 class Output:
-    """The new file. `arrow` is what readers get, `written` what pyarrow's writer is given (INT96 as twelve bytes).
+    """The new file. `converted` is what a conversion's columns must fit (INT96 as twelve bytes), `written` what pyarrow's writer is
+    given of them: the same but for decimals that are to be stored otherwise than it would.
 
     `origins` has for each leaf the source leaf it is carried from; `elements` are the schema elements for the footer, `drafted`
-    the tree as pyarrow makes it; `int96` the target places that hold INT96.
+    the tree as pyarrow makes it; `int96` the target places that hold INT96; `counted` the columns, by leaf, for which
+    statistics are to be counted, as pyarrow would compare their values by another order.
     """
 
-    arrow: pa.Schema
+    converted: pa.Schema
     written: pa.Schema
     options: dict[str, Any]
     origins: tuple[int | None, ...]
     elements: list[Struct]
     drafted: Element
     int96: dict[Path, Path]
+    counted: dict[int, str]
     key_values: dict[bytes, bytes | None]
     notes: tuple[str, ...]
 
@@ -59,7 +63,11 @@ def planned(source: Source, target: Schema, carried: Mapping[Path, Path], stamp:
     """
     logical = kept_storage(source.logical, target, carried)
     raw = int96_places(source, logical, carried)
-    arrow, written = arrow_schema(logical), arrow_schema(as_raw(logical, frozenset(raw)))
+    bare: dict[Path, Type] = dict.fromkeys(raw, Fixed(12))
+    arrow, converted = arrow_schema(logical), arrow_schema(as_bare(logical, bare))
+    drafted = _draft(source, converted, logical, carried)
+    bare |= otherwise_stored(places(drafted.root, logical.record), source.places, carried)
+    written = arrow_schema(as_bare(logical, bare))
     drafted = _draft(source, written, logical, carried)
     new = places(drafted.root, logical.record)
     origins = _origins(drafted, new, source, carried)
@@ -69,8 +77,23 @@ def planned(source: Source, target: Schema, carried: Mapping[Path, Path], stamp:
     changed = bool(differences(source.logical, target))
     pairs, notes = carried_key_values(source.footer.key_values, renames, changed=changed, stamp=stamp, hinted=hinted)
     key_values = with_hints(pairs, arrow)
-    options = writer_options(source, drafted, origins) | {"store_decimal_as_integer": _whole(source, origins)}
-    return Output(arrow, written, options, origins, elements, drafted.root, raw, key_values, notes)
+    options = writer_options(source, drafted, origins)
+    ordered, counted = _statistics(drafted, elements, options["write_statistics"])
+    options |= {"write_statistics": ordered, "store_decimal_as_integer": _whole(source, origins)}
+    return Output(converted, written, options, origins, elements, drafted.root, raw, counted, key_values, notes)
+
+
+def _statistics(drafted: Footer, elements: list[Struct], wanted: list[str]) -> tuple[list[str], dict[int, str]]:
+    """For which of the leaves `wanted` pyarrow finds the right statistics, and for which columns they are to be counted.
+
+    pyarrow compares by what it was told a leaf is. If that is not the order of what the leaf is declared to be, its minimum and
+    maximum would be wrong, in the footer, the column index and the pages' headers.
+    """
+    pairs = [(e, struct) for e, struct in zip(drafted.root.walk(), elements, strict=True) if e.leaf is not None]
+    named = set(wanted)
+    found = [(e, struct, order(e.struct) == order(struct)) for e, struct in pairs if dotted(e) in named]
+    numbers = [e for e, struct, right in found if not right and is_decimal(struct) and e.physical == FIXED and len(e.path) == 1]
+    return [dotted(e) for e, _, right in found if right], {e.leaf: e.name for e in numbers if e.leaf is not None}
 
 
 # ---- schema
@@ -123,16 +146,17 @@ def _rebuilt(type: Type, below: Mapping[Any, Field]) -> Type:
             return type
 
 
-def as_raw(schema: Schema, raw: frozenset[Path]) -> Schema:
-    """The schema with INT96 places as the twelve bytes that are written."""
+def as_bare(schema: Schema, bare: Mapping[Path, Type]) -> Schema:
+    """The schema with other types at some places: INT96 as twelve bytes, decimals as bytes or integers. A key goes by its map."""
 
     def made(field: Field, at: Path) -> Field:
         below = {step: made(inner, (*at, step)) for step, inner in steps(field.type)}
-        if at in raw:
-            return field.with_(type=Fixed(12), extra={})
-        return field.with_(type=_rebuilt(field.type, below))
+        rebuilt = _rebuilt(field.type, below)
+        if at not in bare:
+            return field.with_(type=rebuilt)
+        return field.with_(type=Map(rebuilt.value, bare[at]) if isinstance(rebuilt, Map) else bare[at], extra={})
 
-    return Schema(made(schema.root, ())) if raw else schema
+    return Schema(made(schema.root, ())) if bare else schema
 
 
 def int96_places(source: Source, target: Schema, carried: Mapping[Path, Path]) -> dict[Path, Path]:

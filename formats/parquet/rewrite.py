@@ -14,8 +14,9 @@ from instar.formats.arrow import arrow_field
 from instar.formats.errors import DataError, FileError
 from instar.formats.format import Rewrite, Rewritten
 
-from .arrays import fitted, timestamps_shown
-from .finish import finish
+from .arrays import barely_stored, fitted, timestamps_shown
+from .decimals import statistics
+from .finish import Piece, finish
 from .int96 import merged
 from .output import Output, planned
 from .source import Source, open_source, unreadable
@@ -34,29 +35,30 @@ def rewritten(request: Rewrite) -> Rewritten:
     output = planned(source, request.target_schema, request.carried, request.stamp)
     conversion = _Conversion(source, output, request)
     with pq.ParquetWriter(request.target, output.written, **output.options) as writer:
-        groups, notes = _pieces_written(source, conversion, writer)
-    finish(request.target, source.footer, output, groups)
+        pieces, notes = _pieces_written(source, conversion, writer)
+    finish(request.target, source.footer, output, pieces)
     return Rewritten(rows_in=conversion.rows_in, rows_out=conversion.rows_out, notes=(*output.notes, *notes))
 
 
-def _pieces_written(source: Source, conversion: _Conversion, writer: pq.ParquetWriter) -> tuple[list[int], tuple[str, ...]]:
-    """Writes every row group; the source's row group of each, and notes about those that had to be split."""
-    groups: list[int] = []
+def _pieces_written(source: Source, conversion: _Conversion, writer: pq.ParquetWriter) -> tuple[list[Piece], tuple[str, ...]]:
+    """Writes every row group; what is to be told of each, and notes about those that had to be split."""
+    written: list[Piece] = []
+    output = conversion.output
     notes: list[str] = []
     limit = piece_bytes(conversion.request.memory)
     with source.reader() as reader:
         for number, rows in enumerate(source.footer.rows):
             pieces = 0
-            for table in _pieces(conversion.batches(reader, number), conversion.output.written, limit):
+            for table in _pieces(conversion.batches(reader, number), output.written, limit):
+                written.append(Piece(number, {leaf: statistics(table.column(name)) for leaf, name in output.counted.items()}))
                 writer.write_table(table, row_group_size=max(table.num_rows, 1))
                 del table
                 pa.default_memory_pool().release_unused()
-                groups.append(number)
                 pieces += 1
             conversion.check_rows(number)
             if pieces > 1:
                 notes.append(f"row group {number} ({rows:,} rows) does not fit the memory budget and was split into {pieces}")
-    return groups, tuple(notes)
+    return written, tuple(notes)
 
 
 def piece_bytes(memory: int) -> int:
@@ -181,7 +183,7 @@ class _Conversion:
         with self._rows_of_the_file():
             given = self._with_timestamps(batch) if self.shown else batch
         made = self.request.convert(given)
-        schema = self.output.written
+        schema = self.output.converted
         if made.schema.names != schema.names:
             raise ValueError(f"the conversion gave the columns {made.schema.names}, not {schema.names}")
         columns = [made.column(i) for i in range(made.num_columns)]
@@ -190,7 +192,9 @@ class _Conversion:
                 at = batch.schema.names.index(self.kept[name])
                 columns[i] = self._raw(name, columns[i], batch.column(at), given.column(at))
         with self._rows_of_the_file():
-            return pa.RecordBatch.from_arrays([fitted(c, f) for c, f in zip(columns, schema, strict=True)], schema=schema)
+            columns = [fitted(c, f) for c, f in zip(columns, schema, strict=True)]
+        written = self.output.written
+        return pa.RecordBatch.from_arrays([barely_stored(c, f) for c, f in zip(columns, written, strict=True)], schema=written)
 
     @contextmanager
     def _rows_of_the_file(self) -> Iterator[None]:

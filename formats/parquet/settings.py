@@ -13,7 +13,7 @@ from typing import Any
 from instar.formats.errors import FileError, Where
 
 from . import thrift
-from .footer import BOOLEAN, CODECS, ENCODINGS, INT32, INT64, Footer, get, items
+from .footer import BOOLEAN, CODECS, ENCODINGS, INT32, INT64, Element, Footer, get, items
 from .source import Source
 from .thrift import Struct
 
@@ -66,7 +66,7 @@ def writer_options(source: Source, written: Footer, origins: Sequence[int | None
         FileError: a page header that must be looked at is damaged.
     """
     old = source.footer
-    paths = [".".join(part.decode() for part in leaf.path) for leaf in written.leaves]
+    paths = [dotted(leaf) for leaf in written.leaves]
     pairs = list(zip(paths, origins, strict=True))
     usual = _usual_codec(old)
     page = _first_page(source)
@@ -86,6 +86,11 @@ def writer_options(source: Source, written: Footer, origins: Sequence[int | None
     if filters := _bloom_filters(source, pairs):
         options["bloom_filter_options"] = filters
     return options
+
+
+def dotted(leaf: Element) -> str:
+    """A leaf as pyarrow's options name it."""
+    return ".".join(part.decode() for part in leaf.path)
 
 
 def _codec(old: Footer, leaf: int, usual: str) -> str:

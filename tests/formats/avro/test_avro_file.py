@@ -162,7 +162,7 @@ def test_facts_of_a_file(files: Files) -> None:
     assert FORMAT.recognises(path.read_bytes()[:64], "000000_0")
     assert not FORMAT.recognises(b"PAR1", "x.avro")
     assert FORMAT.validate(path, Schema(Field("", String()))) is None
-    assert FORMAT.unkeepable(path, reads=()) == ()
+    assert FORMAT.unkeepable(path, target=FORMAT.infer([path]), carried={}) == ()
 
 
 def test_no_records_and_no_fields(files: Files) -> None:

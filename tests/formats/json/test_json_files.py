@@ -102,7 +102,7 @@ def test_layouts_are_recognised_and_kept(tmp_path: Path, name: str, text: bytes,
     assert unlike(path, new) == set()
     rewritten(path, again)
     assert again.read_bytes() == written
-    assert FORMAT.unkeepable(path, reads=()) == ()
+    assert FORMAT.unkeepable(path, target=FORMAT.infer([path]), carried={}) == ()
     if text.removeprefix(BOM).strip():
         assert FORMAT.recognises(path.read_bytes()[: 1 << 16], "")
 

@@ -38,6 +38,20 @@ class Done:
 
 
 @pytest.fixture
+def unkeepable() -> Callable[..., set[str]]:
+    """The codes of what a rewrite that carries only the columns `names`, or all of them, could not keep."""
+
+    def codes(path: FilePath, names: Sequence[str] | None = None) -> set[str]:
+        file = open_source(path)
+        kept = tuple(f for f in file.logical.record.fields if names is None or f.name in names)
+        target = Schema(file.logical.root.with_(type=Record(kept)))
+        carried = {place: place for place in file.places if place[0] in {f.name for f in kept}}
+        return {found.code for found in FORMAT.unkeepable(path, target=target, carried=carried)}
+
+    return codes
+
+
+@pytest.fixture
 def rewrite(tmp_path: FilePath) -> Callable[..., Done]:
     count = itertools.count()
 
