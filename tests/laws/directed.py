@@ -96,6 +96,12 @@ DIRECTED: dict[str, Case] = {
         {"m": None},
         {"m": {"": None, "a": {"d": Number("1.50")}}},
     ),
+    "required again where it was filled and opened": one(
+        schema(Field("m", Map(Field("value", Map(Field("value", Float(64))), nullable=True)), nullable=True)),
+        [op.require("m{}", fill={}), op.allow_null("m{}{}"), op.allow_null("m{}"), op.require("m{}")],
+        {"m": None},
+        {"m": {"a": None, "b": {"c": 1.5}}},
+    ),
     "SQL over lists and maps of records of a part of a batch": one(
         schema(
             Field("l", List(Field("item", _record(Field("f0", INT))))),

@@ -153,15 +153,18 @@ class Code:
                 return "True" if of is None else self.present(of, scope)
             case Each(of):
                 return self.present(of, scope)
-            case When(of, then, otherwise) if otherwise == NULL:
+            case When(of, then, otherwise):
                 first = self.present(of, scope)
-                if then is of:
+                if then is of and otherwise == NULL:
                     return first
                 out = self.fresh()
                 with self.block(f"if {first} is None or {first} is M:"):
-                    self.emit(f"{out} = {first}")
+                    if isinstance(otherwise, Literal):
+                        self.emit(f"{out} = {self.value(otherwise, scope)}")
+                    else:
+                        self.emit(f"{out} = {'refuse_null()' if otherwise == FAIL else first}")
                 with self.block("else:"):
-                    self.emit(f"{out} = {self.present(then, scope.inner())}")
+                    self.emit(f"{out} = {first if then is of else self.present(then, scope.inner())}")
                 return out
             case _:
                 return self.value(e, scope)
