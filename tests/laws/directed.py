@@ -96,6 +96,12 @@ DIRECTED: dict[str, Case] = {
         {"m": None},
         {"m": {"": None, "a": {"d": Number("1.50")}}},
     ),
+    "a cast that gave nulls, in maps that may be null": one(
+        schema(Field("m", Map(Field("value", Map(Field("value", Timestamp("ms"))))), nullable=True)),
+        [op.allow_null("m{}"), op.cast("m{}{}", "date", on_error="null")],
+        {"m": None},
+        {"m": {"a": {}, "b": {"c": -1, "d": 0}}},
+    ),
     "required again where it was filled and opened": one(
         schema(Field("m", Map(Field("value", Map(Field("value", Float(64))), nullable=True)), nullable=True)),
         [op.require("m{}", fill={}), op.allow_null("m{}{}"), op.allow_null("m{}"), op.require("m{}")],

@@ -144,7 +144,8 @@ def _relaxed(mapping: Mapping) -> Mapping:
             case When(_, Literal(None), otherwise) if otherwise == FAIL:
                 return e.then
             case When(of, then, otherwise):
-                return When(of, walk(then), "null" if otherwise == FAIL else otherwise)
+                kept = walk(then)
+                return When(kept if of is then else walk(of), kept, "null" if otherwise == FAIL else otherwise)
             case Struct(columns, of, known):
                 return Struct(tuple(Column(c.field, walk(c.expression)) for c in columns), of, known)
             case Each(of, body, kind):
