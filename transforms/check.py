@@ -15,7 +15,7 @@ from instar.transforms.typecheck import type_check
 
 
 @dataclass(frozen=True)
-class Checked:
+class Grounds:
     """What is checked: a registry, the scripts by subject, and a last word on scripts (that none names a partition key)."""
 
     registry: Registry
@@ -23,7 +23,7 @@ class Checked:
     refuse: Callable[[str, Iterable[Migration], Mapping[int, Schema]], None]
 
 
-def check(given: Checked, subject: str | None = None) -> CheckReport:
+def check(given: Grounds, subject: str | None = None) -> CheckReport:
     """Every script of a subject, or of all. Raises only for an unknown subject."""
     registry = given.registry
     subjects = [subject] if subject else list(registry.subjects())
@@ -40,7 +40,7 @@ def check(given: Checked, subject: str | None = None) -> CheckReport:
     return CheckReport(steps, tuple(problems))
 
 
-def _checked(given: Checked, subject: str) -> Iterable[StepCheck]:
+def _checked(given: Grounds, subject: str) -> Iterable[StepCheck]:
     registry = given.registry
     migrations = {m.version: m for m in given.migrations(subject)}
     schemas = dict(registry.schemas(subject))
@@ -57,7 +57,7 @@ def _checked(given: Checked, subject: str) -> Iterable[StepCheck]:
         yield _checked_step(given, subject, version, script, schemas)
 
 
-def _checked_step(given: Checked, subject: str, version: int, script: Migration, schemas: Mapping[int, Schema]) -> StepCheck:
+def _checked_step(given: Grounds, subject: str, version: int, script: Migration, schemas: Mapping[int, Schema]) -> StepCheck:
     if version - 1 not in schemas:
         problem = f"it leads from version {version - 1}, which is not registered"
         return StepCheck(version, script.message, script.name, (problem,), (), 0, 0)

@@ -181,9 +181,9 @@ class Project:
         Raises:
             RegistryError: an unknown subject; nothing else, however wrong things are.
         """
-        from instar.transforms.check import Checked, check
+        from instar.transforms.check import Grounds, check
 
-        return check(Checked(self.registry, self.migrations, self._refuse_partitions), subject)
+        return check(Grounds(self.registry, self.migrations, self._refuse_partitions), subject)
 
     def history(self, subject: str) -> HistoryReport:
         """The versions of a subject, newest first."""
