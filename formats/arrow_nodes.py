@@ -26,8 +26,32 @@ from typing import Any
 
 from .errors import SchemaError, Where, suggestion
 from .schema import (
-    Bool, Bytes, Date, Decimal, Duration, Enum, Field, Fixed, Float, Int, Integer, Json, List, Map, Null, Number, Other,
-    Record, Reference, String, Time, Timestamp, Type, Union, Uuid, type_text,
+    Bool,
+    Bytes,
+    Date,
+    Decimal,
+    Duration,
+    Enum,
+    Field,
+    Fixed,
+    Float,
+    Int,
+    Integer,
+    Json,
+    List,
+    Map,
+    Null,
+    Number,
+    Other,
+    Record,
+    Reference,
+    String,
+    Time,
+    Timestamp,
+    Type,
+    Union,
+    Uuid,
+    type_text,
 )  # fmt: skip
 
 Node = dict[str, Any]
