@@ -7,6 +7,7 @@ composition makes a DAG, and interpreters evaluate each shared node once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from typing import Literal as OneOf
@@ -62,6 +63,43 @@ class Sql(Expression):
 
     pieces: tuple[str, ...]
     inputs: tuple[tuple[Expression, Type], ...]
+    type: Type
+
+
+@dataclass(frozen=True)
+class Lookup(Expression):
+    """The second value of the pair of `table` whose first value `of` has; null stays null, missing stays missing.
+
+    Keys are of type `source` and differ; values are of type `to`, or None for null. A value that no pair has fails, becomes null
+    or a literal, or is kept, which only works where both types are the same.
+    """
+
+    of: Expression
+    source: Type
+    to: Type
+    table: tuple[tuple[Any, Any], ...] = field(hash=False)
+    otherwise: OneOf["fail", "null", "keep"] | Literal = "fail"
+
+
+@dataclass(frozen=True)
+class Call(Expression):
+    """What a Python function of the user's gives for the values of the inputs, in their order; a missing input is None to it.
+
+    `function` can be pickled and is deterministic; it gives a value of `type`, a record where it gives several. A null result is a
+    null. DuckDB cannot compute it.
+    """
+
+    function: Callable[..., Any]
+    inputs: tuple[tuple[Expression, Type], ...]
+    type: Type
+
+
+@dataclass(frozen=True)
+class Part(Expression):
+    """One field of a record that was computed as a whole, so that what computes it is evaluated once for all its fields."""
+
+    of: Expression
+    name: str
     type: Type
 
 
