@@ -249,7 +249,7 @@ STAMPS = [
 
 def stamps(unit: str) -> list[int]:
     """Around the ends of what is cast, and what DuckDB can hold of what is not."""
-    from instar.transforms.casts.times import bounds
+    from instar.formats.isotext import bounds
 
     low, high = bounds(unit)
     edge = [low, high, low + 1, high - 1, low - 1, high + 1]

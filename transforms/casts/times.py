@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
-
+from instar.formats.isotext import (
+    DAY,
+    PER_SECOND,
+    PLACES,
+    bounds,
+    date_of,
+    date_pattern,
+    date_text,
+    ranged,
+    time_of,
+    time_pattern,
+    time_text,
+    timestamp_of,
+    timestamp_pattern,
+    timestamp_text,
+)
 from instar.formats.schema import Date, Duration, Int, Integer, String, Time, Timestamp, Type
 
 from .rule import Convert, Render, Rule, refuse, sql_scalar
 from .texts import sql_matched
-
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-PLACES = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-DAY = 86_400
-_EPOCH = date(1970, 1, 1).toordinal()
-FIRST_DAY, LAST_DAY = date(1, 1, 1).toordinal() - _EPOCH, date(9999, 12, 31).toordinal() - _EPOCH
-_NS_DAYS = date(1678, 1, 1).toordinal() - _EPOCH, date(2261, 12, 31).toordinal() - _EPOCH
-
-
-def bounds(unit: str) -> tuple[int, int]:
-    """The first and last timestamp that is cast: years 0001–9999, in nanoseconds the whole years that 64 bits hold, 1678–2261.
-
-    DuckDB takes the ends of what 64 bits hold for infinities; no year near them is inside.
-    """
-    first, last = _NS_DAYS if unit == "ns" else (FIRST_DAY, LAST_DAY)
-    per_day = DAY * PER_SECOND[unit]
-    return first * per_day, (last + 1) * per_day - 1
 
 
 def scaled(value: int, source: str, to: str) -> int:
@@ -40,65 +36,13 @@ def scaled(value: int, source: str, to: str) -> int:
     return out
 
 
-def _ranged(value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise ValueError(value)
-    return value
-
-
-# ---- texts
-def date_text(days: int) -> str:
-    """ISO 8601: 2026-11-21."""
-    return date.fromordinal(_ranged(days, FIRST_DAY, LAST_DAY) + _EPOCH).isoformat()
-
-
-def time_text(value: int, unit: str) -> str:
-    """ISO 8601 with the unit's places: 23:59:59.999."""
-    seconds, part = divmod(_ranged(value, 0, DAY * PER_SECOND[unit] - 1), PER_SECOND[unit])
-    fraction = f".{part:0{PLACES[unit]}d}" if PLACES[unit] else ""
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
-
-
-def timestamp_text(value: int, type: Timestamp) -> str:
-    """ISO 8601 with the unit's places; an instant in UTC, with a Z: 2026-11-21T23:59:59.999Z."""
-    days, rest = divmod(_ranged(value, *bounds(type.unit)), DAY * PER_SECOND[type.unit])
-    return f"{date_text(days)}T{time_text(rest, type.unit)}{'Z' if type.zone else ''}"
-
-
-def _date_pattern() -> str:
-    return "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-
-
-def _time_pattern(unit: str) -> str:
-    return "[0-9]{2}:[0-9]{2}:[0-9]{2}" + (rf"\.[0-9]{{{PLACES[unit]}}}" if PLACES[unit] else "")
-
-
-def _timestamp_pattern(type: Timestamp) -> str:
-    return f"{_date_pattern()}T{_time_pattern(type.unit)}{'Z' if type.zone else ''}"
-
-
-def _days(text: str) -> int:
-    return date.fromisoformat(text).toordinal() - _EPOCH
-
-
-def _clock(text: str, unit: str) -> int:
-    hours, minutes, seconds = int(text[:2]), int(text[3:5]), int(text[6:8])
-    if hours > 23 or minutes > 59 or seconds > 59:
-        raise ValueError(text)
-    return ((hours * 60 + minutes) * 60 + seconds) * PER_SECOND[unit] + int(text[9 : 9 + PLACES[unit]] or 0)
-
-
-def _fit(pattern: str, text: str) -> str:
-    return text if re.fullmatch(pattern, text, re.ASCII) else refuse(text)
-
-
 # ---- record rules
 def _date_to_text(_: Date, __: String) -> Convert:
     return date_text
 
 
 def _text_to_date(_: String, __: Date) -> Convert:
-    return lambda v: _days(_fit(_date_pattern(), v))
+    return date_of
 
 
 def _time_to_text(source: Time, _: String) -> Convert:
@@ -106,7 +50,7 @@ def _time_to_text(source: Time, _: String) -> Convert:
 
 
 def _text_to_time(_: String, to: Time) -> Convert:
-    return lambda v: _clock(_fit(_time_pattern(to.unit), v), to.unit)
+    return lambda v: time_of(v, to.unit)
 
 
 def _timestamp_to_text(source: Timestamp, _: String) -> Convert:
@@ -114,36 +58,30 @@ def _timestamp_to_text(source: Timestamp, _: String) -> Convert:
 
 
 def _text_to_timestamp(_: String, to: Timestamp) -> Convert:
-    per_day, (low, high) = DAY * PER_SECOND[to.unit], bounds(to.unit)
-
-    def convert(value: str) -> int:
-        _fit(_timestamp_pattern(to), value)
-        return _ranged(_days(value[:10]) * per_day + _clock(value[11:], to.unit), low, high)
-
-    return convert
+    return lambda v: timestamp_of(v, to)
 
 
 def _timestamp_to_timestamp(source: Timestamp, to: Timestamp) -> Convert:
     given, fit = bounds(source.unit), bounds(to.unit)
-    return lambda v: _ranged(scaled(_ranged(v, *given), source.unit, to.unit), *fit)
+    return lambda v: ranged(scaled(ranged(v, *given), source.unit, to.unit), *fit)
 
 
 def _time_to_time(source: Time, to: Time) -> Convert:
-    return lambda v: scaled(_ranged(v, 0, DAY * PER_SECOND[source.unit] - 1), source.unit, to.unit)
+    return lambda v: scaled(ranged(v, 0, DAY * PER_SECOND[source.unit] - 1), source.unit, to.unit)
 
 
 def _duration_to_duration(source: Duration, to: Duration) -> Convert:
-    return lambda v: _ranged(scaled(v, source.unit, to.unit), -(2**63), 2**63 - 1)
+    return lambda v: ranged(scaled(v, source.unit, to.unit), -(2**63), 2**63 - 1)
 
 
 def _date_to_timestamp(_: Date, to: Timestamp) -> Convert:
     low, high = bounds(to.unit)
-    return lambda v: _ranged(v * DAY * PER_SECOND[to.unit], low, high)
+    return lambda v: ranged(v * DAY * PER_SECOND[to.unit], low, high)
 
 
 def _timestamp_to_date(source: Timestamp, _: Date) -> Convert:
     def convert(value: int) -> int:
-        days, rest = divmod(_ranged(value, *bounds(source.unit)), DAY * PER_SECOND[source.unit])
+        days, rest = divmod(ranged(value, *bounds(source.unit)), DAY * PER_SECOND[source.unit])
         return days if rest == 0 else refuse(value)
 
     return convert
@@ -152,7 +90,7 @@ def _timestamp_to_date(source: Timestamp, _: Date) -> Convert:
 def _count(source: Type, to: Type) -> Convert:
     """A timestamp's or duration's count of units, or back."""
     low, high = next((bounds(t.unit) for t in (source, to) if isinstance(t, Timestamp)), (-(2**63), 2**63 - 1))
-    return lambda v: _ranged(v, low, high)
+    return lambda v: ranged(v, low, high)
 
 
 # ---- SQL rules
@@ -197,7 +135,7 @@ def _sql_date_to_text(_: Date, __: String) -> Render:
 
 
 def _sql_text_to_date(_: String, __: Date) -> Render:
-    return lambda v: sql_matched(v, _date_pattern(), f"CASE WHEN NOT starts_with({v}, '0000') THEN TRY_CAST({v} AS DATE) END")
+    return lambda v: sql_matched(v, date_pattern(), f"CASE WHEN NOT starts_with({v}, '0000') THEN TRY_CAST({v} AS DATE) END")
 
 
 def _sql_timestamp_to_text(source: Timestamp, _: String) -> Render:
@@ -212,7 +150,7 @@ def _sql_text_to_timestamp(_: String, to: Timestamp) -> Render:
     def render(v: str) -> str:
         made = f"TRY_CAST(rtrim({v}, 'Z') AS {bare})"
         inside = f"NOT starts_with({v}, '0000') AND {_sql_inside(made, Timestamp(to.unit))}"
-        return sql_matched(v, _timestamp_pattern(to), f"CASE WHEN {inside} THEN CAST({made} AS {sql_scalar(to)}) END")
+        return sql_matched(v, timestamp_pattern(to), f"CASE WHEN {inside} THEN CAST({made} AS {sql_scalar(to)}) END")
 
     return render
 
@@ -269,7 +207,7 @@ def _sql_time_to_text(source: Time, _: String) -> Render:
 
 
 def _sql_text_to_time(_: String, to: Time) -> Render:
-    return lambda v: sql_matched(v, _time_pattern(to.unit), f"CASE WHEN {v} < '24' THEN TRY_CAST({v} AS {sql_scalar(to)}) END")
+    return lambda v: sql_matched(v, time_pattern(to.unit), f"CASE WHEN {v} < '24' THEN TRY_CAST({v} AS {sql_scalar(to)}) END")
 
 
 def _sql_duration_to_duration(source: Duration, to: Duration) -> Render:

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from instar.formats.compute import pc
+from instar.formats.isotext import PER_SECOND, bounds
 from instar.formats.schema import Bool, Date, Float, Int, String, Timestamp, Type
 from instar.transforms import casts
-from instar.transforms.casts.times import PER_SECOND, bounds
 
 from .plain import from_python, plain_type, to_python
 

@@ -270,6 +270,6 @@ def _literal(value: Any, type: Type) -> str:
 
 
 def _time(value: int, unit: str) -> str:
-    from instar.transforms.casts.times import time_text
+    from instar.formats.isotext import time_text
 
     return f"'{time_text(value, unit)}'"
