@@ -14,7 +14,7 @@ from instar.formats.errors import DataError, InstarError, Where
 from instar.formats.format import Values
 from instar.formats.path import path_text
 from instar.formats.schema import MISSING
-from instar.transforms.expression import Cast, Struct
+from instar.transforms.expression import Cast, Source, Struct
 from instar.transforms.mapping import Mapping
 
 from .arrow import cast_refused, null_refused
@@ -36,6 +36,8 @@ def compile_records(mapping: Mapping, values: Values) -> Callable[[list[Any]], l
     """
     verify_types(mapping)
     root = mapping.root.expression
+    if isinstance(root, Source):  # data that are not records have no fields that an operation could name: they are only carried
+        return list
     assert isinstance(root, Struct)
     code = Code(values, mapping.source.root)
     out = code.root(mapping.root)
