@@ -32,7 +32,7 @@ from instar.formats.schema import (
     type_text,
 )
 from instar.transforms.casts import convert
-from instar.transforms.expression import Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.expression import Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 from instar.transforms.mapping import Mapping
 
 
@@ -71,6 +71,18 @@ def value(e: Expression, scope: Any) -> Any:
                 if on_error == "null":
                     return None
                 raise Refused(f"{before!r} as {type_text(to)}") from error
+        case Lookup(of, _, _, table, otherwise):
+            before = value(of, scope)
+            if before is None or before is MISSING:
+                return before
+            for key, found in table:
+                if key == before:
+                    return found
+            if otherwise == "fail":
+                raise Refused(f"{before!r} is in no pair")
+            if isinstance(otherwise, Literal):
+                return otherwise.value
+            return before if otherwise == "keep" else None
         case When(of, then, otherwise):
             before = value(of, scope)
             if before is not None and before is not MISSING:

@@ -9,7 +9,7 @@ from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
 from instar.formats.schema import Field
 
 from . import expression
-from .expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
+from .expression import Cast, Column, Each, Expression, Lookup, Source, Sql, Struct, When
 from .inverse import FILLED, NULLNESS, UNREGISTERED, Loss
 from .mapping import Mapping
 from .shared_types import places
@@ -102,7 +102,7 @@ def _sources(e: Expression | None, scope: Path, seen: set[int] | None = None) ->
     match e:
         case Source(path):
             yield scope + path
-        case Cast(of) | Each(of):
+        case Cast(of) | Lookup(of) | Each(of):
             yield from _sources(of, scope, seen)
         case Sql(_, inputs):
             for x, _ in inputs:

@@ -12,7 +12,7 @@ from typing import Any
 from instar.formats.errors import MigrationError
 from instar.formats.schema import MISSING, List, Map, Record, Type, type_text
 
-from .expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from .expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 
 
 def substituted(later: Expression, earlier: Column) -> Expression:
@@ -40,7 +40,7 @@ class _Scope:
                 return self.reach(path, type)
             case Literal():
                 return e
-            case Cast(of):
+            case Cast(of) | Lookup(of):
                 return replace(e, of=self.substitute(of))
             case Sql(_, inputs):
                 return replace(e, inputs=tuple((self.substitute(x), t) for x, t in inputs))
@@ -155,7 +155,7 @@ def within(of: Expression, e: Expression) -> bool:
     match e:
         case Source(path):
             return isinstance(of, Source) and path[: len(of.path)] == of.path
-        case Cast(x) | Each(x):
+        case Cast(x) | Lookup(x) | Each(x):
             return within(of, x)
         case Struct(_, x):
             return x is not None and within(of, x)

@@ -16,12 +16,14 @@ from instar.formats.schema import MISSING, Field, List, Map, Record, Schema
 
 from .casts import convert
 from .composition import struct, when
-from .expression import FAIL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from .expression import FAIL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from .reversal import reversed_lookup, reversed_pairs
 from .shared_types import places
 from .sqltext import cut
 
 DROPPED = "dropped"
 COMPUTED = "values that could not be cast are null"
+MAPPED = "values that became the same value as others, or null"
 FILLED = "which were null: they were filled"
 GUARDED = "its values where the record it moved into is null"
 NULLNESS = "whether it was null"
@@ -167,6 +169,10 @@ class _Scope:
             case Cast(of, source, to, on_error):
                 undone = self.undo(of, Cast(value, to, source, "null" if lenient else "fail"), lenient=lenient)
                 return undone and (undone if on_error == FAIL else replace(undone, reasons=(*undone.reasons, COMPUTED)))
+            case Lookup(of):
+                back, lossless = reversed_lookup(e, value, lenient=lenient)
+                undone = self.undo(of, back, lenient=lenient)
+                return undone and (undone if lossless else replace(undone, reasons=(*undone.reasons, MAPPED), lenient=True))
             case When(_, then, Literal() as filling):
                 undone = self.undo(then, value, lenient=lenient or not _comes_back(filling.value, then))
                 return undone and replace(undone, reasons=(*undone.reasons, FILLED))
@@ -289,13 +295,17 @@ class _Scope:
 
 def _comes_back(filling: object, e: Expression) -> bool:
     """Is the filling of what `e` computes such that the casts in `e` can be undone on it?"""
-    while isinstance(e, Cast | When):
+    while isinstance(e, Cast | Lookup | When):
         if isinstance(e, Cast):
             try:
                 filling = convert(e.to, e.source)(filling)
             except (ValueError, OverflowError):
                 return False
-        e = e.of if isinstance(e, Cast) else e.then
+        elif isinstance(e, Lookup):
+            filling = dict(reversed_pairs(e)).get(filling)
+            if filling is None:
+                return False
+        e = e.then if isinstance(e, When) else e.of
     return True
 
 

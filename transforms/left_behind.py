@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
 from instar.formats.schema import Field
 
-from .expression import Cast, Each, Expression, Source, Sql, Struct, When
+from .expression import Cast, Each, Expression, Lookup, Source, Sql, Struct, When
 from .mapping import Mapping
 from .shared_types import steps
 
@@ -23,7 +23,7 @@ def _used(e: Expression, scope: Path) -> Iterator[Path]:
     match e:
         case Source(path):
             yield (*scope, *path)
-        case Cast(of):
+        case Cast(of) | Lookup(of):
             yield from _used(of, scope)
         case Sql(_, inputs):
             for x, _ in inputs:

@@ -11,7 +11,7 @@ from instar.formats.fingerprint import differences
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union
 
-from .expression import Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from .expression import Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 from .shared_types import steps
 from .tree import opened, rebuilt
 
@@ -74,7 +74,7 @@ class _Over:
                 there = self.at(path).type
                 source = Source(path, there)
                 return source if _same_order(type, there) else self._in_order(Column(Field("", type), source))
-            case Cast(of):
+            case Cast(of) | Lookup(of):
                 return replace(e, of=self.expression(of))
             case Sql(_, inputs):
                 return replace(e, inputs=tuple((self.expression(x), t) for x, t in inputs))

@@ -54,7 +54,7 @@ def _normal(operation: Any) -> list[Any]:
 
 
 def _normal_value(name: str, value: Any, operation: Any) -> str:
-    is_type = name == "type" or (name == "to" and type(operation).__name__ == "Cast")
+    is_type = name == "type" or (name == "to" and type(operation).__name__ in ("Cast", "MapValues"))
     if is_type:
         return type_text(value) if isinstance(value, Type) else field_text(parse_field_type(value))
     if isinstance(value, str):

@@ -27,7 +27,15 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
+_SHOWN = 6  # pairs of a table, or items of a list
+
+
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = [f"{_text(k)}: {_text(v)}" for k, v in [*value.items()][:_SHOWN]]
+        return "{" + ", ".join(pairs) + (f", … and {len(value) - _SHOWN} more" if len(value) > _SHOWN else "") + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_text, value)) + "]"
     if isinstance(value, str):
         return quoted(value)
     return quoted(type_text(value)) if isinstance(value, Type) else repr(value)

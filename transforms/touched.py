@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
 from instar.formats.schema import Schema
 
-from .expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
+from .expression import Cast, Column, Each, Expression, Lookup, Source, Sql, Struct, When
 from .shared_types import places
 
 
@@ -43,7 +43,7 @@ class _Reads:
 
 def _below(e: Expression, scope: Path, computing: bool) -> Iterator[tuple[Expression, Path, bool]]:
     match e:
-        case Cast(of):
+        case Cast(of) | Lookup(of):
             yield of, scope, True
         case Sql(_, inputs):
             yield from ((x, scope, True) for x, _ in inputs)

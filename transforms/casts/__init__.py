@@ -19,7 +19,7 @@ from .rule import Convert, Render, Rule, kind, same, sql_scalar
 PAIRS: dict[tuple[str, str], Rule] = {**numbers.PAIRS, **texts.PAIRS, **times.PAIRS}
 """By kind of type, source first; what `rule_for` adds: a type to itself, and null to and from any."""
 
-__all__ = ["PAIRS", "Convert", "Render", "Rule", "check", "convert", "render", "rule_for"]
+__all__ = ["PAIRS", "Convert", "Render", "Rule", "check", "convert", "is_scalar", "render", "rule_for"]
 
 
 def check(source: Type, to: Type) -> None:
@@ -30,6 +30,11 @@ def check(source: Type, to: Type) -> None:
     """
     if source != to and rule_for(source, to) is None:
         raise MigrationError(f"there is no cast from {type_text(source)} to {type_text(to)}", hint=_instead(source, to))
+
+
+def is_scalar(type: Type) -> bool:
+    """Is it a type whose values are computed with: neither nested, nor opaque, nor longer than DuckDB's decimals?"""
+    return sql_scalar(type) is not None
 
 
 def rule_for(source: Type, to: Type) -> Rule | None:

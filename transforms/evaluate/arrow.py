@@ -7,7 +7,7 @@ form (`plain.py`). A null record stays null: whatever is computed below it is dr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -18,10 +18,11 @@ from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import MISSING, Field, Type, type_text
-from instar.transforms.expression import FAIL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.expression import FAIL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 from instar.transforms.mapping import Mapping
 
 from .kernels import cast_array
+from .lookup import Table, lookup_refused
 from .plain import from_python, plain_type, to_python
 from .run_sql import run_sql
 from .scope import Live, Scope
@@ -44,9 +45,10 @@ def compile_batches(mapping: Mapping) -> Callable[[pa.RecordBatch], pa.RecordBat
     """
     verify_types(mapping)
     columns = mapping.root.expression.columns if isinstance(mapping.root.expression, Struct) else ()
+    tables: dict[int, Table] = {}
 
     def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
-        evaluator, scope, live = Evaluator(), Scope.of_batch(batch), Live()
+        evaluator, scope, live = Evaluator(tables=tables), Scope.of_batch(batch), Live()
         arrays = [evaluator.column(c, scope, live, (c.field.name,)) for c in columns]
         fields = [_declared(c.field).with_type(a.type) for c, a in zip(columns, arrays, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
@@ -56,9 +58,13 @@ def compile_batches(mapping: Mapping) -> Callable[[pa.RecordBatch], pa.RecordBat
 
 @dataclass
 class Evaluator:
-    """The nodes' meanings. Without `storage` what comes out is of no particular storage: only its values matter."""
+    """The nodes' meanings. Without `storage` what comes out is of no particular storage: only its values matter.
+
+    `tables` are those of lookups, by node, prepared once for a mapping.
+    """
 
     storage: bool = True
+    tables: dict[int, Table] = field(default_factory=dict)
 
     def column(self, column: Column, scope: Scope, live: Live, path: Path) -> pa.Array:
         """The array that a target column at `path` is, in its storage."""
@@ -89,6 +95,8 @@ class Evaluator:
                 return _repeated(value, type, scope.length)
             case Cast():
                 return self._cast(e, scope, live, path)
+            case Lookup():
+                return self._lookup(e, scope, live, path)
             case Sql():
                 return self._sql(e, scope, live, path)
             case When():
@@ -109,6 +117,15 @@ class Evaluator:
         if e.on_error == FAIL and made.null_count > given.null_count:
             bad = pc.and_(pc.is_null(made), pc.is_valid(given))
             check(bad, scope, live, path, lambda i: cast_refused(to_python(given[i : i + 1], e.source)[0], e))
+        return made
+
+    def _lookup(self, e: Lookup, scope: Scope, live: Live, path: Path) -> pa.Array:
+        given = self._plain(e.of, e.source, scope, live, path)
+        if id(e) not in self.tables:
+            self.tables[id(e)] = Table.of(e)
+        made, unknown = self.tables[id(e)].find(given, e)
+        if e.otherwise == FAIL:
+            check(unknown, scope, live, path, lambda i: lookup_refused(to_python(given[i : i + 1], e.source)[0], e))
         return made
 
     def _sql(self, e: Sql, scope: Scope, live: Live, path: Path) -> pa.Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from instar.formats.schema import List, Map, Record, Type
-from instar.transforms.expression import Cast, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.expression import Cast, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 
 
 def parts(e: Expression) -> Iterator[Expression]:
@@ -13,6 +13,10 @@ def parts(e: Expression) -> Iterator[Expression]:
     match e:
         case Cast(of) | Each(of):
             yield of
+        case Lookup(of, otherwise=otherwise):
+            yield of
+            if isinstance(otherwise, Literal):
+                yield otherwise
         case Sql(_, inputs):
             yield from (x for x, _ in inputs)
         case When(of, then, otherwise):
@@ -51,7 +55,7 @@ def type_of(e: Expression) -> Type:
     match e:
         case Source(_, type) | Literal(_, type) | Sql(_, _, type):
             return type
-        case Cast(_, _, to):
+        case Cast(_, _, to) | Lookup(_, _, to):
             return to
         case When(_, then):
             return type_of(then)

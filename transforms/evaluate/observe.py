@@ -11,6 +11,7 @@ from instar.formats.schema import MISSING, Record, Type
 from instar.transforms.expression import Column, Each, Sql
 
 from .arrow import Evaluator
+from .lookup import Table
 from .plain import from_python, to_python
 from .record_sql import Computed
 from .scope import Live, Scope
@@ -20,8 +21,8 @@ from .storage import lengths_of
 class _Observer(Evaluator):
     """An evaluator that notes what each SQL node gave and where the elements of each list begin; it stores nothing."""
 
-    def __init__(self, eaches: dict[int, Each]) -> None:
-        super().__init__(storage=False)
+    def __init__(self, eaches: dict[int, Each], tables: dict[int, Table]) -> None:
+        super().__init__(storage=False, tables=tables)
         self.eaches = eaches
         self.computed = Computed()
 
@@ -49,9 +50,9 @@ class _Observer(Evaluator):
         return super()._each(e, scope, live, path)
 
 
-def observe(columns: Sequence[Column], eaches: dict[int, Each], nodes: list[Sql], rows: list[Any], type: Type) -> Computed:
-    """Evaluate `columns` over `rows`, which are of `type`; what the SQL `nodes` gave."""
-    observer = _Observer(eaches)
+def observe(columns: Sequence[Column], eaches: dict[int, Each], tables: dict[int, Table], rows: list[Any], type: Type) -> Computed:
+    """Evaluate `columns` over `rows`, which are of `type`; what the SQL in them gave. `tables`: of lookups, kept between calls."""
+    observer = _Observer(eaches, tables)
     scope = _scope(rows, type)
     for c in columns:
         observer.evaluate(c.expression, scope, Live(), (c.field.name,))

@@ -14,10 +14,11 @@ from instar.formats.errors import DataError, InstarError, Where
 from instar.formats.format import Values
 from instar.formats.path import path_text
 from instar.formats.schema import MISSING
-from instar.transforms.expression import Cast, Source, Struct
+from instar.transforms.expression import Cast, Lookup, Source, Struct
 from instar.transforms.mapping import Mapping
 
 from .arrow import cast_refused, null_refused
+from .lookup import lookup_refused
 from .plain_values import PlainValues
 from .record_code import Code
 from .record_sql import Computed, compile_sql
@@ -86,6 +87,7 @@ def _function(code: Code, out: str) -> Callable[[list[Any], Computed | None], li
         "DataError": DataError,
         "located": located,
         "refuse_cast": refuse_cast,
+        "refuse_lookup": refuse_lookup,
         "refuse_null": refuse_null,
         "refuse_key": refuse_key,
     }
@@ -105,6 +107,11 @@ def located(error: InstarError, row: int, path: str) -> InstarError:
 
 def refuse_cast(value: Any, e: Cast) -> Any:
     message, hint = cast_refused(value, e)
+    raise DataError(message, hint=hint)
+
+
+def refuse_lookup(value: Any, e: Lookup) -> Any:
+    message, hint = lookup_refused(value, e)
     raise DataError(message, hint=hint)
 
 

@@ -15,8 +15,9 @@ from instar.formats.format import Values
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import MISSING, Field, List, Map, Record
 from instar.transforms import casts
-from instar.transforms.expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 
+from .lookup import record_table, text_of
 from .nodes import element_type
 from .plain_values import PlainValues
 
@@ -185,6 +186,8 @@ class Code:
         match e:
             case Cast():
                 return self._cast(e, scope)
+            case Lookup():
+                return self._lookup(e, scope)
             case Sql():
                 if id(e) not in self.columns:
                     self.columns[id(e)] = self.fresh("q")
@@ -202,6 +205,27 @@ class Code:
             self.emit(f"{out} = {given} if {given} is None or {given} is M else {convert}({given})")
         with self.block("except (ValueError, OverflowError):"):
             self.emit(f"{out} = " + (f"refuse_cast({given}, {self.constant(e)})" if e.on_error == FAIL else "None"))
+        return out
+
+    def _lookup(self, e: Lookup, scope: Scope) -> str:
+        given, out, table = self.value(e.of, scope), self.fresh(), self.constant(record_table(e))
+        key, text = given, text_of(e)
+        if text is not None:
+            key = self.fresh()
+            with self.block("try:"):
+                self.emit(f"{key} = {given} if {given} is None or {given} is M else {self.constant(text)}({given})")
+            with self.block("except ValueError:"):
+                self.emit(f"refuse_lookup({given}, {self.constant(e)})")
+        if e.otherwise == FAIL:
+            with self.block("try:"):
+                self.emit(f"{out} = {table}[{key}]")
+            with self.block("except KeyError:"):
+                self.emit(f"{out} = refuse_lookup({given}, {self.constant(e)})")
+        else:
+            last = given if e.otherwise == "keep" else "None"
+            if isinstance(e.otherwise, Literal):
+                last = self.value(e.otherwise, scope)
+            self.emit(f"{out} = {table}.get({key}, {last})")
         return out
 
     def _when(self, e: When, scope: Scope, target: Field | None) -> str:

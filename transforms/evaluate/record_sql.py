@@ -14,7 +14,7 @@ from instar.formats.errors import DataError
 from instar.formats.format import Values
 from instar.formats.path import quoted_name
 from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Type
-from instar.transforms.expression import Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.expression import Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 
 from .nodes import parts, sql_nodes, type_of
 
@@ -29,8 +29,7 @@ class Computed:
 
 def compile_sql(root: Struct, source: Field, values: Values) -> Callable[[list[Any]], Computed] | None:
     """The SQL of a mapping as a function of opened records; None where it has none."""
-    nodes = sql_nodes([root])
-    if not nodes:
+    if not sql_nodes([root]):
         return None
     pruned = _Pruned()
     columns = pruned.columns(root.columns)
@@ -38,11 +37,12 @@ def compile_sql(root: Struct, source: Field, values: Values) -> Callable[[list[A
     for c in columns:
         want.take(c.expression, source)
     convert, type = want.convert(values), want.type()
+    tables: dict[int, Any] = {}
 
     def compute(records: list[Any]) -> Computed:
         from .observe import observe
 
-        return observe(columns, pruned.eaches, nodes, _rows(records, convert), type)
+        return observe(columns, pruned.eaches, tables, _rows(records, convert), type)
 
     return compute
 
@@ -99,7 +99,7 @@ class _Pruned:
                 second = first if then is of else self.expression(then)
                 rest = replace(otherwise, type=type_of(second)) if isinstance(otherwise, Literal) else otherwise
                 return When(first, second, rest)
-            case Cast(of):
+            case Cast(of) | Lookup(of):
                 return replace(e, of=self.expression(of))
             case _:
                 return e  # SQL keeps its identity: its inputs are needed as they are

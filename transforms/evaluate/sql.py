@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from instar.formats.path import path_text
 from instar.formats.schema import Record, Type, type_text
 from instar.transforms import casts
-from instar.transforms.expression import FAIL, Cast, Column, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.expression import FAIL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 from instar.transforms.mapping import Mapping as SchemaMapping
 
+from .lookup import sql_lookup
 from .nodes import element_type, parts, sql_nodes
 from .sql_types import REFUSED, Fresh, adopted, bound, kept, literal, refusal, seen, seen_type, sql_type
 from .verify import verify
@@ -144,8 +145,8 @@ def _reached(e: Expression, guards: Guards, path: str) -> list[Shared]:
             inner = guards if of is None else (*guards, of)
             below = [(c.expression, inner, _below(path, c)) for c in columns]
             return below if of is None else [(of, guards, path), *below]
-        case Cast(of) if not isinstance(of, Source):
-            return [(of, guards, path), (of, guards, path)]  # a cast's SQL has its operand several times
+        case Cast(of) | Lookup(of) if not isinstance(of, Source):
+            return [(of, guards, path), (of, guards, path)]  # the SQL of either has its operand several times
         case _:
             return [(x, guards, path) for x in parts(e)]
 
@@ -212,6 +213,8 @@ class Renderer:
                 return literal(value, type)
             case Cast(of):
                 return bound(self.expression(of, guards, path), lambda v: _cast(v, e, path), self.fresh)
+            case Lookup(of):
+                return bound(self.expression(of, guards, path), lambda v: sql_lookup(v, e, path), self.fresh)
             case Sql(_, inputs):
                 return sql_value(e, [self.expression(x, guards, path) for x, _ in inputs], self.fresh)
             case When():

@@ -231,6 +231,11 @@ def literal(value: Any, type: Type) -> str:
     return f"CAST({_literal(value, type)} AS {sql_type(type)})"
 
 
+def literals(values: Iterable[Any], type: Type) -> str:
+    """SQL of a list of values of one type, which is written once."""
+    return f"CAST([{', '.join(_literal(v, type) for v in values)}] AS {sql_type(type)}[])"
+
+
 def _literal(value: Any, type: Type) -> str:
     if value is None or value is MISSING:
         return "NULL"
@@ -240,9 +245,7 @@ def _literal(value: Any, type: Type) -> str:
         case List(item):
             return f"[{', '.join(literal(v, item.type) for v in value)}]"
         case Map(item, key):
-            keys = f"CAST([{', '.join(literal(k, key) for k in value)}] AS {sql_type(key)}[])"
-            items = f"CAST([{', '.join(literal(v, item.type) for v in value.values())}] AS {sql_type(item.type)}[])"
-            return f"map({keys}, {items})"
+            return f"map({literals(value, key)}, {literals(value.values(), item.type)})"
         case Bool():
             return "true" if value else "false"
         case Int() | Duration():

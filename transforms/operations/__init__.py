@@ -10,6 +10,7 @@ from .allow_null import AllowNull
 from .cast import Cast
 from .derive import Derive
 from .drop import Drop
+from .map_values import MapValues
 from .move import Move
 from .rename import Rename
 from .require import Require
@@ -19,8 +20,9 @@ add = Add
 drop = Drop
 cast = Cast
 derive = Derive
+map_values = MapValues
 move = Move
 require = Require
 allow_null = AllowNull
 
-__all__ = ["add", "allow_null", "cast", "derive", "drop", "move", "rename", "require"]
+__all__ = ["add", "allow_null", "cast", "derive", "drop", "map_values", "move", "rename", "require"]

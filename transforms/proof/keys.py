@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from instar.formats.schema import MISSING
-from instar.transforms.expression import NULL, Cast, Each, Expression, Literal, Source, Sql, Struct, When
+from instar.transforms.expression import NULL, Cast, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
 
 State = Callable[[Any], int]
 """A scope's record (or element) → MISSED, EMPTY or FILLED."""
@@ -86,7 +86,7 @@ def _came_from(e: Expression, record: tuple[str, ...], name: str) -> str | None:
     while isinstance(e, When) and e.otherwise in (NULL, "fail") and e.of is e.then:
         e = e.then
     carries = isinstance(e, Source)
-    while isinstance(e, Cast | Each) or (isinstance(e, Struct) and e.of is not None):
+    while isinstance(e, Cast | Lookup | Each) or (isinstance(e, Struct) and e.of is not None):
         assert e.of is not None
         e = e.of
     if not isinstance(e, Source) or e.path[:-1] != record or not e.path:
@@ -104,7 +104,7 @@ def state_of(e: Expression) -> State | None:
             return _always(MISSED if value is MISSING else EMPTY if value is None else FILLED)
         case Sql() | Struct(_, None):
             return _always(FILLED)
-        case Cast(of) | Each(of) | Struct(_, Expression() as of):
+        case Cast(of) | Lookup(of) | Each(of) | Struct(_, Expression() as of):
             return state_of(of)
         case When(Source() | Struct() | Each() as of, then, otherwise):
             return _when(state_of(of), state_of(then), state_of(otherwise) if isinstance(otherwise, Literal) else None)

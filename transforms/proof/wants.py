@@ -12,7 +12,7 @@ from typing import Literal
 
 from instar.formats.path import Path
 from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type
-from instar.transforms.expression import Cast, Column, Each, Expression, Source, Sql, Struct, When
+from instar.transforms.expression import Cast, Column, Each, Expression, Lookup, Source, Sql, Struct, When
 from instar.transforms.expression import Literal as Constant
 
 from .keys import Keys, keys_after, keys_before
@@ -198,7 +198,7 @@ def _typed_anew(e: Expression, old: Wants) -> Expression:
             return Source((old.value(path, "typed", type),), type)
         case Constant():
             return e
-        case Cast(of) | Each(of):
+        case Cast(of) | Lookup(of) | Each(of):
             return replace(e, of=_typed(of, old))
         case Sql(_, inputs):
             return replace(e, inputs=tuple((_typed(x, old), type) for x, type in inputs))
