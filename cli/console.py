@@ -16,10 +16,12 @@ from instar.transforms.report import (
     Adopted,
     CheckReport,
     HistoryReport,
+    Proof,
     RunReport,
     RunsReport,
     StampReport,
     StatusReport,
+    VerifyReport,
     loss_text,
 )
 from instar.transforms.spelling import operation_text
@@ -123,12 +125,8 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         return
     if report.proof is not None:
         good = report.proof.verdict == "proved"
-        ways = ", ".join(f"{count:,} by {way}" for way, count in sorted(report.proof.ways.items()))
-        checks = sum(report.proof.ways.values())
-        console.print(
-            f"[bold {'green' if good else 'yellow'}]{report.proof.verdict.capitalize()}[/]   "
-            f"{report.rows_out:,} rows in {counted(len(report.proof.files), 'file')}, {counted(checks, 'column check')}: {ways}"
-        )
+        colour = "green" if good else "yellow"
+        console.print(f"[bold {colour}]{report.proof.verdict.capitalize()}[/]   {_proved(report.proof)}")
     origin = ", ".join(f"{counted(count, 'file')} from {version}" for version, count in report.origin.items())
     done = {"upgrade": "upgraded", "downgrade": "downgraded", "rollback": "rolled back"}.get(report.verb, report.verb)
     at = f" to version {report.target}" if report.target is not None else ""
@@ -151,6 +149,26 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
     if report.snapshot:
         console.print(f"way back instar rollback {escape(report.dataset)}")
+
+
+@_render.register
+def _verify(report: VerifyReport, console: Console, verbose: bool) -> None:
+    colour = {"proved": "green", "failed": "red"}.get(report.verdict, "yellow")
+    console.print(f"[bold {colour}]{report.verdict.capitalize()}[/]   {_proved(report.proof)}")
+    origin = ", ".join(f"{counted(count, 'file')} from {version}" for version, count in report.origin.items())
+    console.print(f"[bold]{escape(report.dataset)}[/] {report.verb} to version {report.target}: {origin}")
+    console.print(f"run      {report.run}, of {report.started[:19].replace('T', ' ')}")
+    console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
+    _lines(console, "[red]problem[/]", [f"{p.path}: {p.problem}" for p in report.problems], verbose)
+    _lines(console, "[yellow]unproved[/]", [f"{p.path}: {p.problem}" for p in report.unproved], verbose)
+    _lines(console, "note", list(report.notes), verbose)
+
+
+def _proved(proof: Proof) -> str:
+    """How much was compared, and how."""
+    ways = ", ".join(f"{count:,} by {way}" for way, count in sorted(proof.ways.items()))
+    rows = sum(file.rows_new for file in proof.files)
+    return f"{rows:,} rows in {counted(len(proof.files), 'file')}, {counted(sum(proof.ways.values()), 'column check')}: {ways}"
 
 
 @_render.register

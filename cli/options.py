@@ -58,6 +58,14 @@ def chosen(project: Project, name: str | None) -> Dataset:
 
 def running(function: F) -> F:
     """The options of the verbs that rewrite data."""
+    method = click.option(
+        "--method", type=click.Choice(["exchange", "replace"]), help="How to publish. [default: the best that works here]"
+    )
+    return working(method(function))
+
+
+def working(function: F) -> F:
+    """The options of the verbs that prove data."""
     for option in (
         click.option(
             "--workers", type=click.IntRange(1), metavar="N", help="Processes that work side by side. [default: one a core]"
@@ -65,9 +73,6 @@ def running(function: F) -> F:
         click.option("--memory", metavar="SIZE", help="Budget for all of them and DuckDB together, such as 2GB. [default: 1GB]"),
         click.option(
             "--proof", type=click.Choice(["auto", "full"]), default="auto", show_default=True, help="full: recompute every column."
-        ),
-        click.option(
-            "--method", type=click.Choice(["exchange", "replace"]), help="How to publish. [default: the best that works here]"
         ),
     ):
         function = option(function)

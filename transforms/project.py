@@ -26,6 +26,7 @@ from instar.transforms.report import (
     RunsReport,
     StampReport,
     StatusReport,
+    VerifyReport,
 )  # fmt: skip
 from instar.transforms.spelling import operation_text
 from instar.transforms.typecheck import type_check
@@ -288,6 +289,16 @@ class Dataset:
 
         return restore(self.job())
 
+    def verify(self, run: str | None = None, *, options: Options | None = None, progress: Progress | None = None) -> VerifyReport:
+        """The proof of a finished run (the last one by default), again; writes nothing. What does not hold is in the report.
+
+        Raises:
+            UsageError: there is no such run. RunError: it did not finish, or was rolled back.
+        """
+        from instar.transforms.verify import verify
+
+        return verify(self.job(), run, options or Options(), progress)
+
     def stamp(self, version: int, files: Iterable[str] = ()) -> StampReport:
         """Record a person's answer: these files (all, where none is named) are at this version. No data file is written.
 
@@ -297,6 +308,12 @@ class Dataset:
         from instar.transforms.restore import stamp
 
         return stamp(self.job(), version, tuple(files))
+
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs that there is a folder of, oldest first; no journal is read."""
+        from instar.transforms.run.state import run_folders
+
+        return tuple(run.id for run in run_folders(self.job().state)) if self.exists else ()
 
     def runs(self) -> RunsReport:
         """What was done to the dataset, oldest first."""

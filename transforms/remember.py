@@ -49,11 +49,11 @@ def remember_rolled_back(job: Job, run: RunState) -> None:
     """After a rollback: the restored files are at the versions that the run had found them at."""
     if job.settings.format != "json":
         return
-    versions, root = _versions_before(run), _root(job)
+    versions, root = versions_before(run), _root(job)
     fingerprints = {version: job.registry.fingerprint(job.subject, version) for version in set(versions.values())}
     entries = [
         _entry(root, r.path, r.source_size, r.source_hash, versions[r.path], "upgraded", fingerprints[versions[r.path]])
-        for r in _receipts(run)
+        for r in receipts_of(run)
     ]
     Manifest.load(job.state.folder).with_entries(entries).save(job.state.folder)
 
@@ -66,7 +66,7 @@ def recall(job: Job) -> None:
     if job.settings.format != "json":
         return
     root, manifest, runs = Path(_root(job)), Manifest.load(job.state.folder), list_runs(job.state)
-    paths = {receipt.path for run in runs for receipt in _receipts(run)}
+    paths = {receipt.path for run in runs for receipt in receipts_of(run)}
     unknown = {path: content_hash(root / path) for path in sorted(paths) if not _is_known(manifest, root, path)}
     if not unknown:
         return
@@ -88,7 +88,8 @@ def _is_known(manifest: Manifest, root: Path, path: str) -> bool:
     return manifest.entry_for(root, path, status.st_size, status.st_mtime_ns) is not None
 
 
-def _receipts(run: RunState) -> list[Receipt]:
+def receipts_of(run: RunState) -> list[Receipt]:
+    """What the run staged."""
     return [line.event.receipt for line in run.lines if isinstance(line.event, Staged)]
 
 
@@ -97,13 +98,13 @@ def _contents(run: RunState) -> list[tuple[tuple[str, str], int]]:
     planned = run.last(Planned)
     if planned is None or run.status not in ("finished", "rolled back"):
         return []
-    before, target, receipts = _versions_before(run), int(planned.facts["to"]), _receipts(run)
+    before, target, receipts = versions_before(run), int(planned.facts["to"]), receipts_of(run)
     old = [((r.path, r.source_hash), before[r.path]) for r in receipts]
     new = [((r.path, r.hash), target) for r in receipts]
     return old + new if run.status == "finished" else new + old
 
 
-def _versions_before(run: RunState) -> dict[str, int]:
+def versions_before(run: RunState) -> dict[str, int]:
     """The version at which the run found each file that it rewrote."""
     plan = json.loads(run.run.plan.read_text(encoding="utf-8"))
     return {path: file["version"] for path, file in plan["identity"]["files"].items() if file["action"] == "rewrite"}

@@ -66,13 +66,7 @@ class Proof:
     @property
     def failures(self) -> tuple[str, ...]:
         """Each as one line: file, column, what differs."""
-        lines: list[str] = []
-        for f in self.files:
-            if f.rows_old != f.rows_new:
-                lines.append(f"{f.path}: {f.rows_old} records before, {f.rows_new} after")
-            lines += [f"{f.path}: {message} ({code})" for code, message in f.fidelity]
-            lines += [f"{f.path}: {c.path}: {c.problem}" for c in f.columns if c.problem]
-        return tuple(lines)
+        return tuple(f"{f.path}: {line}" for f in self.files for line in f.failures)
 
     @property
     def allowances(self) -> tuple[str, ...]:
@@ -198,6 +192,53 @@ class StatusReport:
         out = asdict(self)
         out["pending"] = [{"version": version, "message": message} for version, message in self.pending]
         return out
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """The answer of `verify`: a run's proof, again. `origin` and `target` are the run's versions, `files` how many it rewrote.
+
+    `problems` name what is not as the run left it or does not hold; `unproved` the files that nothing is left to prove by.
+    """
+
+    dataset: str
+    run: str
+    verb: str
+    origin: Mapping[str, int]
+    target: int
+    started: str
+    files: int
+    proof: Proof
+    problems: tuple[FileProblem, ...]
+    unproved: tuple[FileProblem, ...]
+    notes: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+    @property
+    def verdict(self) -> Literal["proved", "repeated", "unproved", "failed"]:
+        """As good as the worst of the files."""
+        return "failed" if self.problems else "unproved" if self.unproved else self.proof.verdict
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems and not self.unproved
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset,
+            "run": self.run,
+            "verb": self.verb,
+            "from": dict(self.origin),
+            "to": self.target,
+            "started": self.started,
+            "verdict": self.verdict,
+            "files": self.files,
+            "problems": [{"path": p.path, "problem": p.problem} for p in self.problems],
+            "unproved": [{"path": p.path, "problem": p.problem} for p in self.unproved],
+            "notes": list(self.notes),
+            "proof": self.proof.as_json(),
+            "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
+        }
 
 
 @dataclass(frozen=True)

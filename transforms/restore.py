@@ -10,10 +10,10 @@ from instar.formats.manifest import Manifest
 from instar.transforms.execution import Stopwatch, holding
 from instar.transforms.job import Job, inventory_of
 from instar.transforms.provenance import provenance
-from instar.transforms.remember import remember_rolled_back
+from instar.transforms.remember import receipts_of, remember_rolled_back
 from instar.transforms.report import RunReport, StampReport
 from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.journal import Planned, Staged
+from instar.transforms.run.journal import Planned
 from instar.transforms.run.rollback import rollback
 
 
@@ -29,7 +29,7 @@ def restore(job: Job) -> RunReport:
         run = rollback(job.state, effects, facts=facts)
         remember_rolled_back(job, run)
     planned = run.last(Planned)
-    receipts = [line.event.receipt for line in run.lines if isinstance(line.event, Staged)]
+    receipts = receipts_of(run)
     return RunReport(
         verb="rollback",
         status="done",

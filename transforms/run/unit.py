@@ -84,3 +84,13 @@ class FileProof:
         if self.fidelity or self.rows_old != self.rows_new or any(c.problem for c in self.columns):
             return "failed"
         return "repeated" if any(c.way == "repeated" for c in self.columns) else "proved"
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What differs, each as one line."""
+        counts = f"{self.rows_old} records before, {self.rows_new} after"
+        return (
+            *([counts] if self.rows_old != self.rows_new else []),
+            *(f"{message} ({code})" for code, message in self.fidelity),
+            *(f"{c.path}: {c.problem}" for c in self.columns if c.problem),
+        )

@@ -1,0 +1,57 @@
+"""`instar verify`: the proof of a finished run, again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from instar.cli.options import chosen, opened, run_options, verb, working
+
+if TYPE_CHECKING:
+    from instar.transforms.project import Dataset, Project
+
+EXAMPLES = """
+instar verify flights                          its last run
+instar verify 20261121-222141-166230           a run that `instar runs` lists
+instar verify flights --proof full             recompute every column
+"""
+
+
+@verb("verify", examples=EXAMPLES)
+@click.argument("dataset", metavar="[DATASET]", required=False)
+@click.argument("run", required=False)
+@working
+@click.pass_obj
+def command(folder: Path, dataset: str | None, run: str | None, as_json: bool, verbose: bool, **options: object) -> None:
+    """Prove a finished RUN of DATASET again, by its snapshot: the last one, unless it is named.
+
+    DuckDB recomputes from the old files what the new ones must hold, and the new files are held against the run's receipts.
+    Writes nothing. Exits with 1 if something is not as the run left it, does not hold, or cannot be proved any more.
+    """
+    from instar.cli.output import show
+    from instar.cli.progress import shown_progress
+
+    found, id = meant(opened(folder), dataset, run)
+    with shown_progress(as_json) as progress:
+        report = found.verify(id, options=run_options(found, **options), progress=progress)
+    show(report, as_json, verbose=verbose)
+    if not report.ok:
+        raise click.exceptions.Exit(1)
+
+
+def meant(project: Project, first: str | None, run: str | None) -> tuple[Dataset, str | None]:
+    """The dataset and its run; a run may be named alone, as its id is in one dataset only."""
+    if first is None or run is not None or first in project.configuration.datasets:
+        return chosen(project, first), run
+    having = [dataset for dataset in project.datasets() if first in dataset.run_ids()]
+    if len(having) == 1:
+        return having[0], first
+    if having or re.match(r"\d{8}-\d{6}-", first):
+        from instar.formats.errors import UsageError
+
+        which = f"in {' and '.join(dataset.name for dataset in having)}" if having else "no dataset of this project has it"
+        raise UsageError(f"the run {first}: {which}", hint="Name its dataset first; `instar runs DATASET` lists its runs.")
+    return project.dataset(first), None

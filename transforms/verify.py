@@ -1,0 +1,219 @@
+"""`verify`: the proof of a finished run, again. Reads only.
+
+Old side: the run's snapshot. New side: the files as the run published them, which are the dataset's, or, where a later run rewrote
+them, that run's snapshot. Both are held against the hashes in the run's receipts, and proved by the code that proves a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from instar.formats.errors import InstarError, RunError, UsageError
+from instar.formats.format import Stamp, format_named
+from instar.formats.manifest import content_hash
+from instar.transforms.execution import Stopwatch, executor_for
+from instar.transforms.job import Job, Options, with_options
+from instar.transforms.progress import Progress, Silent
+from instar.transforms.proof.integrity import prove_file
+from instar.transforms.remember import receipts_of, versions_before
+from instar.transforms.report import FileProblem, Proof, VerifyReport
+from instar.transforms.run.executors import in_order
+from instar.transforms.run.journal import Planned, PublishBegun, RolledBack
+from instar.transforms.run.lock import holder
+from instar.transforms.run.state import RunState, list_runs
+from instar.transforms.run.unit import FileProof, Receipt, Unit
+from instar.transforms.tolerance import refuse_codes, tolerated
+
+CHANGED = "changed since the run published it"
+GONE = "no longer there"
+OLD_CHANGED = "its old form in the snapshot is no longer what the run found"
+OLD_GONE = "its old form is no longer in the snapshot, so it cannot be proved"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One file: what is wrong with it (`problems`), and its proof, or why there is none (`unproved`)."""
+
+    path: str
+    problems: tuple[str, ...] = ()
+    unproved: str = ""
+    proof: FileProof | None = None
+
+
+def verify(job: Job, run: str | None, options: Options, progress: Progress | None = None) -> VerifyReport:
+    """Prove a finished run again; `run` None: the last one. What does not hold is in the report, not an error.
+
+    Raises:
+        UsageError: there is no such run. RunError: it is not finished, was rolled back, or the dataset changed meanwhile.
+        MigrationError: its scripts are gone. InstarError: as the registry tells.
+    """
+    refuse_codes(job)
+    runs = list_runs(job.state)
+    state = finished(job, runs, run)
+    later = [r for r in runs if r.id > state.id and r.status == "finished"]
+    watch, progress = Stopwatch(), progress or Silent()
+    receipts = {r.path: r for r in receipts_of(state)}
+    options = with_options(options, job.settings).for_files(len(receipts))
+    units = units_of(job, state, later, receipts, options)
+    progress.step("prove", files=len(units), size=sum(r.source_size for r in receipts.values()))
+    found: list[Verified] = []
+    with watch.step("prove"), executor_for(options) as executor:
+        work = partial(verify_file, level=options.proof, allow=job.settings.allow)
+        for file in in_order(executor, work, ((unit, receipts[unit.path]) for unit in units)):
+            found.append(file)
+            progress.advance(files=1, rows=receipts[file.path].rows_out, size=receipts[file.path].source_size)
+    report = _report(job, state, found, units, later, watch.seconds)
+    if not report.ok:
+        _refuse_moved_on(job, runs)
+    return report
+
+
+def finished(job: Job, runs: Sequence[RunState], id: str | None) -> RunState:
+    """The run that is asked for, or the last finished one.
+
+    Raises:
+        UsageError: there is no such run. RunError: it did not finish, was rolled back, or one was cut off while it published.
+    """
+    known = [r for r in runs if r.status == "finished"]
+    if id is None and not known:
+        raise UsageError(f"{job.name} has no finished run to verify", hint=f"`instar runs {job.name}` lists what was done to it.")
+    if id is not None:
+        job.state.run(id)
+    busy = holder(job.state.lock) is not None
+    for r in runs:
+        if r.status == "half-published" and not busy:
+            raise RunError(
+                f"the run {r.id} was cut off while it published",
+                hint="The next command that writes settles it (repeat it, or `instar rollback`); then verify.",
+            )
+    state = known[-1] if id is None else next(r for r in runs if r.id == id)
+    if state.status == "finished":
+        return state
+    if state.status == "rolled back":
+        at = next((line.at for line in reversed(state.lines) if isinstance(line.event, RolledBack)), "")[:19].replace("T", " ")
+        raise RunError(
+            f"the run {state.id} was rolled back ({at}): its files are gone, and there is nothing to verify",
+            hint="The dataset is as it was before that run.",
+        )
+    what = "still at work" if busy and not state.settled else state.status
+    raise RunError(f"the run {state.id} cannot be verified: it is {what}", hint="Only what a run has published can be.")
+
+
+def units_of(
+    job: Job, state: RunState, later: Sequence[RunState], receipts: dict[str, Receipt], options: Options
+) -> tuple[Unit, ...]:
+    """What the run did, largest file first; `staged` is where its new file stands now."""
+    planned, begun = state.last(Planned), state.last(PublishBegun)
+    if planned is None or begun is None:
+        raise RunError(f"the journal of run {state.id} does not say what it did", hint="Restore the state folder.")
+    if planned.facts.get("subject", job.subject) != job.subject:
+        raise UsageError(
+            f"the run {state.id} was one of the subject {planned.facts['subject']}, and {job.name} is of {job.subject} now",
+            hint="Verify it with the instar.toml it was run with.",
+        )
+    target, versions = int(planned.facts["to"]), versions_before(state)
+    chains = {version: job.chain(version, target) for version in sorted({versions[path] for path in receipts})}
+    base = job.location if job.location.is_dir() else job.location.parent
+    return tuple(
+        Unit(
+            path=receipt.path,
+            source=str(state.run.snapshot / receipt.path),
+            staged=str(_place(base, receipt.path, later)),
+            format=job.settings.format,
+            mapping=chains[versions[receipt.path]].mapping,
+            schema=None,
+            stamp=Stamp(job.subject, target),
+            chain=chains[versions[receipt.path]].hash,
+            memory=options.unit_memory,
+        )
+        for receipt in sorted(receipts.values(), key=lambda r: -r.source_size)
+    )
+
+
+def _place(base: Path, path: str, later: Sequence[RunState]) -> Path:
+    """Where a file stands that a run published: in the dataset, or in the snapshot of the first later run that rewrote it."""
+    rewriter = next((r for r in later if any(receipt.path == path for receipt in receipts_of(r))), None)
+    return rewriter.run.snapshot / path if rewriter else base / path
+
+
+# ---- one file, in a worker
+def verify_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"], allow: Sequence[str]) -> Verified:
+    """Both forms of a file against the receipt's hashes, and the proof of one against the other."""
+    problems: list[str] = []
+    try:
+        old, new = _hash(unit.source), _hash(unit.staged)
+        problems += [text for text, wrong in ((CHANGED, new not in ("", receipt.hash)), (GONE, not new)) if wrong]
+        problems += [OLD_CHANGED] if old not in ("", receipt.source_hash) else []
+        if not old:
+            return Verified(unit.path, tuple(problems), OLD_GONE)
+        if not new:
+            return Verified(unit.path, tuple(problems))
+        facts = format_named(unit.format).inspect(Path(unit.source))
+        proof = prove_file(replace(unit, schema=facts.schema), receipt, level=level)
+        return Verified(unit.path, tuple(problems), proof=tolerated(proof, allow))
+    except InstarError as error:
+        return Verified(unit.path, (*problems, error.message))
+    except OSError as error:
+        return Verified(unit.path, unproved=f"cannot be read: {error.strerror}")
+
+
+def _hash(path: str) -> str:
+    """The content's; "" where there is no such file."""
+    return content_hash(Path(path)) if os.path.isfile(path) else ""
+
+
+# ---- all files
+def _report(
+    job: Job,
+    state: RunState,
+    found: Sequence[Verified],
+    units: Sequence[Unit],
+    later: Sequence[RunState],
+    seconds: dict[str, float],
+) -> VerifyReport:
+    planned = state.last(Planned)
+    assert planned is not None
+    proof = Proof.of(file.proof for file in found if file.proof)
+    problems = [FileProblem(file.path, text) for file in found for text in file.problems]
+    problems += [FileProblem(file.path, text) for file in proof.files for text in file.failures]
+    ordered = sorted(problems, key=lambda problem: problem.path)
+    unproved = sorted((FileProblem(file.path, file.unproved) for file in found if file.unproved), key=lambda p: p.path)
+    return VerifyReport(
+        dataset=job.name,
+        run=state.id,
+        verb=str(planned.facts.get("verb", "")),
+        origin=dict(planned.facts.get("from", {})),
+        target=int(planned.facts["to"]),
+        started=state.begun,
+        files=len(found),
+        proof=proof,
+        problems=tuple(ordered),
+        unproved=tuple(unproved),
+        notes=(*_notes(state, units, later), *proof.allowances),
+        seconds=seconds,
+    )
+
+
+def _notes(state: RunState, units: Sequence[Unit], later: Sequence[RunState]) -> Iterator[str]:
+    for run in later:
+        count = sum(Path(unit.staged).is_relative_to(run.run.path) for unit in units)
+        if count:
+            files = "1 file was" if count == 1 else f"{count:,} files were"
+            yield f"{files} rewritten by the later run {run.id}, and compared as that run found them"
+    receipts = {r.path: r for r in receipts_of(state)}
+    others = sorted({unit.path for unit in units if unit.chain != receipts[unit.path].chain})
+    if others:
+        yield "scripts were changed since the run; the proof goes by what they say now"
+
+
+def _refuse_moved_on(job: Job, before: Sequence[RunState]) -> None:
+    """A run that publishes meanwhile moves files away, and its reader must not be told that they are lost."""
+    if [(r.id, r.status) for r in list_runs(job.state) if r.status == "finished"] != [
+        (r.id, r.status) for r in before if r.status == "finished"
+    ]:
+        raise RunError("another run published while this one was verified", hint="Repeat the command.")
