@@ -7,14 +7,17 @@ only where the conversion touches them, by its `Values`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .errors import ConfigurationError, suggestion
 from .path import Path
 from .schema import Field, Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMATS = ("parquet", "avro", "json")
 
@@ -103,6 +106,26 @@ class Unlike:
 
     code: str
     message: str
+
+
+@dataclass(frozen=True)
+class Through:
+    """A conversion that records pass through while they are read: `convert` as in a Rewrite, `target` the schema it leads to."""
+
+    convert: Callable[[Any], Any]
+    target: Schema
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a file says of a column's values in one of its parts: none is below `low` or above `high`, `nulls` whether any is null.
+
+    The bounds are Python values as pyarrow shows them, None where there are no values but nulls.
+    """
+
+    low: Any
+    high: Any
+    nulls: bool
 
 
 class Values(Protocol):
@@ -217,6 +240,32 @@ class Format(Protocol):
 
     def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
         """What a rewrite within `memory` bytes will have to do, for people: a row group that does not fit will be split."""
+        ...
+
+    def read(
+        self,
+        path: FilePath,
+        *,
+        schema: Schema,
+        columns: Sequence[str],
+        memory: int,
+        through: Through | None = None,
+        may_hold: Callable[[Mapping[str, Range]], bool] | None = None,
+        name: str = "",
+    ) -> Iterator[pa.RecordBatch]:
+        """The file's records as batches of just these top-level columns, in file order; nothing else is decoded.
+
+        `schema` is the file's own (JSON: the version's). A columns format keeps the file's storage; a records format gives the
+        plain forms of `columnar.py`. `memory` bytes bound what is held at once.
+
+        `through`: a conversion on the way; it is given the `columns`, and what it makes is shown: all columns of its target.
+        `may_hold` is asked of each part of the file that tells the ranges of its columns (Parquet's row groups), by column: a
+        part that holds no wanted record is left out. `name` is what the file is called, where `path` does not tell.
+
+        Raises:
+            FileError: the file cannot be read, or is not of `schema`. DataError: a value that is not of its type, or from the
+            conversion; `where.row` is the record in the file. SchemaError: no such column, or one that no column can show.
+        """
         ...
 
     def rewrite(self, request: Rewrite) -> Rewritten:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from instar.formats.avro import document, render
 from instar.formats.avro.container import CODEC, MAGIC, SCHEMA, opened
@@ -14,9 +14,12 @@ from instar.formats.avro.rewrite import header_schema, rewrite, stamp_of
 from instar.formats.avro.values import AvroValues
 from instar.formats.errors import FileError, Where
 from instar.formats.fingerprint import Difference, differences
-from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike
+from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike
 from instar.formats.path import Path
 from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COMPRESSED = 4
 """How much larger a compressed block is taken to be in memory; only an estimate for balancing work."""
@@ -99,6 +102,22 @@ class AvroFormat:
 
     def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
         return ()  # records are converted in batches that fit
+
+    def read(
+        self,
+        path: FilePath,
+        *,
+        schema: Schema,
+        columns: Sequence[str],
+        memory: int,
+        through: Through | None = None,
+        may_hold: Callable[[Mapping[str, Range]], bool] | None = None,
+        name: str = "",
+    ) -> Iterator[pa.RecordBatch]:
+        """See `read.read`; a file tells no ranges."""
+        from instar.formats.avro.read import read
+
+        return read(path, schema=schema, columns=columns, memory=memory, through=through, name=name)
 
     def rewrite(self, request: Rewrite) -> Rewritten:
         return rewrite(request)

@@ -64,6 +64,17 @@ def _compiled_records_walker(layout: Layout, known: tuple[tuple[str, Layout], ..
     return code.made([*head, *_indented(body, 2), " return p"], "walk")
 
 
+@lru_cache(maxsize=16)
+def fields_walker(
+    layout: Layout, known: tuple[tuple[str, Layout], ...], names: frozenset[str]
+) -> Callable[[bytes, int, int, int, list], int]:
+    """(b, p, count, n, opened) → p: appends each record's dict of the raws of the fields `names`; the others are stepped over."""
+    code = _Code(dict(known))
+    body = [*code.fields(layout, (), names), "if p > n: raise Damaged('it ends beyond what there is')"]
+    head = ["def walk(b, p, count, n, opened):", " add = opened.append", " for _ in range(count):"]
+    return code.made([*head, *_indented([*body, f"add({_display(layout, names)})"], 2), " return p"], "walk")
+
+
 def values_walker(layout: Layout, known: Definitions) -> Callable[[bytes, int, int, int, list], int]:
     """(b, p, count, n, raws) → p: appends each value's raw to `raws`; for data that are not records."""
     code = _Code(known)
@@ -205,10 +216,12 @@ class _Code:
         exec(compile("\n".join([*self.functions, *lines]), "<avro layout>", "exec"), scope)
         return scope[name]
 
-    def fields(self, layout: Layout, path: Path) -> Lines:
+    def fields(self, layout: Layout, path: Path, names: frozenset[str] | None = None) -> Lines:
+        """Each field in a variable; with `names` only those."""
         lines: Lines = []
         for i, (name, each) in enumerate(zip(layout.names, layout.of, strict=True)):
-            lines += self.take(each, f"v{i}", (*path, name))
+            wanted = names is None or name in names
+            lines += self.take(each, f"v{i}", (*path, name)) if wanted else self.skip(each, (*path, name), 1)
         return lines
 
     def items(self, layout: Layout, each: Lines, key: Lines | None = None) -> Lines:
@@ -315,8 +328,8 @@ class _Code:
         return self.named[definition]
 
 
-def _display(layout: Layout) -> str:
-    return "{" + ", ".join(f"{name!r}: v{i}" for i, name in enumerate(layout.names)) + "}"
+def _display(layout: Layout, names: frozenset[str] | None = None) -> str:
+    return "{" + ", ".join(f"{name!r}: v{i}" for i, name in enumerate(layout.names) if names is None or name in names) + "}"
 
 
 def _indented(lines: Lines, by: int) -> Lines:

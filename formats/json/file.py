@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike, Values
+from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
 from instar.formats.path import Path
 from instar.formats.schema import Field, Schema
 
@@ -19,6 +19,9 @@ from .rewrite import records, rewrite
 from .streams import unpacked_head, unpacked_size
 from .validate import validate
 from .values import JsonValues
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class JsonFormat:
@@ -81,6 +84,22 @@ class JsonFormat:
 
     def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
         return ()  # records are converted in batches that fit
+
+    def read(
+        self,
+        path: FilePath,
+        *,
+        schema: Schema,
+        columns: Sequence[str],
+        memory: int,
+        through: Through | None = None,
+        may_hold: Callable[[Mapping[str, Range]], bool] | None = None,
+        name: str = "",
+    ) -> Iterator[pa.RecordBatch]:
+        """See `read.read`; a file tells no ranges."""
+        from .read import read
+
+        return read(path, schema=schema, columns=columns, memory=memory, through=through, name=name)
 
     def rewrite(self, request: Rewrite) -> Rewritten:
         """See `rewrite.rewrite`."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from instar.formats.errors import UsageError
 from instar.formats.fingerprint import misfits
-from instar.formats.format import FileFacts, Rewrite, Rewritten, Stamp, Unlike, Values
+from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
 from instar.formats.path import Path
 from instar.formats.schema import Field, Schema
 
 from . import document, fidelity
 from .fields import check_new
 from .footer import ENCRYPTED_MAGIC, MAGIC, read_footer
+from .read import read
 from .rewrite import foreseen, rewritten
 from .source import common_schema, facts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SUFFIXES = (".parquet", ".parq", ".pq")
 
@@ -63,6 +67,19 @@ class Parquet:
 
     def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
         return foreseen(path, reads, memory)
+
+    def read(
+        self,
+        path: FilePath,
+        *,
+        schema: Schema,
+        columns: Sequence[str],
+        memory: int,
+        through: Through | None = None,
+        may_hold: Callable[[Mapping[str, Range]], bool] | None = None,
+        name: str = "",
+    ) -> Iterator[pa.RecordBatch]:
+        return read(path, schema=schema, columns=columns, memory=memory, through=through, may_hold=may_hold, name=name)
 
     def rewrite(self, request: Rewrite) -> Rewritten:
         return rewritten(request)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from instar.formats.arrow import arrow_field
 from instar.formats.errors import DataError, FileError
 from instar.formats.format import Rewrite, Rewritten
 
@@ -19,11 +18,9 @@ from .decimals import statistics
 from .finish import Piece, finish
 from .int96 import merged
 from .output import Output, planned
+from .read import PROBE, Selection
 from .source import Source, open_source, unreadable
 
-_BATCH = 8 << 20  # bytes of Arrow data a batch aims at
-_ROWS = 1 << 16
-_PROBE = 256  # rows read first, to see how wide they are
 _LEAST_PIECE = 16 << 20
 _WIDEST = 64  # bytes a value may well have; row groups that are small even so need no look
 _BESIDE = 160 << 20
@@ -85,7 +82,7 @@ def foreseen(path: FilePath, reads: Sequence[str], memory: int) -> tuple[str, ..
     if large:
         with source.reader() as reader:
             for number, rows in large:
-                first = next(reader.reader.iter_batches(_PROBE, row_groups=[number], column_indices=leaves, use_threads=False))
+                first = next(reader.reader.iter_batches(PROBE, row_groups=[number], column_indices=leaves, use_threads=False))
                 if first.nbytes * rows > limit * first.num_rows:
                     notes.append(f"row group {number} ({rows:,} rows) does not fit the memory budget and will be split")
     return tuple(notes)
@@ -111,26 +108,14 @@ def _table(held: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     return table
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """A source column that holds INT96: what the conversion is shown of it, and how strictly."""
-
-    field: pa.Field
-    strict: bool
-
-
 class _Conversion:
     """The request's conversion between the file's own batches and those that are written."""
 
     def __init__(self, source: Source, output: Output, request: Rewrite) -> None:
         self.source, self.output, self.request = source, output, request
         self.rows_in = self.rows_out = self._told = 0
-        record = source.logical.record
-        wanted = set(request.reads) or set(record.names[:1])
-        read = [element for element, name in zip(source.footer.columns, record.names, strict=True) if name in wanted]
-        self.leaves = [leaf.leaf for element in read for leaf in element.leaves()]
-        with_int96 = {str(path[0]) for path in source.int96} & wanted
-        self.shown = {name: _Shown(arrow_field(record[name]), _strict(source, request, name)) for name in sorted(with_int96)}
+        wanted = request.reads or source.logical.record.names[:1]
+        self.selection = Selection(source, wanted, strict=lambda name: _strict(source, request, name))
         self.kept = {str(path[0]): str(origin[0]) for path, origin in output.int96.items()}
 
     def batches(self, reader: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
@@ -139,7 +124,7 @@ class _Conversion:
         Raises:
             FileError: a page is damaged. DataError: from the conversion, or a value that the target cannot hold.
         """
-        for batch in self._read(reader, group, self.source.footer.rows[group]):
+        for batch in self.selection.batches(reader, group):
             made = self._converted(batch)
             self.rows_in += batch.num_rows
             self.rows_out += made.num_rows
@@ -162,26 +147,9 @@ class _Conversion:
         self.request.progress(rows, done - self._told)
         self._told = done
 
-    def _read(self, reader: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:
-        if not self.leaves:
-            yield pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
-            return
-        try:
-            size = self._batch_rows(reader, group, rows)
-            yield from reader.reader.iter_batches(size, row_groups=[group], column_indices=self.leaves, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise unreadable(self.source.path, error) from error
-
-    def _batch_rows(self, reader: pq.ParquetFile, group: int, rows: int) -> int:
-        """How many rows make a batch of about 8 MB, judged by the row group's first rows where it is not small."""
-        if rows <= 4 * _PROBE:
-            return max(rows, 1)
-        first = next(reader.reader.iter_batches(_PROBE, row_groups=[group], column_indices=self.leaves, use_threads=False))
-        return max(64, min(_ROWS, _BATCH * _PROBE // max(first.nbytes, 1)))
-
     def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         with self._rows_of_the_file():
-            given = self._with_timestamps(batch) if self.shown else batch
+            given = self.selection.shown(batch)
         made = self.request.convert(given)
         schema = self.output.converted
         if made.schema.names != schema.names:
@@ -206,14 +174,6 @@ class _Conversion:
                 raise
             where = replace(error.where, row=error.where.row + self.rows_in)
             raise DataError(error.message, hint=error.hint, where=where) from None
-
-    def _with_timestamps(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns, fields = batch.columns, list(batch.schema)
-        for i, name in enumerate(batch.schema.names):
-            if name in self.shown:
-                fields[i] = self.shown[name].field
-                columns[i] = timestamps_shown(columns[i], fields[i], strict=self.shown[name].strict)
-        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
     def _raw(self, name: str, made: pa.Array, raw: pa.Array, shown: pa.Array) -> pa.Array:
         """The raw bytes of what the conversion left as it was shown."""

@@ -6,12 +6,10 @@ import decimal
 import math
 import struct
 
+from instar.formats.numbertext import DIGITS, integer_text, number_text
 from instar.formats.schema import Bool, Decimal, Float, Int, Integer, Type
 
 from .rule import Convert, Render, Rule, refuse, same, sql_scalar
-
-DIGITS = 1000
-"""An `integer` or `number` whose plain text is longer than this is not computed with: it is carried, or refused."""
 
 HUGE = int(1e38)
 """From here on a float and an integer are not compared: DuckDB's widest integer ends at 1.7e38."""
@@ -21,43 +19,6 @@ NUMBER_TEXT = r"0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)\.[0-9]*[1-9]"
 
 
 # ---- values
-def integer_text(value: int) -> str:
-    """An integer's one text.
-
-    Raises:
-        ValueError: it has more than 1,000 digits.
-    """
-    if abs(value) >= 10**DIGITS:
-        raise ValueError("an integer of more than 1,000 digits")
-    return str(value)
-
-
-def number_text(value: int | decimal.Decimal) -> str:
-    """A number's one text: plain notation, no exponent, no zeros that say nothing. 1.10 is "1.1", 1e2 is "100".
-
-    Raises:
-        ValueError: -0, or a text of more than 1,000 characters.
-    """
-    if isinstance(value, int):
-        return integer_text(value)
-    if not value.is_finite() or (value.is_zero() and value.is_signed()):
-        raise ValueError("no plain number")
-    if value.is_zero():
-        return "0"
-    if value.adjusted() >= DIGITS or value.adjusted() < -DIGITS or len(value.as_tuple().digits) > 2 * DIGITS:
-        raise ValueError("a number of more than 1,000 digits")
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    if len(text) > DIGITS:
-        raise ValueError("a number of more than 1,000 digits")
-    return text
-
-
-def parse_number(text: str) -> int | decimal.Decimal:
-    """The number of a canonical text."""
-    return decimal.Decimal(text) if "." in text else int(text)
-
-
 def shortest(value: float) -> decimal.Decimal:
     """The number that a double prints as.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import decimal
 import re
 
+from instar.formats.numbertext import DIGITS, integer_text, number_text, parse_number
 from instar.formats.schema import Bool, Decimal, Enum, Fixed, Float, Int, Integer, String, Type
 
-from .numbers import DIGITS, INTEGER_TEXT, NUMBER_TEXT, integer_text, number_text, parse_number, quantized, with_zero
+from .numbers import INTEGER_TEXT, NUMBER_TEXT, quantized, with_zero
 from .rule import Convert, Render, Rule, refuse, same, sql_scalar, sql_text
 
 UUID_TEXT = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"

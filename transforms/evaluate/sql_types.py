@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from instar.formats.errors import MigrationError
+from instar.formats.numbertext import integer_text, number_text
 from instar.formats.schema import (
     MISSING,
     Bool,
@@ -36,7 +37,7 @@ from instar.formats.schema import (
     children,
     type_text,
 )
-from instar.transforms.casts.numbers import double_number, half_exact, integer_text, number_text
+from instar.transforms.casts.numbers import double_number, half_exact
 from instar.transforms.casts.rule import sql_scalar, sql_text
 from instar.transforms.casts.texts import UUID_TEXT, decimal_text
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec import Raw
 
+from instar.formats.numbertext import integer_text, number_text
 from instar.formats.schema import Bool, Bytes, Enum, Float, Int, Integer, Number, String, Type, Uuid, type_text
-from instar.transforms.casts.numbers import integer_text, number_text
 from instar.transforms.mapping import Mapping
 
 from .json_text import canonical, records

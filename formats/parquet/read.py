@@ -1,0 +1,147 @@
+"""Reading some columns of a Parquet file: row group by row group, in batches, nothing else read from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from instar.formats.arrow import arrow_field
+from instar.formats.columnar import rows_only, shifted, wanted_fields
+from instar.formats.errors import DataError, FileError, Where
+from instar.formats.fingerprint import differences
+from instar.formats.format import Range, Through
+from instar.formats.schema import Date, Field, Int, Schema, Timestamp
+
+from .arrays import timestamps_shown
+from .source import Source, open_source, unreadable
+
+PROBE = 256
+"""Rows read first, to see how wide they are."""
+_BATCH = 8 << 20  # bytes of Arrow data a batch aims at
+_SHARE = 16  # of the memory: a batch, its conversion, and what the consumer still holds
+_ROWS = 1 << 16
+
+
+def read(
+    path: FilePath,
+    *,
+    schema: Schema,
+    columns: Sequence[str],
+    memory: int,
+    through: Through | None = None,
+    may_hold: Callable[[Mapping[str, Range]], bool] | None = None,
+    name: str = "",
+) -> Iterator[pa.RecordBatch]:
+    """See `Format.read`. INT96 comes as timestamps in microseconds; one that they do not hold is a DataError."""
+    source = open_source(path)
+    refuse_another(source, schema)
+    fields = wanted_fields(source.logical, columns)
+    selection = Selection(source, [f.name for f in fields], size=max(1 << 16, min(_BATCH, memory // _SHARE)))
+    done = 0
+    with source.reader() as reader:
+        for group, rows in enumerate(source.footer.rows):
+            if may_hold is None or may_hold(ranges(source, group, fields)):
+                found = 0
+                for batch in selection.batches(reader, group):
+                    yield _converted(selection, batch, through, done + found)
+                    found += batch.num_rows
+                if found != rows:
+                    raise unreadable(path, ValueError(f"row group {group} should have {rows} rows, not {found}"))
+            done += rows
+
+
+def _converted(selection: Selection, batch: pa.RecordBatch, through: Through | None, before: int) -> pa.RecordBatch:
+    try:
+        shown = selection.shown(batch)
+        return shown if through is None else through.convert(shown)
+    except DataError as error:
+        raise shifted(error, before) from error.__cause__
+
+
+def refuse_another(source: Source, schema: Schema) -> None:
+    """
+    Raises:
+        FileError: the file is not of the schema that it was found with.
+    """
+    if differences(source.logical, schema):
+        raise FileError(
+            "its schema is not the one that it was found with",
+            hint="The file was changed meanwhile; look again.",
+            where=Where(file=str(source.path)),
+        )
+
+
+class Selection:
+    """Some of a file's columns. `strict`: which of them refuse INT96 timestamps that microseconds do not hold; `size`: the bytes of
+    Arrow data that a batch aims at."""
+
+    def __init__(
+        self, source: Source, names: Sequence[str], *, strict: Callable[[str], bool] = lambda name: True, size: int = _BATCH
+    ) -> None:
+        self.source, self.size = source, size
+        record, wanted = source.logical.record, set(names)
+        read = [element for element, name in zip(source.footer.columns, record.names, strict=True) if name in wanted]
+        self.leaves = [leaf.leaf for element in read for leaf in element.leaves()]
+        with_int96 = {str(path[0]) for path in source.int96} & wanted
+        self._int96: dict[str, tuple[pa.Field, bool]] = {n: (arrow_field(record[n]), strict(n)) for n in sorted(with_int96)}
+
+    def batches(self, reader: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
+        """The columns of a row group as they are stored, INT96 as its raw bytes.
+
+        Raises:
+            FileError: a page is damaged.
+        """
+        rows = self.source.footer.rows[group]
+        if not self.leaves:
+            yield rows_only(rows)
+            return
+        try:
+            size = self._batch_rows(reader, group, rows)
+            yield from reader.reader.iter_batches(size, row_groups=[group], column_indices=self.leaves, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(self.source.path, error) from error
+
+    def _batch_rows(self, reader: pq.ParquetFile, group: int, rows: int) -> int:
+        """How many rows make a batch of that size, judged by the row group's first rows where it is not small."""
+        if rows <= 4 * PROBE:
+            return max(rows, 1)
+        first = next(reader.reader.iter_batches(PROBE, row_groups=[group], column_indices=self.leaves, use_threads=False))
+        return max(64, min(_ROWS, self.size * PROBE // max(first.nbytes, 1)))
+
+    def shown(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch with timestamps in the place of INT96's raw bytes.
+
+        Raises:
+            DataError: where that is strict, a timestamp that microseconds do not hold; `where.row` counts from the batch's first.
+        """
+        if not self._int96:
+            return batch
+        columns, fields = batch.columns, list(batch.schema)
+        for i, name in enumerate(batch.schema.names):
+            if name in self._int96:
+                fields[i], strict = self._int96[name]
+                columns[i] = timestamps_shown(columns[i], fields[i], strict=strict)
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+# ---- statistics
+def ranges(source: Source, group: int, fields: Sequence[Field]) -> dict[str, Range]:
+    """What the footer says of columns in a row group: only of types whose statistics are exact bounds in every writer's files."""
+    found: dict[str, Range] = {}
+    metadata, leaves = source.metadata.row_group(group), {e.name: e.leaf for e in source.footer.columns if e.leaf is not None}
+    for field in fields:
+        leaf = leaves.get(field.name)
+        if leaf is None or not isinstance(field.type, Int | Date | Timestamp) or (field.name,) in source.int96:
+            continue
+        said: Any = metadata.column(leaf).statistics
+        if said is None or not said.has_null_count:
+            continue
+        if said.has_min_max:
+            found[field.name] = Range(said.min, said.max, nulls=said.null_count > 0)
+        elif said.null_count == source.footer.rows[group]:
+            found[field.name] = Range(None, None, nulls=True)
+    return found
