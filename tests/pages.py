@@ -7,6 +7,7 @@ What a block means:
   commands (installing, building) are not.
 - ```python and ```toml with a path in a comment as their first line are files, and written. Other ```python is executed, with
   one namespace a page; a ```text right after it is what it must print.
+- `<!-- file: data/people/people.ndjson -->` right above a block writes it to that file.
 - `<!-- run: instar register people -->` runs what would only bore the reader; `<!-- not run: why -->` right above a block
   leaves it out.
 """
@@ -26,7 +27,11 @@ from typing import Any
 SHELL = ("cat", "cp", "mv", "rm", "mkdir")
 REWRITING = ("plan", "upgrade", "downgrade")
 
-_BLOCK = re.compile(r"(^<!-- not run: [^\n]*-->\n\n?)?^```(\w+)\n(.*?)^```$|^<!-- run: ([^\n]*?) -->$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(?:^<!-- (?P<note>not run|file): (?P<said>[^\n]*) -->\n\n?)?^```(?P<language>\w+)\n(?P<text>.*?)^```$"
+    r"|^<!-- run: (?P<run>[^\n]*?) -->$",
+    re.MULTILINE | re.DOTALL,
+)
 _FILE = re.compile(r"# ([\w./-]+\.(?:py|toml))\n")
 _ALIKE = (
     (re.compile(r"(?<![\w.])/(?!\s)[\w@+.,=/-]*[\w/-]"), "<path>"),
@@ -41,13 +46,15 @@ _ALIKE = (
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block, or a hidden command (`language` "run"). `start` and `end`: where `text` stands in the page."""
+    """A fenced block, or a hidden command (`language` "run"). `start` and `end`: where `text` stands in the page; `file`: what
+    file it is said to be."""
 
     language: str
     text: str
     start: int
     end: int
     line: int
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,11 @@ def blocks_of(page: str) -> Iterator[Block]:
     """The fenced blocks and hidden commands of a page, in its order."""
     for found in _BLOCK.finditer(page):
         line = page.count("\n", 0, found.start()) + 1
-        if found[4] is not None:
-            yield Block("run", f"$ {found[4]}\n", found.start(4), found.end(4), line)
-        elif found[1] is None:
-            yield Block(found[2], found[3], found.start(3), found.end(3), line)
+        if found["run"] is not None:
+            yield Block("run", f"$ {found['run']}\n", found.start("run"), found.end("run"), line)
+        elif found["note"] != "not run":
+            file = found["said"] if found["note"] == "file" else ""
+            yield Block(found["language"], found["text"], found.start("text"), found.end("text"), line, file)
 
 
 def run_page(path: Path, project_folder: Path, *, workers: int = 1) -> tuple[Shown, ...]:
@@ -119,16 +127,21 @@ class _Run:
         where = f"{self.name}, line {block.line}"
         file = _FILE.match(block.text)
         said, self.said = self.said, None
-        if block.language in ("console", "run"):
+        if block.file:
+            self.write(block.file, block.text)
+        elif block.language in ("console", "run"):
             yield from self.console(block, where)
         elif file and block.language in ("python", "toml"):
-            target = self.folder / file[1]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(block.text[file.end() :].lstrip("\n"), encoding="utf-8")
+            self.write(file[1], block.text[file.end() :].lstrip("\n"))
         elif block.language == "python":
             self.said = self.python(block, where)
         elif block.language == "text" and said is not None:
             yield Shown("the Python above", block.text, 0, said, 0, block.start, block.end, where)
+
+    def write(self, path: str, text: str) -> None:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
 
     def python(self, block: Block, where: str) -> str:
         out = io.StringIO()
