@@ -166,9 +166,14 @@ def _verify(report: VerifyReport, console: Console, verbose: bool) -> None:
 
 def _proved(proof: Proof) -> str:
     """How much was compared, and how."""
-    ways = ", ".join(f"{count:,} by {way}" for way, count in sorted(proof.ways.items()))
+    ways = ", ".join(_way(way, count) for way, count in sorted(proof.ways.items()))
     rows = sum(file.rows_new for file in proof.files)
     return f"{rows:,} rows in {counted(len(proof.files), 'file')}, {counted(sum(proof.ways.values()), 'column check')}: {ways}"
+
+
+def _way(way: str, count: int) -> str:
+    """How many columns were proved how; what only a function of the user's gives is not proved by running it again."""
+    return f"{count:,} repeated (not proved)" if way == "repeated" else f"{count:,} by {way}"
 
 
 @_render.register

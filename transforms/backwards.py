@@ -9,7 +9,7 @@ from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
 from instar.formats.schema import Field
 
 from . import expression
-from .expression import Cast, Column, Each, Expression, Lookup, Source, Sql, Struct, When
+from .expression import Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from .inverse import FILLED, NULLNESS, UNREGISTERED, Loss
 from .mapping import Mapping
 from .shared_types import places
@@ -102,9 +102,9 @@ def _sources(e: Expression | None, scope: Path, seen: set[int] | None = None) ->
     match e:
         case Source(path):
             yield scope + path
-        case Cast(of) | Lookup(of) | Each(of):
+        case Cast(of) | Lookup(of) | Each(of) | Part(of):
             yield from _sources(of, scope, seen)
-        case Sql(_, inputs):
+        case Sql(_, inputs) | Call(_, inputs):
             for x, _ in inputs:
                 yield from _sources(x, scope, seen)
         case When(of, then, otherwise):

@@ -12,7 +12,7 @@ from typing import Any
 from instar.formats.errors import MigrationError
 from instar.formats.schema import MISSING, List, Map, Record, Type, type_text
 
-from .expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from .expression import FAIL, NULL, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 
 
 def substituted(later: Expression, earlier: Column) -> Expression:
@@ -42,7 +42,9 @@ class _Scope:
                 return e
             case Cast(of) | Lookup(of):
                 return replace(e, of=self.substitute(of))
-            case Sql(_, inputs):
+            case Part(of):
+                return replace(e, of=self.substitute(of))
+            case Sql(_, inputs) | Call(_, inputs):
                 return replace(e, inputs=tuple((self.substitute(x), t) for x, t in inputs))
             case When(of, then, otherwise):
                 return when(self.substitute(of), self.substitute(then), otherwise)
@@ -80,6 +82,8 @@ class _Scope:
                 inner = ("struct_extract((" + pieces[0], *pieces[1:])
                 cut = replace(e, pieces=(*inner[:-1], inner[-1] + f"), '{name}')"), type=record[path[0]].type)
                 return self._inside(cut, path[1:], type, sure)
+            case Call(_, _, Record() as record) | Part(_, _, Record() as record):
+                return self._inside(Part(e, path[0], record[path[0]].type), path[1:], type, sure)
         raise MigrationError(f"cannot look for {'.'.join(path)} inside a computed value of type {type_text(type)}")
 
     def _columns(self, e: Struct) -> dict[str, Column]:

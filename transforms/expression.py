@@ -85,13 +85,27 @@ class Lookup(Expression):
 class Call(Expression):
     """What a Python function of the user's gives for the values of the inputs, in their order; a missing input is None to it.
 
-    `function` can be pickled and is deterministic; it gives a value of `type`, a record where it gives several. A null result is a
-    null. DuckDB cannot compute it.
+    `function` takes and gives values as `formats/schema.py` has them, can be pickled and is deterministic. It gives a value of
+    `type`, a record where it gives several, and raises DataError. A null result is a null. DuckDB cannot compute it. `back` is
+    the way back that the script declares.
     """
 
     function: Callable[..., Any]
     inputs: tuple[tuple[Expression, Type], ...]
     type: Type
+    back: Back | None = None
+
+
+@dataclass(frozen=True)
+class Back:
+    """The inputs of a Call again: `function` takes the fields `reads` of its record, and gives a record.
+
+    `gives` has a field of that record for each input it gives: (the input's number, field).
+    """
+
+    function: Callable[..., Any]
+    reads: tuple[str, ...]
+    gives: tuple[tuple[int, Field], ...]
 
 
 @dataclass(frozen=True)

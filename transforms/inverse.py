@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from instar.formats.errors import InstarError, MigrationError, suggestion
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, parse_path, path_text
-from instar.formats.schema import MISSING, Field, List, Map, Record, Schema
+from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type
 
 from .casts import convert
 from .composition import struct, when
-from .expression import FAIL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from .expression import FAIL, Back, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 from .reversal import reversed_lookup, reversed_pairs
 from .shared_types import places
 from .sqltext import cut
@@ -29,6 +29,7 @@ GUARDED = "its values where the record it moved into is null"
 NULLNESS = "whether it was null"
 UNREGISTERED = "keys in it that no schema names"
 INSIDE = "something inside it"
+MISSINGNESS = "whether it was null or its key missing"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,14 @@ class _Guard:
 
 
 @dataclass(frozen=True)
+class _Written:
+    """In place of a source place: what a function of the user's wrote, as its field `name`."""
+
+    call: Call
+    name: str
+
+
+@dataclass(frozen=True)
 class _Found:
     """A target value from which the one at the source place `origin` comes back by `back`.
 
@@ -86,7 +95,7 @@ class _Found:
     field's; `lenient`: `back` gives null for a filling that no source value becomes.
     """
 
-    origin: tuple[str, ...]
+    origin: tuple[str, ...] | _Written
     back: Expression
     reasons: tuple[str, ...] = ()
     guards: tuple[_Guard, ...] = ()
@@ -97,6 +106,8 @@ class _Found:
 
     def uncovered(self) -> tuple[_Guard, ...]:
         """Those of its guards with which the value is gone although the old record around it is there."""
+        if isinstance(self.origin, _Written):
+            return self.guards
         covered = [isinstance(g.of, Source) and self.origin[: len(g.of.path)] == g.of.path for g in self.guards]
         return tuple(g for g, inside in zip(self.guards, covered, strict=True) if not inside)
 
@@ -133,9 +144,11 @@ class _Scope:
     found: dict[tuple[str, ...], _Found] = field(default_factory=dict)
     shells: dict[tuple[str, ...], _Shell] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
+    written: dict[int, dict[str, _Found]] = field(default_factory=dict)
 
     def inverted(self) -> tuple[Column, tuple[Loss, ...]]:
         self.visit(self.new, (), ())
+        self.call_back()
         return self.build(self.old, ()), tuple(self.losses)
 
     # ---- what the target still knows
@@ -154,9 +167,48 @@ class _Scope:
                 self.visit(inner, (*at, inner.field.name), guards)
         elif undone := self.undo(e, here):
             undone = replace(undone, guards=undone.guards + guards, nullable=field.nullable, optional=field.optional)
-            best = self.found.get(undone.origin)
-            if best is None or undone.rank() < best.rank():
-                self.found[undone.origin] = undone
+            self.note(undone)
+
+    def note(self, undone: _Found) -> None:
+        """Keep the best of what leads back to one place."""
+        if isinstance(undone.origin, _Written):
+            self.written.setdefault(id(undone.origin.call), {}).setdefault(undone.origin.name, undone)
+            return
+        best = self.found.get(undone.origin)
+        if best is None or undone.rank() < best.rank():
+            self.found[undone.origin] = undone
+
+    def call_back(self) -> None:
+        """What functions read comes back by the way back they declare, where all it needs is there."""
+        called: set[int] = set()
+        while ready := [(key, back, parts) for key, parts in self.written.items() if key not in called and (back := _ready(parts))]:
+            for key, back, parts in ready:
+                called.add(key)
+                self.call_one_back(parts[back.reads[0]].origin, back, [parts[name] for name in back.reads])
+
+    def call_one_back(self, origin: tuple[str, ...] | _Written, back: Back, parts: list[_Found]) -> None:
+        assert isinstance(origin, _Written)
+        types, given = dict(zip(back.reads, map(_written_type, parts), strict=True)), [part.back for part in parts]
+        made = Call(back.function, tuple(zip(given, types.values(), strict=True)), Record(tuple(f for _, f in back.gives)))
+        guards = tuple(guard for part in parts for guard in part.guards)
+        reasons = tuple(dict.fromkeys(reason for part in parts for reason in part.reasons))
+        for i, gives in back.gives:
+            again: Expression = Part(made, gives.name, gives.type)
+            for part, value in zip(parts, given, strict=True):
+                again = when(value, again) if part.guards else again  # where the value is gone, there is none to call with
+            undone = self.undo(origin.call.inputs[i][0], again)
+            if undone is not None:
+                missing = (MISSINGNESS,) if gives.optional and gives.nullable else ()
+                optional = gives.optional and not gives.nullable
+                self.note(
+                    replace(
+                        undone,
+                        reasons=(*undone.reasons, *reasons, *missing),
+                        guards=undone.guards + guards,
+                        nullable=gives.nullable,
+                        optional=optional,
+                    )
+                )
 
     def undo(self, e: Expression, value: Expression, *, lenient: bool = False) -> _Found | None:
         """Back from `value`, which `e` computed, to the source place that `e` reads; None where `e` is not of one place.
@@ -183,6 +235,8 @@ class _Scope:
                 if self.may_be_missing(path):  # a missing key is null to SQL
                     return None
                 return self.undo(of, value, lenient=lenient)
+            case Part(Call(_, _, _, Back()) as call, name):
+                return _Found(_Written(call, name), value, lenient=lenient)
             case Each(of, body, kind):
                 return self.undo_each(of, body, kind, value, lenient)
             case _:
@@ -291,6 +345,19 @@ class _Scope:
             raise MigrationError(f"`downgrade` for {path_text(place)}: {e.message}", hint=e.hint) from e
         self.losses.append(Loss(place, reason, restored=True))
         return Column(field, computed if field.nullable else When(computed, computed, FAIL))
+
+
+def _ready(parts: Dict[str, _Found]) -> Back | None:
+    """The way back of the function that wrote these, if it needs nothing else."""
+    origin = next(iter(parts.values())).origin
+    back = origin.call.back if isinstance(origin, _Written) else None
+    return back if back is not None and all(name in parts for name in back.reads) else None
+
+
+def _written_type(part: _Found) -> Type:
+    assert isinstance(part.origin, _Written)
+    assert isinstance(part.origin.call.type, Record)
+    return part.origin.call.type[part.origin.name].type
 
 
 def _comes_back(filling: object, e: Expression) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
 from instar.formats.schema import Field
 
-from .expression import Cast, Each, Expression, Lookup, Source, Sql, Struct, When
+from .expression import Call, Cast, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from .mapping import Mapping
 from .shared_types import steps
 
@@ -23,9 +23,9 @@ def _used(e: Expression, scope: Path) -> Iterator[Path]:
     match e:
         case Source(path):
             yield (*scope, *path)
-        case Cast(of) | Lookup(of):
+        case Cast(of) | Lookup(of) | Part(of):
             yield from _used(of, scope)
-        case Sql(_, inputs):
+        case Sql(_, inputs) | Call(_, inputs):
             for x, _ in inputs:
                 yield from _used(x, scope)
         case When(_, then):

@@ -11,7 +11,7 @@ from instar.formats.fingerprint import differences
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union
 
-from .expression import Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from .expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 from .shared_types import steps
 from .tree import opened, rebuilt
 
@@ -76,7 +76,9 @@ class _Over:
                 return source if _same_order(type, there) else self._in_order(Column(Field("", type), source))
             case Cast(of) | Lookup(of):
                 return replace(e, of=self.expression(of))
-            case Sql(_, inputs):
+            case Part(of):
+                return replace(e, of=self.expression(of))
+            case Sql(_, inputs) | Call(_, inputs):
                 return replace(e, inputs=tuple((self.expression(x), t) for x, t in inputs))
             case When(of, then):
                 same = of is then
@@ -98,7 +100,7 @@ class _Over:
         origin = self.origin(of)
         while isinstance(of, When):
             of = of.then
-        match origin.type if origin else of.type if isinstance(of, Sql | Literal) else None:
+        match origin.type if origin else of.type if isinstance(of, Sql | Literal | Call | Part) else None:
             case List(item):
                 return _Over(item)
             case Map(value):

@@ -20,6 +20,8 @@ from instar.formats.schema import Record, Schema, Type, field_text, type_text
 from instar.formats.typetext import parse_field_type
 
 from .mapping import Operation
+from .operations.python import Python
+from .scripted import Scripted, code_of, run_script, with_functions
 from .shared_types import places
 from .spelling import quoted
 
@@ -32,17 +34,22 @@ def number_of(filename: str) -> int | None:
 
 @dataclass(frozen=True)
 class Script:
-    """What a script says; `lines` has the line number of each operation where `upgrade` is a plain list."""
+    """What a script says; `lines` has the line number of each operation where `upgrade` is a plain list.
+
+    `code` stands for the code that its operations call; "" where they call none.
+    """
 
     message: str
     operations: tuple[Operation, ...]
     restore: Mapping[str, str]
     lines: tuple[int, ...]
+    code: str = ""
 
     def hash(self) -> str:
-        """Of the operations and the way back in normal form: layout, comments and the message do not count."""
+        """Of the operations, the way back and the code in normal form: layout, comments and the message do not count."""
         restore = {path_text(parse_path(path)): sql.strip() for path, sql in self.restore.items()}
-        text = json.dumps([[_normal(o) for o in self.operations], restore], sort_keys=True, ensure_ascii=False)
+        said = [[_normal(o) for o in self.operations], restore, *([self.code] if self.code else [])]
+        text = json.dumps(said, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -57,6 +64,14 @@ def _normal_value(name: str, value: Any, operation: Any) -> str:
     is_type = name == "type" or (name == "to" and type(operation).__name__ in ("Cast", "MapValues"))
     if is_type:
         return type_text(value) if isinstance(value, Type) else field_text(parse_field_type(value))
+    if isinstance(value, Scripted):
+        return "function"
+    if isinstance(value, Python):
+        return json.dumps(_normal(value), sort_keys=True, ensure_ascii=False)
+    if name == "reads":
+        return json.dumps([path_text(parse_path(path)) for path in value])
+    if name == "writes":
+        return json.dumps([[path_text(parse_path(path)), _normal_value("type", type, operation)] for path, type in value.items()])
     if isinstance(value, str):
         return path_text(parse_path(value)) if name in ("path", "to", "after", "before") else value.strip()
     return repr(value)
@@ -71,9 +86,7 @@ def read_script(file: Path, name: str) -> Script:
     """
     try:
         source = file.read_bytes()
-        tree = ast.parse(source, str(file))
-        namespace: dict[str, Any] = {"__name__": "instar_migration", "__file__": str(file)}
-        exec(compile(tree, str(file), "exec", dont_inherit=True), namespace)
+        tree, namespace = run_script(source, file)
     except OSError as e:
         raise MigrationError(f"{name} cannot be read: {e.strerror}", hint="Check its permissions.") from e
     except SyntaxError as e:
@@ -82,8 +95,9 @@ def read_script(file: Path, name: str) -> Script:
         raise MigrationError(f"{name}{_line(e, file)}: {e.message}", hint=e.hint) from e
     except (Exception, SystemExit) as e:
         raise MigrationError(f"{name}{_line(e, file)}: {type(e).__name__}: {e}", hint=_hint(e)) from e
-    upgrade = _operations(namespace, name)
-    return Script((ast.get_docstring(tree) or "").strip(), upgrade, _restore(namespace, name), _lines(tree, len(upgrade)))
+    upgrade = with_functions(_operations(namespace, name), file, source)
+    message, lines = (ast.get_docstring(tree) or "").strip(), _lines(tree, len(upgrade))
+    return Script(message, upgrade, _restore(namespace, name), lines, code_of(upgrade, tree, file))
 
 
 def _line(error: BaseException, file: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from typing import Any
 
@@ -38,4 +39,17 @@ def _text(value: Any) -> str:
         return "[" + ", ".join(map(_text, value)) + "]"
     if isinstance(value, str):
         return quoted(value)
-    return quoted(type_text(value)) if isinstance(value, Type) else repr(value)
+    if isinstance(value, Type):
+        return quoted(type_text(value))
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(key)}: {_text(each)}" for key, each in value.items()) + "}"
+    if dataclasses.is_dataclass(value) and hasattr(value, "edit"):
+        return f"op.{operation_text(value)}"
+    return _function_text(value) if callable(value) else repr(value)
+
+
+def _function_text(function: Any) -> str:
+    name = getattr(inspect.unwrap(function), "__qualname__", type(function).__name__)
+    return "lambda" if name.endswith("<lambda>") else name.replace("<locals>.", "")

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
 from instar.formats.schema import Schema
 
-from .expression import Cast, Column, Each, Expression, Lookup, Source, Sql, Struct, When
+from .expression import Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from .shared_types import places
 
 
 def touched(source: Schema, root: Column) -> frozenset[Path]:
-    """The places whose values some cast or SQL reads, with all places below them.
+    """The places whose values some cast, SQL or function reads, with all places below them.
 
     A test for null (`require`, a fill, a guard) reads no value; what is only tested and carried is not touched.
     """
@@ -45,7 +45,9 @@ def _below(e: Expression, scope: Path, computing: bool) -> Iterator[tuple[Expres
     match e:
         case Cast(of) | Lookup(of):
             yield of, scope, True
-        case Sql(_, inputs):
+        case Part(of):
+            yield of, scope, computing
+        case Sql(_, inputs) | Call(_, inputs):
             yield from ((x, scope, True) for x, _ in inputs)
         case When(of, then):
             yield of, scope, computing and of is not then and not isinstance(of, Source)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step
 from instar.formats.schema import Field, List, Map, Record, Schema
 
-from .expression import Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from .expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 from .shared_types import places, steps
 
 Level = tuple[str, Path]
@@ -111,9 +111,9 @@ def reads(source: Schema, root: Column) -> tuple[str, ...]:
         match e:
             case Source(path):
                 names.update(path[:1])
-            case Cast(of) | Lookup(of) | Each(of):
+            case Cast(of) | Lookup(of) | Each(of) | Part(of):
                 visit(of)
-            case Sql(_, inputs):
+            case Sql(_, inputs) | Call(_, inputs):
                 for x, _ in inputs:
                     visit(x)
             case When(of, then, otherwise):

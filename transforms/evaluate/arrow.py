@@ -18,12 +18,27 @@ from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import MISSING, Field, Type, type_text
-from instar.transforms.expression import FAIL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from instar.transforms.expression import (
+    FAIL,
+    Call,
+    Cast,
+    Column,
+    Each,
+    Expression,
+    Literal,
+    Lookup,
+    Part,
+    Source,
+    Sql,
+    Struct,
+    When,
+)
 from instar.transforms.mapping import Mapping
 
 from .kernels import cast_array
 from .lookup import Table, lookup_refused
 from .plain import from_python, plain_type, to_python
+from .run_call import run_call
 from .run_sql import run_sql
 from .scope import Live, Scope
 from .sql import verify_types
@@ -99,6 +114,11 @@ class Evaluator:
                 return self._lookup(e, scope, live, path)
             case Sql():
                 return self._sql(e, scope, live, path)
+            case Call():
+                return run_call(e, [self._plain(x, t, scope, live, path) for x, t in e.inputs], scope, live, path)
+            case Part(of, name):
+                record = self.evaluate(of, scope, live, path)
+                return pc.struct_field(record, record.type.get_field_index(name))
             case When():
                 return self._when(e, scope, live, path)
             case Struct():

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from instar.formats.schema import List, Map, Record, Type
-from instar.transforms.expression import Cast, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from instar.transforms.expression import Call, Cast, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 
 
 def parts(e: Expression) -> Iterator[Expression]:
     """The expressions one level down, of the same scope: an Each's list, not its body."""
     match e:
-        case Cast(of) | Each(of):
+        case Cast(of) | Each(of) | Part(of):
             yield of
         case Lookup(of, otherwise=otherwise):
             yield of
             if isinstance(otherwise, Literal):
                 yield otherwise
-        case Sql(_, inputs):
+        case Sql(_, inputs) | Call(_, inputs):
             yield from (x for x, _ in inputs)
         case When(of, then, otherwise):
             yield of
@@ -34,26 +34,33 @@ def parts(e: Expression) -> Iterator[Expression]:
 
 def sql_nodes(expressions: Iterable[Expression]) -> list[Sql]:
     """Every SQL node below, bodies of lists included, each once."""
+    return [e for e in everything(expressions) if isinstance(e, Sql)]
+
+
+def call_nodes(expressions: Iterable[Expression]) -> list[Call]:
+    """Every Call below, bodies of lists included, each once."""
+    return [e for e in everything(expressions) if isinstance(e, Call)]
+
+
+def everything(expressions: Iterable[Expression]) -> Iterator[Expression]:
+    """Every node below and these themselves, bodies of lists included, each once."""
     seen: set[int] = set()
-    found: list[Sql] = []
     waiting = list(expressions)
     while waiting:
         e = waiting.pop()
         if id(e) in seen:
             continue
         seen.add(id(e))
-        if isinstance(e, Sql):
-            found.append(e)
+        yield e
         waiting.extend(parts(e))
         if isinstance(e, Each):
             waiting.append(e.body.expression)
-    return found
 
 
 def type_of(e: Expression) -> Type:
     """The type of a node's values."""
     match e:
-        case Source(_, type) | Literal(_, type) | Sql(_, _, type):
+        case Source(_, type) | Literal(_, type) | Sql(_, _, type) | Call(_, _, type) | Part(_, _, type):
             return type
         case Cast(_, _, to) | Lookup(_, _, to):
             return to

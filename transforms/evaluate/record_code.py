@@ -6,7 +6,7 @@ None, or M where a key is missing. What a block has computed, the blocks inside 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,22 @@ from instar.formats.format import Values
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import MISSING, Field, List, Map, Record
 from instar.transforms import casts
-from instar.transforms.expression import FAIL, NULL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from instar.transforms.expression import (
+    FAIL,
+    NULL,
+    Call,
+    Cast,
+    Column,
+    Each,
+    Expression,
+    Literal,
+    Lookup,
+    Part,
+    Source,
+    Sql,
+    Struct,
+    When,
+)
 
 from .lookup import record_table, text_of
 from .nodes import element_type
@@ -194,9 +209,39 @@ class Code:
                 out = self.fresh()
                 self.emit(f"{out} = {self.columns[id(e)]}[{scope.number}]")
                 return out
+            case Call(function, inputs):
+                given, out = [self.value(x, scope) for x, _ in inputs], self.fresh()
+                self.emit(f"{out} = {self.constant(function)}({', '.join(given)})")
+                return out
+            case Part(of, name):
+                record, out = self.value(of, scope), self.fresh()
+                self.emit(f"{out} = {record} if {record} is None or {record} is M else {record}.get({name!r}, M)")
+                return out
             case When():
                 return self._when(e, scope, None)
-        raise TypeError(f"a record or list is put together from raw values, not from Python values: {e!r:.200}")
+            case Struct():
+                return self._struct_value(e, scope)
+            case Each():
+                return self._each_value(e, scope)
+        raise TypeError(f"not an expression: {e!r:.200}")
+
+    def _struct_value(self, e: Struct, scope: Scope) -> str:
+        """A record as a Python value: the keys that the schema names."""
+        there, out = self.present(e.of, scope) if e.of is not None else "True", self.fresh()
+        with self.block(f"if {there} is None or {there} is M:"):
+            self.emit(f"{out} = {there}")
+        with self.block("else:"):
+            inner = scope.inner()
+            parts = [(c.field.name, self.value(c.expression, inner)) for c in e.columns]
+            self.emit(f"{out} = {{{', '.join(f'{name!r}: {value}' for name, value in parts)}}}")
+            for name, value in parts:
+                if value not in self.constants:
+                    self.emit(f"if {value} is M: del {out}[{name!r}]")
+        return out
+
+    def _each_value(self, e: Each, scope: Scope) -> str:
+        """A list or map as a Python value."""
+        return self._over(e, scope, lambda inner: self.value(e.body.expression, inner), lambda lists, new: new)
 
     def _cast(self, e: Cast, scope: Scope) -> str:
         given, out = self.value(e.of, scope), self.fresh()
@@ -371,8 +416,16 @@ class Code:
     def _each(self, e: Each, scope: Scope, target: Field) -> str:
         assert isinstance(target.type, List | Map)
         item = target.type.item if isinstance(target.type, List) else target.type.value
-        lists, out = self.present(e.of, scope), self.fresh()
-        sealer, new = self.constant(self.values.sealer(target)), self.fresh("d")
+        sealer = self.constant(self.values.sealer(target))
+
+        def sealed(lists: str, new: str) -> str:
+            return f"{sealer}({lists if isinstance(e.of, Source) else None}, {new})"
+
+        return self._over(e, scope, lambda inner: self.raw(e.body.expression, inner, item), sealed)
+
+    def _over(self, e: Each, scope: Scope, body: Callable[[Scope], str], whole: Callable[[str, str], str]) -> str:
+        """The variable with what `whole` makes of the list and of a new one with `body` of each element."""
+        lists, out, new = self.present(e.of, scope), self.fresh(), self.fresh("d")
         with self.block(f"if {lists} is None or {lists} is M:"):
             self.emit(f"{out} = {lists}")
         with self.block("else:"):
@@ -385,10 +438,10 @@ class Code:
                 inner = self._element(e, scope, each, number)
                 self.path = "."
                 self.place(inner.path)
-                made = self.raw(e.body.expression, inner, item)
+                made = body(inner)
                 self.emit(f"{new}.append({made})" if e.kind == "list" else f"{new}[{key}] = {made}")
             self.sealing(scope.path)
-            self.emit(f"{out} = {sealer}({lists if isinstance(e.of, Source) else None}, {new})")
+            self.emit(f"{out} = {whole(lists, new)}")
         return out
 
     def _element(self, e: Each, scope: Scope, variable: str, number: str) -> Scope:

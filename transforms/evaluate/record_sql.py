@@ -14,9 +14,9 @@ from instar.formats.errors import DataError
 from instar.formats.format import Values
 from instar.formats.path import quoted_name
 from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Type
-from instar.transforms.expression import Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from instar.transforms.expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 
-from .nodes import parts, sql_nodes, type_of
+from .nodes import call_nodes, parts, sql_nodes, type_of
 
 
 @dataclass
@@ -95,12 +95,17 @@ class _Pruned:
                 self.eaches[id(made)] = e
                 return made
             case When(of, then, otherwise):
-                first = self.expression(of)
+                first = of if call_nodes([of]) else self.expression(of)
                 second = first if then is of else self.expression(then)
                 rest = replace(otherwise, type=type_of(second)) if isinstance(otherwise, Literal) else otherwise
                 return When(first, second, rest)
             case Cast(of) | Lookup(of):
                 return replace(e, of=self.expression(of))
+            case Part(of):
+                return self.expression(of)
+            case Call(_, inputs):  # only for the SQL in what it reads
+                held = [(Field(f"i{i}", type), x) for i, (x, type) in enumerate(inputs) if self.holds(x)]
+                return Struct(tuple(self.column(Column(f, x)) for f, x in held))
             case _:
                 return e  # SQL keeps its identity: its inputs are needed as they are
 

@@ -16,11 +16,25 @@ from dataclasses import dataclass, field
 from instar.formats.path import path_text
 from instar.formats.schema import Record, Type, type_text
 from instar.transforms import casts
-from instar.transforms.expression import FAIL, Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from instar.transforms.expression import (
+    FAIL,
+    Call,
+    Cast,
+    Column,
+    Each,
+    Expression,
+    Literal,
+    Lookup,
+    Part,
+    Source,
+    Sql,
+    Struct,
+    When,
+)
 from instar.transforms.mapping import Mapping as SchemaMapping
 
 from .lookup import sql_lookup
-from .nodes import element_type, parts, sql_nodes
+from .nodes import element_type, parts, sql_nodes, type_of
 from .sql_types import REFUSED, Fresh, adopted, bound, kept, literal, refusal, seen, seen_type, sql_type
 from .verify import verify
 
@@ -56,11 +70,14 @@ class Rendered:
         return f"SELECT {', '.join([*listed, *extra])} FROM {relation}"
 
 
-def render(mapping: SchemaMapping, columns: Mapping[str, str]) -> Rendered:
-    """The mapping over the SQL of the source's top-level columns: each an atom of type `sql_type`, valid in every stage."""
+def render(mapping: SchemaMapping, columns: Mapping[str, str], calls: Mapping[int, str] | None = None) -> Rendered:
+    """The mapping over the SQL of the source's top-level columns: each an atom of type `sql_type`, valid in every stage.
+
+    `calls`: for each Call (by its id) the function of the connection's that runs it (`sql_calls.py`).
+    """
     targets = mapping.root.expression.columns if isinstance(mapping.root.expression, Struct) else ()
     fresh = Fresh([*(piece for node in sql_nodes([mapping.root.expression]) for piece in node.pieces), *columns.values()])
-    renderer = Renderer(_of_columns(mapping.source.record, columns), fresh)
+    renderer = Renderer(_of_columns(mapping.source.record, columns), fresh, calls=calls or {})
     stages: list[list[tuple[str, str]]] = []
     levels: dict[str, int] = {}
     for e, guards, path in shared([(c.expression, path_text((c.field.name,))) for c in targets]):
@@ -185,6 +202,7 @@ class Renderer:
     fresh: Fresh
     names: dict[Key, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    calls: Mapping[int, str] = field(default_factory=dict)
 
     def expression(self, e: Expression, guards: Guards, path: str) -> str:
         """The name that a node is bound to, else its text."""
@@ -217,6 +235,11 @@ class Renderer:
                 return bound(self.expression(of, guards, path), lambda v: sql_lookup(v, e, path), self.fresh)
             case Sql(_, inputs):
                 return sql_value(e, [self.expression(x, guards, path) for x, _ in inputs], self.fresh)
+            case Call(_, inputs):
+                given = (f"CAST({self.expression(x, guards, path)} AS {sql_type(type)})" for x, type in inputs)
+                return f"{self.calls[id(e)]}(struct_pack({', '.join(f'f{i} := {text}' for i, text in enumerate(given))}))"
+            case Part(of, name):
+                return extracted(self.expression(of, guards, path), type_of(of), (name,))
             case When():
                 return self._when(e, guards, path)
             case Struct():
@@ -242,7 +265,7 @@ class Renderer:
 
     def _each(self, e: Each, guards: Guards, path: str) -> str:
         v, inner = self.fresh(), element_type(e)
-        scope = Renderer(lambda source: extracted(v, inner, source.path), self.fresh)
+        scope = Renderer(lambda source: extracted(v, inner, source.path), self.fresh, calls=self.calls)
         at = path + ("[]" if e.kind == "list" else "{}")
         body = f"CAST({_binding(scope, e.body.expression, at)} AS {sql_type(e.body.field.type)})"
         of = self.expression(e.of, guards, path)

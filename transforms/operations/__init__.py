@@ -12,6 +12,7 @@ from .derive import Derive
 from .drop import Drop
 from .map_values import MapValues
 from .move import Move
+from .python import Python
 from .rename import Rename
 from .require import Require
 
@@ -22,7 +23,8 @@ cast = Cast
 derive = Derive
 map_values = MapValues
 move = Move
+python = Python
 require = Require
 allow_null = AllowNull
 
-__all__ = ["add", "allow_null", "cast", "derive", "drop", "map_values", "move", "rename", "require"]
+__all__ = ["add", "allow_null", "cast", "derive", "drop", "map_values", "move", "python", "rename", "require"]

@@ -6,8 +6,11 @@ from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import duckdb
+
 from instar.formats.schema import Field, List, Map, Record, Schema, Type
 from instar.transforms.evaluate.sql import adopted, render, sql_type
+from instar.transforms.evaluate.sql_calls import define_calls
 from instar.transforms.expression import Column, Expression, Source, Struct
 from instar.transforms.mapping import Mapping
 
@@ -20,10 +23,16 @@ class Expected:
     values: tuple[str, ...]
 
 
-def expected(asked: Sequence[tuple[Expression, Type]], source: Schema, columns: Dict[str, tuple[str, str]]) -> Expected:
+def expected(
+    connection: duckdb.DuckDBPyConnection,
+    asked: Sequence[tuple[Expression, Type]],
+    source: Schema,
+    columns: Dict[str, tuple[str, str]],
+) -> Expected:
     """The expressions over a source schema, each in the compared form of its type.
 
     `columns`: for each column of the source that they read, the name it has in the relation and its DuckDB type there.
+    The user's functions come to be the connection's.
     """
     if not asked:
         return Expected((), ())
@@ -39,7 +48,7 @@ def expected(asked: Sequence[tuple[Expression, Type]], source: Schema, columns: 
         if found != sql_type(type):
             given[name] = f"{at}_read"
             first.append((given[name], as_compared(at, type)))
-    made = render(mapping, given)
+    made = render(mapping, given, define_calls(connection, [e for e, _ in asked]))
     return Expected(((tuple(first), *made.stages) if first else made.stages), made.columns)
 
 

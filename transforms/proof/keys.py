@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from instar.formats.schema import MISSING
-from instar.transforms.expression import NULL, Cast, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from instar.formats.schema import MISSING, Record
+from instar.transforms.expression import NULL, Call, Cast, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 
 State = Callable[[Any], int]
 """A scope's record (or element) → MISSED, EMPTY or FILLED."""
@@ -102,10 +102,12 @@ def state_of(e: Expression) -> State | None:
             return _source(path)
         case Literal(value):
             return _always(MISSED if value is MISSING else EMPTY if value is None else FILLED)
-        case Sql() | Struct(_, None):
+        case Sql() | Call() | Struct(_, None):
             return _always(FILLED)
         case Cast(of) | Lookup(of) | Each(of) | Struct(_, Expression() as of):
             return state_of(of)
+        case Part(Call(_, _, Record() as record), name) if not record[name].optional:
+            return _always(FILLED)
         case When(Source() | Struct() | Each() as of, then, otherwise):
             return _when(state_of(of), state_of(then), state_of(otherwise) if isinstance(otherwise, Literal) else None)
         case _:

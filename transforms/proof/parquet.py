@@ -86,21 +86,22 @@ class _Plan:
         """One check a place. What is only carried needs no SQL of the mapping's: the two columns are set side by side."""
         computed = [self._computed(place) for place in asked]
         columns = {name: (self.old.reference((name,)), str(self.old.types[i])) for name, i in self.old.positions.items()}
-        made = expected([c for c in computed if c is not None], self.mapping.source, columns)
+        made = expected(self.connection, [c for c in computed if c is not None], self.mapping.source, columns)
         values, bits, checks = iter(made.values), count(), list[Check]()
         for place in asked:
+            computed_way = "repeated" if place.repeated else "sql"
             path, actual, guard = path_text(place.path), self.new.reference(_names(place.path)), place.where
             if isinstance(place.expression, Source):
                 number = next(bits) if place.path in as_bits else None
                 column = self.old.reference(place.expression.path) if number is None else f"oldbits{number}"
                 value = f"CASE WHEN {next(values)} THEN {column} END" if guard else column
                 way, actual = ("sql", actual) if number is None else ("bytes", f"newbits{number}")
-                checks.append(Check(path, way, value, actual))
+                checks.append(Check(path, "repeated" if place.repeated else way, value, actual))
             elif place.record:
-                checks.append(Check(path, "sql", next(values), f"CASE WHEN {actual} IS NOT NULL THEN true END"))
+                checks.append(Check(path, computed_way, next(values), f"CASE WHEN {actual} IS NOT NULL THEN true END"))
             else:
                 nested = isinstance(place.field.type, Record | List | Map)
-                checks.append(Check(path, "sql", next(values), as_compared(actual, place.field.type) if nested else actual))
+                checks.append(Check(path, computed_way, next(values), as_compared(actual, place.field.type) if nested else actual))
         return made, checks
 
     def _computed(self, place: Place) -> tuple[Expression, Type] | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from instar.formats.path import Path
 from instar.formats.schema import Bool, Field
+from instar.transforms.evaluate.nodes import call_nodes
 from instar.transforms.expression import FAIL, NULL, Column, Each, Expression, Literal, Source, Struct, When
 
 ROOT = Source((), Bool())
@@ -33,6 +34,11 @@ class Place:
     @property
     def carried(self) -> bool:
         return isinstance(self.expression, Source)
+
+    @property
+    def repeated(self) -> bool:
+        """Does it depend on a function of the user's, which can only be run again?"""
+        return bool(call_nodes([*([] if self.record else [self.expression]), *(guard for guard, _ in self.where)]))
 
     @property
     def where(self) -> tuple[tuple[Expression, str], ...]:

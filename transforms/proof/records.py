@@ -87,7 +87,7 @@ def _expected(connection: duckdb.DuckDBPyConnection, asked: Sequence[Lowered], b
     bound = connection.sql(f"SELECT * FROM {Relation(connection, [stream]).bound()}")
     columns = {name: (name, str(type)) for name, type in zip(bound.columns, bound.types, strict=True)}
     source = Schema(Field("", record_type(before.wants, before.reader.dialect)))
-    return expected([(one.expression, one.type) for one in asked], source, columns)
+    return expected(connection, [(one.expression, one.type) for one in asked], source, columns)
 
 
 def _told(asked: Lowered, outcome: Outcome, after: Table) -> Outcome:

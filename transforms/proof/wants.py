@@ -12,7 +12,7 @@ from typing import Literal
 
 from instar.formats.path import Path
 from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type
-from instar.transforms.expression import Cast, Column, Each, Expression, Lookup, Source, Sql, Struct, When
+from instar.transforms.expression import Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from instar.transforms.expression import Literal as Constant
 
 from .keys import Keys, keys_after, keys_before
@@ -85,7 +85,7 @@ class Dialect:
 def lowered(place: Place, old: Wants, new: Wants, dialect: Dialect, *, typed: bool = False) -> Lowered:
     """A place of the root scope. `typed`: also what is only carried is read as its logical type."""
     names = tuple(str(step) for step in place.path)
-    way = "bytes" if place.carried and not typed else "sql"
+    way = "repeated" if place.repeated else "bytes" if place.carried and not typed else "sql"
     expression, actual, type = _lower(place, names, old, new, dialect, typed)
     return Lowered(place.path, way, expression, actual, type)
 
@@ -93,7 +93,7 @@ def lowered(place: Place, old: Wants, new: Wants, dialect: Dialect, *, typed: bo
 def keys_of(place: Place, old: Wants, new: Wants) -> Lowered | None:
     """The keys of the record at `place` that keep their place: their order, and what no schema names."""
     asked = _keys(place, tuple(str(step) for step in place.path), old, new)
-    return asked and Lowered(place.path, "bytes", asked[0], asked[1], Bytes())
+    return asked and Lowered(place.path, "repeated" if place.repeated else "bytes", asked[0], asked[1], Bytes())
 
 
 def _keys(place: Place, names: tuple[str, ...], old: Wants, new: Wants) -> tuple[Expression, str] | None:
@@ -198,9 +198,9 @@ def _typed_anew(e: Expression, old: Wants) -> Expression:
             return Source((old.value(path, "typed", type),), type)
         case Constant():
             return e
-        case Cast(of) | Lookup(of) | Each(of):
+        case Cast(of) | Lookup(of) | Each(of) | Part(of):
             return replace(e, of=_typed(of, old))
-        case Sql(_, inputs):
+        case Sql(_, inputs) | Call(_, inputs):
             return replace(e, inputs=tuple((_typed(x, old), type) for x, type in inputs))
         case When(of, then):
             return replace(e, of=_nullness(of, old), then=_typed(then, old))
