@@ -86,6 +86,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: list[str], interruption: Interruption | None = None) -> int:
     """Run one command line; the exit code. 0 done, 1 the data or the disk says no, 2 wrong use, 3 locked, 70 a fault of ours."""
     as_json = "--json" in arguments
+    spare_address_space()
     try:
         left = instar.main(args=arguments, prog_name="instar", standalone_mode=False)
     except BaseException as error:
@@ -99,6 +100,17 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         known, code = understood(error, verbose="-v" in arguments or "--verbose" in arguments)
         return failed(known, code, as_json=as_json)
     return left if isinstance(left, int) else 0  # click answers a command's `Exit(code)` with its code
+
+
+def spare_address_space() -> None:
+    """Where address space is limited (`ulimit -v`), Arrow is told before it is loaded to do without its own allocator, which
+    reserves a gigabyte of it at once. Workers inherit this."""
+    try:
+        import resource
+    except ImportError:  # Windows has neither the module nor such a limit
+        return
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def unheard() -> int:
@@ -124,6 +136,9 @@ def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int
             place = f"{error.filename}: " if error.filename else ""
             hint = "Correct the cause, then repeat the command. Nothing is half-done: it settles what was left."
             return InstarError(f"{place}{error.strerror}", hint=hint), 1
+        case MemoryError():
+            hint = "Give it more, or less to do at once: --workers 1, a smaller --memory, files of smaller row groups."
+            return InstarError(f"there is not enough memory: {error or 'an allocation failed'}", hint=hint), 1
         case Exception():
             if verbose:
                 click.echo("".join(traceback.format_exception(error)), err=True)

@@ -17,7 +17,7 @@ from instar.formats.format import Range, Through
 from instar.formats.schema import Date, Field, Int, Schema, Timestamp
 
 from .arrays import timestamps_shown
-from .source import Source, open_source, unreadable
+from .source import Source, open_source, too_large, unreadable
 
 PROBE = 256
 """Rows read first, to see how wide they are."""
@@ -93,24 +93,21 @@ class Selection:
         """The columns of a row group as they are stored, INT96 as its raw bytes.
 
         Raises:
-            FileError: a page is damaged.
+            FileError: as `read_batches`.
         """
         rows = self.source.footer.rows[group]
         if not self.leaves:
             yield rows_only(rows)
             return
-        try:
-            size = self._batch_rows(reader, group, rows)
-            yield from reader.reader.iter_batches(size, row_groups=[group], column_indices=self.leaves, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise unreadable(self.source.path, error) from error
+        size = self._batch_rows(reader, group, rows)
+        yield from read_batches(self.source.path, reader, group, self.leaves, size)
 
     def _batch_rows(self, reader: pq.ParquetFile, group: int, rows: int) -> int:
         """How many rows make a batch of that size, judged by the row group's first rows where it is not small."""
         if rows <= 4 * PROBE:
             return max(rows, 1)
-        first = next(reader.reader.iter_batches(PROBE, row_groups=[group], column_indices=self.leaves, use_threads=False))
-        return max(64, min(_ROWS, self.size * PROBE // max(first.nbytes, 1)))
+        first = next(read_batches(self.source.path, reader, group, self.leaves, PROBE), None)
+        return PROBE if first is None else max(64, min(_ROWS, self.size * PROBE // max(first.nbytes, 1)))
 
     def shown(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The batch with timestamps in the place of INT96's raw bytes.
@@ -126,6 +123,20 @@ class Selection:
                 fields[i], strict = self._int96[name]
                 columns[i] = timestamps_shown(columns[i], fields[i], strict=strict)
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def read_batches(path: FilePath, reader: pq.ParquetFile, group: int, leaves: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
+    """These leaves of a row group in batches of up to `rows`, as they are stored; none where there are fewer than the footer says.
+
+    Raises:
+        FileError: a page is damaged, or does not fit into memory.
+    """
+    try:
+        yield from reader.reader.iter_batches(rows, row_groups=[group], column_indices=leaves, use_threads=False)
+    except MemoryError as error:  # Arrow's own is one of ArrowException, too; but nothing is wrong with the file
+        raise too_large(path, group, error) from error
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(path, error) from error
 
 
 # ---- statistics

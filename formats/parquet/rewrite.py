@@ -18,7 +18,7 @@ from .decimals import statistics
 from .finish import Piece, finish
 from .int96 import merged
 from .output import Output, planned
-from .read import PROBE, Selection
+from .read import PROBE, Selection, read_batches
 from .source import Source, open_source, unreadable
 
 _LEAST_PIECE = 16 << 20
@@ -82,8 +82,8 @@ def foreseen(path: FilePath, reads: Sequence[str], memory: int) -> tuple[str, ..
     if large:
         with source.reader() as reader:
             for number, rows in large:
-                first = next(reader.reader.iter_batches(PROBE, row_groups=[number], column_indices=leaves, use_threads=False))
-                if first.nbytes * rows > limit * first.num_rows:
+                first = next(read_batches(path, reader, number, leaves, PROBE), None)
+                if first is not None and first.nbytes * rows > limit * first.num_rows:
                     notes.append(f"row group {number} ({rows:,} rows) does not fit the memory budget and will be split")
     return tuple(notes)
 

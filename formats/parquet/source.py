@@ -157,6 +157,15 @@ def unreadable(path: FilePath, error: Exception) -> FileError:
     )
 
 
+def too_large(path: FilePath, group: int, error: MemoryError) -> FileError:
+    """A part of a row group that cannot be read a piece at a time and does not fit into memory: a page, a dictionary, a value."""
+    return FileError(
+        f"row group {group} holds a value or a page that does not fit into memory: {error}",
+        hint="Run where there is more memory, write the file again in smaller pieces, or leave it out with `exclude`.",
+        where=Where(file=str(path)),
+    )
+
+
 def _logical(
     path: FilePath, root: Element, arrow: pa.Schema, leaves: tuple[int, ...]
 ) -> tuple[Schema, dict[Path, Place], frozenset[Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -21,7 +22,7 @@ from .expected import Expected, as_compared, expected
 from .places import TRUE, Place, guarded, places
 from .proved import Proved
 from .relation import Relation, Stream
-from .side import Side, bit_stream, plain_stream, side
+from .side import Side, bit_stream, other_stream, side
 
 
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
@@ -73,8 +74,8 @@ class _Plan:
         if not asked:
             return None, [], []
         made, checks = self._checks(asked, as_bits)
-        items: list[str | Stream] = [self.old.scan, self.new.scan]
-        items += [plain_stream(side) for side in (self.old, self.new) if side.nameless]
+        items: list[str | Stream] = [scan for scan in (self.old.scan, self.new.scan) if scan]
+        items += [other_stream(side, columns) for side in (self.old, self.new) if (columns := _others(side, made, checks))]
         bits = [(p.expression.path, _names(p.path)) for p in asked if p.path in as_bits and isinstance(p.expression, Source)]
         if bits:
             items.append(bit_stream(self.old, "oldbits", [source for source, _ in bits]))
@@ -85,7 +86,9 @@ class _Plan:
     def _checks(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[Expected, list[Check]]:
         """One check a place. What is only carried needs no SQL of the mapping's: the two columns are set side by side."""
         computed = [self._computed(place) for place in asked]
-        columns = {name: (self.old.reference((name,)), str(self.old.types[i])) for name, i in self.old.positions.items()}
+        columns = {
+            name: (self.old.reference((name,), computed=True), str(self.old.types[i])) for name, i in self.old.positions.items()
+        }
         made = expected(self.connection, [c for c in computed if c is not None], self.mapping.source, columns)
         values, bits, checks = iter(made.values), count(), list[Check]()
         for place in asked:
@@ -101,6 +104,7 @@ class _Plan:
                 checks.append(Check(path, computed_way, next(values), f"CASE WHEN {actual} IS NOT NULL THEN true END"))
             else:
                 nested = isinstance(place.field.type, Record | List | Map)
+                actual = self.new.reference(_names(place.path), computed=True)
                 checks.append(Check(path, computed_way, next(values), as_compared(actual, place.field.type) if nested else actual))
         return made, checks
 
@@ -109,6 +113,15 @@ class _Plan:
         if place.record or (place.carried and place.where):
             return guarded(place, TRUE), Bool()
         return None if place.carried else (guarded(place, place.expression), place.field.type)
+
+
+def _others(side: Side, made: Expected, checks: Sequence[Check]) -> list[int]:
+    """The columns that pyarrow must read: those of which the SQL says so."""
+    texts = [sql for stage in made.stages for _, sql in stage] + [
+        text for check in checks for text in (check.expected, check.actual)
+    ]
+    named = {int(number) for text in texts for number in re.findall(rf"\b{side.prefix}other(\d+)", text)}
+    return sorted(named | set(side.unread))
 
 
 def _names(path: Path) -> tuple[str, ...]:

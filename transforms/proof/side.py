@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instar.formats.schema import Record, Type
-from instar.transforms.evaluate.duck_arrays import duck_type, to_duck
 from instar.transforms.evaluate.sql_types import sql_type
 
 from .connection import text_literal
-from .elements import EMPTY, Element, read_elements
+from .elements import EMPTY, Element, exact, read_elements
 from .exact import DuckType
+from .footer_elements import footer_elements
+from .given import given, given_type
+from .misread import misread
 from .raw import at, raw
 from .relation import Stream
 
@@ -33,16 +35,19 @@ class Side:
     root: Element
     types: tuple[DuckType, ...]
     rows: int
-    nameless: Mapping[int, Type] = field(default_factory=dict)
-    """Columns with struct fields without a name, which DuckDB does not read properly: pyarrow reads them, named by position."""
+    other: Mapping[int, Type] = field(default_factory=dict)
+    """Columns in which DuckDB does not read everything, or not exactly: pyarrow can read them for it, records named by position."""
+    unread: frozenset[int] = frozenset()
+    """Those of them that DuckDB does not read at all."""
 
     @cached_property
     def positions(self) -> dict[str, int]:
         return {element.name: i for i, element in enumerate(self.root.children)}
 
     @property
-    def scan(self) -> str:
-        return _scan(self.file, self.prefix, len(self.types))
+    def scan(self) -> str | None:
+        """DuckDB's own reader as a FROM item; None where it reads no column."""
+        return None if len(self.unread) == len(self.types) > 0 else _scan(self.file, self.prefix, len(self.types))
 
     def indices(self, path: Sequence[str]) -> tuple[int, ...]:
         """The path as positions within the groups on the way."""
@@ -58,10 +63,15 @@ class Side:
             element = element.children[position]
         return element
 
-    def reference(self, path: Sequence[str]) -> str:
-        """SQL for the value at `path`: by position, as DuckDB renames struct fields that differ only by case, or have no name."""
+    def reference(self, path: Sequence[str], *, computed: bool = False) -> str:
+        """SQL for the value at `path`: by position, as DuckDB renames struct fields that differ only by case, or have no name.
+
+        `computed`: it is compared as a whole with what SQL makes, or SQL makes something of it; of what is only carried the inexact
+        places are compared as bits, one by one.
+        """
         first, *rest = self.indices(path)
-        sql = f"{self.prefix}plain{first}" if first in self.nameless else f"{self.prefix}{first}"
+        other = first in self.unread or (computed and first in self.other)
+        sql = f"{self.prefix}other{first}" if other else f"{self.prefix}{first}"
         for position in rest:
             sql = f"struct_extract_at({sql}, {position + 1})"
         return sql
@@ -77,12 +87,34 @@ def side(connection: duckdb.DuckDBPyConnection, file: FilePath, prefix: str, rec
     rows = sum(footer.row_group(i).num_rows for i in range(footer.num_row_groups)) or footer.num_rows
     if not footer.num_columns:  # DuckDB refuses such a file; there is nothing to compare in it but its rows
         return Side(file, prefix, EMPTY, (), rows)
-    root = read_elements(connection, file)
-    types = list(connection.sql(f"SELECT * FROM {_scan(file, prefix, len(root.children))}").types)
-    nameless = {i: record[e.name].type for i, e in enumerate(root.children) if e.nameless() and e.name in record}
-    for i, type in nameless.items():
-        types[i] = duckdb.sqltype(sql_type(type))
-    return Side(file, prefix, root, tuple(types), rows, nameless)
+    root = _root(connection, file)
+    types = None if misread(file, footer) else _types(connection, _scan(file, prefix, len(root.children)))
+    known = {i: record[e.name].type for i, e in enumerate(root.children) if e.name in record}
+    unread = frozenset(i for i in known if types is None or root.children[i].nameless())
+    other = {i: type for i, type in known.items() if i in unread or _odd(root.children[i])}
+    types = types or [duckdb.sqltype("BOOLEAN")] * len(root.children)
+    types = [duckdb.sqltype(sql_type(other[i])) if i in other else type for i, type in enumerate(types)]
+    return Side(file, prefix, root, tuple(types), rows, other, unread)
+
+
+def _root(connection: duckdb.DuckDBPyConnection, file: FilePath) -> Element:
+    try:
+        return read_elements(connection, file)
+    except duckdb.Error:  # it refuses even to tell the schema of a map without values
+        return footer_elements(file)
+
+
+def _types(connection: duckdb.DuckDBPyConnection, scan: str) -> list[DuckType] | None:
+    """The columns' types as DuckDB's reader has them; None where it refuses the file's schema (a map without values)."""
+    try:
+        return list(connection.sql(f"SELECT * FROM {scan}").types)
+    except duckdb.Error:
+        return None
+
+
+def _odd(element: Element) -> bool:
+    """Is this a nested column with something below that DuckDB does not read, or not exactly?"""
+    return not element.physical and not exact(element)
 
 
 def _scan(file: FilePath, prefix: str, count: int) -> str:
@@ -91,18 +123,18 @@ def _scan(file: FilePath, prefix: str, count: int) -> str:
     return f"read_parquet({text_literal(str(file))}, hive_partitioning = false) AS {prefix}({columns})"
 
 
-def plain_stream(side: Side) -> Stream:
-    """The nameless columns."""
-    columns = {side.root.children[i].name: (f"{side.prefix}plain{i}", type) for i, type in side.nameless.items()}
-    schema = pa.schema([(name, duck_type(type)) for name, type in columns.values()])
+def other_stream(side: Side, asked: Collection[int]) -> Stream:
+    """Those of the `other` columns that are asked for."""
+    columns = {side.root.children[i].name: (f"{side.prefix}other{i}", side.other[i]) for i in sorted(asked)}
+    schema = pa.schema([(name, given_type(type)) for name, type in columns.values()])
 
     def batches() -> Iterator[pa.RecordBatch]:
         with _opened(side.file, "us") as file:
             for batch in file.iter_batches(_ROWS, columns=list(columns), use_threads=False):
-                arrays = [to_duck(batch.column(batch.schema.get_field_index(name)), type) for name, (_, type) in columns.items()]
+                arrays = [given(batch.column(batch.schema.get_field_index(name)), type) for name, (_, type) in columns.items()]
                 yield pa.record_batch(arrays, schema=schema)
 
-    return Stream(f"{side.prefix}plain", schema, batches)
+    return Stream(f"{side.prefix}other", schema, batches)
 
 
 def bit_stream(side: Side, name: str, paths: Sequence[Sequence[str]]) -> Stream:

@@ -1,0 +1,37 @@
+"""Where address space is limited, Arrow's allocator, which reserves a gigabyte of it, is left aside; lack of memory is no fault."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from instar.cli.main import understood
+
+SCRIPT = """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (SPACE, resource.RLIM_INFINITY))
+from instar.cli.main import run
+run(["--help"])
+import pyarrow
+print(pyarrow.default_memory_pool().backend_name)
+"""
+
+
+@pytest.mark.parametrize(("limit", "system"), [(2 << 30, True), (resource.RLIM_INFINITY, False)])
+def test_arrow_uses_the_system_allocator_where_space_is_limited(limit: int, system: bool) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "ARROW_DEFAULT_MEMORY_POOL"}
+    script = SCRIPT.replace("SPACE", str(limit))
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert not ran.returncode, ran.stderr
+    assert (ran.stdout.split()[-1] == "system") == system
+
+
+def test_lack_of_memory_is_no_fault_of_ours() -> None:
+    error, code = understood(MemoryError("malloc of size 5 failed"), verbose=False)
+    assert code == 1
+    assert "malloc of size 5 failed" in error.message
+    assert "--memory" in (error.hint or "")
