@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from instar.formats.path import Path
 
-from .footer import BYTE_ARRAY, FIXED, INT96, REPEATED, Element, get
-from .places import Place
-from .thrift import BINARY, Struct
+from .footer import BYTE_ARRAY, FIXED, INT96, REPEATED, REQUIRED, Element, get
+from .places import Place, is_item
+from .thrift import BINARY, I32, Struct
 
 _OWN = (3, 4, 5)  # repetition, name, number of children
 _STORAGE = (1, 2)  # physical type, length
@@ -39,7 +39,35 @@ def declared(drafted: Element, new: Mapping[Path, Place], old: Mapping[Path, Pla
         if ours.key and theirs.key:
             for mine, source in zip(ours.key.walk(), theirs.key.walk(), strict=False):
                 _like(changed, mine, source, own_name=False)
-    return [changed.get(id(element), element.struct) for element in drafted.walk()]
+    passed: set[int] = set()
+    for path, origin in carried.items():
+        if path in new and origin in old:
+            _two_levels(changed, passed, new[path], old[origin])
+    return [changed.get(id(element), element.struct) for element in drafted.walk() if id(element) not in passed]
+
+
+def _two_levels(changed: dict[int, Struct], passed: set[int], ours: Place, theirs: Place) -> None:
+    """A list that was declared in two levels, or as a bare repeated field, is so again: without the group that adds no level.
+
+    A group that is required, or the group around a required item, changes no definition or repetition level, so what pyarrow writes
+    for the three levels is what stands for two. `passed` collects the elements that are left out.
+    """
+    if ours.shape != "list" or theirs.shape != "legacy list" or ours.wrapper is None:
+        return
+    item, bare = ours.wrapper.children[0], theirs.element.repetition == REPEATED
+    if item.repetition != REQUIRED or (bare and ours.element.repetition != REQUIRED):
+        return
+    name = ours.element.path[-1] if bare else _repeated_name(theirs.element, ours.element)
+    if not bare and len(item.children) == 1 and not is_item(name, ours.element.path[-1]):
+        return  # it would be taken for three levels
+    passed |= {id(ours.wrapper)} | ({id(ours.element)} if bare else set())
+    changed[id(item)] = {**changed.get(id(item), item.struct), 3: (I32, REPEATED), 4: (BINARY, name)}
+
+
+def _repeated_name(old: Element, new: Element) -> bytes:
+    """The name of a two-level list's repeated element, which may be made of the list's own."""
+    name = old.children[0].path[-1]
+    return new.path[-1] + b"_tuple" if name == old.path[-1] + b"_tuple" else name
 
 
 def _shape(found: Mapping[Path, Place], path: Path) -> str | None:

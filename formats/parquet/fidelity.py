@@ -18,7 +18,7 @@ from instar.formats.format import Stamp, Unlike
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, Schema
 
-from .footer import PHYSICAL, Element, Footer, get, items
+from .footer import PHYSICAL, REPEATED, Element, Footer, get, items
 from .keyvalues import SCHEMA_KEYS
 from .output import fields_of, planned
 from .places import Place, places
@@ -68,12 +68,12 @@ def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path]) -> 
     """What a rewrite would lose at the carried places; see `Format.unkeepable`."""
     source = open_source(path)
     carried = {place: origin for place, origin in carried.items() if origin in source.places}
-    lost = list(_old_lists(source, carried))
     try:
         output = planned(source, target, carried, None)
     except (SchemaError, FileError) as error:
-        return (*lost, *(() if lost else (Unlike("parquet.schema", error.message),)))
+        return (Unlike("parquet.schema", error.message),)
     drafted = places(output.drafted, target.record)
+    lost = list(_old_lists(source, carried, places(output.root, target.record)))
     for place, origin in carried.items():
         if place in drafted and drafted[place].shape == source.places[origin].shape:
             lost += _storage(origin, source.places[origin], drafted[place])
@@ -84,9 +84,10 @@ def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path]) -> 
     return tuple(lost)
 
 
-def _old_lists(source: Source, carried: Mapping[Path, Path]) -> Iterator[Unlike]:
-    for path in carried.values():
-        if source.places[path].shape == "legacy list":
+def _old_lists(source: Source, carried: Mapping[Path, Path], declared: Mapping[Path, Place]) -> Iterator[Unlike]:
+    """The lists of two levels that cannot be declared so again, as their items may be null or are records of one field."""
+    for place, path in carried.items():
+        if source.places[path].shape == "legacy list" and place in declared and declared[place].shape != "legacy list":
             yield Unlike("parquet.legacy-list", f"{path_text(path)} is a list in a form of two levels, and would get three")
 
 
@@ -149,11 +150,17 @@ class _Pair:
                     yield from _element(path, a, b, named=True)
 
     def _named_by_writer(self, path: Path, origin: Path) -> bool:
-        """Is this an item or a map's value, whose element's name is the file's affair (and comparable)?"""
+        """Is this an item or a map's value, whose element's name is the file's affair (and comparable)?
+
+        In a list of two levels the repeated element may be called after the list, or be the list.
+        """
         if isinstance(path[-1], str):
             return False
-        parents = self.new.places.get(path[:-1]), self.old.places.get(origin[:-1])
-        return all(parents) and parents[0].shape == parents[1].shape  # type: ignore[union-attr]
+        ours, theirs = self.new.places.get(path[:-1]), self.old.places.get(origin[:-1])
+        if ours is None or theirs is None or ours.shape != theirs.shape:
+            return False
+        own = theirs.element.repetition == REPEATED or self.old.places[origin].element.name == f"{theirs.element.name}_tuple"
+        return ours.shape != "legacy list" or not own
 
     def arrow(self) -> Iterator[Unlike]:
         """What the file remembers of its Arrow schema beyond the logical one, or would be understood to."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from . import thrift
-from .footer import INT96, Element, Footer, get, items, parse_footer, read_footer, replace_footer, with_elements, with_key_values
+from .footer import INT96, Element, Footer, get, items, read_footer, replace_footer, with_elements, with_key_values
 from .int96 import as_int96
 from .output import Output
 from .thrift import BINARY, I32, LIST, STRUCT, Struct
@@ -24,7 +23,7 @@ class Piece:
 def finish(path: FilePath, old: Footer, output: Output, pieces: Sequence[Piece]) -> None:
     """Gives the file at `path`, just written, its schema elements, key-values, sort order and columns' own key-values."""
     written = read_footer(path)
-    leaves = _leaves(output.elements, path)
+    leaves = list(output.root.leaves())
     struct = with_key_values(with_elements(written.struct, output.elements), output.key_values)
     struct = as_int96(struct, {i for i, leaf in enumerate(leaves) if leaf.physical == INT96})
     made: list[Struct] = []
@@ -37,10 +36,6 @@ def finish(path: FilePath, old: Footer, output: Output, pieces: Sequence[Piece])
         ]
         made.append(_sorted({**group, 1: (LIST, (STRUCT, chunks))}, source, output.origins))
     replace_footer(path, written, {**struct, 4: (LIST, (STRUCT, made))})
-
-
-def _leaves(elements: list[Struct], path: FilePath) -> list[Element]:
-    return list(parse_footer(thrift.encode({2: (LIST, (STRUCT, elements))}), path).leaves)
 
 
 def _chunk(chunk: Struct, leaf: Element, origin: Struct | None, counted: Struct | None) -> Struct:

@@ -22,7 +22,7 @@ from instar.formats.schema import Field, Fixed, List, Map, Record, Schema, Times
 from . import thrift
 from .decimals import otherwise_stored
 from .declare import declared, is_decimal, order
-from .footer import FIXED, Element, Footer, parse_footer, with_elements, with_key_values
+from .footer import FIXED, Element, Footer, get, parse_footer, with_elements, with_key_values
 from .keyvalues import carried_key_values
 from .places import Place, places
 from .settings import dotted, is_whole_decimal, writer_options
@@ -52,6 +52,11 @@ class Output:
     counted: dict[int, str]
     key_values: dict[bytes, bytes | None]
     notes: tuple[str, ...]
+
+    @property
+    def root(self) -> Element:
+        """The tree as the footer will have it."""
+        return parse_footer(thrift.encode({2: (thrift.LIST, (thrift.STRUCT, self.elements))}), _NEW).root
 
 
 def planned(source: Source, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None) -> Output:
@@ -89,7 +94,7 @@ def _statistics(drafted: Footer, elements: list[Struct], wanted: list[str]) -> t
     pyarrow compares by what it was told a leaf is. If that is not the order of what the leaf is declared to be, its minimum and
     maximum would be wrong, in the footer, the column index and the pages' headers.
     """
-    pairs = [(e, struct) for e, struct in zip(drafted.root.walk(), elements, strict=True) if e.leaf is not None]
+    pairs = list(zip(drafted.leaves, (s for s in elements if 1 in s and not get(s, 5, 0)), strict=True))
     named = set(wanted)
     found = [(e, struct, order(e.struct) == order(struct)) for e, struct in pairs if dotted(e) in named]
     numbers = [e for e, struct, right in found if not right and is_decimal(struct) and e.physical == FIXED and len(e.path) == 1]

@@ -66,7 +66,7 @@ def _list(path: Path, element: Element, item: Field) -> Iterator[tuple[Path, Pla
         yield path, Place(element, "odd")
         return
     wrapper = element.children[0]
-    if len(wrapper.children) == 1 and not _is_legacy(wrapper, element):
+    if len(wrapper.children) == 1 and not is_item(wrapper.path[-1], element.path[-1]):
         yield path, Place(element, "list", wrapper)
         yield from _place((*path, EACH_ITEM), wrapper.children[0], item)
     else:
@@ -74,9 +74,9 @@ def _list(path: Path, element: Element, item: Field) -> Iterator[tuple[Path, Pla
         yield from _items((*path, EACH_ITEM), wrapper, item)
 
 
-def _is_legacy(wrapper: Element, element: Element) -> bool:
-    """Is a repeated group of one field the item itself? By its name, as the format's rules for old files say."""
-    return wrapper.name in ("array", f"{element.name}_tuple")
+def is_item(repeated: bytes, of: bytes) -> bool:
+    """Is a list's repeated group of one field the item itself? By its name, as the format's rules for old files say."""
+    return repeated in (b"array", of + b"_tuple")
 
 
 def _items(path: Path, element: Element, item: Field) -> Iterator[tuple[Path, Place]]:

@@ -18,6 +18,7 @@ from .source import Source
 from .thrift import Struct
 
 WRITABLE_CODECS = {"UNCOMPRESSED": "NONE", "SNAPPY": "SNAPPY", "GZIP": "GZIP", "BROTLI": "BROTLI", "ZSTD": "ZSTD", "LZ4_RAW": "LZ4"}
+_NEAREST = WRITABLE_CODECS | {"LZ4": "LZ4"}  # what is taken where it is allowed: LZ4 without Hadoop's frames
 _PLAIN_DICTIONARY, _RLE_DICTIONARY = 2, 8
 _LEVEL_ENCODINGS = {0, 3, 4}  # PLAIN, and RLE and BIT_PACKED, which levels use
 _FALSE_POSITIVES = 0.01  # what writers aim at by default
@@ -94,7 +95,7 @@ def dotted(leaf: Element) -> str:
 
 
 def _codec(old: Footer, leaf: int, usual: str) -> str:
-    found = [WRITABLE_CODECS.get(name) for name in sorted(codecs(old, leaf))]
+    found = [_NEAREST.get(name) for name in sorted(codecs(old, leaf))]
     return next((name for name in found if name), usual)
 
 

@@ -12,11 +12,11 @@ from support import Answer, data_tree
 
 
 @pytest.fixture
-def legacy(conformance: Path, tmp_path: Path, instar: Callable[..., Answer]) -> Path:
-    """A project with a file whose lists have two levels, and a migration that carries them."""
+def hadoop(conformance: Path, tmp_path: Path, instar: Callable[..., Answer]) -> Path:
+    """A project with a file in Hadoop's LZ4, which nothing writes any more, and a migration that carries its columns."""
     folder = tmp_path / "team"
     (folder / "data" / "old").mkdir(parents=True)
-    shutil.copy(conformance / "parquet-testing" / "data" / "old_list_structure.parquet", folder / "data" / "old")
+    shutil.copy(conformance / "parquet-testing" / "data" / "hadoop_lz4_compressed.parquet", folder / "data" / "old")
     assert instar("init", "--from", "data/old", at=folder).code == 0
     script = '"""A number."""\nfrom instar import op\nupgrade = [op.add("n", "int32", default=1)]\n'
     (folder / "migrations" / "old").mkdir()
@@ -30,29 +30,29 @@ def allow(folder: Path, code: str) -> None:
         file.write(f'\n[datasets.old.fidelity]\nallow = ["{code}"]\n')
 
 
-def test_what_cannot_be_kept_refuses_and_names_the_way_out(legacy: Path, instar: Callable[..., Answer]) -> None:
-    before = data_tree(legacy)
-    answer = instar("upgrade", "old", "--json", at=legacy)
+def test_what_cannot_be_kept_refuses_and_names_the_way_out(hadoop: Path, instar: Callable[..., Answer]) -> None:
+    before = data_tree(hadoop)
+    answer = instar("upgrade", "old", "--json", at=hadoop)
     assert answer.code == 1
-    assert 'allow = ["parquet.legacy-list"]' in answer.json["error"]["errors"][0]["hint"]
-    assert data_tree(legacy) == before
+    assert 'allow = ["parquet.codec"]' in answer.json["error"]["errors"][0]["hint"]
+    assert data_tree(hadoop) == before
 
 
-def test_what_is_allowed_is_reported_and_passes_the_proof(legacy: Path, instar: Callable[..., Answer]) -> None:
-    allow(legacy, "parquet.legacy-list")
-    values = pq.read_table(legacy / "data" / "old")["a"].to_pylist()
-    report = instar("upgrade", "old", "--json", at=legacy).json
+def test_what_is_allowed_is_reported_and_passes_the_proof(hadoop: Path, instar: Callable[..., Answer]) -> None:
+    allow(hadoop, "parquet.codec")
+    values = pq.read_table(hadoop / "data" / "old")["c0"].to_pylist()
+    report = instar("upgrade", "old", "--json", at=hadoop).json
     assert report["proof"]["verdict"] == "proved"
-    assert {found["code"] for found in report["proof"]["checks"][0]["allowed"]} == {"parquet.legacy-list"}
-    assert any("allowed: parquet.legacy-list" in note for note in report["notes"])
-    assert pq.read_table(legacy / "data" / "old")["a"].to_pylist() == values
+    assert {found["code"] for found in report["proof"]["checks"][0]["allowed"]} == {"parquet.codec"}
+    assert any("allowed: parquet.codec" in note for note in report["notes"])
+    assert pq.read_table(hadoop / "data" / "old")["c0"].to_pylist() == values
 
 
 @pytest.mark.parametrize(
-    ("code", "word"), [("parquet.legacylist", "'parquet.legacy-list'"), ("parquet.schema", "Remove it"), ("json.bom", "parquet.")]
+    ("code", "word"), [("parquet.codecs", "'parquet.codec'"), ("parquet.schema", "Remove it"), ("json.bom", "parquet.")]
 )
-def test_a_code_that_says_nothing_or_too_much_is_refused(legacy: Path, instar: Callable[..., Answer], code: str, word: str) -> None:
-    allow(legacy, code)
-    answer = instar("plan", "old", "--json", at=legacy)
+def test_a_code_that_says_nothing_or_too_much_is_refused(hadoop: Path, instar: Callable[..., Answer], code: str, word: str) -> None:
+    allow(hadoop, code)
+    answer = instar("plan", "old", "--json", at=hadoop)
     assert answer.code == 2
     assert word in answer.json["error"]["hint"]

@@ -94,9 +94,9 @@ def test_filled_ones_are_stored_like_the_others(author: Author, paths: list[Path
 
 
 def test_what_many_files_have_alike_is_said_once(author: Author, conformance: Path) -> None:
-    legacy = (conformance / "parquet-testing" / "data" / "old_list_structure.parquet").read_bytes()
+    old = (conformance / "parquet-testing" / "data" / "hadoop_lz4_compressed.parquet").read_bytes()
     for name in ("a", "b", "c"):
-        (author.data("old") / f"{name}.parquet").write_bytes(legacy)
+        (author.data("old") / f"{name}.parquet").write_bytes(old)
     author.adopt("old")
     author.step("old", 'op.add("source", "string", default="x")')
     before = tree(author.data("old"))
