@@ -125,7 +125,9 @@ class Selection:
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 
-def read_batches(path: FilePath, reader: pq.ParquetFile, group: int, leaves: Sequence[int | None], rows: int) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    path: FilePath, reader: pq.ParquetFile, group: int, leaves: Sequence[int | None], rows: int
+) -> Iterator[pa.RecordBatch]:
     """These leaves of a row group in batches of up to `rows`, as they are stored; none where there are fewer than the footer says.
 
     Raises:
