@@ -15,6 +15,8 @@ A *node* is a field in the JSON form of Arrow's integration tests (docs/source/f
 | `arrow.rest` | keys nobody defines, and spellings such as an empty `metadata` |
 | `metadata` | the field's metadata as a list of [key, value] |
 
+Types that Arrow lacks are named by `instar.type` in the metadata and held as others (`held_as`).
+
 Every one of them is used only while it still fits the logical type, so a stale entry can never change what a field means.
 """
 
@@ -25,6 +27,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import SchemaError, Where, suggestion
+from .logical import TAGS, type_named
+from .logical import TYPE as LOGICAL
 from .schema import (
     Bool,
     Bytes,
@@ -57,7 +61,6 @@ from .schema import (
 Node = dict[str, Any]
 
 DOC = "instar.doc"
-TAGS = "instar.tags"
 EXTENSION = "ARROW:extension:name"
 EXTENSION_METADATA = "ARROW:extension:metadata"
 
@@ -106,7 +109,44 @@ def read_node(node: Any, place: str) -> Field:
     if EXTENSION in known:
         extra["arrow.extended"] = type_text(type)
         type = _EXTENDED.get((known[EXTENSION], type), type)
-    return Field(name, type, nullable, doc=known.get(DOC, ""), tags=_read_tags(known, place), extra=extra)
+    return Field(name, _meant(known, type), nullable, doc=known.get(DOC, ""), tags=_read_tags(known, place), extra=extra)
+
+
+def _meant(metadata: Mapping[str, str], type: Type) -> Type:
+    """The logical type that the metadata names, while it is held as `type`; pyarrow keeps metadata where it changes a type."""
+    try:
+        meant = type_named(metadata[LOGICAL], "") if LOGICAL in metadata else type
+    except SchemaError:
+        return type
+    return meant if held_as(meant) == type else type
+
+
+def _names(text: str | None, type: Type) -> bool:
+    """Does an `instar.type` name this very type?"""
+    try:
+        return text is not None and type_named(text, "") == type
+    except SchemaError:
+        return False
+
+
+def held_as(type: Type) -> Type | None:
+    """The type that holds one which Arrow or Parquet lacks (Parquet has no seconds); None for the types that need none."""
+    match type:
+        case Enum() | Integer() | Number():
+            return String()
+        case Time("s"):
+            return Time("ms")
+        case Timestamp("s", zone):
+            return Timestamp("ms", zone)
+        case _:
+            return None
+
+
+def is_named(field: Field) -> bool:
+    """Is the field's type to be named by `instar.type`? Seconds only where they are already: Arrow itself has them."""
+    if isinstance(field.type, Enum | Integer | Number):
+        return True
+    return held_as(field.type) is not None and _names(dict(field.extra.get("metadata", ())).get(LOGICAL), field.type)
 
 
 def _get(node: Any, key: str, kind: type, place: str) -> Any:
@@ -288,7 +328,7 @@ def write_node(field: Field) -> Node:
     extra = field.extra
     node: Node = {"name": field.name, "nullable": field.nullable, "type": _type_of(field), "children": _children_of(field)}
     dictionary = extra.get("arrow.dictionary")
-    if dictionary and dictionary["of"] == type_text(_storage(field.type)):
+    if dictionary and dictionary["of"] == type_text(_storage(field)):
         node["dictionary"] = dictionary["spelled"]
     if pairs := metadata_of(field):
         node["metadata"] = [{"key": key, "value": value} for key, value in pairs]
@@ -306,6 +346,9 @@ def metadata_of(field: Field) -> list[list[str]]:
         pairs |= {EXTENSION: extension, EXTENSION_METADATA: ""}
     elif not extension and EXTENSION in pairs and not _still_extended(field):
         pairs = {key: value for key, value in pairs.items() if key not in (EXTENSION, EXTENSION_METADATA)}
+    if not _names(pairs.get(LOGICAL), field.type):
+        pairs.pop(LOGICAL, None)
+        pairs |= {LOGICAL: type_text(field.type)} if is_named(field) else {}
     for key, value in ((DOC, field.doc), (TAGS, json.dumps(field.tags, ensure_ascii=False) if field.tags else "")):
         if not value:
             pairs.pop(key, None)
@@ -320,18 +363,20 @@ def _still_extended(field: Field) -> bool:
     return field.extra.get("arrow.extended") == type_text(field.type) and (name, field.type) not in _EXTENDED
 
 
-def _storage(type: Type) -> Type:
-    """The type below an extension."""
-    return {Uuid: Fixed(16), Json: String()}.get(type.__class__, type)
+def _storage(field: Field) -> Type:
+    """The type below an extension, or that holds the one which `instar.type` names."""
+    if is_named(field):
+        return held_as(field.type) or field.type
+    return {Uuid: Fixed(16), Json: String()}.get(field.type.__class__, field.type)
 
 
 def _type_of(field: Field) -> Node:
     """The remembered storage where it still fits, else the usual type."""
     remembered = field.extra.get("arrow")
-    if remembered is not None and _fits(remembered, _storage(field.type)):
+    if remembered is not None and _fits(remembered, _storage(field)):
         return remembered
     try:
-        return _usual_type(_storage(field.type))
+        return _usual_type(_storage(field))
     except SchemaError as error:
         raise error.at(path=field.name or None) from None
 
@@ -395,7 +440,7 @@ def _usual_type(type: Type) -> Node:
             return {"name": "union", "mode": "DENSE", "typeIds": list(range(len(branches)))}
         case Map():
             return {"name": "map", "keysSorted": False}
-        case Integer() | Number() | Reference() | Other():
+        case Reference() | Other():
             raise _impossible(type)
         case _:
             return {"name": _USUAL[type.__class__]} | ({"unit": "DAY"} if isinstance(type, Date) else {})
@@ -407,9 +452,6 @@ _USUAL: dict[type, str] = {
 
 
 def _impossible(type: Type) -> SchemaError:
-    instead = {
-        Integer: "Did you mean 'int64', or 'decimal(38,0)' for more than 18 digits?",
-        Number: "Did you mean 'double', or 'decimal(p,s)' where digits must be exact?",
-        Reference: "Arrow has no named types: write the type out at each place.",
-    }
-    return SchemaError(f"Arrow has no type {type_text(type)}", hint=instead.get(type.__class__, "Use one of Arrow's own types."))
+    named = isinstance(type, Reference)
+    hint = "Arrow has no named types: write the type out at each place." if named else "Use one of Arrow's own types."
+    return SchemaError(f"Arrow has no type {type_text(type)}", hint=hint)

@@ -335,7 +335,7 @@ def type_text(type: Type) -> str:
         case Duration(unit):
             return f"duration({unit})"
         case Enum(symbols):
-            return f"enum({', '.join(symbols)})"
+            return f"enum({', '.join(map(_symbol, symbols))})"
         case Record(fields):
             return "record{" + ", ".join(f"{_plain(f.name)}: {field_text(f)}" for f in fields) + "}"
         case List(item):
@@ -357,6 +357,12 @@ def type_text(type: Type) -> str:
 def field_text(field: Field) -> str:
     """The field's type, with `?` where it may be null."""
     return type_text(field.type) + ("?" if field.nullable else "")
+
+
+def _symbol(symbol: str) -> str:
+    """An enum's symbol, quoted where it would not be read back as one word."""
+    plain = symbol and not any(c.isspace() or c in '<>(){},:?"' for c in symbol)
+    return symbol if plain else '"' + symbol.replace('"', '""') + '"'
 
 
 def _plain(name: str) -> str:

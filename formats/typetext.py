@@ -169,7 +169,7 @@ class _Reader:
             if token == ",":
                 out.append("")
             else:
-                out[-1] += token[1:-1] if token.startswith('"') else token
+                out[-1] += token[1:-1].replace('""', '"') if token.startswith('"') else token
         return out
 
     def with_arguments(self, word: str, given: list[str]) -> Type:
@@ -185,6 +185,6 @@ class _Reader:
                 return Timestamp(unit)
             case "timestamp", [("s" | "ms" | "us" | "ns") as unit, zone] if zone:
                 return Timestamp(unit, zone)
-            case "enum", symbols if all(symbols) and len(set(symbols)) == len(symbols):
+            case "enum", symbols if (all(symbols) or '""' in self.text) and len(set(symbols)) == len(symbols):
                 return Enum(tuple(symbols))
         raise self.error(f"{word}({', '.join(given)}) is not possible")

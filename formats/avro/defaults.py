@@ -9,11 +9,26 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Mapping
-from decimal import Decimal as Number
+from decimal import Decimal as Exact
 from typing import Any
 
 from instar.formats.avro.physical import DEFAULT, storage
-from instar.formats.schema import MISSING, Decimal, Enum, Field, Int, List, Map, Record, Reference, Union, Uuid, field_text
+from instar.formats.schema import (
+    MISSING,
+    Decimal,
+    Enum,
+    Field,
+    Int,
+    Integer,
+    List,
+    Map,
+    Number,
+    Record,
+    Reference,
+    Union,
+    Uuid,
+    field_text,
+)
 
 Named = Mapping[str, Field]
 
@@ -53,10 +68,34 @@ def _decoded(written: Any, field: Field, named: Named) -> Any:
             return written
     kind, size = storage(field)
     if kind in ("bytes", "fixed") and isinstance(written, str):
-        return _from_bytes(_bytes(written, size if kind == "fixed" else None), type)
+        written = _from_bytes(_bytes(written, size if kind == "fixed" else None), type)
+        return written if not isinstance(type, Int) else _inside(written, field)
+    if isinstance(type, Integer | Number) and isinstance(written, str):
+        return _from_text(written, field)
     if not _fits(written, kind):
         raise Misfit(f"{written!r} is not {_article(field_text(field))}")
+    if isinstance(type, Int):
+        return _inside(written or 0, field)
     return _as_float(written) if kind in ("float", "double") else written
+
+
+def _inside(written: int, field: Field) -> int:
+    """The integer, which what holds its type may exceed."""
+    type = field.type
+    assert isinstance(type, Int)
+    if not type.low <= written <= type.high:
+        raise Misfit(f"{written} is not {_article(field_text(field))}")
+    return written
+
+
+def _from_text(written: str, field: Field) -> int | Exact:
+    try:
+        value = Exact(written)
+    except ArithmeticError:
+        raise Misfit(f"{written!r} is not {_article(field_text(field))}") from None
+    if not value.is_finite() or (isinstance(field.type, Integer) and not written.lstrip("-").isdigit()):
+        raise Misfit(f"{written!r} is not {_article(field_text(field))}")
+    return value if "." in written else int(value)
 
 
 def _field_value(written: dict[str, Any], field: Field, named: Named) -> Any:
@@ -116,17 +155,19 @@ def _from_bytes(value: bytes, type: Any) -> Any:
             return number_of(value, scale)
         case Uuid():
             return str(uuid.UUID(bytes=value))
+        case Int():
+            return int.from_bytes(value, "big", signed=True)
         case _:
             return value
 
 
-def number_of(value: bytes, scale: int) -> Number:
+def number_of(value: bytes, scale: int) -> Exact:
     """Two's complement, big-endian, to the decimal with this scale."""
     unscaled = int.from_bytes(value, "big", signed=True)
-    return Number((unscaled < 0, tuple(map(int, str(abs(unscaled)))), -scale))
+    return Exact((unscaled < 0, tuple(map(int, str(abs(unscaled)))), -scale))
 
 
-def unscaled_of(value: Number, scale: int) -> int | None:
+def unscaled_of(value: Exact, scale: int) -> int | None:
     """The integer `value · 10^scale`, or None where that is not one."""
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
@@ -171,8 +212,12 @@ def _encoded(value: Any, field: Field, named: Named) -> Any:
             return [_encoded(each, item, named) for each in value]
         case Map(of) if isinstance(value, dict):
             return {key: _encoded(each, of, named) for key, each in value.items()}
-        case Decimal(precision, scale) if isinstance(value, Number | int):
-            return _decimal_text(Number(value), precision, scale, storage(field))
+        case Decimal(precision, scale) if isinstance(value, Exact | int):
+            return _decimal_text(Exact(value), precision, scale, storage(field))
+        case Int(64, False) if isinstance(value, int):
+            return shortest_bytes(value).decode("latin-1")
+        case Integer() | Number() if isinstance(value, int | Exact):
+            return format(value, "f") if isinstance(value, Exact) else str(value)
         case Uuid() if storage(field)[0] == "fixed" and isinstance(value, str):
             return _uuid_bytes(value).decode("latin-1")
     if isinstance(value, bytes):
@@ -180,7 +225,7 @@ def _encoded(value: Any, field: Field, named: Named) -> Any:
     return value
 
 
-def _decimal_text(value: Number, precision: int, scale: int, stored: tuple[str, int]) -> str:
+def _decimal_text(value: Exact, precision: int, scale: int, stored: tuple[str, int]) -> str:
     unscaled = unscaled_of(value, scale)
     if unscaled is None or abs(unscaled) >= 10**precision:
         raise Misfit(f"{value} does not fit decimal({precision},{scale})")

@@ -24,9 +24,11 @@ from instar.formats.avro.physical import (
     REFERENCE,
     TYPE,
     logical_type,
+    named_type,
     storage,
 )
 from instar.formats.errors import SchemaError, suggestion
+from instar.formats.logical import TAGS, tags_of
 from instar.formats.schema import Enum, Field, Fixed, List, Map, Null, Record, Reference, Schema, Type, Union
 
 _NAMED = ("record", "error", "enum", "fixed")
@@ -145,7 +147,7 @@ class _Parser:
         known = self.named[full]
         borrowed = {LIBRARY: True} if full in self.borrowed else {}
         if known is not None and not isinstance(known.type, Record):
-            return known.with_(doc="", extra={**known.extra, REFERENCE: name, **borrowed})
+            return known.with_(doc="", tags=(), extra={**known.extra, REFERENCE: name, **borrowed})
         self.uses.add(full)
         return Field("", Reference(full), extra={NAME: full, REFERENCE: name})
 
@@ -190,15 +192,19 @@ class _Parser:
             problem = f"has {_shown(kind)} as its type" if "type" in node else "has no type"
             raise _invalid(f"the schema {problem}", place, f"Give it one: {', '.join((*PRIMITIVES, 'array', 'map', *_NAMED))}.")
         kept = {key: None if key in _CHILDREN else value for key, value in node.items()}
+        tags = tags_of(node[TAGS], place) if TAGS in node else ()
+        if kind in (*_NAMED, "array", "map"):
+            named_type(node, None, place)  # none of them holds another type
         if kind in _NAMED:
-            return self.definition(kind, node, kept, space, place)
+            return self.definition(kind, node, kept, space, place).with_(tags=tags)
         match kind:
             case "array":
-                return Field("", List(self.child(node, "items", space, place).with_(name="item")), extra={TYPE: kept})
+                return Field("", List(self.child(node, "items", space, place).with_(name="item")), tags=tags, extra={TYPE: kept})
             case "map":
-                return Field("", Map(self.child(node, "values", space, place).with_(name="value")), extra={TYPE: kept})
+                return Field("", Map(self.child(node, "values", space, place).with_(name="value")), tags=tags, extra={TYPE: kept})
         field = self.name(kind, space, place)
-        return field.with_(type=logical_type(node, kind) or field.type, extra={TYPE: kept})
+        meant = named_type(node, logical_type(node, kind) or PRIMITIVE_TYPES.get(kind), place)
+        return field.with_(type=meant or field.type, tags=tags, extra={TYPE: kept})
 
     def child(self, node: dict[str, Any], key: str, space: str, place: str) -> Field:
         if key not in node:
@@ -275,7 +281,8 @@ class _Parser:
         if "default" in node:
             extra[DEFAULT] = (node["default"], None)
         doc = node.get("doc")
-        return field.with_(name=name, doc=doc if isinstance(doc, str) else "", extra=extra)
+        tags = tags_of(node[TAGS], place) if TAGS in node else field.tags
+        return field.with_(name=name, doc=doc if isinstance(doc, str) else "", tags=tags, extra=extra)
 
 
 def branch_name(branch: Field) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from instar.formats.avro import document, render
 from instar.formats.avro.container import CODEC, MAGIC, SCHEMA, opened
 from instar.formats.avro.fidelity import CODES, unlike
+from instar.formats.avro.fields import check_new
 from instar.formats.avro.physical import NULL
 from instar.formats.avro.rewrite import header_schema, rewrite, stamp_of
 from instar.formats.avro.values import AvroValues
@@ -42,7 +43,8 @@ class AvroFormat:
 
     # ---- files
     def check_new(self, field: Field, path: Path) -> None:
-        return  # `render` refuses what files cannot hold: both have the same types
+        """See `fields.check_new`; beyond it `render` refuses what files cannot hold: both have the same types."""
+        check_new(field, path)
 
     def recognises(self, head: bytes, name: str) -> bool:
         return head.startswith(MAGIC)

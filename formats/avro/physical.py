@@ -13,15 +13,20 @@ One place decides it for both the schema document and the bytes, so that a heade
 | `avro.field` | the record field's own object, type and default left out |
 | `avro.default` | the default: (as it was written, the Python value) |
 | `avro.library` | the named type comes from another registered document |
+
+Logical types that Avro lacks are named by `instar.type` in the type's object and held as another type (`held_as`).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from instar.formats.errors import SchemaError
+from instar.formats.logical import TYPE as LOGICAL
+from instar.formats.logical import contradicts, type_named
 from instar.formats.schema import (
     MISSING,
     Bool,
@@ -72,6 +77,61 @@ _PLAIN: dict[Type, str] = {
     String(): "string", Bytes(): "bytes",
 }  # fmt: skip
 PRIMITIVE_TYPES: dict[str, Type] = {name: type for type, name in _PLAIN.items()}
+
+
+@dataclass(frozen=True)
+class Held:
+    """How a type that Avro lacks is held: the Avro type, and the attributes by which other readers see more in it."""
+
+    kind: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return json.dumps({"type": self.kind, **self.attributes})
+
+
+_UNSIGNED_LONG = Held("bytes", {"logicalType": "decimal", "precision": 20, "scale": 0})
+
+
+def held_as(type: Type) -> Held | None:
+    """None for a type that Avro has, and for one that it cannot hold."""
+    match type:
+        case Int(8 | 16):
+            return Held("int")
+        case Int(32, False):
+            return Held("long")
+        case Int(64, False):
+            return _UNSIGNED_LONG
+        case Integer() | Number() | Json():
+            return Held("string")
+        case Float(16):
+            return Held("float")
+        case Time("s"):
+            return Held("int")
+        case Time("ns") | Timestamp("s") | Duration():
+            return Held("long")
+        case Timestamp(unit, zone) if zone not in (None, "UTC"):
+            return Held("long", {"logicalType": _LOGICAL[Timestamp(unit, "UTC")][1]})
+        case _:
+            return None
+
+
+def named_type(node: Mapping[str, Any], found: Type | None, place: str) -> Type | None:
+    """The type that an `instar.type` in the object names, where it has one, else `found`.
+
+    Raises:
+        SchemaError: it names a type that is not held so.
+    """
+    if LOGICAL not in node:
+        return found
+    meant = type_named(node[LOGICAL], place)
+    if meant == found:
+        return meant
+    held = held_as(meant)
+    if held is None or {key: node.get(key) for key in ("type", *held.attributes)} != {"type": held.kind, **held.attributes}:
+        written = json.dumps({key: node[key] for key in ("type", "logicalType", "precision", "scale", "size") if key in node})
+        raise contradicts(meant, written, held and str(held), place)
+    return meant
 
 
 def logical_type(node: Mapping[str, Any], base: str) -> Type | None:
@@ -140,6 +200,8 @@ def storage(field: Field) -> tuple[str, int]:
         return _PLAIN[type], 0
     if type in _LOGICAL:
         return _LOGICAL[type][0], 0
+    if (held := held_as(type)) is not None:
+        return held.kind, 0
     raise SchemaError(f"Avro has no type {type_text(type)}", hint=_instead(type))
 
 
@@ -150,28 +212,10 @@ def written_type(field: Field) -> Mapping[str, Any]:
 
 def _instead(type: Type) -> str:
     match type:
-        case Int(bits, signed):
-            return f"Use {'int32' if bits < 32 else 'int64' if bits < 64 and not signed else 'decimal(20,0)'}."
-        case Integer():
-            return "Use int64, or decimal(p,0) for longer numbers."
-        case Number():
-            return "Use double, or decimal(p,s)."
-        case Float():
-            return "Use float."
         case Decimal(precision, _):
             return f"Avro's scale is between 0 and the precision; use decimal({precision},0)."
-        case Time(unit):
-            return f"Use {'time(ms)' if unit == 's' else 'time(us)'}; Avro has milliseconds and microseconds."
-        case Timestamp("s", zone):
-            return f"Use {type_text(Timestamp('ms', zone and 'UTC'))}; Avro has no seconds."
-        case Timestamp(unit):
-            return f"Use timestamp({unit}, UTC), or timestamp({unit}) for a wall time; Avro keeps no other zone."
-        case Duration():
-            return "Use int64 and say the unit in the field's name."
         case Map():
             return "Use map<T>, whose keys are strings, or list<record{key: K, value: T}>."
-        case Json():
-            return "Use string and keep the JSON text in it."
         case _:
             return "Use one of Avro's: bool int32 int64 float double string bytes fixed(n) decimal(p,s) date time(u) uuid …"
 

@@ -15,19 +15,24 @@ from instar.formats.avro.physical import (
     LIBRARY,
     NAME,
     NULL,
+    PRIMITIVE_TYPES,
     REFERENCE,
     TYPE,
     default_kept,
+    held_as,
     layout,
     layouts,
     logical_name,
     logical_type,
+    named_type,
     null_at,
     same_bytes,
     storage,
     written_type,
 )
 from instar.formats.errors import SchemaError
+from instar.formats.logical import TAGS
+from instar.formats.logical import TYPE as LOGICAL
 from instar.formats.schema import (
     MISSING,
     Enum,
@@ -43,6 +48,7 @@ from instar.formats.schema import (
     Union,
     Uuid,
     children,
+    type_text,
 )
 
 
@@ -133,10 +139,19 @@ class _Renderer:
 
     def attributes(self, field: Field, kind: str) -> dict[str, Any]:
         """The type's object without children: as it was written while it still says this type, else a plain one."""
+        node = self.own_attributes(field, kind)
+        if list(field.tags) != node.get(TAGS, []):
+            node.pop(TAGS, None)
+            node |= {TAGS: list(field.tags)} if field.tags else {}
+        return node
+
+    def own_attributes(self, field: Field, kind: str) -> dict[str, Any]:
         written = written_type(field)
         if _says(written, field, kind):
             return dict(written)
         node: dict[str, Any] = {"type": kind}
+        if (held := held_as(field.type)) is not None:
+            return {**node, **held.attributes, LOGICAL: type_text(field.type)}
         if logical := logical_name(field.type):
             node["logicalType"] = logical
             if logical == "decimal":
@@ -206,6 +221,10 @@ class _Renderer:
 
     def spelled(self, field: Field, name: str, space: str) -> Any:
         """A reference, as it was spelled while that still means `name`."""
+        if field.tags:
+            raise self.refused(
+                field, f"a use of the type {name!r} cannot have tags", "Tag the field that holds it, or the type itself."
+            )
         spelling = field.extra.get(REFERENCE)
         same = spelling is not None and referred(spelling, space, (*self.written, name)) == name
         node = spelling if same else reference(name, space)
@@ -218,7 +237,12 @@ class _Renderer:
             raise self.refused(field, f"{field.name!r} is not a legal field name in Avro", hint)
         out: dict[str, Any] = dict(field.extra.get(FIELD, {"name": None}))
         out["name"] = field.name
-        out["type"] = self.type(field, space, None, f"{record.rpartition('.')[2]}_{field.name}")
+        in_type = TAGS in written_type(field) and TAGS not in out and written_type(field)[TAGS] == list(field.tags)
+        inner = field if in_type else field.with_(tags=())
+        out["type"] = self.type(inner, space, None, f"{record.rpartition('.')[2]}_{field.name}")
+        if not in_type and out.get(TAGS, []) != list(field.tags):
+            out.pop(TAGS, None)
+            out |= {TAGS: list(field.tags)} if field.tags else {}
         if field.doc != _doc(out):
             out["doc"] = field.doc
         default = self.default(field)
@@ -256,6 +280,9 @@ def _says(written: Mapping[str, Any], field: Field, kind: str) -> bool:
         return True
     if written["type"] != kind:
         return False
+    if LOGICAL in written or held_as(field.type) is not None:
+        found = logical_type(written, kind) or PRIMITIVE_TYPES.get(kind)
+        return LOGICAL in written and named_type(written, found, field.name) == field.type
     meant = logical_type(written, kind)
     return meant is None if _needs_no_logical(field.type) else meant == field.type
 

@@ -6,20 +6,28 @@ A faulty value is a ValueError whose text says what it is; who calls knows where
 from __future__ import annotations
 
 import math
+import re
 import struct
 import uuid
 from collections.abc import Callable
-from decimal import Decimal as Number
+from decimal import Decimal as Exact
 from typing import Any
 
 from instar.formats.avro.container import long_bytes
-from instar.formats.avro.defaults import number_of, unscaled_of
+from instar.formats.avro.defaults import number_of, shortest_bytes, unscaled_of
 from instar.formats.avro.physical import storage
 from instar.formats.avro.walk import Damaged, long_at
-from instar.formats.schema import Decimal, Enum, Field, Int, Uuid, type_text
+from instar.formats.schema import Decimal, Enum, Field, Float, Int, Integer, Number, Uuid, type_text
 
 Decode = Callable[[bytes], Any]
 Encode = Callable[[Any], bytes]
+
+_FLOAT, _HALF = struct.Struct("<f"), struct.Struct("<e")
+_NUMBERS = {
+    Integer: re.compile(r"0|-?[1-9][0-9]*"),
+    Number: re.compile(r"0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)\.[0-9]*[1-9]"),
+}
+"""The canonical texts of JSON's unbounded numbers, as the cast table has them."""
 
 
 def scalar_decoder(field: Field) -> Decode:
@@ -32,6 +40,12 @@ def scalar_decoder(field: Field) -> Decode:
             return _decimal_decoder(precision, scale, size if kind == "fixed" else None)
         case Uuid() if kind == "fixed":
             return lambda raw: str(uuid.UUID(bytes=_exactly(raw, 16)))
+        case Int(bits, signed) if bits < 32 or not signed:
+            return _sized_decoder(field.type, _unsigned_long if kind == "bytes" else _int32 if kind == "int" else _int64)
+        case Integer() | Number():
+            return _number_decoder(field.type)
+        case Float(16):
+            return _half
     match kind:
         case "boolean":
             return _boolean
@@ -59,6 +73,14 @@ def scalar_encoder(field: Field) -> Encode:
             return _decimal_encoder(precision, scale, size if kind == "fixed" else None)
         case Uuid():
             return _fixed_uuid if kind == "fixed" else _encoded_uuid
+        case Int(64, False):
+            return _encoded_unsigned
+        case Int() as whole:
+            return _integer_encoder(whole, type_text(whole))
+        case Integer() | Number():
+            return _number_encoder(field.type)
+        case Float(16):
+            return _float_encoder(struct.Struct("<f"), "half", struct.Struct("<e"))
     match kind:
         case "boolean":
             return _encoded_boolean
@@ -92,6 +114,41 @@ def _int32(raw: bytes) -> int:
     value = whole_long(raw)
     if not -0x80000000 <= value <= 0x7FFFFFFF:
         raise Damaged(f"{value} is no 32-bit integer")
+    return value
+
+
+def _sized_decoder(type: Int, decode: Callable[[bytes], int]) -> Decode:
+    def sized(raw: bytes) -> int:
+        value = decode(raw)
+        if not type.low <= value <= type.high:
+            raise Damaged(f"{value} is no {type_text(type)}")
+        return value
+
+    return sized
+
+
+def _unsigned_long(raw: bytes) -> int:
+    return int.from_bytes(_content(raw), "big", signed=True)
+
+
+def _number_decoder(type: Integer | Number) -> Decode:
+    def decode(raw: bytes) -> Any:
+        text = _text(raw)
+        if not _NUMBERS[type.__class__].fullmatch(text):
+            raise Damaged(f"the text {text[:40]!r} is no {type_text(type)}")
+        return int(text) if isinstance(type, Integer) or "." not in text else Exact(text)
+
+    return decode
+
+
+def _half(raw: bytes) -> float:
+    value = _FLOAT.unpack(_exactly(raw, 4))[0]
+    try:
+        exact = not math.isfinite(value) or _HALF.unpack(_HALF.pack(value))[0] == value
+    except OverflowError:
+        exact = False
+    if not exact:
+        raise Damaged(f"{value!r} is not exactly a half")
     return value
 
 
@@ -139,7 +196,7 @@ def _enum_decoder(symbols: tuple[str, ...]) -> Decode:
 def _decimal_decoder(precision: int, scale: int, size: int | None) -> Decode:
     limit = 10**precision
 
-    def decode(raw: bytes) -> Number:
+    def decode(raw: bytes) -> Exact:
         content = _content(raw) if size is None else _exactly(raw, size)
         unscaled = int.from_bytes(content, "big", signed=True)
         if not -limit < unscaled < limit:
@@ -161,21 +218,46 @@ def _integer_encoder(type: Int, name: str) -> Encode:
     return encode
 
 
+def _encoded_unsigned(value: Any) -> bytes:
+    if value.__class__ is not int or not 0 <= value < 1 << 64:
+        raise ValueError(f"{value!r} is no uint64")
+    return _with_length(shortest_bytes(value))
+
+
+def _number_encoder(type: Integer | Number) -> Encode:
+    """A number as its canonical text: no exponent, no zeros that say nothing."""
+    kinds = (int,) if isinstance(type, Integer) else (int, Exact)
+
+    def encode(value: Any) -> bytes:
+        if value.__class__ not in kinds or (value.__class__ is Exact and not value.is_finite()):
+            raise ValueError(f"{value!r} is no {type_text(type)}")
+        text = format(value, "f") if value.__class__ is Exact else str(value)
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        if not _NUMBERS[type.__class__].fullmatch(text):
+            raise ValueError(f"{value!r} has no canonical text")
+        return _encoded_text(text)
+
+    return encode
+
+
 def _encoded_boolean(value: Any) -> bytes:
     if not isinstance(value, bool):
         raise ValueError(f"{value!r} is no bool")
     return b"\x01" if value else b"\x00"
 
 
-def _float_encoder(form: struct.Struct, name: str) -> Encode:
+def _float_encoder(form: struct.Struct, name: str, narrow: struct.Struct | None = None) -> Encode:
+    """`narrow`: the form of fewer bits in which the value must be exact, too."""
+    exact = narrow or form
+
     def encode(value: Any) -> bytes:
         if value.__class__ not in (float, int):
             raise ValueError(f"{value!r} is no {name}")
         try:
-            raw = form.pack(value)
+            raw, kept = form.pack(value), exact.pack(value)
         except OverflowError:
             raise ValueError(f"{value!r} is out of the range of {name}") from None
-        if form.size == 4 and math.isfinite(value) and form.unpack(raw)[0] != value:
+        if form.size == 4 and math.isfinite(value) and exact.unpack(kept)[0] != value:
             raise ValueError(f"{value!r} is not exactly a {name}")
         return raw
 
@@ -232,7 +314,7 @@ def _decimal_encoder(precision: int, scale: int, size: int | None) -> Encode:
     limit = 10**precision
 
     def encode(value: Any) -> bytes:
-        unscaled = unscaled_of(Number(value), scale) if isinstance(value, Number | int) and not isinstance(value, bool) else None
+        unscaled = unscaled_of(Exact(value), scale) if isinstance(value, Exact | int) and not isinstance(value, bool) else None
         if unscaled is None or not -limit < unscaled < limit:
             raise ValueError(f"{value!r} does not fit decimal({precision},{scale})")
         length = (unscaled + (unscaled < 0)).bit_length() // 8 + 1

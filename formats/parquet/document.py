@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from instar.formats.arrow_nodes import Node, read_node, write_node
+from instar.formats.arrow_nodes import Node, held_as, read_node, write_node
 from instar.formats.errors import SchemaError
-from instar.formats.schema import Enum, List, Map, Record, Schema, Type, children
+from instar.formats.logical import TYPE, contradicts, type_named
+from instar.formats.schema import Field, Schema, children, type_text
 
 _ROOT = ("fields", "metadata")
 
@@ -34,6 +35,7 @@ def parse(text: str) -> Schema:
     struct = {"name": "", "nullable": False, "type": {"name": "struct"}, "children": body["fields"]}
     root = read_node(struct | ({"metadata": body["metadata"]} if "metadata" in body else {}), "")
     rest = {key: value for key, value in body.items() if key not in _ROOT}
+    _refuse_contradictions(root, "")
     return Schema(root.with_(extra={**root.extra, **({"arrow.schema": rest} if rest else {})}))
 
 
@@ -65,7 +67,6 @@ def render(schema: Schema) -> str:
     Raises:
         SchemaError: Arrow has no such type; names the field and what to take instead.
     """
-    _refuse_enums(schema.record, ())
     whole = write_node(schema.root)
     body: Node = {"fields": whole["children"], **schema.root.extra.get("arrow.schema", {})}
     for source in (whole, schema.root.extra.get("arrow.rest", {})):
@@ -75,15 +76,14 @@ def render(schema: Schema) -> str:
     return json.dumps({"schema": body}, indent=2, ensure_ascii=_has_surrogates(body)) + "\n"
 
 
-def _refuse_enums(type: Type, place: tuple[str, ...]) -> None:
-    for step, field in children(type):
-        here = (*place, step)
-        if isinstance(field.type, Enum):
-            raise SchemaError(
-                f"field {'.'.join(here)}: Arrow has no enum", hint="Use 'string'; Parquet files keep text, not a list of symbols."
-            )
-        if isinstance(field.type, (Record, List, Map)):
-            _refuse_enums(field.type, here)
+def _refuse_contradictions(field: Field, place: str) -> None:
+    """A document must mean what it says; where a data file's metadata is stale, its Arrow type counts (`arrow_nodes`)."""
+    written = dict(field.extra.get("metadata", ())).get(TYPE)
+    if written is not None and (meant := type_named(written, place)) != field.type:
+        held = held_as(meant)
+        raise contradicts(meant, type_text(field.type), held and type_text(held), place)
+    for step, inner in children(field.type):
+        _refuse_contradictions(inner, f"{place}.{step}" if place and step[:1] not in "[{<" else place + step)
 
 
 def _has_surrogates(body: Node) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from instar.formats.errors import SchemaError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
-from instar.formats.schema import Field, Json, List, Map, Record, Time, Timestamp, Union, type_text
+from instar.formats.schema import Field, Integer, Json, List, Map, Number, Record, Time, Timestamp, Union, type_text
 
 
 def check_new(field: Field, path: Path) -> None:
@@ -20,6 +20,10 @@ def check_new(field: Field, path: Path) -> None:
             raise _refused(field, path, "Take a record with a nullable field for each branch; Parquet has no unions.")
         case Json():
             raise _refused(field, path, "Take string and keep the JSON text in it.")
+        case Integer():
+            raise _refused(field, path, "Take int64, or decimal(38,0) for more than 18 digits.")
+        case Number():
+            raise _refused(field, path, "Take double, or decimal(p,s) where digits must be exact.")
         case Record(fields):
             for inner in fields:
                 check_new(inner, (*path, inner.name))

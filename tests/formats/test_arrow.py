@@ -10,7 +10,7 @@ import pytest
 from instar.formats.arrow import arrow_field, arrow_schema, arrow_type, logical_field, logical_schema
 from instar.formats.errors import SchemaError
 from instar.formats.fingerprint import fingerprint
-from instar.formats.schema import Decimal, Field, Integer, List, Map, Number, Other, Record, Reference, String, Timestamp, type_text
+from instar.formats.schema import Decimal, Field, List, Map, Other, Record, Reference, String, Timestamp, type_text
 from instar.formats.typetext import parse_type
 
 EVERY_TYPE = [
@@ -66,7 +66,8 @@ def test_fingerprint_leaves_storage_out() -> None:
 
 TYPES = ["int8", "uint64", "half", "decimal(10,2)", "decimal(40,2)", "string", "fixed(3)", "date", "time(ms)", "time(ns)",
          "timestamp(ms)", "timestamp(us, UTC)", "duration(s)", "uuid", "json", "list<int8?>", "map<string>", "map<int32, double?>",
-         "record{a: int8?, b: list<record{c: string}>}", "null", "bool", "union<int8, string>"]  # fmt: skip
+         "record{a: int8?, b: list<record{c: string}>}", "null", "bool", "union<int8, string>", "integer", "number", "enum(A, B)",
+         'list<enum("in progress", done)?>']  # fmt: skip
 
 
 @pytest.mark.parametrize("text", TYPES)
@@ -77,7 +78,7 @@ def test_logical_types_come_back(text: str) -> None:
     assert (back.doc, back.tags) == ("what it is", ("pii", "é"))
 
 
-@pytest.mark.parametrize(("type", "word"), [(Integer(), "int64"), (Number(), "decimal"), (Reference("a"), "write the type out")])
+@pytest.mark.parametrize(("type", "word"), [(Reference("a"), "write the type out"), (Other("?"), "Arrow's own")])
 def test_types_arrow_does_not_have_are_refused_with_advice(type: object, word: str) -> None:
     with pytest.raises(SchemaError) as caught:
         arrow_field(Field("x", List(Field("item", type))))  # type: ignore[arg-type]

@@ -18,7 +18,6 @@ from instar.formats.schema import (
     Bool,
     Date,
     Decimal,
-    Duration,
     Enum,
     Field,
     Fixed,
@@ -38,8 +37,10 @@ from instar.formats.schema import (
     Type,
     Union,
     Uuid,
+    field_text,
     schema,
 )
+from instar.formats.typetext import parse_type
 
 
 def cases(conformance: Path, name: str) -> list[dict[str, Any]]:
@@ -389,16 +390,6 @@ def test_new_types_are_spelled_plainly() -> None:
 @pytest.mark.parametrize(
     ("type", "hint"),
     [
-        (Int(64, signed=False), "decimal(20,0)"),
-        (Int(16), "int32"),
-        (Float(16), "float"),
-        (Json(), "string"),
-        (Integer(), "int64"),
-        (Number(), "double"),
-        (Duration("ms"), "int64"),
-        (Time("ns"), "time(us)"),
-        (Timestamp("s", "UTC"), "timestamp(ms, UTC)"),
-        (Timestamp("us", "Europe/Paris"), "timestamp(us, UTC)"),
         (Map(Field("value", Int(64)), key=Int(64)), "map<T>"),
         (Decimal(5, -2), "decimal(5,0)"),
         (Enum(("a b",)), "a_b"),
@@ -409,6 +400,85 @@ def test_what_avro_lacks_is_refused_with_what_to_use(type: Type, hint: str) -> N
     with pytest.raises(SchemaError) as caught:
         FORMAT.render(schema(Field("f", type)))
     assert hint in caught.value.hint
+
+
+HELD = {
+    "int8": {"type": "int"},
+    "uint16": {"type": "int"},
+    "uint32": {"type": "long"},
+    "uint64": {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 0},
+    "half": {"type": "float"},
+    "integer": {"type": "string"},
+    "number": {"type": "string"},
+    "json": {"type": "string"},
+    "time(s)": {"type": "int"},
+    "time(ns)": {"type": "long"},
+    "timestamp(s)": {"type": "long"},
+    "timestamp(s, Europe/Paris)": {"type": "long"},
+    "timestamp(us, Europe/Paris)": {"type": "long", "logicalType": "timestamp-micros"},
+    "duration(ms)": {"type": "long"},
+}
+
+
+@pytest.mark.parametrize(("text", "held"), HELD.items())
+def test_types_that_avro_lacks_are_named_beside_what_holds_them(text: str, held: dict[str, Any]) -> None:
+    given = schema(Field("f", parse_type(text)), Field("l", List(Field("item", parse_type(text), nullable=True))))
+    out = FORMAT.render(given)
+    assert json.loads(out)["fields"][0]["type"] == {**held, "instar.type": text}
+    back = FORMAT.parse(out)
+    assert [field_text(f) for f in back.record.fields] == [field_text(f) for f in given.record.fields]
+    assert FORMAT.render(back) == out
+
+
+@pytest.mark.parametrize("type", [Integer(), Number(), Json()])
+def test_what_avro_could_only_hold_as_text_is_refused_for_a_new_field(type: Type) -> None:
+    with pytest.raises(SchemaError, match=r"a\.b"):
+        FORMAT.check_new(Field("a", Record((Field("b", type),))), ("a",))
+
+
+@pytest.mark.parametrize(
+    ("node", "says"),
+    [
+        ({"type": "string", "instar.type": "int8"}, "says int8"),
+        ({"type": "long", "instar.type": "timestamp(us, Europe/Paris)"}, "timestamp-micros"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 1, "instar.type": "uint64"}, "uint64"),
+        ({"type": "array", "items": "int", "instar.type": "int8"}, "array"),
+        ({"type": "int", "instar.type": "smallint"}, "int16"),
+        ({"type": "int", "instar.type": 8}, "not a type's name"),
+        ({"type": "int", "instar.tags": "pii"}, "list of strings"),
+    ],
+)
+def test_a_named_type_that_contradicts_what_holds_it_is_refused(node: Any, says: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        FORMAT.parse(json.dumps({"type": "record", "name": "R", "fields": [{"name": "f", "type": node}]}))
+    assert says in f"{caught.value.message} {caught.value.hint}"
+    assert "R.f" in caught.value.message
+
+
+def test_tags_stand_in_the_field_s_object_else_in_the_type_s() -> None:
+    text = {"type": "string", "instar.tags": ["a"]}
+    document = {
+        "type": "record", "name": "R", "instar.tags": ["root"],
+        "fields": [
+            {"name": "one", "type": "string", "instar.tags": ["pii", "é"]},
+            {"name": "two", "type": text},
+            {"name": "three", "type": {"type": "array", "items": ["null", text]}},
+            {"name": "four", "type": {"type": "enum", "name": "E", "symbols": ["A"], "instar.tags": ["e"]}},
+            {"name": "five", "type": "E"},
+        ],
+    }  # fmt: skip
+    found = FORMAT.parse(json.dumps(document))
+    three = found.record["three"].type
+    assert isinstance(three, List)
+    assert found.root.tags == ("root",)
+    assert [f.tags for f in found.record.fields] == [("pii", "é"), ("a",), (), ("e",), ()]
+    assert three.item.tags == ("a",)
+    assert json.loads(FORMAT.render(found)) == document
+    changed = [f.with_(tags=("new",) if f.name != "one" else ()) for f in found.record.fields]
+    out = json.loads(FORMAT.render(schema(*changed)))["fields"]
+    assert [f.get("instar.tags") for f in out] == [None, ["new"], ["new"], ["new"], ["new"]]
+    assert out[1]["type"] == {"type": "string"}
+    assert FORMAT.parse(FORMAT.render(schema(*changed))).record["four"].tags == ("new",)
 
 
 def test_illegal_names_optional_fields_and_wrong_defaults_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import struct
 from collections.abc import Iterator
 from decimal import Decimal as Number
 from typing import Any
@@ -15,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instar.formats.avro import FORMAT
+from instar.formats.avro.container import long_bytes
 from instar.formats.avro.values import AvroValues
 from instar.formats.errors import DataError
-from instar.formats.schema import MISSING, Field, Schema
+from instar.formats.schema import MISSING, Field, Schema, schema
+from instar.formats.typetext import parse_type
 
 
 def binary(schema: Any, value: Any) -> bytes:
@@ -27,8 +30,8 @@ def binary(schema: Any, value: Any) -> bytes:
 
 
 def parsed(schema: Any) -> tuple[Schema, AvroValues]:
-    schema = FORMAT.parse(json.dumps(schema))
-    return schema, FORMAT.values(schema, schema)
+    found = FORMAT.parse(json.dumps(schema))
+    return found, FORMAT.values(found, found)
 
 
 def record(*fields: Any) -> Any:
@@ -76,6 +79,45 @@ def test_scalars_are_decoded_as_stored_and_encoded_again(type: Any, written: Any
     assert decoded.__class__ is value.__class__
     assert values.encoder(field)(decoded) == opened["f0"]
     assert values.sealer(schema.root)(None, opened) == raw
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "misfits"),
+    [
+        ("int8", [-128, 127, 0], [128, -129]),
+        ("uint16", [0, 65535], [-1, 65536]),
+        ("uint32", [0, 2**32 - 1], [-1, 2**32]),
+        ("uint64", [0, 127, 128, 2**63, 2**64 - 1], [-1, 2**64]),
+        ("half", [0.5, -65504.0, float("inf"), 2.0**-24], [0.1, 65520.0, 1e300]),
+        ("integer", [0, -7, 10**30], [True, 1.5, "7"]),
+        ("number", [0, Number("1.5"), Number("-0.001"), 10**30], [float("nan"), Number("NaN"), Number("-0.0")]),
+        ("time(s)", [0, 86399], ["x"]),
+        ("timestamp(s)", [-1, 2**40], [2**63]),
+        ("timestamp(us, Europe/Paris)", [0, 2**50], [1.0]),
+        ("duration(ns)", [-(2**63), 2**63 - 1], [2**63]),
+    ],
+)
+def test_types_that_avro_lacks_keep_their_values_and_their_range(text: str, values: list[Any], misfits: list[Any]) -> None:
+    found = FORMAT.parse(FORMAT.render(schema(Field("f", parse_type(text), nullable=True))))
+    field, access = found.record["f"], AvroValues(found, found)
+    decode, encode = access.decoder(field), access.encoder(field)
+    for value in values:
+        assert decode(encode(value)) == value
+        assert decode(encode(value)).__class__ is value.__class__
+    for value in misfits:
+        with pytest.raises(DataError):
+            encode(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [("int8", long_bytes(128)), ("uint32", long_bytes(-1)), ("uint64", long_bytes(1) + b"\xff"), ("half", struct.pack("<f", 0.1)),
+     ("integer", b"\x04" + b"07"), ("number", b"\x06" + b"1.0")],
+)  # fmt: skip
+def test_what_exceeds_the_named_type_in_a_file_is_a_data_error(text: str, raw: bytes) -> None:
+    found = FORMAT.parse(FORMAT.render(schema(Field("f", parse_type(text)))))
+    with pytest.raises(DataError):
+        AvroValues(found, found).decoder(found.record["f"])(raw)
 
 
 def test_decimals_keep_their_scale_and_fixed_uuids_are_text() -> None:

@@ -14,7 +14,7 @@ import pytest
 from instar.formats.arrow import arrow_schema, logical_schema
 from instar.formats.errors import SchemaError
 from instar.formats.parquet.document import parse, render
-from instar.formats.schema import Enum, Field, Int, List, Number, String, schema
+from instar.formats.schema import Enum, Field, Integer, List, Number, Record, String, Timestamp, field_text, schema
 
 CONFORMANCE = Path(os.environ.get("INSTAR_CONFORMANCE") or Path(__file__).parents[4] / "shared" / "conformance")
 FOLDER = CONFORMANCE / "arrow-testing" / "data" / "arrow-ipc-stream" / "integration"
@@ -124,10 +124,38 @@ def test_a_file_schema_becomes_a_document_and_comes_back() -> None:
     assert render(parse(text)) == text
 
 
-@pytest.mark.parametrize("type", [Enum(("a", "b")), Number(), List(Field("item", Enum(("a",))))])
-def test_types_without_a_place_are_refused_by_name(type: object) -> None:
-    with pytest.raises(SchemaError, match="Arrow has no"):
-        render(schema(Field("n", Int(8)), Field("size", type)))  # type: ignore[arg-type]
+def test_types_that_arrow_lacks_are_named_in_the_metadata() -> None:
+    given = schema(
+        Field("state", Enum(("in progress", "done"))),
+        Field("size", Number()),
+        Field("count", List(Field("item", Integer()))),
+        Field("at", Timestamp("s", "UTC"), extra={"metadata": [["instar.type", "timestamp(s, UTC)"]]}),
+        Field("wall", Timestamp("s")),
+    )
+    text = render(given)
+    fields = json.loads(text)["schema"]["fields"]
+    assert fields[0]["type"] == {"name": "utf8"}
+    assert fields[0]["metadata"] == [{"key": "instar.type", "value": 'enum("in progress", done)'}]
+    assert [fields[i]["type"].get("unit") for i in (3, 4)] == ["MILLISECOND", "SECOND"]
+    assert [field_text(f) for f in parse(text).record.fields] == [field_text(f) for f in given.record.fields]
+    assert render(parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("named", "says"), [("date", "is utf8|is string|there is string"), ("dat", "there is no type"), ("int64", "int64")]
+)
+def test_a_document_whose_named_type_contradicts_what_holds_it_is_refused(named: str, says: str) -> None:
+    text = render(schema(Field("a", Record((Field("state", Enum(("x", "y"))),)))))
+    with pytest.raises(SchemaError, match=says) as caught:
+        parse(text.replace("enum(x, y)", named))
+    assert "a.state" in caught.value.message
+
+
+def test_a_named_type_goes_when_the_field_becomes_another_type() -> None:
+    state = parse(render(schema(Field("state", Enum(("x", "y")))))).record["state"]
+    made = parse(render(schema(state.with_(type=String()), state.with_(name="n", type=Enum(("z",))))))
+    assert [f.type for f in made.record.fields] == [String(), Enum(("z",))]
+    assert "instar.type" not in dict(made.record["state"].extra.get("metadata", ()))
 
 
 def test_an_empty_record_is_a_schema() -> None:
