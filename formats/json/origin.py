@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from instar.formats.logical import TYPE as LOGICAL
 from instar.formats.schema import MISSING, Field, List, Map, Record, Type, type_text
 
 from .keywords import Node
@@ -51,6 +52,7 @@ class Origin:
     nullable: bool = False
     doc: str = ""
     default: Any = field(default=MISSING, hash=False)
+    tags: tuple[str, ...] = ()
 
     @property
     def last(self) -> Node:
@@ -98,9 +100,13 @@ def group_of(kind: str) -> str:
         "json": "",
         "": "",
     }
-    if kind.startswith("enum("):
+    if kind.startswith(_TEXTS):
         return "string"
     return known.get(kind, "" if kind.startswith("<") else "number")
+
+
+_TEXTS = ("enum(", "date", "time(", "timestamp(", "uuid", "bytes", "fixed(")
+"""How the kinds begin that are strings in JSON."""
 
 
 def owned_by(kind: str) -> frozenset[str]:
@@ -115,11 +121,13 @@ def owned_by(kind: str) -> frozenset[str]:
         case "list":
             return frozenset({"type", "items"})
         case "string" | "bool" | "null" | "integer" | "number":
-            return frozenset({"type"})
+            return frozenset({"type", LOGICAL})
         case _ if kind.startswith("<"):
             return frozenset({"$ref"})
+        case _ if kind.startswith("enum("):
+            return frozenset({"type", "enum", LOGICAL})
         case _:
-            return frozenset({"type", "enum" if kind.startswith("enum(") else "format"})
+            return frozenset({"type", "format", LOGICAL}) | ({"contentEncoding"} if kind.startswith(("bytes", "fixed(")) else set())
 
 
 def documents(root: Field) -> Mapping[str, Any]:

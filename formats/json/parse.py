@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal as Exact
 from typing import Any
 
-from instar.formats.errors import SchemaError
+from instar.formats.errors import DataError, SchemaError
+from instar.formats.logical import TAGS, tags_of
+from instar.formats.logical import TYPE as LOGICAL
 from instar.formats.schema import (
     MISSING,
     Bool,
@@ -28,10 +30,12 @@ from instar.formats.schema import (
     Type,
 )  # fmt: skip
 
+from .held import held_as, named_type
 from .keywords import DRAFT_7, Node, draft_of, everywhere, only_annotates, pointer_text
 from .origin import CHILD, DEFINITION, INLINED, LIBRARY, ORIGIN, PINNED, WHOLE, Layer, Origin, kind_of
 from .references import Definition, References, resolved
-from .text import loads
+from .scalars import scalar_decoder
+from .text import dumps, loads
 
 SIZED: dict[tuple[str, str], Type] = {
     **{("integer", f"int{bits}"): Int(bits) for bits in (8, 16, 32, 64)},
@@ -124,6 +128,10 @@ class _Reader:
     def field(self, name: str, node: Node, *, optional: bool = False) -> Field:
         layers, inner = self.unwrapped(node)
         type, nullable, last = self.shape(inner)
+        if isinstance(inner, dict) and LOGICAL in inner:
+            names, _ = _types(inner)
+            plain = names[0] if names is not None and len(names) == 1 and "enum" not in inner else None
+            type = named_type(inner[LOGICAL], type, plain, name or "the schema")
         layers = (*layers, Layer(last))
         nullable = nullable or any(layer.wraps_null() for layer in layers[:-1])
         doc = _doc(layers)
@@ -131,8 +139,9 @@ class _Reader:
             (layer.node["default"] for layer in layers if isinstance(layer.node, dict) and "default" in layer.node), MISSING
         )
         default = default if default is MISSING else value_of(default, type, nullable)
-        origin = Origin(layers, kind_of(type), nullable, doc, default)
-        return Field(name, type, nullable, optional, default, doc, extra={ORIGIN: origin})
+        tags = _tags(layers, name)
+        origin = Origin(layers, kind_of(type), nullable, doc, default, tags)
+        return Field(name, type, nullable, optional, default, doc, tags, extra={ORIGIN: origin})
 
     def unwrapped(self, node: Node) -> tuple[tuple[Layer, ...], Node]:
         """The layers around the node that has the type, and that node."""
@@ -241,6 +250,12 @@ def _doc(layers: tuple[Layer, ...]) -> str:
     return next(found, "")
 
 
+def _tags(layers: tuple[Layer, ...], name: str) -> tuple[str, ...]:
+    """The outermost tags."""
+    nodes = [layer.node for layer in layers if isinstance(layer.node, dict)]
+    return next((tags_of(node[TAGS], name or "the schema") for node in nodes if TAGS in node), ())
+
+
 def _nullable_wrapper(node: dict[str, Any]) -> tuple[str, int] | None:
     """`{"anyOf": [X, {"type": "null"}]}` in either order: the keyword and where X is."""
     for keyword in ("anyOf", "oneOf"):
@@ -302,6 +317,11 @@ def _takes_null(node: dict[str, Any], names: list[str] | None, nullable: bool) -
 
 def value_of(value: Any, type: Type, nullable: bool = False) -> Any:
     """A `default` as the logical type's Python value; MISSING where it is not one (JSON Schema does not check defaults)."""
+    if value is not None and held_as(type) is not None:
+        try:
+            return scalar_decoder(Field("", type))(dumps(value).encode())
+        except DataError:
+            return MISSING
     whole = isinstance(value, int | float | Exact) and not isinstance(value, bool) and value == int(value)
     match type, value:
         case _, None:

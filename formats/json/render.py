@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from instar.formats.errors import SchemaError
+from instar.formats.logical import TAGS
+from instar.formats.logical import TYPE as LOGICAL
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import (
     MISSING,
@@ -25,9 +27,12 @@ from instar.formats.schema import (
     Schema,
     String,
     Type,
+    Union,
     type_text,
 )  # fmt: skip
 
+from .defaults import default_node
+from .held import KEYWORDS, held_as
 from .keywords import COMBINATORS, DRAFT_2020, FIXED_VALUES, REFERENCES, Node, applies, reference_to
 from .origin import CHILD, DEFINITION, INLINED, NEW, WHOLE, Layer, Origin, documents, group_of, kind_of, origin_of, owned_by
 from .references import Definition, resolved
@@ -37,8 +42,6 @@ from .text import dumps, equal, loads
 _NULL = {"type": "null"}
 _KEEP = object()
 _SIZES = {Float(32): "float", Float(64): "double"}
-_INSTEAD = {"decimal": "number", "half": "float", "bytes": "string", "fixed": "string", "date": "string", "time": "string",
-            "timestamp": "string", "duration": "string", "uuid": "string", "union": "json"}  # fmt: skip
 
 
 def render(schema: Schema) -> str:
@@ -88,7 +91,7 @@ class _Writer:
             node = self.around(layer, node, f.nullable)
         if _null_by(f, origin) == "new wrapper":
             node = {"anyOf": [node, dict(_NULL)]}
-        return _annotated(f, node, origin)
+        return _annotated(f, node, origin, self.schema)
 
     # ---- the node that has the type
     def last(self, f: Field, origin: Origin, path: Path) -> Node:
@@ -99,13 +102,16 @@ class _Writer:
                 return before
             before = {}
         said = self.said(f, origin, before, same, path)
+        if same and LOGICAL in before:
+            said[LOGICAL] = _KEEP
+        stale = KEYWORDS - said.keys() if not same and held_as(f.type) is not None else frozenset()
         group = group_of(kind_of(f.type))
         foreign = not same and group != group_of(origin.kind)
         out: dict[str, Any] = {}
         for keyword, value in before.items():
             if keyword in said:
                 out[keyword] = value if said[keyword] is _KEEP else said[keyword]
-            elif keyword not in owned_by(origin.kind) and not (foreign and _leaves(keyword, group)):
+            elif keyword not in owned_by(origin.kind) | stale and not (foreign and _leaves(keyword, group)):
                 out[keyword] = value
         out.update((keyword, value) for keyword, value in said.items() if keyword not in before and value is not _KEEP)
         if same and isinstance(f.type, Record):
@@ -153,6 +159,9 @@ class _Writer:
                 return {}
             case Reference(name):
                 return {"$ref": _KEEP if same else self.reference(name)}
+        if (held := held_as(f.type)) is not None:
+            more = {**held.keywords, LOGICAL: type_text(f.type)}
+            return {**typed(held.name), **(dict.fromkeys(more, _KEEP) if same else more)}
         raise _not_in_json(f.type, path)
 
     def members(self, record: Record, before: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -239,13 +248,13 @@ def _without_null(f: Field, node: Node, origin: Origin, path: Path) -> Node:
     return {**known, "not": dict(_NULL)} if "not" not in known else {"allOf": [known], "not": dict(_NULL)}
 
 
-def _annotated(f: Field, node: Node, origin: Origin) -> Node:
-    """`description` and `default` as the field has them, where that is no longer what the document said."""
+def _annotated(f: Field, node: Node, origin: Origin, schema: Schema) -> Node:
+    """`description`, `default` and tags as the field has them, where that is no longer what the document said."""
     new_doc = f.doc != origin.doc
     same_default = type(f.default) is type(origin.default) and f.default == origin.default
     new_default = not same_default or kind_of(f.type) != origin.kind
     if not isinstance(node, dict):
-        if not new_doc and f.default is MISSING:
+        if not new_doc and f.default is MISSING and f.tags == origin.tags:
             return node
         node = {} if node else {"not": {}}
     out = dict(node)
@@ -254,7 +263,9 @@ def _annotated(f: Field, node: Node, origin: Origin) -> Node:
         out |= {"description": f.doc} if f.doc else {}
     if new_default:
         out.pop("default", None)
-        out |= {} if f.default is MISSING else {"default": f.default}
+        out |= {} if f.default is MISSING else {"default": default_node(f.default, f, schema)}
+    if f.tags != origin.tags:
+        out = {k: v for k, v in out.items() if k != TAGS} | ({TAGS: list(f.tags)} if f.tags or TAGS not in out else {})
     return out
 
 
@@ -272,10 +283,7 @@ def _merged(outer: dict[str, Any], inner: Node, *, but: str) -> Node:
 
 
 def _not_in_json(type: Type, path: Path) -> SchemaError:
-    text = type_text(type)
-    instead = _INSTEAD.get(text.partition("(")[0].partition("<")[0], "")
-    return SchemaError(
-        f"JSON has no type {text} (at {path_text(path) or 'the record'})",
-        hint=(f"Did you mean {instead!r}? " if instead else "")
-        + "JSON holds bool, intN, uintN, integer, number, float, double, string, enum, json, list, map (string keys), and record.",
-    )
+    hint = "Make it a record with a nullable field for each branch." if isinstance(type, Union) else ""
+    if isinstance(type, Map):
+        hint = "Keys are strings in JSON: take list<record{key: K, value: T}>."
+    return SchemaError(f"JSON has no type {type_text(type)} (at {path_text(path) or 'the record'})", hint=hint or "Drop the field.")

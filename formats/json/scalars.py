@@ -14,6 +14,8 @@ import msgspec
 from instar.formats.errors import DataError, SchemaError, Where
 from instar.formats.schema import (
     Bool,
+    Decimal,
+    Duration,
     Enum,
     Field,
     Float,
@@ -29,11 +31,15 @@ from instar.formats.schema import (
     type_text,
 )
 
+from .texts import count_of, decimal_of, number_decoder, text_decoder, text_encoder
+
 _SHOWN = 60
 _INTEGER = re.compile(rb"-?\d+")
 _LONGEST = 4300  # digits: the length to which Python reads and prints an int (sys.set_int_max_str_digits)
-_DIGITS = {64: 17, 32: 9}
+_DIGITS = {64: 17, 32: 9, 16: 5}
 """Significant digits within which a decimal text tells one binary float from all others (IEEE 754, section 5.12.2)."""
+
+_FORMS = {16: struct.Struct("<e"), 32: struct.Struct("<f")}
 
 _text = msgspec.json.Decoder(str).decode
 _any = msgspec.json.Decoder(float_hook=Exact).decode
@@ -70,7 +76,25 @@ def scalar_decoder(field: Field) -> Callable[[bytes], Any]:
             return lambda text: _not(text, kind)
         case Json() | Reference() | Union():
             return lambda text: _whatever(text, kind)
+    if (of_text := text_decoder(kind)) is not None:
+        return lambda text: _formed(text, kind, of_text)
+    if (of_number := number_decoder(kind)) is not None:
+        return lambda text: _counted(text, kind, of_number)
     raise SchemaError(f"JSON has no type {type_text(kind)}")
+
+
+def _formed(text: bytes, kind: Type, of: Callable[[str], Any]) -> Any:
+    try:
+        return of(_string(text, kind))
+    except ValueError:
+        raise _refused(f"{shown(text)} is not in the form of {_short(kind)}", "a string", kind) from None
+
+
+def _counted(text: bytes, kind: Type, of: Callable[[Exact], Any]) -> Any:
+    try:
+        return of(_number(text, kind))
+    except ValueError:
+        raise _refused(f"{shown(text)} does not fit {_short(kind)}", "a number", kind) from None
 
 
 def _string(text: bytes, kind: Type) -> str:
@@ -134,11 +158,11 @@ def _whatever(text: bytes, kind: Type) -> Any:
 
 
 def nearest(value: float, bits: int) -> float:
-    """The 32-bit float nearest to a double, as a double; infinite where it is too large."""
+    """The 16-bit or 32-bit float nearest to a double, as a double; infinite where it is too large."""
     if bits == 64:
         return value
     try:
-        return struct.unpack("<f", struct.pack("<f", value))[0]
+        return _FORMS[bits].unpack(_FORMS[bits].pack(value))[0]
     except OverflowError:
         return math.copysign(math.inf, value)
 
@@ -195,9 +219,28 @@ def scalar_encoder(field: Field) -> Callable[[Any], bytes]:
             return lambda value: _shortest(_typed(value, float, kind), kind)
         case Json() | Reference() | Union():
             return lambda value: _anything(value, kind)
+        case Decimal():
+            return lambda value: _held(value, kind, lambda: format(decimal_of(_exact(value), kind), "f").encode())
+        case Duration():
+            return lambda value: _held(value, kind, lambda: b"%d" % count_of(value))
+    if (to_text := text_encoder(kind)) is not None:
+        return lambda value: _held(value, kind, lambda: _quote(to_text(value)))
     if isinstance(kind, Null):
         return lambda value: _unfit(value, kind)
     raise SchemaError(f"JSON has no type {type_text(kind)}")
+
+
+def _held(value: Any, kind: Type, text: Callable[[], bytes]) -> bytes:
+    try:
+        return text()
+    except (ValueError, TypeError):
+        return _unfit(value, kind)
+
+
+def _exact(value: Any) -> Exact:
+    if value.__class__ is not Exact:
+        raise ValueError(value)
+    return value
 
 
 def _typed(value: Any, wanted: type, kind: Type) -> Any:
@@ -245,10 +288,10 @@ def _shortest(value: float, kind: Float) -> bytes:
     """The fewest digits that read back as the same float."""
     if not math.isfinite(value) or nearest(value, kind.bits) != value:
         _unfit(value, kind)
-    if kind.bits == 32:
-        for digits in range(1, _DIGITS[32] + 1):
+    if kind.bits < 64:
+        for digits in range(1, _DIGITS[kind.bits] + 1):
             text = f"{value:.{digits}g}"
-            if nearest(float(text), 32) == value:
+            if nearest(float(text), kind.bits) == value:
                 return repr(float(text)).encode()
     return repr(value).encode()
 

@@ -10,16 +10,19 @@ from typing import Any
 import jsonschema_rs
 
 from instar.formats.errors import DataError, SchemaError, Where
+from instar.formats.logical import TYPE
 from instar.formats.path import quoted_name
 from instar.formats.schema import Field, Float, Int, Json, Record, Schema, Type
+from instar.formats.typetext import parse_type
 
 from .check import record_reader
+from .held import held_as
 from .keywords import Node, everywhere
 from .origin import documents
 from .parse import SIZED
 from .render import rendered
 from .rewrite import records
-from .scalars import kind_of_text, scalar_encoder, shown
+from .scalars import kind_of_text, scalar_decoder, scalar_encoder, shown
 
 _LARGEST = {32: 3.4028234663852886e38, 64: 1.7976931348623157e308}
 _LONGEST = 300  # characters of a validator's message
@@ -69,10 +72,30 @@ def compiled(schema: Schema) -> Any:
 
     document = strict(rendered(schema))
     try:
-        return jsonschema_rs.validator_for(document, retriever=retrieve, validate_formats=False)
+        return jsonschema_rs.validator_for(document, retriever=retrieve, validate_formats=False, keywords=_KEYWORDS)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         message = str(error).partition("\n")[0]
         raise SchemaError(f"the JSON Schema cannot be used: {message}", hint="Correct the document there.") from None
+
+
+class _Named:
+    """The keyword `instar.type`: is a value (not null, and of the right JSON type) one of the type that is named?"""
+
+    def __init__(self, parent: Any, named: Any, place: Any) -> None:
+        del parent, place
+        field = Field("", parse_type(named))
+        self.decode = scalar_decoder(field) if held_as(field.type) is not None else None
+
+    def validate(self, instance: Any) -> None:
+        if self.decode is None or instance is None:
+            return
+        try:
+            self.decode(_written(instance))
+        except DataError as error:
+            raise ValueError(error.message) from None
+
+
+_KEYWORDS: dict[str, Any] = {TYPE: _Named}
 
 
 def strict(document: Node) -> Node:
