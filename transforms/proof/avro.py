@@ -8,7 +8,23 @@ from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any
 
-from instar.formats.schema import Bool, Bytes, Date, Decimal, Enum, Float, Int, String, Time, Timestamp, Type, Uuid
+from instar.formats.schema import (
+    Bool,
+    Bytes,
+    Date,
+    Decimal,
+    Duration,
+    Enum,
+    Float,
+    Int,
+    Integer,
+    Number,
+    String,
+    Time,
+    Timestamp,
+    Type,
+    Uuid,
+)
 from instar.transforms.mapping import Mapping
 
 from .avro_blocks import count, records, schema_of
@@ -35,11 +51,13 @@ def carried_type(type: Type) -> Type:
     match type:
         case Bool():
             return Bool()
-        case Int() | Date() | Time() | Timestamp():
+        case Int(64, False):
+            return Bytes()
+        case Int() | Date() | Time() | Timestamp() | Duration():
             return Int(64)
         case Float():
             return Float(64)
-        case String() | Enum():
+        case String() | Enum() | Integer() | Number():
             return String()
         case _:
             return Bytes()
@@ -57,6 +75,8 @@ class AvroReader:
         match type:
             case Decimal(precision, scale) if precision <= 38:
                 return lambda value: decimal.Decimal(int.from_bytes(value, "big", signed=True)).scaleb(-scale, _EXACT)
+            case Int(64, False):
+                return lambda value: int.from_bytes(value, "big", signed=True)
             case Uuid():
                 return lambda value: value if isinstance(value, str) else str(uuid.UUID(bytes=value))
             case _:

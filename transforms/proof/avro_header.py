@@ -32,6 +32,7 @@ from instar.formats.schema import (
     Union,
     Uuid,
     field_text,
+    type_text,
 )  # fmt: skip
 
 _PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
@@ -126,16 +127,26 @@ def _kind(node: Any) -> str:
     return node if isinstance(node, str) else node.get("type", "") if isinstance(node, dict) else "union"
 
 
+_NAMED = {
+    "int8": "int", "int16": "int", "uint8": "int", "uint16": "int", "uint32": "long", "uint64": "bytes", "half": "float",
+    "integer": "string", "number": "string", "json": "string", "timestamp": "long", "duration": "long",
+}  # fmt: skip
+"""What holds the types that `instar.type` names (times in seconds are ints, in nanoseconds longs)."""
+
+
 def _holds(node: Any, kind: str, type: Type) -> bool:
     """Is a scalar one that values of that type are written as?"""
     given = node if isinstance(node, dict) else {}
     logical = given.get("logicalType")
+    if (named := given.get("instar.type")) is not None:
+        held = {"time(s)": "int", "time(ns)": "long"}.get(named) or _NAMED.get(named.partition("(")[0])
+        return named == type_text(type) and held == kind
     match type:
         case Bool():
             return kind == "boolean"
-        case Int(bits):
+        case Int(bits, True) if bits >= 32:
             return kind == ("long" if bits == 64 else "int") and not _known_logical(kind, logical)
-        case Float(bits):
+        case Float(bits) if bits >= 32:
             return kind == ("double" if bits == 64 else "float")
         case String():
             return kind == "string" and logical != "uuid"
@@ -153,7 +164,7 @@ def _holds(node: Any, kind: str, type: Type) -> bool:
             return (kind, logical) == ("int", "date")
         case Time(unit):
             return (kind, logical) == ("int" if unit == "ms" else "long", f"time-{_UNITS.get(unit)}")
-        case Timestamp(unit, zone):
+        case Timestamp(unit, None | "UTC" as zone):
             return (kind, logical) == ("long", f"{'' if zone else 'local-'}timestamp-{_UNITS.get(unit)}")
         case _:
             return False

@@ -16,6 +16,7 @@ from instar.formats.numbertext import integer_text, number_text
 from instar.formats.schema import Bool, Bytes, Enum, Float, Int, Integer, Number, String, Type, Uuid, type_text
 from instar.transforms.mapping import Mapping
 
+from .json_named import named_reader
 from .json_text import canonical, records
 from .json_text import number_text as text_of
 from .keys import Keys, asked_keys
@@ -54,7 +55,7 @@ class JsonReader:
             case Float(bits):
                 return lambda value: _float(value, bits, type)
             case _:
-                return canonical
+                return named_reader(type) or canonical
 
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
         found = asked_keys(scope, keys)
@@ -89,10 +90,13 @@ def _number(value: Any, type: Type) -> Exact:
     return abs(number) if number.is_zero() else number
 
 
+_FORMS = {16: struct.Struct("<e"), 32: struct.Struct("<f")}
+
+
 def _float(value: Any, bits: int, type: Type) -> float:
     number = float(text_of(value)) if isinstance(value, Raw) else _refuse(value, type)
-    if bits == 32 and math.isfinite(number):
-        number = struct.unpack("<f", struct.pack("<f", number))[0]
+    if bits in _FORMS and math.isfinite(number):
+        number = _FORMS[bits].unpack(_FORMS[bits].pack(number))[0]
     return number if math.isfinite(number) else _refuse(value, type)
 
 
