@@ -16,7 +16,7 @@ from instar.formats.avro.walk import MOST_EMPTY_ITEMS, Damaged, fields_walker, l
 from instar.formats.columnar import ColumnBuilder, shifted, wanted_fields
 from instar.formats.errors import DataError, FileError, Where
 from instar.formats.format import Through
-from instar.formats.schema import Field, Record, Schema, Union
+from instar.formats.schema import Field, Integer, Number, Record, Schema, String, Union
 
 Opened = list[dict[str, Any]]
 
@@ -114,6 +114,10 @@ class ShownValues(AvroValues):
     def decoder(self, field: Field) -> Callable[[Any], Any]:
         if field.type == Record(()):
             return lambda raw: None if raw is None else "{}"
+        if isinstance(field.type, Integer | Number):
+            text = super().decoder(field.with_(type=String()))
+            checked = super().decoder(field)
+            return lambda raw: None if checked(raw) is None else text(raw)
         if not isinstance(field.type, Union):
             return super().decoder(field)
         decoders = [(branch.name, self.decoder(branch.with_(nullable=False))) for branch in field.type.branches]
