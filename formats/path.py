@@ -1,7 +1,7 @@
 """Paths: the one notation for a place in a schema, the same in every format.
 
 `a.b` a field of a record · `items[].price` each element · `tags{}` each map value · `payload<Created>.id` a union's branch ·
-`<Address>.zip` a named type, all its uses at once · `"odd.name"` any name, a quote inside it doubled.
+`<Address>.zip` a named type, all its uses at once · `"odd.name"` any name, a quote inside it doubled; `<"odd<name>">` likewise.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Path = tuple[str | Step, ...]
 
 _TOKEN = re.compile(
     r"""(?P<dot>\.)? (?: "(?P<quoted>(?:[^"]|"")*)" | (?P<plain>[^.\[\]{}"<>]+) )
-      | (?P<item>\[\]) | (?P<value>\{\}) | <(?P<branch>[^<>]+)>""",
+      | (?P<item>\[\]) | (?P<value>\{\}) | <(?: "(?P<named>(?:[^"]|"")+)" | (?P<branch>[^<>"]+) )>""",
     re.VERBOSE,
 )
 
@@ -55,8 +55,8 @@ def parse_path(text: str) -> Path:
             steps.append(token["quoted"].replace('""', '"'))
         elif token["plain"] is not None:
             steps.append(token["plain"])
-        elif token["branch"]:
-            steps.append(Branch(token["branch"]))
+        elif token["named"] or token["branch"]:
+            steps.append(Branch(token["branch"] or token["named"].replace('""', '"')))
         else:
             steps.append(EACH_ITEM if token["item"] else EACH_VALUE)
     if not steps:
@@ -76,12 +76,16 @@ def path_text(path: Path) -> str:
     out = ""
     for step in path:
         if isinstance(step, Branch):
-            out += f"<{step.text}>"
+            out += f"<{_branch_text(step.text)}>"
         elif isinstance(step, Step):
             out += step.text
         else:
             out += ("." if out else "") + quoted_name(step)
     return out
+
+
+def _branch_text(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if set(name) & set('<>"') else name
 
 
 def quoted_name(name: str) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
-from instar.formats.schema import Field
 
 from . import expression
 from .expression import Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from .inverse import FILLED, NULLNESS, UNREGISTERED, Loss
 from .mapping import Mapping
-from .shared_types import places
+from .shared_types import field_at
 
 Use = str
 """How a place is read: "whole" (carried with all in it), "value" (computed with), "shell" (only whether it is null)."""
@@ -20,10 +19,14 @@ Use = str
 
 def losses_through(losses: Iterable[Loss], later: Mapping) -> tuple[Loss, ...]:
     """The losses as places of `later`'s target; what `later` does not read is no loss there, however fatal it was."""
-    uses = list(_uses(later.root, (), ()))
-    fields = dict(places(later.root.field))
+    uses, target_schema = list(_uses(later.root, (), ())), later.target
+
+    def absent(path: Path) -> bool:
+        field = field_at(target_schema, path)
+        return field is not None and (field.nullable or field.optional)
+
     found = [
-        replace(loss, path=path, fatal=loss.fatal or (use != "shell" and _leaves_null(loss) and not _may_be_absent(fields[path])))
+        replace(loss, path=path, fatal=loss.fatal or (use != "shell" and _leaves_null(loss) and not absent(path)))
         for loss in losses
         for target, place, use in uses
         if (path := _moved(loss, target, place, use)) is not None
@@ -48,10 +51,6 @@ def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
 
 def _leaves_null(loss: Loss) -> bool:
     return not loss.restored and loss.reason not in (FILLED, NULLNESS, UNREGISTERED)
-
-
-def _may_be_absent(field: Field) -> bool:
-    return field.nullable or field.optional
 
 
 def _moved(loss: Loss, target: Path, place: Path, use: Use) -> Path | None:

@@ -11,15 +11,16 @@ from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field, replace
 
 from instar.formats.errors import InstarError, MigrationError, suggestion
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, parse_path, path_text
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, parse_path, path_text
 from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type
 
 from .casts import convert
 from .composition import struct, when
 from .expression import FAIL, Back, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 from .reversal import reversed_lookup, reversed_pairs
-from .shared_types import places
+from .shared_types import Named, expanded, field_at, places, resolved
 from .sqltext import cut
+from .weave import settled, uses_of
 
 DROPPED = "dropped"
 COMPUTED = "values that could not be cast are null"
@@ -49,26 +50,45 @@ class Loss:
         return f"{path_text(self.path) or 'the record'}: {self.reason}"
 
 
-def inverse(source: Schema, root: Column, restore: Dict[str, str]) -> tuple[Column, tuple[Loss, ...]]:
-    """The column that computes the source's root from the target, and the losses. See `Mapping.inverse`."""
-    entries = {parse_path(path): sql for path, sql in restore.items()}
-    _refuse_unknown(entries, source)
-    column, losses = _Scope(source.root, root, (), entries).inverted()
+def inverse(source: Schema, root: Column, named: Named, restore: Dict[str, str]) -> tuple[Column, tuple[Loss, ...]]:
+    """The column that computes the source's root from the target, and the losses. See `Mapping.inverse`.
+
+    `named`: what the target's References mean.
+    """
+    given = {settled(parse_path(path), source): sql for path, sql in restore.items()}
+    _refuse_unknown(given, source)
+    entries = {path: sql for path, sql in given.items() if not isinstance(path[0], Branch)}
+    typed = {p: (path, given[path]) for path in given.keys() - entries.keys() for p in uses_of(path, source)}
+    column, losses = _Scope(source.root, root, (), _Ground(entries, typed, source.definitions, named)).inverted()
     restored = {loss.path for loss in losses if loss.restored}
-    for path in entries:
+    restored |= {typed[path][0] for path in restored & typed.keys()}
+    for path in given:
         if path not in restored:
             raise MigrationError(f"`downgrade` restores {path_text(path)}, which is not lost", hint="Leave this entry out.")
     return column, losses
 
 
 def _refuse_unknown(entries: Dict[Path, str], source: Schema) -> None:
-    known = [path for path, _ in places(source.root) if path]
     for path in entries:
-        if path not in known:
+        if field_at(source, path) is None:
+            known = [path_text(p) for p, _ in places(source.root) if p]
             raise MigrationError(
                 f"`downgrade` restores {path_text(path)}, which the old schema does not have",
-                hint=suggestion(path_text(path), [path_text(p) for p in known]),
+                hint=suggestion(path_text(path), known),
             )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What all scopes have in common: the script's SQL by old place, and what References mean on both sides.
+
+    `typed` has the places of an entry for a named type (with that entry's path): they count where the record around is left.
+    """
+
+    entries: Dict[Path, str]
+    typed: Dict[Path, tuple[Path, str]]
+    old: Named
+    new: Named
 
 
 @dataclass(frozen=True)
@@ -140,7 +160,7 @@ class _Scope:
     old: Field
     new: Column
     prefix: Path
-    entries: Dict[Path, str]
+    ground: _Ground
     found: dict[tuple[str, ...], _Found] = field(default_factory=dict)
     shells: dict[tuple[str, ...], _Shell] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
@@ -154,13 +174,14 @@ class _Scope:
     # ---- what the target still knows
     def visit(self, column: Column, at: tuple[str, ...], guards: tuple[_Guard, ...]) -> None:
         """Note what the target's column at `at` says about the source; it has a value only where no `guards` is null."""
-        here, field, e = Source(at, column.field.type), column.field, column.expression
+        here, field, e = Source(at, resolved(column.field.type, self.ground.new)), column.field, column.expression
         while isinstance(e, When) and isinstance(e.then, Struct | When) and not isinstance(e.otherwise, Literal):
             guards, e = (guards if e.otherwise == FAIL else (*guards, _Guard(e.of))), e.then
-        if isinstance(e, Struct) and isinstance(field.type, Record):
+        record = resolved(field.type, self.ground.new)
+        if isinstance(e, Struct) and isinstance(record, Record):
             if isinstance(e.of, Source):
                 found = _Found(e.of.path, here, guards=guards, nullable=field.nullable, optional=field.optional)
-                self.shells.setdefault(e.of.path, _Shell(here, field.type, found))
+                self.shells.setdefault(e.of.path, _Shell(here, record, found))
             if e.of is not None and (field.nullable or field.optional):
                 guards = (*guards, _Guard(e.of, field.optional))
             for inner in e.columns:
@@ -249,7 +270,7 @@ class _Scope:
         if not isinstance(base, Source) or not isinstance(base.type, List | Map):
             return None
         item, step = (base.type.item, EACH_ITEM) if isinstance(base.type, List) else (base.type.value, EACH_VALUE)
-        inner = _Scope(item, body, (*self.prefix, *base.path, step), self.entries)
+        inner = _Scope(item, body, (*self.prefix, *base.path, step), self.ground)
         column, losses = inner.inverted()
         undone = self.undo(of, Each(value, column, "list" if kind == "list" else "map"), lenient=lenient)
         return undone and replace(undone, losses=losses)
@@ -257,7 +278,8 @@ class _Scope:
     def may_be_missing(self, path: tuple[str, ...]) -> bool:
         found = self.old
         for name in path:
-            found = found.type[name] if isinstance(found.type, Record) else found
+            record = resolved(found.type, self.ground.old)
+            found = record[name] if isinstance(record, Record) else found
             if found.optional:
                 return True
         return False
@@ -266,14 +288,22 @@ class _Scope:
     def build(self, field: Field, at: tuple[str, ...]) -> Column:
         found, place = self.found.get(at), self.prefix + at
         if found is not None:
-            if place in self.entries and (found.rank() > (False, False, 0)):
+            if self.entry(at) and (found.rank() > (False, False, 0)):
                 return self.restored(field, at, "; ".join(found.lost()) or INSIDE)
             self.losses.extend(found.losses)
             self.note_partial(found, field, place)
             return Column(field, _fitting(found.back, found.back, found, field))
-        if isinstance(field.type, Record) and self.is_known(at) and place not in self.entries:
-            return self.build_record(field, field.type, at)
+        record = resolved(field.type, self.ground.old)
+        if isinstance(record, Record) and self.is_known(at) and not self.entry(at):
+            return self.build_record(field, record, at)
         return self.lost(field, at)
+
+    def entry(self, at: tuple[str, ...]) -> str:
+        """The script's SQL for a place, "" for none."""
+        place = self.prefix + at
+        if place in self.ground.typed and at[:-1] in self.shells:
+            return self.ground.typed[place][1]
+        return self.ground.entries.get(place, "")
 
     def is_known(self, at: tuple[str, ...]) -> bool:
         return any(path[: len(at)] == at for path in (*self.found, *self.shells))
@@ -306,7 +336,8 @@ class _Scope:
             found = self.shells[path].found if path in self.shells else self.found.get(path)
             if found and not found.lost():
                 return found.back
-            if found is None and isinstance(f.type, Record) and (below := self.witness(f.type, path)):
+            inner = resolved(f.type, self.ground.old)
+            if found is None and isinstance(inner, Record) and self.is_known(path) and (below := self.witness(inner, path)):
                 return below
         return None
 
@@ -316,17 +347,18 @@ class _Scope:
         `declared`: the loss of a record around it says so already.
         """
         place = self.prefix + at
-        if place in self.entries:
+        if self.entry(at):
             return self.restored(field, at, DROPPED)
-        below = any(path[: len(place)] == place for path in self.entries)
+        below = any(path[: len(place)] == place for path in self.ground.entries)
         absent = (field.nullable or field.optional) and not below
-        apart = isinstance(field.type, Record) and not absent
+        record = expanded(field.type, self.ground.old)
+        apart = isinstance(record, Record) and not absent
         if not declared or not (absent or apart):
             self.losses.append(Loss(place, DROPPED, fatal=not absent and not apart))
         if absent:
             return Column(field, Literal(MISSING if field.optional else None, field.type))
-        if isinstance(field.type, Record):
-            return Column(field, Struct(tuple(self.lost(f, (*at, f.name), declared=True) for f in field.type.fields)))
+        if isinstance(record, Record):
+            return Column(field, Struct(tuple(self.lost(f, (*at, f.name), declared=True) for f in record.fields)))
         nothing = Literal(None, field.type)
         return Column(field, When(nothing, nothing, FAIL))
 
@@ -340,7 +372,9 @@ class _Scope:
                 hint="Restore the whole field above it.",
             )
         try:
-            computed = cut(self.entries[place], shell.record, shell.image.path, field.type)
+            inside = expanded(shell.record, self.ground.new)
+            assert isinstance(inside, Record)
+            computed = cut(self.entry(at), inside, shell.image.path, expanded(field.type, self.ground.old))
         except InstarError as e:
             raise MigrationError(f"`downgrade` for {path_text(place)}: {e.message}", hint=e.hint) from e
         self.losses.append(Loss(place, reason, restored=True))

@@ -9,13 +9,13 @@ from instar.formats.schema import Field
 
 from .expression import Call, Cast, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from .mapping import Mapping
-from .shared_types import steps
+from .shared_types import Named, resolved, steps
 
 
 def left_behind(mapping: Mapping) -> tuple[Path, ...]:
     """The outermost places of the source from which nothing reaches the target, in the source's order."""
     used = set(_used(mapping.root.expression, ()))
-    return tuple(_unused(mapping.source.root, (), used))
+    return tuple(_unused(mapping.source.root, (), used, mapping.source.definitions))
 
 
 def _used(e: Expression, scope: Path) -> Iterator[Path]:
@@ -46,12 +46,12 @@ def _used(e: Expression, scope: Path) -> Iterator[Path]:
             return
 
 
-def _unused(field: Field, at: Path, used: set[Path]) -> Iterator[Path]:
-    for step, inner in steps(field):
+def _unused(field: Field, at: Path, used: set[Path], named: Named) -> Iterator[Path]:
+    for step, inner in steps(field.with_(type=resolved(field.type, named))):
         place = (*at, step)
         if any(place[: len(path)] == path for path in used):
             continue
         if any(path[: len(place)] == place for path in used):
-            yield from _unused(inner, place, used)
+            yield from _unused(inner, place, used, named)
         else:
             yield place

@@ -14,17 +14,18 @@ from typing import Protocol
 
 from instar.formats.errors import InstarError, MigrationError, suggestion
 from instar.formats.fingerprint import differences
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step, path_text
-from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Type, Union, type_text
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, Step, path_text
+from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union, type_text
 
 from .composition import substituted
 from .expression import Column, Each, Source, Struct
 from .inverse import Loss, inverse
-from .shared_types import dangling, places, uses
+from .shared_types import dangling, places
 from .spelling import operation_text
 from .touched import touched
 from .tree import opened, rebuilt
 from .untouched import carried, is_identity, reads, untouched
+from .weave import refuse_shared, settled, whole_type, woven
 
 __all__ = ["Loss", "Mapping", "Operation", "applied", "chain", "identity", "opened", "rebuilt"]
 
@@ -33,31 +34,43 @@ __all__ = ["Loss", "Mapping", "Operation", "applied", "chain", "identity", "open
 class Mapping:
     """Compare results, never mappings: two trees may differ and mean the same, and a shared tree is slow to compare.
 
-    `named` has the named types of the target; those that the source has, too, are the source's.
+    `named` has what the named types are in the target, where that is not what they are in the source. `shared` is a named type
+    that an operation edits, over a value of it: what `woven` puts in the place of all its uses.
     """
 
     source: Schema
     root: Column
     named: Dict[str, Field] = field(default_factory=dict)
+    shared: Dict[str, Column] = field(default_factory=dict)
 
     @property
     def target(self) -> Schema:
-        """The schema that comes out. Named types are carried from the source; a way back may bring one that was dropped."""
-        return Schema(self.root.field, {**self.named, **self.source.definitions}, self.source.open)
+        """The schema that comes out. Named types stay defined; a way back may bring one that was dropped."""
+        return Schema(self.root.field, {**self.source.definitions, **self.named}, self.source.open)
 
     def edit(self, path: Path, change: Callable[[Column], Column]) -> Mapping:
         """The mapping with the column at `path` changed; only the levels on the way are opened.
 
+        A path that begins with a named type (`<Address>.zip`) changes it wherever it is used.
+
         Raises:
             MigrationError: no such place, or one inside a type that is used elsewhere too.
         """
-        return replace(self, root=_edited(self.root, (), path, change, self.target))
+        path = settled(path, self.target)
+        if not path or not isinstance(path[0], Branch):
+            return replace(self, root=_edited(self.root, (), path, change, self.target))
+        name = path[0].text
+        body = self.shared.get(name) or whole_type(self.target, name)
+        return woven(self, name, _edited(body, path[:1], path[1:], change, self.target))
 
     def at(self, path: Path) -> Column:
-        """The column at `path`. Raises as `edit`."""
-        column = self.root
-        for i, step in enumerate(path):
-            column = _inner(column, path[:i], step, self.target)
+        """The column at `path`; below a named type, its sources are relative to a value of that type. Raises as `edit`."""
+        path = settled(path, self.target)
+        column, start = self.root, 0
+        if path and isinstance(path[0], Branch):
+            column, start = self.shared.get(path[0].text) or whole_type(self.target, path[0].text), 1
+        for i in range(start, len(path)):
+            column = _inner(column, path[:i], path[i:], self.target)
         return column
 
     def edit_columns(
@@ -76,7 +89,7 @@ class Mapping:
         """
 
         def inside(column: Column) -> Column:
-            _refuse_shared(column.field.type, path, self.target)
+            refuse_shared(column.field.type, settled(path, self.target), (), self.target)
             column = opened(column)
             if not isinstance(column.expression, Struct):
                 raise MigrationError(
@@ -101,8 +114,7 @@ class Mapping:
         if later.source.root != self.root.field:
             _refuse_gap(self.target, later.source)
         expression = substituted(later.root.expression, self.root)
-        named = {**self.named, **later.target.definitions}
-        return Mapping(self.source, replace(later.root, expression=expression), named)
+        return Mapping(self.source, replace(later.root, expression=expression), {**self.named, **later.target.definitions})
 
     def inverse(self, restore: Dict[str, str] | None = None) -> tuple[Mapping, tuple[Loss, ...]]:
         """The way back, and what it cannot recover.
@@ -113,8 +125,8 @@ class Mapping:
         Raises:
             MigrationError: an entry for a path that does not exist or is not lost, or SQL that cannot be used.
         """
-        root, losses = inverse(self.source, self.root, restore or {})
-        return Mapping(self.target, root), losses
+        root, losses = inverse(self.source, self.root, self.target.definitions, restore or {})
+        return Mapping(self.target, root, self.source.definitions), losses
 
     def untouched(self) -> dict[Path, Path]:
         """Target leaf → source leaf with the same value and the same nullable records and lists above: its bytes can be copied."""
@@ -195,7 +207,7 @@ def _edited(column: Column, at: Path, rest: Path, change: Callable[[Column], Col
     """`column`, which stands at `at`, with `change` made at `rest` below it."""
     if not rest:
         return change(column)
-    inner = _edited(_inner(column, at, rest[0], schema), (*at, rest[0]), rest[1:], change, schema)
+    inner = _edited(_inner(column, at, rest, schema), (*at, rest[0]), rest[1:], change, schema)
     column = opened(column)
     if isinstance(column.expression, Each):
         return rebuilt(column, replace(column.expression, body=inner))
@@ -204,9 +216,10 @@ def _edited(column: Column, at: Path, rest: Path, change: Callable[[Column], Col
     return rebuilt(column, replace(column.expression, columns=columns))
 
 
-def _inner(column: Column, at: Path, step: str | Step, schema: Schema) -> Column:
-    """The column one step below `column`, which stands at `at`."""
-    _refuse_shared(column.field.type, at, schema)
+def _inner(column: Column, at: Path, rest: Path, schema: Schema) -> Column:
+    """The column one step of `rest` below `column`, which stands at `at`."""
+    step = rest[0]
+    refuse_shared(column.field.type, at, rest, schema)
     match opened(column).expression, step:
         case Each(body=body, kind=kind), Step() if step == (EACH_ITEM if kind == "list" else EACH_VALUE):
             return body
@@ -239,18 +252,6 @@ def _ways_in(type: Type, at: Path) -> str:
 
 
 # ---- refusals
-def _refuse_shared(type: Type, at: Path, schema: Schema) -> None:
-    """A path must not lead into a type that is used in several places, or in itself: it would change them all, or none."""
-    name = type.name if isinstance(type, Reference | Record) else ""
-    others = [path for path in uses(schema, name) if path != at] if name else []
-    if others or isinstance(type, Reference):
-        also = f" ({', '.join(path_text(p) or 'the record itself' for p in others)} use it too)" if others else ""
-        raise MigrationError(
-            f"{path_text(at) or 'the record'} is of the shared type {name!r}{also}: a path cannot lead into it",
-            hint="Operations work on the whole field. To change the inside, give this place a type of its own in the schema first.",
-        )
-
-
 def _empties(at: Path) -> MigrationError:
     return MigrationError(
         f"{path_text(at) or 'the data'} would be a record without fields, which not every format can hold",

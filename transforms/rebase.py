@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from instar.formats.errors import MigrationError
 from instar.formats.fingerprint import differences
 from instar.formats.path import Path, path_text
-from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union
+from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Type, Union
 
 from .expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
-from .shared_types import steps
+from .shared_types import Expansion, Named, name_of, resolved, steps
 from .tree import opened, rebuilt
 
 if TYPE_CHECKING:
@@ -32,7 +32,47 @@ def rebased(mapping: Mapping, file: Schema) -> Mapping:
         raise MigrationError("the file is not of the mapping's source schema: " + "; ".join(map(str, found[:5])))
     from .mapping import Mapping
 
-    return Mapping(file, _Over(file.root).column(mapping.root), mapping.target.definitions)
+    known = mapping.target.definitions
+    over = _Over(file.root, _Ground(file.definitions, known, Expansion(file.definitions), _reordered(mapping.source, file)))
+    root = over.column(mapping.root)
+    named = {name: over.ground.definition(name, field) for name, field in known.items()}
+    return Mapping(file, root, named)
+
+
+def _reordered(registered: Schema, file: Schema) -> bool:
+    """Do the fields of a named type come in another order?"""
+    a, b = registered.definitions, file.definitions
+    return any(not _same_order(a[name].type, b[name].type) for name in a.keys() & b.keys())
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What all scopes have in common: what names mean in the file and in the target.
+
+    `reordered`: what is inside the file's named types has another order. `edited`: the target's types of which a use was opened.
+    """
+
+    named: Named
+    target: Named
+    expansion: Expansion
+    reordered: bool
+    edited: dict[str, Type] = field(default_factory=dict)
+
+    def note(self, column: Column) -> None:
+        """Remember what a named type has come to be in one of its uses: it is the same in all."""
+        name, e = name_of(column.field.type), column.expression
+        while isinstance(e, When):
+            e = e.then
+        if name in self.target and isinstance(e, Struct | Each):
+            whole = Column(column.field.with_(type=resolved(column.field.type, self.target)), e)
+            self.edited.setdefault(name, rebuilt(whole, e).field.type)
+
+    def definition(self, name: str, field: Field) -> Field:
+        """The target's definition with the file's storage."""
+        if name not in self.named:
+            return field
+        stored = _stored_as(field, self.named[name])
+        return stored.with_(type=self.edited.get(name, stored.type))
 
 
 @dataclass
@@ -40,20 +80,29 @@ class _Over:
     """One scope's expressions over the file's field in place of the registered one."""
 
     root: Field
+    ground: _Ground
     done: dict[int, Expression] = field(default_factory=dict)
 
     def at(self, path: tuple[str, ...]) -> Field:
         found = self.root
         for name in path:
-            assert isinstance(found.type, Record)
-            found = found.type[name]
+            record = resolved(found.type, self.ground.named)
+            assert isinstance(record, Record)
+            found = record[name]
         return found
+
+    def type(self, source: Source) -> Type:
+        """The file's type at a source's place; that of a named type where the source has not merely its name."""
+        there = self.at(source.path).type
+        return there if isinstance(source.type, Reference) else resolved(there, self.ground.named)
 
     def column(self, column: Column) -> Column:
         expression = self.expression(column.expression)
         origin = self.origin(column.expression)
         field = column.field if origin is None else _stored_as(column.field, origin)
-        return rebuilt(Column(field, expression), expression)
+        made = rebuilt(Column(field, expression), expression)
+        self.ground.note(made)
+        return made
 
     def origin(self, e: Expression | None) -> Field | None:
         """The file's field whose value this expression carries."""
@@ -71,7 +120,7 @@ class _Over:
     def _expression(self, e: Expression) -> Expression:
         match e:
             case Source(path, type):
-                there = self.at(path).type
+                there = self.type(e)
                 source = Source(path, there)
                 return source if _same_order(type, there) else self._in_order(Column(Field("", type), source))
             case Cast(of) | Lookup(of):
@@ -79,7 +128,7 @@ class _Over:
             case Part(of):
                 return replace(e, of=self.expression(of))
             case Sql(_, inputs) | Call(_, inputs):
-                return replace(e, inputs=tuple((self.expression(x), t) for x, t in inputs))
+                return replace(e, inputs=tuple((self.read(x, t), t) for x, t in inputs))
             case When(of, then):
                 same = of is then
                 then = self.expression(then)
@@ -91,20 +140,29 @@ class _Over:
             case _:
                 return e
 
+    def read(self, e: Expression, type: Type) -> Expression:
+        """As `expression`, for a value that is looked into with all its named types, as `type`."""
+        if isinstance(e, Source) and self.ground.reordered:
+            there = self.ground.expansion.type(self.at(e.path).type)
+            if not _same_order(type, there):
+                return self._in_order(Column(Field("", type), Source(e.path, there)))
+        return self.expression(e)
+
     def plain(self, e: Expression) -> Expression:
         """As `expression`, where only whether it is null, or its elements, matter: the order of its fields does not."""
-        return Source(e.path, self.at(e.path).type) if isinstance(e, Source) else self.expression(e)
+        return Source(e.path, self.type(e)) if isinstance(e, Source) else self.expression(e)
 
     def _element(self, of: Expression) -> _Over:
         """The scope of the elements of a list or map: the file's where it carries them, else a computed list's own."""
         origin = self.origin(of)
         while isinstance(of, When):
             of = of.then
-        match origin.type if origin else of.type if isinstance(of, Sql | Literal | Call | Part) else None:
+        known = origin.type if origin else of.type if isinstance(of, Sql | Literal | Call | Part) else None
+        match known and resolved(known, self.ground.named):
             case List(item):
-                return _Over(item)
+                return _Over(item, self.ground)
             case Map(value):
-                return _Over(value)
+                return _Over(value, self.ground)
         raise TypeError(f"not a list or map: {of!r}")
 
     def _in_order(self, column: Column) -> Expression:
@@ -158,22 +216,23 @@ def onto(mapping: Mapping, registered: Schema) -> Mapping:
             "the migration does not lead to the registered schema: " + "; ".join(problems[:8]),
             hint="Change the operations, or register the schema they lead to.",
         )
-    return replace(mapping, root=_described(mapping.root, registered.root))
+    named = {**mapping.target.definitions, **registered.definitions}
+    return replace(mapping, root=_described(mapping.root, registered.root, named), named=named)
 
 
-def _described(column: Column, field: Field) -> Column:
+def _described(column: Column, field: Field, named: Named) -> Column:
     """The column and those in it with the docs, defaults, tags and `extra` of the registered field."""
-    return Column(field, _inside(column.expression, field))
+    return Column(field, _inside(column.expression, field, named))
 
 
-def _inside(e: Expression, field: Field) -> Expression:
-    match e, field.type:
+def _inside(e: Expression, field: Field, named: Named) -> Expression:
+    match e, resolved(field.type, named):
         case Struct(columns), Record(fields):
-            return replace(e, columns=tuple(_described(c, f) for c, f in zip(columns, fields, strict=True)))
+            return replace(e, columns=tuple(_described(c, f, named) for c, f in zip(columns, fields, strict=True)))
         case Each(_, body), List(item) | Map(item):
-            return replace(e, body=_described(body, item))
+            return replace(e, body=_described(body, item, named))
         case When(of, then), _:
-            inner = _inside(then, field)
+            inner = _inside(then, field, named)
             return e if inner is then else replace(e, of=inner if of is then else of, then=inner)
         case _:
             return e

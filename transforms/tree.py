@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from instar.formats.schema import List, Map, Record
+from instar.formats.schema import Field, List, Map, Record
 
 from .expression import Column, Each, Expression, Source, Struct
+from .shared_types import resolved
 
 
-def opened(column: Column) -> Column:
-    """One level down: a Source of a record, list or map as a Struct or Each over it; anything else as it is."""
-    match column.field.type, column.expression:
-        case Record(fields), Source(path):
+def opened(column: Column, named: Mapping[str, Field] | None = None) -> Column:
+    """One level down: a Source of a record, list or map as a Struct or Each over it; anything else as it is.
+
+    `named`: what References mean. Where one is opened, the column keeps it as its type: the definition tells of the inside.
+    """
+    if not isinstance(column.expression, Source):
+        return column
+    path, type = column.expression.path, resolved(column.field.type, named or {})
+    source = column.expression if type is column.field.type else Source(path, type)
+    match type:
+        case Record(fields):
             inner = tuple(Column(f, Source((*path, f.name), f.type)) for f in fields)
-            return replace(column, expression=Struct(inner, column.expression, tuple(f.name for f in fields)))
-        case List(item), Source():
-            return replace(column, expression=Each(column.expression, Column(item, Source((), item.type)), "list"))
-        case Map(value), Source():
-            return replace(column, expression=Each(column.expression, Column(value, Source((), value.type)), "map"))
+            return replace(column, expression=Struct(inner, source, tuple(f.name for f in fields)))
+        case List(item):
+            return replace(column, expression=Each(source, Column(item, Source((), item.type)), "list"))
+        case Map(value):
+            return replace(column, expression=Each(source, Column(value, Source((), value.type)), "map"))
         case _:
             return column
 
 
 def rebuilt(column: Column, expression: Expression) -> Column:
-    """The column with that expression and its type read off it: the one place where tree and schema are kept in step."""
+    """The column with that expression and its type read off it: the one place where tree and schema are kept in step.
+
+    A Reference stays one.
+    """
     type = column.field.type
     match expression, type:
         case Struct(columns), Record():

@@ -8,7 +8,7 @@ from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step
 from instar.formats.schema import Field, List, Map, Record, Schema
 
 from .expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
-from .shared_types import places, steps
+from .shared_types import Named, field_at, places, resolved, steps
 
 Level = tuple[str, Path]
 """("?", source place) for something that may be null or missing, ("*", source place) for a list or map."""
@@ -72,8 +72,7 @@ def carried(source: Schema, root: Column) -> dict[Path, Path]:
 
     A value that was required, filled or guarded is carried, too: it is the same place, and keeps its storage and field id.
     """
-    known = {path for path, _ in places(source.root)}
-    return {target: origin for target, origin in _carried(root, (), ()) if target and origin in known}
+    return {target: origin for target, origin in _carried(root, (), ()) if target and field_at(source, origin) is not None}
 
 
 def _carried(column: Column, target: Path, scope: Path) -> Iterator[tuple[Path, Path]]:
@@ -135,20 +134,20 @@ def reads(source: Schema, root: Column) -> tuple[str, ...]:
 
 def is_identity(source: Schema, root: Column) -> bool:
     """Is every place the source's own, in the same order, as nullable and as optional?"""
-    return _same(root, source.root, ())
+    return _same(root, source.root, (), source.definitions)
 
 
-def _same(column: Column, old: Field, at: tuple[str, ...]) -> bool:
+def _same(column: Column, old: Field, at: tuple[str, ...], named: Named) -> bool:
     new = column.field
     if (new.name, new.nullable, new.optional) != (old.name, old.nullable, old.optional):
         return False
-    match column.expression, old.type:
+    match column.expression, resolved(old.type, named):
         case Source(path), _:
             return path == at
         case Struct(columns, Source(path)), Record(fields):
             pairs = zip(columns, fields, strict=False)
-            return path == at and len(columns) == len(fields) and all(_same(c, f, (*at, f.name)) for c, f in pairs)
+            return path == at and len(columns) == len(fields) and all(_same(c, f, (*at, f.name), named) for c, f in pairs)
         case Each(Source(path), body), List(item) | Map(item):
-            return path == at and _same(body, item, ())
+            return path == at and _same(body, item, (), named)
         case _:
             return False

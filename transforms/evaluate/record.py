@@ -40,10 +40,10 @@ def compile_records(mapping: Mapping, values: Values) -> Callable[[list[Any]], l
     if isinstance(root, Source):  # data that are not records have no fields that an operation could name: they are only carried
         return list
     assert isinstance(root, Struct)
-    code = Code(values, mapping.source.root)
+    code = Code(values, mapping.source, mapping.target.definitions)
     out = code.root(mapping.root)
     convert = _function(code, out)
-    opened, compute = values.opener(mapping.source.root), compile_sql(root, mapping.source.root, values)
+    opened, compute = values.opener(mapping.source.root), compile_sql(root, mapping.source, values)
 
     def converted(records: list[Any]) -> list[Any]:
         if compute is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from instar.formats.format import Values
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
-from instar.formats.schema import MISSING, Field, List, Map, Record
+from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type
 from instar.transforms import casts
 from instar.transforms.expression import (
     FAIL,
@@ -31,6 +31,7 @@ from instar.transforms.expression import (
     Struct,
     When,
 )
+from instar.transforms.shared_types import Named, resolved
 
 from .lookup import record_table, text_of
 from .nodes import element_type
@@ -41,12 +42,14 @@ from .plain_values import PlainValues
 class Scope:
     """The record or element that sources speak of: the variable that holds it, the field it is of, and where it is.
 
-    `values` opens and decodes it: the format's, or plain ones for the elements of a computed list. `done` has the variables of
-    what was computed in this block and those around it; `number` is the variable with the number of the record or element.
+    `named` is what References in it mean. `values` opens and decodes it: the format's, or plain ones for the elements of a computed
+    list. `done` has the variables of what was computed in this block and those around it; `number` is the variable with the number
+    of the record or element.
     """
 
     variable: str
     root: Field
+    named: Named
     values: Values
     path: Path
     number: str
@@ -54,22 +57,28 @@ class Scope:
 
     def inner(self) -> Scope:
         """The same scope in a block inside: what is computed there is not seen outside."""
-        return Scope(self.variable, self.root, self.values, self.path, self.number, dict(self.done))
+        return Scope(self.variable, self.root, self.named, self.values, self.path, self.number, dict(self.done))
 
     def at(self, path: tuple[str, ...]) -> Field:
         found = self.root
         for name in path:
-            assert isinstance(found.type, Record)
-            found = found.type[name]
+            record = resolved(found.type, self.named)
+            assert isinstance(record, Record)
+            found = record[name]
         return found
+
+    def type(self, path: tuple[str, ...]) -> Type:
+        """The type at `path`: what a name means in its place."""
+        return resolved(self.at(path).type, self.named)
 
 
 class Code:
     """Statements under construction. `constants` are the objects that they name."""
 
-    def __init__(self, values: Values, source: Field) -> None:
+    def __init__(self, values: Values, source: Schema, target: Named) -> None:
         self.values = values
         self.source = source
+        self.target = target
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {}
         self.columns: dict[int, str] = {}
@@ -80,7 +89,7 @@ class Code:
 
     def root(self, column: Column) -> str:
         """The statements for a whole record."""
-        scope = Scope("record", self.source, self.values, (), "i")
+        scope = Scope("record", self.source.root, self.source.definitions, self.values, (), "i")
         return self.raw(column.expression, scope, column.field)
 
     def prologue(self) -> str:
@@ -163,7 +172,7 @@ class Code:
         """A variable that is None or M where the value is null or missing."""
         match e:
             case Source(path):
-                nested = isinstance(scope.at(path).type, Record | List | Map)
+                nested = isinstance(scope.type(path), Record | List | Map)
                 return self.opened(path, scope) if nested else self.decoded(path, scope)
             case Struct(_, of):
                 return "True" if of is None else self.present(of, scope)
@@ -353,9 +362,10 @@ class Code:
 
     def _fields(self, e: Struct, scope: Scope, target: Field, container: str | None = None) -> str:
         """The variable with the dict of the record's keys: the target's in its order, then those that no schema names."""
-        assert isinstance(target.type, Record)
+        record = resolved(target.type, self.target)
+        assert isinstance(record, Record)
         out, path, entries = self.fresh("d"), scope.path, []
-        for c, to in zip(e.columns, target.type.fields, strict=True):
+        for c, to in zip(e.columns, record.fields, strict=True):
             direct = None if container is None else self._direct(c.expression, e.of, scope, to)
             if direct is None:
                 scope.path = (*path, to.name)
@@ -366,7 +376,7 @@ class Code:
         if container is not None:
             self.place(path)
             self._keep_unknown(
-                out, container, frozenset(e.known), frozenset(target.type.names), [d for _, d, _ in entries if d is not None]
+                out, container, frozenset(e.known), frozenset(record.names), [d for _, d, _ in entries if d is not None]
             )
         self.sealing(path)
         return out
@@ -414,8 +424,9 @@ class Code:
             self.emit(f"    if key not in {every}: {out}[key] = {container}[key]")
 
     def _each(self, e: Each, scope: Scope, target: Field) -> str:
-        assert isinstance(target.type, List | Map)
-        item = target.type.item if isinstance(target.type, List) else target.type.value
+        kind = resolved(target.type, self.target)
+        assert isinstance(kind, List | Map)
+        item = kind.item if isinstance(kind, List) else kind.value
         sealer = self.constant(self.values.sealer(target))
 
         def sealed(lists: str, new: str) -> str:
@@ -448,11 +459,11 @@ class Code:
         """The scope of an element: a raw value of the source's item, or a Python value of a computed list."""
         step = EACH_ITEM if e.kind == "list" else EACH_VALUE
         if isinstance(e.of, Source):
-            kind = scope.at(e.of.path).type
+            kind = scope.type(e.of.path)
             assert isinstance(kind, List | Map)
             field = kind.item if isinstance(kind, List) else kind.value
-            return Scope(variable, field, scope.values, (*scope.path, step), number)
-        return Scope(variable, Field("", element_type(e), nullable=True), PlainValues(), (*scope.path, step), number)
+            return Scope(variable, field, scope.named, scope.values, (*scope.path, step), number)
+        return Scope(variable, Field("", element_type(e), nullable=True), {}, PlainValues(), (*scope.path, step), number)
 
     def _has_sql(self, e: Each) -> bool:
         from .nodes import sql_nodes

@@ -13,8 +13,9 @@ from typing import Any
 from instar.formats.errors import DataError
 from instar.formats.format import Values
 from instar.formats.path import quoted_name
-from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Type
+from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Schema, Type
 from instar.transforms.expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from instar.transforms.shared_types import Expansion, resolved
 
 from .nodes import call_nodes, parts, sql_nodes, type_of
 
@@ -27,15 +28,15 @@ class Computed:
     starts: dict[int, list[int]] = field(default_factory=dict)
 
 
-def compile_sql(root: Struct, source: Field, values: Values) -> Callable[[list[Any]], Computed] | None:
+def compile_sql(root: Struct, source: Schema, values: Values) -> Callable[[list[Any]], Computed] | None:
     """The SQL of a mapping as a function of opened records; None where it has none."""
     if not sql_nodes([root]):
         return None
     pruned = _Pruned()
     columns = pruned.columns(root.columns)
-    want = Want(source)
+    want = Want(source.root, Expansion(source.definitions))
     for c in columns:
-        want.take(c.expression, source)
+        want.take(c.expression)
     convert, type = want.convert(values), want.type()
     tables: dict[int, Any] = {}
 
@@ -114,9 +115,10 @@ class _Pruned:
 @dataclass
 class Want:
     """What is needed of a source field: all of it (`whole`), some fields of a record, something of each element, or nothing but
-    whether it is there."""
+    whether it is there. `names` tells what References mean."""
 
     source: Field
+    names: Expansion
     whole: bool = False
     fields: dict[str, Want] = field(default_factory=dict)
     item: Want | None = None
@@ -124,45 +126,50 @@ class Want:
     def at(self, path: tuple[str, ...]) -> Want:
         want = self
         for name in path:
-            assert isinstance(want.source.type, Record)
-            want = want.fields.setdefault(name, Want(want.source.type[name]))
+            record = want.kind
+            assert isinstance(record, Record)
+            want = want.fields.setdefault(name, Want(record[name], self.names))
         return want
 
-    def take(self, e: Expression, scope: Field, *, present: bool = False) -> None:
+    @property
+    def kind(self) -> Type:
+        return resolved(self.source.type, self.names.named)
+
+    def take(self, e: Expression, *, present: bool = False) -> None:
         """Note what an expression of this scope reads; `present`: only whether it is null."""
         match e:
             case Source(path):
                 want = self.at(path)
                 want.whole = want.whole or not present
             case When(of, then, otherwise):
-                self.take(of, scope, present=then is not of or present)
-                self.take(then, scope, present=present)
+                self.take(of, present=then is not of or present)
+                self.take(then, present=present)
                 if isinstance(otherwise, Literal):
-                    self.take(otherwise, scope, present=present)
+                    self.take(otherwise, present=present)
             case Struct(columns, of):
                 if of is not None:
-                    self.take(of, scope, present=True)
+                    self.take(of, present=True)
                 for c in columns:
-                    self.take(c.expression, scope)
-            case Each(Source(path) as of, body):
+                    self.take(c.expression)
+            case Each(Source(path), body):
                 want = self.at(path)
-                assert isinstance(want.source.type, List | Map)
-                inner = want.source.type.item if isinstance(want.source.type, List) else want.source.type.value
-                want.item = want.item or Want(inner)
-                want.item.take(body.expression, inner)
+                kind = want.kind
+                assert isinstance(kind, List | Map)
+                want.item = want.item or Want(kind.item if isinstance(kind, List) else kind.value, self.names)
+                want.item.take(body.expression)
             case Each(of):
-                self.take(of, scope)  # its elements are computed, or whole
+                self.take(of)  # its elements are computed, or whole
             case _:
                 for x in parts(e):
-                    self.take(x, scope)
+                    self.take(x)
 
     def type(self) -> Type:
         """The type of what `convert` makes."""
         if self.whole:
-            return self.source.type
+            return self.names.type(self.source.type)
         if self.item is not None:
             inner = Field("item", self.item.type(), nullable=True)
-            return List(inner) if isinstance(self.source.type, List) else Map(inner)
+            return List(inner) if isinstance(self.kind, List) else Map(inner)
         if self.fields:
             return Record(tuple(Field(name, want.type(), nullable=True) for name, want in self.fields.items()))
         return Bool()
@@ -170,7 +177,7 @@ class Want:
     def convert(self, values: Values) -> Callable[[Any], Any]:
         """raw → what is needed of it, as a Python value."""
         if self.whole or not (self.item or self.fields):
-            decode = values.decoder(self.source) if self.whole else _presence(self.source, values)
+            decode = values.decoder(self.source) if self.whole else self._presence(values)
             return lambda raw: None if raw is None or raw is MISSING else decode(raw)
         opened = values.opener(self.source)
         if self.item is not None:
@@ -200,7 +207,6 @@ class Want:
 
         return items
 
-
-def _presence(field: Field, values: Values) -> Callable[[Any], Any]:
-    look = values.opener(field) if isinstance(field.type, Record | List | Map) else values.decoder(field)
-    return lambda raw: None if look(raw) is None else True
+    def _presence(self, values: Values) -> Callable[[Any], Any]:
+        look = values.opener(self.source) if isinstance(self.kind, Record | List | Map) else values.decoder(self.source)
+        return lambda raw: None if look(raw) is None else True

@@ -9,6 +9,7 @@ from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, Record, Type
 from instar.transforms.expression import FAIL, Column, When
 from instar.transforms.mapping import Mapping
+from instar.transforms.shared_types import Named, expanded
 from instar.transforms.sqltext import cut
 
 from .place import index, placed, split
@@ -47,7 +48,7 @@ class Derive:
         parent, name = split(self.path)
 
         def change(columns: tuple[Column, ...], at: tuple[str, ...]) -> list[Column]:
-            new = self._column(Record(tuple(c.field for c in columns)), at)
+            new = self._column(Record(tuple(c.field for c in columns)), at, mapping.target.definitions)
             if not self.replace:
                 self._refuse_existing(columns, parent)
                 return placed(columns, new, parent, self.position, self.after, self.before)
@@ -58,9 +59,10 @@ class Derive:
 
         return mapping.edit_columns(parent, change)
 
-    def _column(self, record: Record, at: tuple[str, ...]) -> Column:
-        field = self._field()
-        computed = cut(self.sql, record, at, field.type)
+    def _column(self, record: Record, at: tuple[str, ...], named: Named) -> Column:
+        field, whole = self._field(), expanded(record, named)
+        assert isinstance(whole, Record)
+        computed = cut(self.sql, whole, at, field.type)
         return Column(field, computed if field.nullable else When(computed, computed, FAIL))
 
     def _refuse_existing(self, columns: tuple[Column, ...], parent: Path) -> None:

@@ -13,6 +13,7 @@ from instar.formats.path import path_text
 from instar.formats.schema import Field, List, Map, Record, Schema, Type
 from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.mapping import Mapping
+from instar.transforms.shared_types import Expansion
 
 from .compare import Check, Outcome, compare
 from .connection import sealed
@@ -38,7 +39,7 @@ def prove_records(format: Records, source: FilePath, staged: FilePath, mapping: 
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
-    old, new = Wants("old"), Wants("new")
+    old, new = (Wants(name, Expansion(s.definitions)) for name, s in (("old", mapping.source), ("new", mapping.target)))
     asked = _asked(mapping, old, new, format.reader, full)
     before = Table("old", old, format.reader, lambda: format.open(source))
     after = Table("new", new, format.reader, lambda: format.open(staged))
@@ -64,7 +65,7 @@ def _asked(mapping: Mapping, old: Wants, new: Wants, reader: Reader, full: bool)
     if reader.dialect.keys:
         asked += [keys for place in (root, *everything) if place.record and (keys := keys_of(place, old, new))]
     if full:
-        again = (p for p in everything if p.carried and _typed(p.field.type))
+        again = (p for p in everything if p.carried and _typed(new.names.type(p.field.type)))
         asked += [lowered(place, old, new, reader.dialect, typed=True) for place in again]
     return asked
 

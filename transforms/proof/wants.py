@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from instar.formats.path import Path
 from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type
+from instar.transforms.evaluate.spelled_out import SpelledOut
 from instar.transforms.expression import Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from instar.transforms.expression import Literal as Constant
+from instar.transforms.shared_types import Expansion, resolved
 
 from .keys import Keys, keys_after, keys_before
 from .places import TRUE, Place, element_places
@@ -36,11 +39,19 @@ class Want:
 
 @dataclass
 class Wants:
-    """The wants of one scope, each asked once; `lowered` keeps what the mapping shares shared, by node identity."""
+    """The wants of one scope, each asked once; `lowered` keeps what the mapping shares shared, by node identity.
+
+    `names` tells what the side's References mean.
+    """
 
     prefix: str
+    names: Expansion
     all: dict[tuple[tuple[str, ...], str, int], Want] = field(default_factory=dict)
     lowered: dict[int, Expression] = field(default_factory=dict)
+
+    @cached_property
+    def spelled(self) -> SpelledOut:
+        return SpelledOut(self.names)
 
     def value(self, path: tuple[str, ...], form: Form, type: Type) -> str:
         """The name under which the value at `path` comes."""
@@ -58,7 +69,7 @@ class Wants:
     def elements(self, path: tuple[str, ...], type: List | Map) -> tuple[str, Wants]:
         """The name under which the list at `path` comes, and the wants of its elements."""
         name = f"{self.prefix}{len(self.all)}"
-        inner = Wants(f"{name}_")
+        inner = Wants(f"{name}_", self.names)
         self.all[path, "elements", len(self.all)] = Want(name, path, "carried", type, inner)
         return name, inner
 
@@ -117,9 +128,10 @@ def _lower(
             value = Source((old.value(path, "carried", type),), common)
             return _guards(place, value, old), new.value(names, "carried", field.type), common
         case Each(Source(path, (List() | Map()) as of), body, kind):
-            assert isinstance(field.type, List | Map)
+            listed = resolved(field.type, new.names.named)
+            assert isinstance(listed, List | Map)
             before, old_inner = old.elements(path, of)
-            after, new_inner = new.elements(names, field.type)
+            after, new_inner = new.elements(names, listed)
             columns = _elements(body, old_inner, new_inner, dialect, typed)
             element = Field("item", Record(tuple(c.field for c in columns)))
             asked = Field("item", record_type(old_inner, dialect))
@@ -127,8 +139,8 @@ def _lower(
             value = Each(Source((before,), source), Column(element, Struct(tuple(columns))), kind)
             return _guards(place, value, old), after, shaped
         case expression:
-            value = _typed(expression, old)
-            return _guards(place, value, old), new.value(names, "typed", field.type), field.type
+            value, meant = _typed(expression, old), new.names.type(field.type)
+            return _guards(place, value, old), new.value(names, "typed", meant), meant
 
 
 def _elements(body: Column, old: Wants, new: Wants, dialect: Dialect, typed: bool) -> list[Column]:
@@ -195,16 +207,19 @@ def _typed(e: Expression, old: Wants) -> Expression:
 def _typed_anew(e: Expression, old: Wants) -> Expression:
     match e:
         case Source(path, type):
-            return Source((old.value(path, "typed", type),), type)
+            meant = old.names.type(type)
+            return Source((old.value(path, "typed", meant),), meant)
         case Constant():
             return e
-        case Cast(of) | Lookup(of) | Each(of) | Part(of):
+        case Cast(of) | Lookup(of) | Part(of):
             return replace(e, of=_typed(of, old))
+        case Each(of, body):
+            return replace(e, of=_typed(of, old), body=old.spelled.column(body))
         case Sql(_, inputs) | Call(_, inputs):
             return replace(e, inputs=tuple((_typed(x, old), type) for x, type in inputs))
         case When(of, then):
             return replace(e, of=_nullness(of, old), then=_typed(then, old))
         case Struct(columns, of):
-            inner = tuple(replace(c, expression=_typed(c.expression, old)) for c in columns)
+            inner = tuple(old.spelled.of_type(c, _typed(c.expression, old)) for c in columns)
             return replace(e, columns=inner, of=None if of is None else _nullness(of, old))
     raise TypeError(f"not an expression: {e!r}")
