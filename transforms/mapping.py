@@ -61,7 +61,11 @@ class Mapping:
             return replace(self, root=_edited(self.root, (), path, change, self.target))
         name = path[0].text
         body = self.shared.get(name) or whole_type(self.target, name)
-        return woven(self, name, _edited(body, path[:1], path[1:], change, self.target))
+        if self.shared.keys() - {name}:
+            raise MigrationError(f"one operation cannot edit both <{name}> and {', '.join(self.shared)}", hint="Write two.")
+        body = _edited(body, path[:1], path[1:], change, self.target)
+        root, named = woven(self.source, name, body)
+        return replace(self, root=root, named={**self.named, **named}, shared={name: body})
 
     def at(self, path: Path) -> Column:
         """The column at `path`; below a named type, its sources are relative to a value of that type. Raises as `edit`."""
@@ -89,7 +93,7 @@ class Mapping:
         """
 
         def inside(column: Column) -> Column:
-            refuse_shared(column.field.type, settled(path, self.target), (), self.target)
+            refuse_shared(column.field.type, settled(path, self.target), self.target)
             column = opened(column)
             if not isinstance(column.expression, Struct):
                 raise MigrationError(
@@ -219,7 +223,7 @@ def _edited(column: Column, at: Path, rest: Path, change: Callable[[Column], Col
 def _inner(column: Column, at: Path, rest: Path, schema: Schema) -> Column:
     """The column one step of `rest` below `column`, which stands at `at`."""
     step = rest[0]
-    refuse_shared(column.field.type, at, rest, schema)
+    refuse_shared(column.field.type, at, schema)
     match opened(column).expression, step:
         case Each(body=body, kind=kind), Step() if step == (EACH_ITEM if kind == "list" else EACH_VALUE):
             return body

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from instar.formats.errors import MigrationError, suggestion
 from instar.formats.path import Branch, Path, path_text
@@ -18,9 +17,6 @@ from .composition import substituted
 from .expression import Column, Each, Source, Struct
 from .shared_types import Named, leading, name_of, only_place, recursive, resolved, steps, types_of, uses
 from .tree import opened, rebuilt
-
-if TYPE_CHECKING:
-    from .mapping import Mapping
 
 
 # ---- paths
@@ -59,7 +55,7 @@ def _full_name(text: str, schema: Schema) -> str:
     raise MigrationError(f"there is no type <{text}>", hint=hint)
 
 
-def refuse_shared(type: Type, at: Path, rest: Path, schema: Schema) -> None:
+def refuse_shared(type: Type, at: Path, schema: Schema) -> None:
     """A plain path must not lead into a type that is used in several places: it would change them all, unseen.
 
     Raises:
@@ -73,8 +69,9 @@ def refuse_shared(type: Type, at: Path, rest: Path, schema: Schema) -> None:
         also = f" ({', '.join(path_text(p) or 'the record itself' for p in others)} use it too)" if others else ""
         raise MigrationError(
             f"{path_text(at) or 'the record'} is of the shared type {name!r}{also}: a plain path cannot lead into it",
-            hint=f"To change all its uses at once, write {path_text((Branch(name), *rest))}; to change this one only, give it a "
-            "type of its own in the schema first.",
+            hint=f"To change all its uses at once, begin the path with {path_text((Branch(name),))} instead"
+            + (f" of {path_text(at)}" if at else "")
+            + "; to change this one only, give it a type of its own in the schema first.",
         )
 
 
@@ -110,24 +107,20 @@ def whole_type(schema: Schema, name: str) -> Column:
     return Column(named[name].with_(nullable=False, optional=False), Source((), type))
 
 
-def woven(mapping: Mapping, name: str, body: Column) -> Mapping:
-    """The identity of the mapping's source, with `body` in the place of every use of the type.
+def woven(source: Schema, name: str, body: Column) -> tuple[Column, dict[str, Field]]:
+    """The identity of the source with `body` in the place of every use of the type, and the definitions that change with it.
 
     Raises:
-        MigrationError: the type itself would be nullable, or the mapping has other edits.
+        MigrationError: the type itself would be nullable.
     """
     if body.field.nullable or body.field.optional:
         raise MigrationError(
             f"<{name}> itself cannot come to be null: each of its uses says whether it may be null",
             hint="Say op.allow_null for the uses that may be null.",
         )
-    if mapping.shared.keys() - {name}:
-        raise MigrationError(f"one operation cannot edit both <{name}> and {', '.join(mapping.shared)}", hint="Write two.")
-    source = mapping.source
     weaver = _Weaver(source.definitions, name, body, leading(types_of(source), name))
     root = weaver.column(opened(Column(source.root, Source((), source.root.type))), ())
-    definitions = {n: weaver.definition(n, f) for n, f in source.definitions.items() if n in weaver.leading}
-    return replace(mapping, root=root, named={**mapping.named, **definitions}, shared={name: body})
+    return root, {n: weaver.definition(n, f) for n, f in source.definitions.items() if n in weaver.leading}
 
 
 @dataclass(frozen=True)
