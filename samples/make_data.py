@@ -18,6 +18,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ def weather_csv() -> bytes:
 
 def event_payloads() -> list[tuple[str, dict[str, Any]]]:
     """(event name, payload), in the package's order."""
-    with tarfile.open(_npm("@octokit/webhooks-examples", "7.6.1")) as tar:
+    with tarfile.open(npm_package("@octokit/webhooks-examples", "7.6.1")) as tar:
         file = tar.extractfile("package/api.github.com/index.json")
         assert file is not None
         return [(event["name"], payload) for event in json.load(file) for payload in event["examples"]]
@@ -74,17 +75,24 @@ def _pypi(name: str, version: str) -> Path:
     return target
 
 
-def _npm(name: str, version: str) -> Path:
+def npm_package(name: str, version: str) -> Path:
+    """The package's archive, fetched once.
+
+    Raises:
+        CalledProcessError, FileNotFoundError: npm cannot fetch it, or there is no npm.
+    """
     target = CACHE / f"{name.strip('@').replace('/', '-')}-{version}.tgz"
     if not target.exists():
         CACHE.mkdir(exist_ok=True)
-        subprocess.run(
-            ["npm", "pack", "--silent", f"{name}@{version}"],
-            check=True,
-            cwd=CACHE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:  # another process may be fetching the same
+            subprocess.run(
+                ["npm", "pack", "--silent", f"{name}@{version}"],
+                check=True,
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            (Path(folder) / target.name).replace(target)
     return target
 
 

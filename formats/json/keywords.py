@@ -1,7 +1,7 @@
 """JSON Schema's keywords: where subschemas are, which types a keyword speaks of, which only annotate.
 
-Sources: https://json-schema.org/draft-07/json-schema-validation, https://json-schema.org/draft/2020-12/json-schema-core and
-…/json-schema-validation.
+Sources: https://json-schema.org/draft/2020-12/json-schema-core and …/json-schema-validation, and the same of the drafts before it;
+https://json-schema.org/draft-06/json-schema-release-notes for what became of draft-04's keywords.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from instar.formats.errors import SchemaError
 Node = dict[str, Any] | bool
 
 DRAFT_2020 = "https://json-schema.org/draft/2020-12/schema"
+DRAFT_2019 = "https://json-schema.org/draft/2019-09/schema"
 DRAFT_7 = "http://json-schema.org/draft-07/schema"
+DRAFT_6 = "http://json-schema.org/draft-06/schema"
+DRAFT_4 = "http://json-schema.org/draft-04/schema"
+DRAFTS = (DRAFT_2020, DRAFT_2019, DRAFT_7, DRAFT_6, DRAFT_4)
+LONE_REFERENCES = frozenset({DRAFT_7, DRAFT_6, DRAFT_4})
+"""Drafts that ignore whatever stands beside a `$ref` (draft-07, section 8.3 of its core)."""
+
 DEFINITIONS = ("$defs", "definitions")
 
 _ONE = ("items", "additionalProperties", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames",
@@ -82,17 +89,18 @@ def reference_to(container: str, name: str) -> str:
 
 
 def draft_of(document: Any) -> str:
-    """Which draft a document is of: DRAFT_7 or DRAFT_2020 (also where it says nothing).
+    """Which of DRAFTS a document is of; DRAFT_2020 where it says nothing.
 
     Raises:
         SchemaError: another draft.
     """
     said = document.get("$schema", DRAFT_2020) if isinstance(document, dict) else DRAFT_2020
     plain = str(said).rstrip("#").replace("https://", "http://")
-    for draft in (DRAFT_2020, DRAFT_7):
+    for draft in DRAFTS:
         if plain == draft.replace("https://", "http://"):
             return draft
     raise SchemaError(
         f"the JSON Schema is of {said!r}, which Instar does not read",
-        hint=f'Say "$schema": "{DRAFT_2020}" or "{DRAFT_7}#", after checking that the document means the same there.',
+        hint=f'Say "$schema": "{DRAFT_2020}", or that of an earlier draft from 04 on, after checking that the document means the '
+        "same there.",
     )

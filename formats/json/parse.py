@@ -31,7 +31,7 @@ from instar.formats.schema import (
 )  # fmt: skip
 
 from .held import held_as, named_type
-from .keywords import DRAFT_7, Node, draft_of, everywhere, only_annotates, pointer_text
+from .keywords import LONE_REFERENCES, Node, draft_of, everywhere, only_annotates, pointer_text
 from .origin import CHILD, DEFINITION, INLINED, LIBRARY, ORIGIN, PINNED, WHOLE, Layer, Origin, kind_of
 from .references import Definition, References, resolved
 from .scalars import scalar_decoder
@@ -55,7 +55,7 @@ _PLAIN: dict[str, Type] = {
 
 
 def parse(text: str, library: Mapping[str, str] | None = None) -> Schema:
-    """A draft-07 or 2020-12 document to the logical schema; `library` is other registered documents by name.
+    """A document of draft-04 to 2020-12 to the logical schema; `library` is other registered documents by name.
 
     Raises:
         SchemaError: not valid JSON, not a valid JSON Schema, or a `$ref` that leads nowhere; names the place.
@@ -81,23 +81,28 @@ def check(document: Any) -> None:
     SchemaError: the document is not valid by its metaschema; names the place.
     """
     import jsonschema_rs
-    from jsonschema import Draft7Validator, Draft202012Validator
-    from jsonschema.exceptions import best_match
 
     if not isinstance(document, dict | bool):
         raise SchemaError("a JSON Schema is an object (or true or false)", hint='Begin with {"type": "object", "properties": …}.')
     draft = draft_of(document)
     plain = {**document, "$schema": draft} if isinstance(document, dict) else document
-    if jsonschema_rs.meta.is_valid(plain):
-        _check_patterns(document)
-        return
-    validator = Draft7Validator if draft == DRAFT_7 else Draft202012Validator
+    if not jsonschema_rs.meta.is_valid(plain) and (problem := _problem(document, draft)):
+        place, what = problem
+        raise SchemaError(
+            f"the JSON Schema is not valid at {place}: {what}", hint=f"It is checked against {draft}; correct it at that place."
+        )
+    _check_patterns(document)
+
+
+def _problem(document: Any, draft: str) -> tuple[str, str] | None:
+    """What is wrong by the metaschema: place and what; None where only a `format` is, such as a `$ref` with `<` in its text, which
+    generators from TypeScript write and every reader takes."""
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import validator_for
+
+    validator = validator_for({"$schema": draft})
     error = best_match(validator(validator.META_SCHEMA).iter_errors(document))
-    place = pointer_text(tuple(map(str, error.absolute_path))) if error else "#"
-    what = error.message if error else "it does not fit its metaschema"
-    raise SchemaError(
-        f"the JSON Schema is not valid at {place}: {what}", hint=f"It is checked against {draft}; correct it at that place."
-    )
+    return (pointer_text(tuple(map(str, error.absolute_path))), error.message) if error else None
 
 
 def _check_patterns(document: Node) -> None:
@@ -171,8 +176,8 @@ class _Reader:
         return self.references.definition(target) if self.references.used(target) == 1 else None
 
     def alone(self, node: dict[str, Any]) -> bool:
-        """Does `$ref` alone decide? Draft-07 ignores what stands beside it (section 8.3 of its core)."""
-        return self.draft == DRAFT_7 or only_annotates(node, but="$ref")
+        """Does `$ref` alone decide?"""
+        return self.draft in LONE_REFERENCES or only_annotates(node, but="$ref")
 
     def shape(self, node: Node) -> tuple[Type, bool, Node]:
         """The type, whether it takes null, and the node with its child schemas left out."""
@@ -204,7 +209,6 @@ class _Reader:
         if not self.alone(node):
             return Json(), True, node
         target = self.references.target(node)
-        text = self.references.texts[id(node)]
         if target is self.references.document:
             self.definitions[WHOLE] = Field(WHOLE, Json())
             return Reference(WHOLE), False, node
@@ -212,7 +216,7 @@ class _Reader:
         if definition is None:
             return Json(), True, node
         self.modelled.add(id(node))
-        name = self.name_of(definition, text)
+        name = self.name_of(definition)
         if name not in self.definitions:
             # known from here on: the definition may refer to itself
             self.definitions[name] = Field(name, Json(), nullable=isinstance(target, dict) and _types(target)[1])
@@ -220,7 +224,7 @@ class _Reader:
             self.definitions[name] = found.with_(extra={**found.extra, DEFINITION: definition})
         return Reference(name), self.definitions[name].nullable, node
 
-    def name_of(self, definition: Definition, text: str) -> str:
+    def name_of(self, definition: Definition) -> str:
         """The definition's name, with its container where another container has the same name."""
         container, name = definition
         same = [other for other in self.references.definitions.values() if other[1] == name]
@@ -237,10 +241,10 @@ class _Reader:
         return Record(fields), nullable, last
 
     def pinned(self) -> dict[str, Any]:
-        """What the references that only ride along point at, by `$ref` text: a change there would change their meaning unseen."""
+        """What the references that only ride along point at, by URI: a change there would change their meaning unseen."""
         riding = [node for node in self.references.reached([self.references.document]) if id(node) not in self.modelled]
         reached = [*riding, *self.references.reached([self.references.target(node) for node in riding])]
-        return {self.references.texts[id(node)]: self.references.target(node) for node in reached}
+        return {self.references.uris[id(node)]: self.references.target(node) for node in reached}
 
 
 def _doc(layers: tuple[Layer, ...]) -> str:

@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+from urllib.parse import urljoin
 
 from instar.formats.errors import SchemaError, suggestion
 
-from .keywords import DEFINITIONS, DRAFT_7, REFERENCES, Node, draft_of, everywhere, pointer_text, subschemas
+from .keywords import (
+    DEFINITIONS,
+    DRAFT_4,
+    DRAFT_6,
+    DRAFT_7,
+    DRAFT_2019,
+    DRAFT_2020,
+    REFERENCES,
+    Node,
+    draft_of,
+    everywhere,
+    pointer_text,
+    subschemas,
+)
 from .text import loads
 
 Definition = tuple[str, str]
@@ -20,14 +35,15 @@ Definition = tuple[str, str]
 class References:
     """Every `$ref` of one document with its target.
 
-    `targets` is keyed by the identity of the node that has the `$ref`, `definitions` by that of a root definition's node.
+    `targets` and `uris` (the reference made absolute) are keyed by the identity of the node that has the `$ref`, `definitions` by
+    that of a root definition's node.
     `library` is the registered documents, by URI and by name, where the document reaches beyond itself.
     """
 
     document: Node
     definitions: Mapping[int, Definition]
     targets: dict[int, Any] = field(default_factory=dict)
-    texts: dict[int, str] = field(default_factory=dict)
+    uris: dict[int, str] = field(default_factory=dict)
     uses: Counter[int] = field(default_factory=Counter)
     library: dict[str, Any] = field(default_factory=dict)
 
@@ -43,9 +59,9 @@ class References:
         """How often anything points at it."""
         return self.uses[id(target)]
 
-    def by_text(self) -> list[tuple[str, Any]]:
-        """Each reference's text and target."""
-        return [(text, self.targets[node]) for node, text in self.texts.items()]
+    def by_uri(self) -> list[tuple[str, Any]]:
+        """Each reference and its target."""
+        return [(uri, self.targets[node]) for node, uri in self.uris.items()]
 
     def reached(self, nodes: list[Node]) -> list[Mapping[str, Any]]:
         """Every node with a `$ref` in `nodes`, and in whatever those point at, and so on."""
@@ -60,16 +76,11 @@ class References:
 
 
 def resolved(document: Node, library: Mapping[str, Any]) -> References:
-    """All references of a document; `library` is other documents (text or JSON) by name.
+    """All references of a document; `library` is other documents (text or JSON) by name, read only if one reaches beyond it.
 
     Raises:
         SchemaError: a reference that leads nowhere; names its place.
     """
-    import referencing
-    from jsonschema_specifications import REGISTRY
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT7, DRAFT202012
-
     definitions = {id(node): (container, name)
                    for container in DEFINITIONS if isinstance(document, dict)
                    for name, node in document.get(container, {}).items() if isinstance(node, dict)}  # fmt: skip
@@ -77,49 +88,73 @@ def resolved(document: Node, library: Mapping[str, Any]) -> References:
     if not any(isinstance(node, dict) and REFERENCES & node.keys() for _, node in everywhere(document)):
         return out
 
-    others = {name: loads(text, what=f"the document {name!r}") if isinstance(text, str) else text for name, text in library.items()}
-    by_name: dict[str, Any] = dict(others)
-    by_name.update({other["$id"].rstrip("#"): other for other in others.values() if isinstance(other, dict) and "$id" in other})
+    from jsonschema_specifications import REGISTRY
+    from referencing.exceptions import Unresolvable
 
-    def resource(node: Any) -> referencing.Resource[Any]:
-        return (DRAFT7 if draft_of(node) == DRAFT_7 else DRAFT202012).create_resource(node)
-
+    others = _Library(library)
     root = resource(document)
-    own = DRAFT7 if draft_of(document) == DRAFT_7 else DRAFT202012
-    registry = REGISTRY.with_resources((name, resource(other)) for name, other in by_name.items())
-    waiting: list[tuple[tuple[str, ...], Node, Any]] = [((), document, registry.resolver_with_root(root))]
+    base = root.id() or ""
+    resolver = REGISTRY.with_resource(base, root).crawl().resolver(base)
+    waiting: list[tuple[tuple[str, ...], Node, str, Any]] = [((), document, base, resolver)]
     while waiting:
-        place, node, resolver = waiting.pop()
-        if isinstance(node, dict):
-            for keyword in REFERENCES & node.keys():
-                text = node[keyword]
-                try:
-                    target = resolver.lookup(text).contents
-                except Unresolvable:
-                    target = _in_library(text, registry, by_name, place)
-                if keyword == "$ref":
-                    out.targets[id(node)] = target
-                    out.texts[id(node)] = text
-                out.uses[id(target)] += 1
-                if not text.startswith("#"):
-                    out.library.update(by_name)
+        place, node, base, resolver = waiting.pop()
+        said = node if isinstance(node, dict) else {}
+        for keyword in REFERENCES & said.keys():
+            text = said[keyword]
+            try:
+                target = resolver.lookup(text).contents
+            except Unresolvable:
+                target = others.lookup(text, base, place)
+                out.library.update(others.by_name)
+            if keyword == "$ref":
+                out.targets[id(node)] = target
+                out.uris[id(node)] = urljoin(base, text)
+            out.uses[id(target)] += 1
         for step, sub in subschemas(node):
-            waiting.append((place + step, sub, resolver.in_subresource(own.create_resource(sub))))
+            if isinstance(sub, dict):
+                inner = resource(sub, draft_of(document))
+                waiting.append((place + step, sub, urljoin(base, inner.id() or ""), resolver.in_subresource(inner)))
     return out
 
 
-def _in_library(text: str, registry: Any, by_name: Mapping[str, Any], place: tuple[str, ...]) -> Any:
-    """A reference by the bare name of a registered document, whatever the base URI at that place."""
-    from referencing.exceptions import Unresolvable
+def resource(node: Any, draft: str | None = None) -> Any:
+    """A document (or with `draft`, a part of one) as `referencing` has it."""
+    from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
-    try:
-        return registry.resolver().lookup(text).contents
-    except Unresolvable:
-        local = text.startswith("#")
-        raise SchemaError(
-            f"the $ref {text!r} at {pointer_text(place)} leads nowhere",
-            hint="There is no such definition in the document."
-            if local
-            else "References are looked up in the document and among the registered ones, never over the network. "
-            + suggestion(text.partition("#")[0], list(by_name)),
-        ) from None
+    known = {DRAFT_4: DRAFT4, DRAFT_6: DRAFT6, DRAFT_7: DRAFT7, DRAFT_2019: DRAFT201909, DRAFT_2020: DRAFT202012}
+    return known[draft or draft_of(node)].create_resource(node)
+
+
+@dataclass(frozen=True)
+class _Library:
+    """Other registered documents, found by their URI or by the bare name under which they are registered."""
+
+    given: Mapping[str, Any]
+
+    @cached_property
+    def by_name(self) -> dict[str, Any]:
+        named = {
+            name: loads(text, what=f"the document {name!r}") if isinstance(text, str) else text for name, text in self.given.items()
+        }
+        return named | {uri: other for other in named.values() if isinstance(other, dict) and (uri := resource(other).id())}
+
+    @cached_property
+    def registry(self) -> Any:
+        from referencing import Registry
+
+        return Registry().with_resources((name, resource(other)) for name, other in self.by_name.items()).crawl()
+
+    def lookup(self, text: str, base: str, place: tuple[str, ...]) -> Any:
+        """What a reference means that the document itself does not answer; a bare name counts whatever the base URI there."""
+        from referencing.exceptions import Unresolvable
+
+        for resolver in (self.registry.resolver(base), self.registry.resolver()) if not text.startswith("#") else ():
+            try:
+                return resolver.lookup(text).contents
+            except Unresolvable:
+                continue
+        hint = "There is no such definition in the document."
+        if not text.startswith("#"):
+            known = suggestion(text.partition("#")[0], list(self.by_name))
+            hint = f"References are looked up in the document and among the registered ones, never over the network. {known}"
+        raise SchemaError(f"the $ref {text!r} at {pointer_text(place)} leads nowhere", hint=hint)

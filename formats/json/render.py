@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,8 +170,7 @@ class _Writer:
         beyond = [name for name in before.get("required", ()) if name not in before.get("properties", ())]
         now = [f.name for f in record.fields if not f.optional]
         required = [*now, *(name for name in beyond if name not in now)]
-        if set(required) == set(before.get("required", ())):
-            required = before.get("required", [])
+        required = _in_place(before.get("required", ()), required)
         out: dict[str, Any] = {}
         if record.fields or "properties" in before or not before:
             out["properties"] = {f.name: self.node(f, (*path, f.name)) for f in record.fields}
@@ -209,6 +209,13 @@ class _Writer:
                 if not out[container]:
                     del out[container]
         return out
+
+
+def _in_place(before: Sequence[str], now: list[str]) -> list[str]:
+    """The names in the order they had; new ones where others went (most were renamed), the rest last."""
+    new = iter([name for name in now if name not in before])
+    kept = [name if name in now else next(new, None) for name in before]
+    return [*(name for name in kept if name is not None), *new]
 
 
 def _null_by(f: Field, origin: Origin) -> str:

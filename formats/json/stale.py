@@ -24,10 +24,10 @@ def refuse_moved_targets(schema: Schema, references: References) -> None:
         SchemaError: which one does not.
     """
     pinned = schema.root.extra.get(PINNED, {})
-    for text, target in references.by_text():
-        if text in pinned and not equal(pinned[text], target):
+    for uri, target in references.by_uri():
+        if uri in pinned and not equal(pinned[uri], target):
             raise SchemaError(
-                f"the change alters what {text!r} refers to, which is also used where Instar does not edit",
+                f"the change alters what {uri!r} refers to, which is also used where Instar does not edit",
                 hint="Give that other place a definition of its own in the schema document, register it, and migrate from there.",
             )
 

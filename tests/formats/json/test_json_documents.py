@@ -146,7 +146,8 @@ def bare(f: Field) -> Field:
 def real_documents() -> list[Path]:
     """Schemas that others wrote, from what is installed here: draft metaschemas and the like."""
     folder = Path(jsonschema_specifications.__file__).parent / "schemas"
-    return sorted(p for d in ("draft7", "draft202012") for p in (folder / d).rglob("*") if p.is_file())
+    drafts = ("draft4", "draft6", "draft7", "draft201909", "draft202012")
+    return sorted(p for d in drafts for p in (folder / d).rglob("*") if p.is_file())
 
 
 @pytest.mark.parametrize("path", real_documents(), ids=lambda p: "/".join(p.parts[-2:]))
@@ -232,6 +233,84 @@ def test_references_to_registered_documents() -> None:
     assert "Did you mean 'address'?" in error.value.hint
 
 
+@pytest.mark.parametrize("draft", ["draft-04", "draft-06", "draft-07"])
+def test_earlier_drafts_ignore_what_stands_beside_a_reference(draft: str) -> None:
+    document = {
+        "$schema": f"http://json-schema.org/{draft}/schema#",
+        "definitions": {"name": {"type": "string"}},
+        "properties": {"a": {"$ref": "#/definitions/name", "type": "integer"}},
+    }
+    found = parsed(document)
+    assert found.record["a"].type == String()
+    assert same(written(found), document)
+
+
+def test_a_draft_04_document_keeps_its_own_keywords(tmp_path: Path) -> None:
+    """Its ids are `id`, its exclusive bounds true or false; both mean there what they meant, in the document and for records."""
+    document = {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "id": "https://example.test/base.json",
+        "type": "object",
+        "additionalProperties": False,
+        "definitions": {"share": {"id": "share.json", "type": "number", "minimum": 0, "exclusiveMinimum": True}},
+        "properties": {"share": {"$ref": "share.json"}, "n": {"type": "integer"}},
+    }
+    found = parsed(document)
+    assert found.record["share"].type == Number()
+    assert same(written(found), document)
+    path = tmp_path / "one.json"
+    path.write_text('{"share": 0.5, "n": 1}')
+    assert FORMAT.validate(path, found) is None
+    path.write_text('{"share": 0}')
+    assert "share" in (FORMAT.validate(path, found) or "")
+
+
+def test_2019_09_lets_keywords_stand_beside_a_reference() -> None:
+    document = {
+        "$schema": "https://json-schema.org/draft/2019-09/schema",
+        "$defs": {"name": {"$anchor": "n", "type": "string"}},
+        "properties": {"a": {"$ref": "#n", "minLength": 3}, "b": {"$ref": "#n", "description": "Of somebody."}},
+    }
+    found = parsed(document)
+    assert found.record["a"].type == Json()
+    assert found.record["b"].type == Reference("name")
+    assert same(written(found), document)
+
+
+def test_one_reference_text_may_mean_several_things() -> None:
+    """`#` is the nearest schema with an id: no change, so nothing to refuse."""
+    document = {
+        "$schema": D7,
+        "properties": {"tree": {"oneOf": [{"$ref": "#"}, {"type": "string"}]}},
+        "definitions": {
+            "other": {"$id": "https://example.test/other", "properties": {"self": {"not": {"$ref": "#"}}}},
+        },
+    }
+    assert same(written(parsed(document)), document)
+
+
+def test_a_format_of_the_metaschema_is_no_reason_to_refuse() -> None:
+    """Generators from TypeScript write types' names with their arguments into `$ref`, though `<` is not allowed in a URI."""
+    document = {
+        "$schema": D7,
+        "definitions": {"Def<(string|null)>": {"type": ["string", "null"]}},
+        "properties": {"a": {"$ref": "#/definitions/Def<(string|null)>"}},
+    }
+    found = parsed(document)
+    assert found.record["a"].type == String()
+    assert same(written(found), document)
+
+
+def test_a_renamed_property_keeps_its_place_among_the_required() -> None:
+    document = {"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "required": ["c", "a", "elsewhere", "b"]}
+    found = parsed(document)
+    a, b, c = found.record.fields
+    assert written(Schema(found.root.with_(type=Record((a.with_(name="z"), b, c)))))["required"] == ["c", "z", "elsewhere", "b"]
+    assert written(Schema(found.root.with_(type=Record((b, c)))))["required"] == ["c", "elsewhere", "b"]
+    new = a.with_(name="new")
+    assert written(Schema(found.root.with_(type=Record((new, a, b, c)))))["required"] == ["c", "a", "elsewhere", "b", "new"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -239,7 +318,7 @@ def test_references_to_registered_documents() -> None:
         ('{"type": "object", "type": "string"}', "the key 'type' twice"),
         ('{"properties": {"a": {"type": "strin"}}}', "#/properties/a/type"),
         ('{"properties": {"a": {"$ref": "#/$defs/b"}}}', "'#/\\$defs/b' at #/properties/a leads nowhere"),
-        ('{"$schema": "http://json-schema.org/draft-04/schema#"}', "draft-04"),
+        ('{"$schema": "http://json-schema.org/draft-03/schema#"}', "draft-03"),
         ('{"default": NaN}', "NaN"),
         ("[]", "is an object"),
         ('{"title": "\\ud800"}', "surrogate"),
