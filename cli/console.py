@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from instar.cli.trees import difference_tree, print_tree, schema_tree
 from instar.formats.path import path_text
 from instar.transforms.migration import Chain
 from instar.transforms.plan import Plan
@@ -24,6 +25,7 @@ from instar.transforms.report import (
     VerifyReport,
     loss_text,
 )
+from instar.transforms.schemas import DiffReport, SchemaReport
 from instar.transforms.spelling import operation_text
 
 SHOWN = 20
@@ -235,6 +237,28 @@ def _adopted(report: Adopted, console: Console, verbose: bool) -> None:
         console.print(f"  {escape(report.document)}")
     _lines(console, "note", list(report.notes), verbose)
     _lines(console, "[red]does not fit[/]", [f"{p.path}: {p.problem}" for p in report.problems], verbose)
+
+
+@_render.register
+def _schema(report: SchemaReport, console: Console, verbose: bool) -> None:
+    newest = " (newest)" if report.version == report.newest else f", newest is {report.newest}"
+    console.print(f"[bold]{escape(report.subject)}[/] version {report.version}{newest}, {report.format}")
+    print_tree(console, schema_tree(report.fields, report.types.values()))
+
+
+@_render.register
+def _diff(report: DiffReport, console: Console, verbose: bool) -> None:
+    console.print(f"[bold]{escape(report.subject)}[/] {report.old} → {report.new}")
+    every = report.every
+    if not any(d.differs for d in every):
+        console.print("no field differs")
+    else:
+        print_tree(console, difference_tree((*report.fields, *report.types.values()), whole=verbose))
+    same = sum(d.kind == "same" and not d.differs for d in every)
+    if same and not verbose:
+        console.print(f"{counted(same, 'field')} unchanged", style="dim")
+    if report.by == "names":
+        console.print(f"note: compared by names, as no scripts lead from {report.old} to {report.new}: {escape(report.reason)}")
 
 
 def _table(*headers: str) -> Table:

@@ -21,7 +21,7 @@ from instar.formats.errors import InstarError
 
 COMMANDS = (
     "init", "register", "revision", "check",
-    "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "history", "stamp",
+    "show", "diff", "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "history", "stamp",
 )  # fmt: skip
 FAULT = 70
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)

@@ -1,12 +1,15 @@
-"""What end-to-end tests look at: a command's answer, and everything there is in a folder."""
+"""What tests look at: a command's answer, everything there is in a folder, a field."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from instar.formats.schema import Field
+from instar.formats.typetext import parse_field_type
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class Answer:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+def field(name: str, type: str, **more: Any) -> Field:
+    """A field whose type is spelled as scripts spell it."""
+    return replace(parse_field_type(type), name=name, **more)
 
 
 def data_tree(folder: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from instar.formats.documents import SUFFIXES, format_of
 from instar.formats.errors import InstarError, MigrationError, UsageError
@@ -30,6 +31,9 @@ from instar.transforms.report import (
 )  # fmt: skip
 from instar.transforms.spelling import operation_text
 from instar.transforms.typecheck import type_check
+
+if TYPE_CHECKING:
+    from instar.transforms.schemas import DiffReport, SchemaReport
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,26 @@ class Project:
                 )
             )
         return HistoryReport(subject, tuple(entries))
+
+    def show(self, subject: str, version: int | None = None) -> SchemaReport:
+        """One version of a subject as a tree; the newest by default.
+
+        Raises:
+            RegistryError: no such subject or version.
+        """
+        from instar.transforms.schemas import show
+
+        return show(self.registry, subject, version)
+
+    def diff(self, subject: str, old: int | None = None, new: int | None = None) -> DiffReport:
+        """What differs between two versions of a subject: by default the newest and the one before it, or `old` and the newest.
+
+        Raises:
+            RegistryError: no such subject or version. UsageError: there is only one.
+        """
+        from instar.transforms.schemas import diff
+
+        return diff(self.registry, self.configuration.migrations / subject, subject, old, new)
 
 
 @dataclass(frozen=True)
