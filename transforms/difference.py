@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
-from instar.formats.schema import Field, Schema
+from instar.formats.schema import Field, Reference, Schema
 
 from .expression import Cast, Column, Each, Expression, Lookup, Source, Struct, When
 from .mapping import Mapping as Chain
-from .outline import below, default_text, label, shared_names
+from .outline import apart, below, default_text, label, shared_names
 from .shared_types import places
 
 Kind = Literal["added", "removed", "changed", "same"]
@@ -62,25 +62,36 @@ class Difference:
 
 def difference(old: Schema, new: Schema, chain: Chain | None) -> tuple[tuple[Difference, ...], dict[str, Difference]]:
     """The tree of two schemas' fields, and those of the types that either defines apart. `chain` leads from `old` to `new`."""
-    work = _Work(_places(old), origins(chain) if chain else {}, (shared_names(old), shared_names(new)))
+    before, after = _places(old), _places(new)
+    known = {_defined(t, after): _defined(o, before) for t, o in (origins(chain) if chain else {}).items()}
+    work = _Work(before, known, (shared_names(old), shared_names(new)))
     root = work.pair((), (), old.root, new.root)
     fields = root.children if root.children and not root.what else (root,)
     types = {}
-    for name in dict.fromkeys((*old.definitions, *new.definitions)):
-        place, now = (Branch(name),), new.definitions.get(name)
-        if now is None:
-            types[name] = work.removed(place, old.definitions[name])
+    for name in dict.fromkeys((*apart(old), *apart(new))):
+        place = (Branch(name),)
+        if place in after:
+            types[name] = work.line(place if place in before else None, place, after[place])
         else:
-            types[name] = work.line(place if name in old.definitions else None, place, now)
+            types[name] = work.removed(place, before[place])
     return fields, types
 
 
 def _places(schema: Schema) -> dict[Path, Field]:
     """Every place of a schema; those in a type that is defined apart have its name in front."""
     found = dict(places(schema.root))
-    for name, field in schema.definitions.items():
+    for name, field in apart(schema).items():
         found |= {(Branch(name), *path): inner for path, inner in places(field)}
     return found
+
+
+def _defined(path: Path, places: Mapping[Path, Field]) -> Path:
+    """A path into a use of a type that is defined apart, as a path into its definition."""
+    for length in range(1, len(path)):
+        field = places.get(path[:length])
+        if field is not None and isinstance(field.type, Reference) and (Branch(field.type.name),) in places:
+            return _defined((Branch(field.type.name), *path[length:]), places)
+    return path
 
 
 def origins(mapping: Chain) -> dict[Path, Path]:

@@ -10,9 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from instar.formats.path import Branch, Path, Step, path_text
-from instar.formats.schema import MISSING, Enum, Field, Fixed, List, Map, Record, Schema, String, Type, Union, field_text, type_text
+from instar.formats.schema import (
+    MISSING,
+    Enum,
+    Field,
+    Fixed,
+    List,
+    Map,
+    Record,
+    Reference,
+    Schema,
+    String,
+    Type,
+    Union,
+    field_text,
+    type_text,
+)
 
-from .shared_types import steps, uses
+from .shared_types import places, steps, uses
 
 
 @dataclass(frozen=True)
@@ -49,9 +64,15 @@ def outline(schema: Schema) -> tuple[Node, ...]:
 
 
 def defined(schema: Schema) -> dict[str, Node]:
-    """The types that are defined apart (JSON Schema's `$defs`), by name."""
+    """The types that are defined apart, by name."""
     shared = shared_names(schema)
-    return {name: _node(Branch(name), field, (Branch(name),), shared) for name, field in schema.definitions.items()}
+    return {name: _node(Branch(name), field, (Branch(name),), shared) for name, field in apart(schema).items()}
+
+
+def apart(schema: Schema) -> dict[str, Field]:
+    """The definitions that no field spells out where it uses them (JSON Schema's `$defs`; Avro spells out the first use)."""
+    spelled = {getattr(field.type, "name", "") for _, field in places(schema.root) if not isinstance(field.type, Reference)}
+    return {name: field for name, field in schema.definitions.items() if name not in spelled}
 
 
 def _node(step: str | Step | None, field: Field, path: Path, shared: frozenset[str]) -> Node:

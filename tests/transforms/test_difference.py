@@ -130,6 +130,15 @@ def test_a_named_type_may_be_defined_at_another_of_its_uses() -> None:
     assert found(old, new) == ["~ a → a: enum(A) <K> → enum(A, B) <K> (type)"]
 
 
+def test_scripts_say_what_became_of_a_field_in_a_type_that_is_defined_apart() -> None:
+    address = Field("", Record((field("zip", "string"), field("city", "string"))))
+    uses = Field("home", Reference("Address")), Field("work", List(Field("item", Reference("Address"))))
+    old = Schema(Field("", Record(uses)), {"Address": address})
+    operations = op.rename("<Address>.zip", to="postcode"), op.cast("<Address>.postcode", "int32")
+    new = chain(old, operations).target
+    assert found(old, new, *operations) == ["~ <Address>.zip → <Address>.postcode: string → int32 (renamed, type)"]
+
+
 def test_types_that_are_defined_apart_are_compared_by_name() -> None:
     tree = Field("", Record((field("n", "int64"),)))
     old = Schema(Field("", Record((Field("a", Reference("tree")),))), {"tree": tree, "gone": tree})
