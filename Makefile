@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint wheel memory clean
+.PHONY: help demo test test-all lint wheel memory upcaster clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,9 @@ wheel: $(VENV)/.installed   ## build the wheel, install it outside the checkout,
 
 memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, in three file layouts
 	$(BIN)/python benchmarks/memory.py
+
+upcaster: $(VENV)/.installed   ## dicts a second through an upcaster, beside a function written by hand
+	$(BIN)/python benchmarks/upcaster.py
 
 clean:          ## remove the environment and what the demo made
 	rm -rf $(VENV) demo build dist *.egg-info

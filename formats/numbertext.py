@@ -6,6 +6,7 @@ import decimal
 
 DIGITS = 1000
 """An `integer` or `number` whose plain text is longer than this is not computed with: it is carried, or refused."""
+_BEYOND = 10**DIGITS
 
 
 def integer_text(value: int) -> str:
@@ -14,7 +15,7 @@ def integer_text(value: int) -> str:
     Raises:
         ValueError: it has more than 1,000 digits.
     """
-    if abs(value) >= 10**DIGITS:
+    if not -_BEYOND < value < _BEYOND:
         raise ValueError("an integer of more than 1,000 digits")
     return str(value)
 

@@ -10,11 +10,10 @@ from typing import Literal
 
 from instar.formats.dataset import take_inventory
 from instar.formats.discover import resolve_dataset, state_folder
-from instar.formats.errors import ConfigurationError, MigrationError, UsageError
+from instar.formats.errors import ConfigurationError, UsageError
 from instar.formats.format import Format, format_named
 from instar.formats.inventory import Inventory
 from instar.formats.manifest import Manifest
-from instar.formats.path import path_text
 from instar.formats.registry import Registry
 from instar.formats.schema import Schema
 from instar.transforms.configuration import DEFAULT_MEMORY, DatasetSettings
@@ -121,14 +120,7 @@ class Job:
             MigrationError: a script does not lead to the registered schema, or the way back would lose what it may not.
         """
         chain = make_chain(self.schemas, self.migrations, from_, to, self.settings.format)
-        fatal = [loss for loss in chain.losses if loss.fatal] if to < from_ else []
-        if fatal:
-            lost = "; ".join(f"{path_text(loss.path)} ({loss.reason})" for loss in fatal)
-            raise MigrationError(
-                f"the way back from version {from_} to {to} cannot recover {lost}, and the field must have a value",
-                hint='Give it one in the script\'s `downgrade`, such as downgrade = {"path": "SQL over the new record"}; '
-                "`instar rollback` restores the old files instead.",
-            )
+        chain.refuse_fatal()
         return chain
 
 

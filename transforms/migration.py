@@ -15,6 +15,7 @@ from pathlib import Path
 
 from instar.formats.errors import InstarError, MigrationError
 from instar.formats.fingerprint import fingerprint
+from instar.formats.path import path_text
 from instar.formats.schema import Schema
 
 from .backwards import losses_through, merged
@@ -162,6 +163,21 @@ class Chain:
     migrations: tuple[Migration, ...]
     losses: tuple[Loss, ...]
     hash: str
+
+    def refuse_fatal(self) -> None:
+        """
+        Raises:
+            MigrationError: it leads down, and something that it cannot recover must have a value.
+        """
+        fatal = [loss for loss in self.losses if loss.fatal] if self.to_version < self.from_version else []
+        if fatal:
+            lost = "; ".join(f"{path_text(loss.path)} ({loss.reason})" for loss in fatal)
+            raise MigrationError(
+                f"the way back from version {self.from_version} to {self.to_version} cannot recover {lost}, and the field must "
+                "have a value",
+                hint='Give it one in the script\'s `downgrade`, such as downgrade = {"path": "SQL over the new record"}; '
+                "`instar rollback` restores the old files instead.",
+            )
 
 
 def make_chain(schemas: Dict[int, Schema], migrations: Sequence[Migration], from_: int, to: int, format: str) -> Chain:

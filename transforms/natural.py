@@ -62,6 +62,7 @@ from instar.formats.schema import (
     type_text,
 )  # fmt: skip
 
+from .casts.rule import same
 from .literal import PER_SECOND, literal
 
 Convert = Callable[[Any], Any]
@@ -83,13 +84,13 @@ def to_natural(type: Type) -> Convert:
     """
     match type:
         case Null() | Bool() | Int() | Integer() | Float() | Decimal() | String() | Bytes() | Fixed() | Uuid() | Enum():
-            return _same
+            return same
         case Number():
             return natural_number
         case Date():
             return _reached(lambda days: dt.date.fromordinal(days + _ORDINAL), type)
         case Time("ns") | Timestamp("ns") | Duration("ns"):
-            return _same
+            return same
         case Time(unit):
             return _reached(_clock_of(unit), type)
         case Timestamp(unit, zone):
@@ -112,12 +113,8 @@ def to_natural(type: Type) -> Convert:
             )
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def _or_none(convert: Convert) -> Convert:
-    return convert if convert is _same else lambda value: None if value is None else convert(value)
+    return convert if convert is same else lambda value: None if value is None else convert(value)
 
 
 def _record_to_natural(parts: list[tuple[str, Convert]]) -> Convert:
@@ -190,23 +187,24 @@ def from_natural(field: Field, *, unknown: bool = False) -> Convert:
     It raises DataError, whose path is the place inside the value. A record's keys are the field's; one that may be null or missing
     may be left out. `unknown`: other keys are left out, rather than refused.
     """
-    of = _checked(field, unknown)
+    of = checked(field, unknown=unknown)
 
     def convert(value: Any) -> Any:
         if value is None or value is MISSING:
-            return value if value is MISSING and field.optional else _nothing(field)
+            return value if value is MISSING and field.optional else _nothing(value, field)
         return of(value)
 
     return convert
 
 
-def _nothing(field: Field) -> None:
+def _nothing(value: Any, field: Field) -> None:
     if not field.nullable and not isinstance(field.type, Null):
-        raise DataError(f"None is no {type_text(field.type)}", hint="Give a value, or let the field be null: put ? after its type.")
+        what = "the key is missing" if value is MISSING else f"None is no {type_text(field.type)}"
+        raise DataError(what, hint="Give a value, or let the field be null: put ? after its type.")
 
 
-def _checked(field: Field, unknown: bool) -> Convert:
-    """For a value that is not None: at once where it is plainly right, else as a literal is judged."""
+def checked(field: Field, *, unknown: bool = False) -> Convert:
+    """As `from_natural`, of a value that is not None: at once where it is plainly right, else as a literal is judged."""
     type, slow = field.type, _judged(field)
     match type:
         case Bool():

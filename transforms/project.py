@@ -31,6 +31,7 @@ from instar.transforms.report import (
 )  # fmt: skip
 from instar.transforms.spelling import operation_text
 from instar.transforms.typecheck import type_check
+from instar.transforms.upcast import Upcaster
 
 if TYPE_CHECKING:
     from instar.transforms.schemas import DiffReport, SchemaReport
@@ -179,6 +180,17 @@ class Project:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
         return path
+
+    def upcaster(self, subject: str, from_: int, to: int | None = None) -> Upcaster:
+        """What converts records of version `from_` to version `to` (the newest by default), up or down: for streams and ETL code.
+
+        Raises:
+            RegistryError: an unknown subject. UsageError: no such version. MigrationError: a script does not lead to the registered
+                schema, or a way down cannot recover what must have a value.
+        """
+        from instar.transforms.upcast import upcaster
+
+        return upcaster(self.registry, self.configuration.migrations / subject, subject, from_, to)
 
     def check(self, subject: str | None = None) -> CheckReport:
         """Prove every script statically; see what is wrong with the registry and the migrations.

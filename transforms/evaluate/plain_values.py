@@ -7,6 +7,7 @@ from typing import Any
 
 from instar.formats.errors import DataError
 from instar.formats.schema import Field, List, Map, Record, type_text
+from instar.transforms.casts import same
 
 
 class PlainValues:
@@ -25,20 +26,16 @@ class PlainValues:
         return opened
 
     def decoder(self, field: Field) -> Callable[[Any], Any]:
-        return _same
+        return same
 
     def encoder(self, field: Field) -> Callable[[Any], Any]:
-        return _same
+        return same
 
     def recoder(self, source: Field, target: Field) -> Callable[[Any], Any] | None:
         return None
 
     def sealer(self, field: Field) -> Callable[[Any, Any], Any]:
         return _sealed
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _sealed(opened: Any, new: Any) -> Any:

@@ -6,6 +6,7 @@ None, or M where a key is missing. What a block has computed, the blocks inside 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -161,9 +162,10 @@ class Code:
     def decoded(self, path: tuple[str, ...], scope: Scope) -> str:
         """The variable with the Python value at `path`."""
         if ("decoded", path) not in scope.done:
-            raw, out = self.got(path, scope), self.fresh()
-            decoder = self.constant(scope.values.decoder(scope.at(path)))
-            self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {decoder}({raw})")
+            raw, decode = self.got(path, scope), scope.values.decoder(scope.at(path))
+            out = raw if decode is casts.same else self.fresh()
+            if out != raw:
+                self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {self.constant(decode)}({raw})")
             scope.done["decoded", path] = out
         return scope.done["decoded", path]
 
@@ -303,8 +305,14 @@ class Code:
             case Source(path):
                 return self._carried(path, scope, target)
             case Literal(value):
-                absent = value is None or value is MISSING
-                return self.value(e, scope) if absent else self.constant(self.values.encoder(target)(value))
+                if value is None or value is MISSING:
+                    return self.value(e, scope)
+                encoded = self.values.encoder(target)(value)
+                if not isinstance(encoded, list | dict):
+                    return self.constant(encoded)
+                out = self.fresh()  # each record has its own
+                self.emit(f"{out} = {self.constant(copy.deepcopy)}({self.constant(encoded)})")
+                return out
         key = ("raw", id(e), id(target))
         if key not in scope.done:
             scope.done[key] = self._raw(e, scope, target)
@@ -321,7 +329,10 @@ class Code:
         return self._encoded(self.value(e, scope), target)
 
     def _encoded(self, value: str, target: Field) -> str:
-        out, encoder = self.fresh(), self.constant(self.values.encoder(target))
+        encode = self.values.encoder(target)
+        if encode is casts.same:
+            return value
+        out, encoder = self.fresh(), self.constant(encode)
         self.emit(f"{out} = {value} if {value} is None or {value} is M else {encoder}({value})")
         return out
 
