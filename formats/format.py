@@ -268,6 +268,27 @@ class Format(Protocol):
         """
         ...
 
+    def write(
+        self,
+        path: FilePath,
+        *,
+        schema: Schema,
+        batches: Iterator[pa.RecordBatch],
+        stamp: Stamp | None,
+        compression: str = "",
+        layout: str = "",
+    ) -> int:
+        """A new file of those records; how many they were. The same records give the same bytes.
+
+        The batches have all columns of `schema` in the plain forms of `columnar.py`. `compression`: a name, or "none"; what
+        suits the format by default. `layout`: "lines" (the default) or "array", for JSON.
+
+        Raises:
+            SchemaError: the format cannot hold a type or a name. DataError: it cannot hold a value; `where.row` is the record.
+            UsageError: there is no such compression.
+        """
+        ...
+
     def rewrite(self, request: Rewrite) -> Rewritten:
         """Stream `request.source` through `request.convert` into `request.target`. Output bytes are a function of the input's.
 

@@ -26,12 +26,12 @@ class Codec:
 
 def codec_named(name: str) -> Codec:
     """Raises FileError for a codec that Avro does not name."""
-    if name not in _CODECS:
+    if name not in CODECS:
         raise FileError(
             f"its codec is {name!r}, which Instar cannot read",
-            hint=f"{suggestion(name, list(_CODECS))} Write the file again with one of {', '.join(_CODECS)}.",
+            hint=f"{suggestion(name, list(CODECS))} Write the file again with one of {', '.join(CODECS)}.",
         )
-    return _CODECS[name]
+    return CODECS[name]
 
 
 def _deflate(data: bytes) -> bytes:
@@ -111,7 +111,7 @@ def _unxz(data: bytes) -> bytes:
         raise Garbled(str(e)) from None
 
 
-_CODECS = {
+CODECS = {
     codec.name: codec
     for codec in (
         Codec("null", bytes, bytes),

@@ -121,6 +121,21 @@ class AvroFormat:
 
         return read(path, schema=schema, columns=columns, memory=memory, through=through, name=name)
 
+    def write(
+        self,
+        path: FilePath,
+        *,
+        schema: Schema,
+        batches: Iterator[pa.RecordBatch],
+        stamp: Stamp | None,
+        compression: str = "",
+        layout: str = "",
+    ) -> int:
+        """See `Format.write`."""
+        from instar.formats.avro.write import write
+
+        return write(path, schema=schema, batches=batches, stamp=stamp, compression=compression)
+
     def rewrite(self, request: Rewrite) -> Rewritten:
         return rewrite(request)
 

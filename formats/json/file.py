@@ -101,6 +101,21 @@ class JsonFormat:
 
         return read(path, schema=schema, columns=columns, memory=memory, through=through, name=name)
 
+    def write(
+        self,
+        path: FilePath,
+        *,
+        schema: Schema,
+        batches: Iterator[pa.RecordBatch],
+        stamp: Stamp | None,
+        compression: str = "",
+        layout: str = "",
+    ) -> int:
+        """See `Format.write`; a JSON file has no place for a stamp."""
+        from .write import write
+
+        return write(path, schema=schema, batches=batches, layout=layout, compression=compression)
+
     def rewrite(self, request: Rewrite) -> Rewritten:
         """See `rewrite.rewrite`."""
         return rewrite(request)

@@ -81,6 +81,21 @@ class Parquet:
     ) -> Iterator[pa.RecordBatch]:
         return read(path, schema=schema, columns=columns, memory=memory, through=through, may_hold=may_hold, name=name)
 
+    def write(
+        self,
+        path: FilePath,
+        *,
+        schema: Schema,
+        batches: Iterator[pa.RecordBatch],
+        stamp: Stamp | None,
+        compression: str = "",
+        layout: str = "",
+    ) -> int:
+        """See `Format.write`."""
+        from .write import write
+
+        return write(path, schema=schema, batches=batches, stamp=stamp, compression=compression)
+
     def rewrite(self, request: Rewrite) -> Rewritten:
         return rewritten(request)
 

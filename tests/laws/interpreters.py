@@ -17,13 +17,13 @@ from instar.formats.errors import DataError
 from instar.formats.format import format_named
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step
 from instar.formats.schema import MISSING, Field, List, Map, Record
+from instar.formats.storage import stored
 from instar.transforms.evaluate import duck
 from instar.transforms.evaluate.arrow import compile_batches
 from instar.transforms.evaluate.duck_arrays import from_duck, to_duck
 from instar.transforms.evaluate.plain import from_python, plain_type, to_python
 from instar.transforms.evaluate.record import PlainValues, compile_records
 from instar.transforms.evaluate.sql import REFUSED, render
-from instar.transforms.evaluate.storage import stored
 from instar.transforms.mapping import Mapping
 
 REFUSAL = "refused"

@@ -95,7 +95,7 @@ def lists_slip(patch: pytest.MonkeyPatch) -> None:
 
 
 def scope_items(maps: pa.Array) -> pa.Array:
-    from instar.transforms.evaluate.storage import items_of
+    from instar.formats.storage import items_of
 
     return items_of(maps)
 

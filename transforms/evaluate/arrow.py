@@ -18,6 +18,7 @@ from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import MISSING, Field, Type, type_text
+from instar.formats.storage import items_of, relisted, stored, struct_of, taken
 from instar.transforms.expression import (
     FAIL,
     Call,
@@ -42,7 +43,6 @@ from .run_call import run_call
 from .run_sql import run_sql
 from .scope import Live, Scope
 from .sql import verify_types
-from .storage import items_of, relisted, stored, struct_of, taken
 
 is_ = pa.types
 

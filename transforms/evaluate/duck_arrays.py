@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 
 from instar.formats.schema import Duration, Float, List, Map, Record, Type
+from instar.formats.storage import stored
 
 from .plain import plain_type
-from .storage import stored
 
 
 def duck_type(type: Type) -> pa.DataType:

@@ -8,6 +8,7 @@ from typing import Any
 from instar.formats.compute import pc
 from instar.formats.errors import DataError, MigrationError
 from instar.formats.schema import MISSING, Record, Type
+from instar.formats.storage import lengths_of
 from instar.transforms.expression import Column, Each, Sql
 
 from .arrow import Evaluator
@@ -15,7 +16,6 @@ from .lookup import Table
 from .plain import from_python, to_python
 from .record_sql import Computed
 from .scope import Live, Scope
-from .storage import lengths_of
 
 
 class _Observer(Evaluator):

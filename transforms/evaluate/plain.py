@@ -26,8 +26,7 @@ from instar.formats.schema import (
     children,
     type_text,
 )
-
-from .storage import items_of, lengths_of
+from instar.formats.storage import items_of, lengths_of
 
 __all__ = ["counts", "from_python", "plain_type", "to_python"]
 

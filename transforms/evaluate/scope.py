@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from instar.formats.compute import pc
+from instar.formats.storage import items_of, lengths_of
 from instar.transforms.expression import Expression, Source
-
-from .storage import items_of, lengths_of
 
 is_ = pa.types
 

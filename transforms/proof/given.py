@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from instar.formats.compute import pc
 from instar.formats.schema import Field, List, Map, Record, Type
+from instar.formats.storage import is_list, items_of, relisted, struct_of
 from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.evaluate.duck_arrays import duck_type, to_duck
-from instar.transforms.evaluate.storage import is_list, items_of, relisted, struct_of
 
 from .raw import raw
 

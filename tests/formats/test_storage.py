@@ -9,9 +9,9 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
+from instar.formats.storage import filler, stored, struct_of, taken
 from instar.formats.typetext import parse_type
 from instar.transforms.evaluate.plain import from_python, plain_type, to_python
-from instar.transforms.evaluate.storage import filler, stored, struct_of, taken
 
 TEXTS = ["a", None, "b", "a"]
 LISTS = [[1, 2], None, [3, None], []]
