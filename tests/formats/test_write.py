@@ -153,7 +153,7 @@ def test_other_readers_read_avro(tmp_path: Path) -> None:
     path = tmp_path / "a.avro"
     format_named("avro").write(path, schema=given, batches=iter(pa.Table.from_pylist(rows, arrow).to_batches()), stamp=None)
     with path.open("rb") as file:
-        found = list(fastavro.reader(file))
+        found: list[Any] = list(fastavro.reader(file))
     assert [r["u"] for r in found] == [1, "é", None]
     assert [r["d"] for r in found] == [r["d"] for r in rows]
     assert [r["big"] for r in found] == [Decimal(2**64 - 1), 0, 5]

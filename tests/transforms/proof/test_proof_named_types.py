@@ -62,7 +62,7 @@ def test_avro(text: str, tmp_path: Path, staged: Callable[..., Staged]) -> None:
     unit, receipt = staged(path, "avro", columns(text, cast))
     assert not problems(prove_file(unit, receipt, level="full"))
     with open(unit.staged, "rb") as file:
-        rows = list(fastavro.reader(file))
+        rows: list[Any] = list(fastavro.reader(file))
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     kept = [row["kept"] for row in rows]
     assert [(v - epoch) // dt.timedelta(microseconds=1) if isinstance(v, dt.datetime) else v for v in kept] == given
