@@ -8,6 +8,7 @@ type that is used again is written out. Whatever else a file stores a value as, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -93,6 +94,15 @@ def column_schema(schema: Schema, names: Sequence[str] | None = None) -> pa.Sche
     """
     fields = schema.record.fields if names is None else [schema.record[name] for name in names]
     return pa.schema([column_field(f, schema.definitions) for f in fields])
+
+
+def showable_schema(schema: Schema) -> pa.Schema:
+    """The Arrow schema of those columns that can be shown."""
+    shown = []
+    for field in schema.record.fields:
+        with suppress(SchemaError):
+            shown.append(column_field(field, schema.definitions))
+    return pa.schema(shown)
 
 
 def wanted_fields(schema: Schema, names: Iterable[str]) -> tuple[Field, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instar.formats.documents import SUFFIXES, format_of
 from instar.formats.errors import InstarError, MigrationError, UsageError
@@ -34,6 +34,8 @@ from instar.transforms.typecheck import type_check
 from instar.transforms.upcast import Upcaster
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from instar.transforms.schemas import DiffReport, SchemaReport
 
 
@@ -334,6 +336,29 @@ class Dataset:
         from instar.transforms.verify import verify
 
         return verify(self.job(), run, options or Options(), progress)
+
+    def scan(
+        self,
+        version: int | str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        filter: Any = None,
+        memory: int = 0,
+    ) -> pa.RecordBatchReader:
+        """All records as they are at a version (the newest by default), whatever versions the files are at; writes nothing.
+
+        The reader gives Arrow record batches, file by file in the order of their paths; polars, DuckDB and pandas take it as it
+        is. `columns`: names of columns, of fields inside records (`a.b`) and of partition keys; only what they need is read.
+        `filter`: a `pyarrow.compute` expression, or SQL text, over the columns of that version. `memory` in bytes; 0: what
+        `instar.toml` says. What is published while it is read is not seen: the files are those of the moment of the call.
+
+        Raises:
+            DatasetError: files at no known version, or other problems; all are named. UsageError: no such version or column, or
+                a filter that cannot be used. MigrationError: the way down would lose what must have a value.
+        """
+        from instar.transforms.scan import scan
+
+        return scan(self.job(), version=version, columns=columns, filter=filter, memory=memory)
 
     def stamp(self, version: int, files: Iterable[str] = ()) -> StampReport:
         """Record a person's answer: these files (all, where none is named) are at this version. No data file is written.

@@ -59,25 +59,28 @@ def remember_rolled_back(job: Job, run: RunState) -> None:
 
 
 def recall(job: Job) -> None:
-    """The entries that a killed run, or its rollback, did not come to write; the caller holds the lock and has settled.
+    """The entries that a killed run, or its rollback, did not come to write; the caller holds the lock and has settled."""
+    if job.settings.format == "json" and (made := recalled(job)) is not None:
+        made.save(job.state.folder)
+
+
+def recalled(job: Job) -> Manifest | None:
+    """The manifest with what the journals know beyond it, None where that is nothing; reads only.
 
     A journal says at which version each content was found and made. Whatever the manifest knows already stays.
     """
-    if job.settings.format != "json":
-        return
     root, manifest, runs = Path(_root(job)), Manifest.load(job.state.folder), list_runs(job.state)
     paths = {receipt.path for run in runs for receipt in receipts_of(run)}
     unknown = {path: content_hash(root / path) for path in sorted(paths) if not _is_known(manifest, root, path)}
     if not unknown:
-        return
+        return None
     versions = {content: version for run in runs for content, version in _contents(run)}
     entries = [
         entry(root, path, version=version, how="upgraded", document=job.registry.fingerprint(job.subject, version))
         for path, hash in unknown.items()
         if (version := versions.get((path, hash))) in job.schemas and version is not None
     ]
-    if entries:
-        manifest.with_entries(entries).save(job.state.folder)
+    return manifest.with_entries(entries) if entries else None
 
 
 def _is_known(manifest: Manifest, root: Path, path: str) -> bool:
@@ -94,14 +97,15 @@ def receipts_of(run: RunState) -> list[Receipt]:
 
 
 def _contents(run: RunState) -> list[tuple[tuple[str, str], int]]:
-    """(path, content hash) → version of every file that a published run found or made; what stands last goes before the others."""
+    """(path, content hash) → version of every file that a published run (or one that is being published) found or made; what
+    stands last goes before the others."""
     planned = run.last(Planned)
-    if planned is None or run.status not in ("finished", "rolled back"):
+    if planned is None or run.status not in ("finished", "half-published", "rolled back"):
         return []
     before, target, receipts = versions_before(run), int(planned.facts["to"]), receipts_of(run)
     old = [((r.path, r.source_hash), before[r.path]) for r in receipts]
     new = [((r.path, r.hash), target) for r in receipts]
-    return old + new if run.status == "finished" else new + old
+    return new + old if run.status == "rolled back" else old + new
 
 
 def versions_before(run: RunState) -> dict[str, int]:

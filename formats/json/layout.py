@@ -51,7 +51,8 @@ def layout_of(path: FilePath, name: str | None = None) -> Layout:
     """
     with open(path, "rb") as file:
         compression = compression_of(file.read(4))
-    head = _Head(blocks(path))
+    named = name or path.name
+    head = _Head(blocks(path, name=named))
     bom = head.skip_bom()
     first = head.first_byte()
     kind: Kind = "lines"
@@ -59,16 +60,16 @@ def layout_of(path: FilePath, name: str | None = None) -> Layout:
         kind = "array"
     elif first:
         if not _VALUE.match(first):
-            raise not_json(path, bytes(head.text[:40]))
-        kind = _one_or_lines(head, (name or path.name).lower().removesuffix(".gz").removesuffix(".zst"))
+            raise not_json(named, bytes(head.text[:40]))
+        kind = _one_or_lines(head, named.lower().removesuffix(".gz").removesuffix(".zst"))
     return Layout(kind, compression, bom)
 
 
-def not_json(path: FilePath, text: bytes) -> FileError:
+def not_json(name: str, text: bytes) -> FileError:
     """The error for a file that begins like no JSON value."""
     wide = text[:2] in (b"\xff\xfe", b"\xfe\xff")
     return FileError(
-        f"{path.name} is not JSON: it begins with {text.lstrip(BLANK)[:20]!r}",
+        f"{name} is not JSON: it begins with {text.lstrip(BLANK)[:20]!r}",
         hint="It is UTF-16; JSON files are UTF-8 (RFC 8259 section 8.1)." if wide else "Leave it out with `exclude`, or repair it.",
     )
 

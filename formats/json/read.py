@@ -46,7 +46,8 @@ def _chunks(path: FilePath, name: str, limit: int) -> Iterator[list[bytes]]:
     """The records' texts, about `limit` bytes of them together."""
     texts: list[bytes] = []
     size = 0
-    for _, text in pieces(layout_of(path, name or None).kind, blocks(path), path):
+    name = name or path.name
+    for _, text in pieces(layout_of(path, name).kind, blocks(path, name=name), FilePath(name)):
         if text is None:
             continue
         texts.append(text)

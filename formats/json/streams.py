@@ -50,8 +50,8 @@ def unpacked_head(head: bytes) -> bytes:
         return b""
 
 
-def blocks(path: FilePath, read: Callable[[int], None] = lambda size: None) -> Iterator[bytes]:
-    """The file's text, unpacked, in blocks; `read` is told of each block's bytes in the file.
+def blocks(path: FilePath, read: Callable[[int], None] = lambda size: None, name: str | None = None) -> Iterator[bytes]:
+    """The file's text, unpacked, in blocks; `read` is told of each block's bytes in the file. `name`: the file's own by default.
 
     Raises:
         FileError: the compressed stream is damaged or ends too early.
@@ -65,10 +65,10 @@ def blocks(path: FilePath, read: Callable[[int], None] = lambda size: None) -> I
                 read(len(block))
                 yield block
             return
-        yield from _unpacked(path, file, compression, read)
+        yield from _unpacked(name or path.name, file, compression, read)
 
 
-def _unpacked(path: FilePath, file: IO[bytes], compression: str, read: Callable[[int], None]) -> Iterator[bytes]:
+def _unpacked(name: str, file: IO[bytes], compression: str, read: Callable[[int], None]) -> Iterator[bytes]:
     """All members (gzip) or frames (zstandard), one after the other."""
     decoder: _Decoder | None = None
     try:
@@ -85,10 +85,10 @@ def _unpacked(path: FilePath, file: IO[bytes], compression: str, read: Callable[
                     yield text
     except (zlib.error, zstandard.ZstdError) as error:
         raise FileError(
-            f"{path.name} is damaged: its {compression} stream cannot be unpacked ({error})", hint="Write it again from its source."
+            f"{name} is damaged: its {compression} stream cannot be unpacked ({error})", hint="Write it again from its source."
         ) from None
     if decoder is not None:
-        raise FileError(f"{path.name} is cut off: its {compression} stream has no end", hint="Copy or write it again.")
+        raise FileError(f"{name} is cut off: its {compression} stream has no end", hint="Copy or write it again.")
 
 
 def unpacked_size(path: FilePath, size: int) -> int:

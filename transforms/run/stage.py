@@ -45,7 +45,7 @@ def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None) -> 
     try:
         return _staged(unit, report, PosixEffects(), started)
     except InstarError as error:
-        raise _placed(error, unit.path) from error.__cause__
+        raise at_file(error, unit.path) from error.__cause__
     except OSError as error:
         raise disk_error(f"{unit.path} could not be rewritten", error, Where(file=unit.path)) from error
 
@@ -133,7 +133,8 @@ def _shifted(error: InstarError, rows: int) -> InstarError:
     return _mapped(error, lambda where: where if where.row is None else replace(where, row=where.row + rows))
 
 
-def _placed(error: InstarError, path: str) -> InstarError:
+def at_file(error: InstarError, path: str) -> InstarError:
+    """The error as one of the file at `path`, whatever the file was called where it was met."""
     return _mapped(error, lambda where: replace(where, file=path))
 
 
