@@ -61,7 +61,8 @@ def _two_levels(changed: dict[int, Struct], passed: set[int], ours: Place, their
     if not bare and len(item.children) == 1 and not is_item(name, ours.element.path[-1]):
         return  # it would be taken for three levels
     passed |= {id(ours.wrapper)} | ({id(ours.element)} if bare else set())
-    changed[id(item)] = {**changed.get(id(item), item.struct), 3: (I32, REPEATED), 4: (BINARY, name)}
+    number = {9: theirs.element.struct[9]} if bare and 9 in theirs.element.struct else {}  # a field id, which is the list's
+    changed[id(item)] = {**changed.get(id(item), item.struct), **number, 3: (I32, REPEATED), 4: (BINARY, name)}
 
 
 def _repeated_name(old: Element, new: Element) -> bytes:

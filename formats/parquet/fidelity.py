@@ -141,6 +141,8 @@ class _Pair:
                 continue
             if ours.shape != theirs.shape:
                 yield Unlike("parquet.legacy-list", f"{path_text(path)} was a {theirs.shape}, and is a {ours.shape}")
+            elif theirs.shape == "legacy list" and theirs.element.repetition == ours.element.repetition == REPEATED:
+                continue  # the element is the item's, which is a place of its own
             elif theirs.element.leaf is not None or ours.shape != "odd":
                 yield from _element(path, theirs.element, ours.element, named=self._named_by_writer(path, origin))
             if ours.wrapper and theirs.wrapper:
