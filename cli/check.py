@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import subjects
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -15,7 +16,7 @@ instar check flights --json
 
 
 @verb("check", examples=EXAMPLES)
-@click.argument("subject", required=False)
+@click.argument("subject", required=False, shell_complete=subjects)
 @click.pass_obj
 def command(folder: Path, subject: str | None, as_json: bool, verbose: bool) -> None:
     """Prove that each script maps schema n exactly to schema n+1, and say what its way back would lose.

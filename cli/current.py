@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -15,7 +16,7 @@ instar current flights
 
 
 @verb("current", examples=EXAMPLES)
-@click.argument("dataset", required=False)
+@click.argument("dataset", required=False, shell_complete=datasets)
 @click.pass_obj
 def command(folder: Path, dataset: str | None, as_json: bool, verbose: bool) -> None:
     """Show the version each dataset is at, in a line; a mixed one shows how many files are at each."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import subjects, versions
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -16,9 +17,9 @@ instar diff flights 1 2 -v                     with what did not change
 
 
 @verb("diff", examples=EXAMPLES)
-@click.argument("subject")
-@click.argument("old", metavar="[A]", type=int, required=False)
-@click.argument("new", metavar="[B]", type=int, required=False)
+@click.argument("subject", shell_complete=subjects)
+@click.argument("old", metavar="[A]", type=int, required=False, shell_complete=versions)
+@click.argument("new", metavar="[B]", type=int, required=False, shell_complete=versions)
 @click.pass_obj
 def command(folder: Path, subject: str, old: int | None, new: int | None, as_json: bool, verbose: bool) -> None:
     """Show what differs from version A of SUBJECT to version B: + came, - went, ~ changed.

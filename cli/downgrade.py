@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets, versions
 from instar.cli.options import chosen, opened, run_options, running, verb
 
 EXAMPLES = """
@@ -15,8 +16,8 @@ instar downgrade flights -1
 
 
 @verb("downgrade", examples=EXAMPLES, negative_numbers=True)
-@click.argument("dataset")
-@click.argument("version")
+@click.argument("dataset", shell_complete=datasets)
+@click.argument("version", shell_complete=versions)
 @running
 @click.pass_obj
 def command(folder: Path, dataset: str, version: str, as_json: bool, verbose: bool, **options: object) -> None:

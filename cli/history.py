@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import subjects
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -15,7 +16,7 @@ instar history flights -v                      with the operations of each step
 
 
 @verb("history", examples=EXAMPLES)
-@click.argument("subject")
+@click.argument("subject", shell_complete=subjects)
 @click.pass_obj
 def command(folder: Path, subject: str, as_json: bool, verbose: bool) -> None:
     """List the versions of SUBJECT, newest first, and the migration that leads to each."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import subjects
 from instar.cli.options import verb
 
 EXAMPLES = """
@@ -20,7 +21,12 @@ instar init --from /lake/orders --name orders --subject shop.order
     "--from", "source", metavar="DIR", type=click.Path(path_type=Path), help="A directory, or one file, of data to adopt."
 )
 @click.option("--name", metavar="NAME", help="The dataset's name. [default: the directory's]")
-@click.option("--subject", metavar="SUBJECT", help="The subject its schemas are registered under. [default: the dataset's name]")
+@click.option(
+    "--subject",
+    metavar="SUBJECT",
+    shell_complete=subjects,
+    help="The subject its schemas are registered under. [default: the dataset's name]",
+)
 @click.option("--format", "format_", type=click.Choice(["parquet", "avro", "json"]), help="[default: told by the files' content]")
 @click.pass_obj
 def command(

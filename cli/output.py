@@ -57,6 +57,14 @@ def show_made(path: Path, then: str, as_json: bool) -> None:
         click.echo(f"Wrote {path}\n{then}")
 
 
+def show_text(name: str, text: str, as_json: bool, **facts: Any) -> None:
+    """A text that is the answer, as it is."""
+    if as_json:
+        echo_json({**facts, name: text})
+    else:
+        click.echo(text, nl=False)
+
+
 def echo_json(value: Any) -> None:
     from instar.transforms.report import json_text
 

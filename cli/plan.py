@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets, versions
 from instar.cli.options import chosen, opened, run_options, running, verb
 
 EXAMPLES = """
@@ -16,8 +17,8 @@ instar plan flights --out plan.json            then: instar upgrade flights --pl
 
 
 @verb("plan", examples=EXAMPLES, negative_numbers=True)
-@click.argument("dataset", required=False)
-@click.option("--to", "to", metavar="VERSION", help="A version, +N or -N. [default: the newest]")
+@click.argument("dataset", required=False, shell_complete=datasets)
+@click.option("--to", "to", metavar="VERSION", shell_complete=versions, help="A version, +N or -N. [default: the newest]")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan, to apply exactly this one.")
 @running
 @click.pass_obj

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import subjects
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -16,7 +17,7 @@ instar register orders data/orders/1.parquet   the schema of a data file
 
 
 @verb("register", examples=EXAMPLES)
-@click.argument("subject")
+@click.argument("subject", shell_complete=subjects)
 @click.argument("document", required=False, type=click.Path(path_type=Path))
 @click.option("--amend", is_flag=True, help="Replace the newest version, as long as no run has used it.")
 @click.pass_obj

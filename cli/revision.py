@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import subjects
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -14,7 +15,7 @@ instar revision flights -m "metric distance"
 
 
 @verb("revision", examples=EXAMPLES)
-@click.argument("subject")
+@click.argument("subject", shell_complete=subjects)
 @click.option("-m", "--message", required=True, metavar="TEXT", help="What it does, in a few words; part of the file's name.")
 @click.pass_obj
 def command(folder: Path, subject: str, message: str, as_json: bool, verbose: bool) -> None:

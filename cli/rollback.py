@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets
 from instar.cli.options import chosen, opened, verb
 
 EXAMPLES = """
@@ -14,7 +15,7 @@ instar rollback flights
 
 
 @verb("rollback", examples=EXAMPLES)
-@click.argument("dataset", required=False)
+@click.argument("dataset", required=False, shell_complete=datasets)
 @click.pass_obj
 def command(folder: Path, dataset: str | None, as_json: bool, verbose: bool) -> None:
     """Restore DATASET from the snapshot of its last run, byte for byte, and record that as a new run.

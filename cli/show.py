@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import subjects, versions
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -16,8 +17,8 @@ instar show flights --json                     every field with its path, type, 
 
 
 @verb("show", examples=EXAMPLES)
-@click.argument("subject")
-@click.argument("version", type=int, required=False)
+@click.argument("subject", shell_complete=subjects)
+@click.argument("version", type=int, required=False, shell_complete=versions)
 @click.pass_obj
 def command(folder: Path, subject: str, version: int | None, as_json: bool, verbose: bool) -> None:
     """Show a VERSION of SUBJECT as a tree, a field a line; the newest by default.

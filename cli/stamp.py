@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets, versions
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -15,8 +16,8 @@ instar stamp events 2                          all files; refused if one does no
 
 
 @verb("stamp", examples=EXAMPLES)
-@click.argument("dataset")
-@click.argument("version", type=int)
+@click.argument("dataset", shell_complete=datasets)
+@click.argument("version", type=int, shell_complete=versions)
 @click.argument("files", nargs=-1, metavar="[FILE…]")
 @click.pass_obj
 def command(folder: Path, dataset: str, version: int, files: tuple[str, ...], as_json: bool, verbose: bool) -> None:

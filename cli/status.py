@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets
 from instar.cli.options import opened, verb
 
 EXAMPLES = """
@@ -15,7 +16,7 @@ instar status flights --json
 
 
 @verb("status", examples=EXAMPLES)
-@click.argument("dataset", required=False)
+@click.argument("dataset", required=False, shell_complete=datasets)
 @click.pass_obj
 def command(folder: Path, dataset: str | None, as_json: bool, verbose: bool) -> None:
     """Show which files of DATASET are at which version, what is pending, and what is odd. Writes nothing."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets, versions
 from instar.cli.options import chosen, opened, run_options, running, verb
 
 EXAMPLES = """
@@ -17,9 +18,9 @@ instar upgrade flights --plan plan.json        exactly what was reviewed, or not
 
 
 @verb("upgrade", examples=EXAMPLES)
-@click.argument("dataset", required=False)
-@click.argument("version", required=False)
-@click.option("--to", "to", metavar="VERSION", help="The same as VERSION.")
+@click.argument("dataset", required=False, shell_complete=datasets)
+@click.argument("version", required=False, shell_complete=versions)
+@click.option("--to", "to", metavar="VERSION", shell_complete=versions, help="The same as VERSION.")
 @click.option(
     "--plan",
     "plan",

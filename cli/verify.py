@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from instar.cli.names import datasets_and_runs, runs
 from instar.cli.options import chosen, opened, run_options, verb, working
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ instar verify flights --proof full             recompute every column
 
 
 @verb("verify", examples=EXAMPLES)
-@click.argument("dataset", metavar="[DATASET]", required=False)
-@click.argument("run", required=False)
+@click.argument("dataset", metavar="[DATASET]", required=False, shell_complete=datasets_and_runs)
+@click.argument("run", required=False, shell_complete=runs)
 @working
 @click.pass_obj
 def command(folder: Path, dataset: str | None, run: str | None, as_json: bool, verbose: bool, **options: object) -> None:
