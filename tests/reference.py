@@ -61,12 +61,12 @@ def value(e: Expression, scope: Any) -> Any:
             return copy.deepcopy(found)
         case Literal(constant):
             return copy.deepcopy(constant)
-        case Cast(of, source, to, on_error):
+        case Cast(of, source, to, on_error, way):
             before = value(of, scope)
             if before is None or before is MISSING:
                 return before
             try:
-                return convert(source, to)(before)
+                return convert(source, to, way)(before)
             except (ValueError, OverflowError) as error:
                 if on_error == "null":
                     return None

@@ -119,7 +119,8 @@ def struct(of: Expression, columns: tuple[Column, ...], known: tuple[str, ...]) 
         case Struct(_, None):
             return Struct(columns)
         case Struct(_, Expression() as inner, earlier):
-            return struct(inner, columns, earlier)
+            made = {c.field.name for c in of.columns}
+            return struct(inner, columns, (*earlier, *(name for name in known if name not in made and name not in earlier)))
         case When(condition, then, otherwise) if otherwise in (NULL, FAIL):
             return when(condition, struct(then, columns, known), otherwise)
         case Literal(value) if value is None or value is MISSING:

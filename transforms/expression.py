@@ -14,6 +14,8 @@ from typing import Literal as OneOf
 
 from instar.formats.schema import Field, Type
 
+from .casts.ways import Way
+
 
 class Expression:
     """The base of all nodes; it has no behaviour. What a node means is in the interpreters (`evaluate/`)."""
@@ -45,12 +47,16 @@ class Literal(Expression):
 
 @dataclass(frozen=True)
 class Cast(Expression):
-    """null stays null, missing stays missing; a value that `to` cannot hold so that it can be undone fails, or becomes null."""
+    """null stays null, missing stays missing; a value that `to` cannot hold so that it can be undone fails, or becomes null.
+
+    By the cast table, or in a `way` that a script named.
+    """
 
     of: Expression
     source: Type
     to: Type
     on_error: OneOf["fail", "null"] = "fail"
+    way: Way | None = None
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, parse_path,
 from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type
 
 from .casts import convert
+from .casts.ways import Only, Piece
 from .composition import struct, when
-from .expression import FAIL, Back, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from .expression import FAIL, NULL, Back, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from .fragments import Fragment, Fragments
 from .reversal import reversed_lookup, reversed_pairs
 from .shared_types import Named, expanded, field_at, places, resolved
 from .sqltext import cut
@@ -29,6 +31,7 @@ FILLED = "which were null: they were filled"
 GUARDED = "its values where the record it moved into is null"
 NULLNESS = "whether it was null"
 UNREGISTERED = "keys in it that no schema names"
+REPLACED = "a key of that name that no schema named"
 INSIDE = "something inside it"
 MISSINGNESS = "whether it was null or its key missing"
 
@@ -59,7 +62,7 @@ def inverse(source: Schema, root: Column, named: Named, restore: Dict[str, str])
     _refuse_unknown(given, source)
     entries = {path: sql for path, sql in given.items() if not isinstance(path[0], Branch)}
     typed = {p: (path, given[path]) for path in given.keys() - entries.keys() for p in uses_of(path, source)}
-    column, losses = _Scope(source.root, root, (), _Ground(entries, typed, source.definitions, named)).inverted()
+    column, losses = _Scope(source.root, root, (), _Ground(entries, typed, source.definitions, named, source.open)).inverted()
     restored = {loss.path for loss in losses if loss.restored}
     restored |= {typed[path][0] for path in restored & typed.keys()}
     for path in given:
@@ -80,7 +83,7 @@ def _refuse_unknown(entries: Dict[Path, str], source: Schema) -> None:
 
 @dataclass(frozen=True)
 class _Ground:
-    """What all scopes have in common: the script's SQL by old place, and what References mean on both sides.
+    """What all scopes have in common: the script's SQL by old place, what References mean, and whether records are open.
 
     `typed` has the places of an entry for a named type (with that entry's path): they count where the record around is left.
     """
@@ -89,6 +92,7 @@ class _Ground:
     typed: Dict[Path, tuple[Path, str]]
     old: Named
     new: Named
+    open: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,8 @@ class _Found:
     """A target value from which the one at the source place `origin` comes back by `back`.
 
     `reasons`: what of it is lost all the same. It is there only where no `guards` is null. `nullable` and `optional` are the target
-    field's; `lenient`: `back` gives null for a filling that no source value becomes.
+    field's; `lenient`: `back` gives null for what no source value becomes; `certain`: it gives none for a null. `fragment`: `back`
+    is but one piece of it.
     """
 
     origin: tuple[str, ...] | _Written
@@ -123,6 +128,8 @@ class _Found:
     nullable: bool = False
     optional: bool = False
     lenient: bool = False
+    certain: bool = False
+    fragment: Fragment | None = None
 
     def uncovered(self) -> tuple[_Guard, ...]:
         """Those of its guards with which the value is gone although the old record around it is there."""
@@ -138,7 +145,7 @@ class _Found:
         return (*self.reasons, GUARDED) if self.uncovered() else self.reasons
 
     def may_be_null(self) -> bool:
-        return self.nullable or self.lenient or bool(self.uncovered())
+        return (self.nullable and not self.certain) or self.lenient or bool(self.uncovered())
 
     def may_be_missing(self) -> bool:
         return self.optional or any(g.optional for g in self.uncovered())
@@ -165,10 +172,13 @@ class _Scope:
     shells: dict[tuple[str, ...], _Shell] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
     written: dict[int, dict[str, _Found]] = field(default_factory=dict)
+    fragments: Fragments[_Found] = field(default_factory=lambda: Fragments[_Found]())
 
     def inverted(self) -> tuple[Column, tuple[Loss, ...]]:
         self.visit(self.new, (), ())
+        self.join_pieces()
         self.call_back()
+        self.join_pieces()
         return self.build(self.old, ()), tuple(self.losses)
 
     # ---- what the target still knows
@@ -182,6 +192,7 @@ class _Scope:
             if isinstance(e.of, Source):
                 found = _Found(e.of.path, here, guards=guards, nullable=field.nullable, optional=field.optional)
                 self.shells.setdefault(e.of.path, _Shell(here, record, found))
+                self.note_replaced(e, e.of)
             if e.of is not None and (field.nullable or field.optional):
                 guards = (*guards, _Guard(e.of, field.optional))
             for inner in e.columns:
@@ -190,8 +201,18 @@ class _Scope:
             undone = replace(undone, guards=undone.guards + guards, nullable=field.nullable, optional=field.optional)
             self.note(undone)
 
+    def note_replaced(self, e: Struct, of: Source) -> None:
+        """Keys that no schema names, and that a new field of their name replaced."""
+        there = resolved(of.type, self.ground.old)
+        if self.ground.open and isinstance(there, Record):
+            gone = (name for name in e.known if name not in there)
+            self.losses.extend(Loss((*self.prefix, *of.path, name), REPLACED) for name in gone)
+
     def note(self, undone: _Found) -> None:
         """Keep the best of what leads back to one place."""
+        if undone.fragment is not None:
+            self.fragments.note(undone.fragment, undone)
+            return
         if isinstance(undone.origin, _Written):
             self.written.setdefault(id(undone.origin.call), {}).setdefault(undone.origin.name, undone)
             return
@@ -231,6 +252,26 @@ class _Scope:
                     )
                 )
 
+    def join_pieces(self) -> None:
+        """Texts of which all pieces were found are found."""
+        for whole, pieces in self.fragments.complete():
+            self.join(whole, pieces)
+
+    def join(self, whole: Fragment, pieces: list[_Found]) -> None:
+        if undone := self.undo(whole.of, whole.joined([piece.back for piece in pieces])):
+            reasons = (r for piece in pieces for r in piece.reasons)
+            guards = {id(g.of): g for piece in pieces for g in piece.guards}
+            self.note(
+                replace(
+                    undone,
+                    reasons=(*undone.reasons, *dict.fromkeys(reasons)),
+                    guards=(*undone.guards, *guards.values()),
+                    nullable=any(piece.nullable for piece in pieces),
+                    optional=any(piece.optional for piece in pieces),
+                    lenient=undone.lenient or any(piece.lenient for piece in pieces),
+                )
+            )
+
     def undo(self, e: Expression, value: Expression, *, lenient: bool = False) -> _Found | None:
         """Back from `value`, which `e` computed, to the source place that `e` reads; None where `e` is not of one place.
 
@@ -239,15 +280,17 @@ class _Scope:
         match e:
             case Source(path):
                 return _Found(path, value, lenient=lenient)
-            case Cast(of, source, to, on_error):
-                undone = self.undo(of, Cast(value, to, source, "null" if lenient else "fail"), lenient=lenient)
-                return undone and (undone if on_error == FAIL else replace(undone, reasons=(*undone.reasons, COMPUTED)))
+            case Cast():
+                return self.undo_cast(e, value, lenient)
             case Lookup(of):
                 back, lossless = reversed_lookup(e, value, lenient=lenient)
                 undone = self.undo(of, back, lenient=lenient)
                 return undone and (undone if lossless else replace(undone, reasons=(*undone.reasons, MAPPED), lenient=True))
             case When(_, then, Literal() as filling):
-                undone = self.undo(then, value, lenient=lenient or not _comes_back(filling.value, then))
+                was = _undone(filling.value, then)
+                undone = self.undo(then, value, lenient=lenient or was is _LOST)
+                if undone and was is None and not self.may_be_both(undone.origin):
+                    return replace(undone, lenient=True)  # it comes back as the null, or the missing key, that it was
                 return undone and replace(undone, reasons=(*undone.reasons, FILLED))
             case When(of, then, otherwise):
                 undone = self.undo(then, value, lenient=lenient)
@@ -263,6 +306,16 @@ class _Scope:
             case _:
                 return None
 
+    def undo_cast(self, e: Cast, value: Expression, lenient: bool) -> _Found | None:
+        if isinstance(e.way, Piece):
+            return _Found((), value, () if e.on_error == FAIL else (COMPUTED,), fragment=Fragment(e.of, e.way))
+        back: Expression = Cast(value, e.to, e.source, "null" if lenient else FAIL, e.way.back() if e.way else None)
+        filled = isinstance(e.way, Only) and e.way.empty == NULL and not e.way.nullable
+        undone = self.undo(e.of, When(value, back, Literal([], e.source)) if filled else back, lenient=lenient)
+        lost = [COMPUTED] if e.on_error != FAIL else []
+        lost += [e.way.loss] if e.way and e.way.loss else []
+        return undone and replace(undone, reasons=(*undone.reasons, *lost), certain=undone.certain or filled)
+
     def undo_each(self, of: Expression, body: Column, kind: str, value: Expression, lenient: bool) -> _Found | None:
         base = of
         while isinstance(base, When):
@@ -274,6 +327,16 @@ class _Scope:
         column, losses = inner.inverted()
         undone = self.undo(of, Each(value, column, "list" if kind == "list" else "map"), lenient=lenient)
         return undone and replace(undone, losses=losses)
+
+    def may_be_both(self, path: tuple[str, ...] | _Written) -> bool:
+        """May the place be null, and its key missing?"""
+        if isinstance(path, _Written):
+            return True
+        found = self.old
+        for name in path:
+            record = resolved(found.type, self.ground.old)
+            found = record[name] if isinstance(record, Record) else found
+        return found.nullable and found.optional
 
     def may_be_missing(self, path: tuple[str, ...]) -> bool:
         found = self.old
@@ -394,20 +457,26 @@ def _written_type(part: _Found) -> Type:
     return part.origin.call.type[part.origin.name].type
 
 
-def _comes_back(filling: object, e: Expression) -> bool:
-    """Is the filling of what `e` computes such that the casts in `e` can be undone on it?"""
+_LOST = object()
+
+
+def _undone(filling: object, e: Expression) -> object:
+    """What the casts in `e`, undone, make of the filling of what it computes; _LOST where they refuse it."""
     while isinstance(e, Cast | Lookup | When):
+        if isinstance(e, Cast) and isinstance(e.way, Piece):
+            return _LOST
         if isinstance(e, Cast):
             try:
-                filling = convert(e.to, e.source)(filling)
+                filling = convert(e.to, e.source, e.way.back() if e.way else None)(filling)
             except (ValueError, OverflowError):
-                return False
+                return _LOST
         elif isinstance(e, Lookup):
-            filling = dict(reversed_pairs(e)).get(filling)
-            if filling is None:
-                return False
+            found = dict(reversed_pairs(e)).get(filling)
+            filling = _LOST if found is None else found
+        if filling is None or filling is _LOST:
+            return filling
         e = e.then if isinstance(e, When) else e.of
-    return True
+    return filling
 
 
 def _fitting(e: Expression, subject: Expression, have: _Found, want: Field) -> Expression:

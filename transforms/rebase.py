@@ -157,7 +157,7 @@ class _Over:
         origin = self.origin(of)
         while isinstance(of, When):
             of = of.then
-        known = origin.type if origin else of.type if isinstance(of, Sql | Literal | Call | Part) else None
+        known = origin.type if origin else _type_of_computed(of)
         match known and resolved(known, self.ground.named):
             case List(item):
                 return _Over(item, self.ground)
@@ -175,6 +175,12 @@ class _Over:
                 return replace(expression, body=self._element(of).column(body))
             case _:
                 return expression
+
+
+def _type_of_computed(of: Expression) -> Type | None:
+    if isinstance(of, Cast):
+        return of.to
+    return of.type if isinstance(of, Sql | Literal | Call | Part) else None
 
 
 def _same_order(a: Type, b: Type) -> bool:

@@ -73,7 +73,9 @@ def _normal_value(name: str, value: Any, operation: Any) -> str:
     if name == "writes":
         return json.dumps([[path_text(parse_path(path)), _normal_value("type", type, operation)] for path, type in value.items()])
     if isinstance(value, str):
-        return path_text(parse_path(value)) if name in ("path", "to", "after", "before") else value.strip()
+        if name in ("path", "to", "after", "before"):
+            return path_text(parse_path(value))
+        return value.strip() if name in ("sql", "default_sql", "doc", "text") else value
     return repr(value)
 
 

@@ -372,7 +372,7 @@ def test_only_canonical_text_becomes_an_integer(text: str) -> None:
 @pytest.mark.parametrize(
     ("source", "to", "words"),
     [
-        ("timestamp(us)", "timestamp(us, UTC)", "AT TIME ZONE 'UTC'"),
+        ("timestamp(us)", "timestamp(us, UTC)", 'zone="UTC"'),
         ("bool", "date", "bool can become"),
         ("list<int32>", "string", "cast the fields inside"),
         ("json", "string", "carried as they are"),

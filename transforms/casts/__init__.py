@@ -15,6 +15,7 @@ from instar.formats.schema import Float, List, Map, Record, String, Timestamp, T
 
 from . import numbers, texts, times
 from .rule import Convert, Render, Rule, kind, same, sql_scalar
+from .ways import Way
 
 PAIRS: dict[tuple[str, str], Rule] = {**numbers.PAIRS, **texts.PAIRS, **times.PAIRS}
 """By kind of type, source first; what `rule_for` adds: a type to itself, and null to and from any."""
@@ -50,15 +51,19 @@ def rule_for(source: Type, to: Type) -> Rule | None:
 
 
 @lru_cache(maxsize=1024)
-def convert(source: Type, to: Type) -> Convert:
+def convert(source: Type, to: Type, way: Way | None = None) -> Convert:
     """The rule over Python values (`formats/schema.py` says which): raises ValueError or OverflowError where one is refused."""
+    if way is not None:
+        return way.record(source, to)
     rule = rule_for(source, to)
     return same if source == to or rule is None else rule.record(source, to)
 
 
 @lru_cache(maxsize=1024)
-def render(source: Type, to: Type) -> Render:
+def render(source: Type, to: Type, way: Way | None = None) -> Render:
     """The rule as SQL: text of an atom → text of the value, NULL where it is null or refused."""
+    if way is not None:
+        return way.sql(source, to)
     rule = rule_for(source, to)
     return same if source == to or rule is None else rule.sql(source, to)
 
@@ -71,7 +76,7 @@ def targets(source: Type) -> tuple[str, ...]:
 def _instead(source: Type, to: Type) -> str:
     if isinstance(source, Timestamp) and isinstance(to, Timestamp):
         zone = source.zone or to.zone
-        return f"Whether a wall time is one of {zone} the data cannot say: op.derive it with sql=\"… AT TIME ZONE '{zone}'\"."
+        return f'Which zone the wall times are of the data cannot say: zone="{zone}", or zone="Europe/Paris", does.'
     if any(isinstance(t, Record | List | Map) for t in (source, to)):
         return "Casts are between scalar types: cast the fields inside, or op.derive the value with SQL."
     if isinstance(source, Float) and isinstance(to, String):

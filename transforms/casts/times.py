@@ -106,13 +106,13 @@ def sql_count(v: str, type: Timestamp) -> str:
     return f"epoch_us({v})" if type.unit == "us" else f"epoch_us({v}) // {_US[type.unit]}"
 
 
-def _sql_made(count: str, to: Timestamp) -> str:
+def sql_made(count: str, to: Timestamp) -> str:
     """SQL of the timestamp with that count of units."""
     made = f"make_timestamp_ns({count})" if to.unit == "ns" else f"make_timestamp({count} * {_US[to.unit]})"
     return f"CAST({made} AS {sql_scalar(to)})"
 
 
-def _sql_inside(v: str, type: Timestamp) -> str:
+def sql_inside(v: str, type: Timestamp) -> str:
     """SQL: is the timestamp within `bounds`? Compared as timestamps, since counting may overflow outside."""
     years = ("1678", "2261") if type.unit == "ns" else ("0001", "9999")
     places = 6 if type.zone and type.unit != "ns" else PLACES[type.unit]
@@ -141,7 +141,7 @@ def _sql_text_to_date(_: String, __: Date) -> Render:
 def _sql_timestamp_to_text(source: Timestamp, _: String) -> Render:
     bare = "TIMESTAMP_NS" if source.unit == "ns" else "TIMESTAMP"
     layout, zone = "%Y-%m-%dT%H:%M:%S" + _FRACTION[source.unit], " || 'Z'" if source.zone else ""
-    return lambda v: f"CASE WHEN {_sql_inside(v, source)} THEN strftime(CAST({v} AS {bare}), '{layout}'){zone} END"
+    return lambda v: f"CASE WHEN {sql_inside(v, source)} THEN strftime(CAST({v} AS {bare}), '{layout}'){zone} END"
 
 
 def _sql_text_to_timestamp(_: String, to: Timestamp) -> Render:
@@ -149,7 +149,7 @@ def _sql_text_to_timestamp(_: String, to: Timestamp) -> Render:
 
     def render(v: str) -> str:
         made = f"TRY_CAST(rtrim({v}, 'Z') AS {bare})"
-        inside = f"NOT starts_with({v}, '0000') AND {_sql_inside(made, Timestamp(to.unit))}"
+        inside = f"NOT starts_with({v}, '0000') AND {sql_inside(made, Timestamp(to.unit))}"
         return sql_matched(v, timestamp_pattern(to), f"CASE WHEN {inside} THEN CAST({made} AS {sql_scalar(to)}) END")
 
     return render
@@ -164,7 +164,7 @@ def _sql_timestamp_to_timestamp(source: Timestamp, to: Timestamp) -> Render:
         fits = ""
         if to.unit == "ns" and source.unit != "ns":
             fits = f" AND {sql_count(v, source)} BETWEEN {low // 10**9 * seconds} AND {(high + 1) // 10**9 * seconds - 1}"
-        return f"CASE WHEN {_sql_inside(v, source)}{fits} THEN CASE WHEN {whole} THEN {_sql_made(count, to)} END END"
+        return f"CASE WHEN {sql_inside(v, source)}{fits} THEN CASE WHEN {whole} THEN {sql_made(count, to)} END END"
 
     return render
 
@@ -177,11 +177,11 @@ def _sql_date_to_timestamp(_: Date, to: Timestamp) -> Render:
 def _sql_timestamp_to_date(source: Timestamp, _: Date) -> Render:
     day = DAY * PER_SECOND[source.unit]
     return lambda v: (
-        f"CASE WHEN {_sql_inside(v, source)} THEN CASE WHEN {sql_count(v, source)} % {day} = 0 THEN CAST({v} AS DATE) END END"
+        f"CASE WHEN {sql_inside(v, source)} THEN CASE WHEN {sql_count(v, source)} % {day} = 0 THEN CAST({v} AS DATE) END END"
     )
 
 
-def _sql_time_count(v: str, unit: str) -> str:
+def sql_time_count(v: str, unit: str) -> str:
     return f"epoch_ns({v})" if unit == "ns" else f"epoch_us({v}) // {_US[unit]}"
 
 
@@ -189,21 +189,21 @@ def _sql_time_to_time(source: Time, to: Time) -> Render:
     """DuckDB has one TIME for s, ms and µs; its 24:00:00 is no time of a day."""
 
     def render(v: str) -> str:
-        whole, _ = _sql_scaled(_sql_time_count(v, source.unit), source.unit, to.unit)
-        return f"CASE WHEN {_sql_in_day(v, source.unit)} AND {whole} THEN CAST({v} AS {sql_scalar(to)}) END"
+        whole, _ = _sql_scaled(sql_time_count(v, source.unit), source.unit, to.unit)
+        return f"CASE WHEN {sql_in_day(v, source.unit)} AND {whole} THEN CAST({v} AS {sql_scalar(to)}) END"
 
     return render
 
 
-def _sql_in_day(v: str, unit: str) -> str:
-    return f"{_sql_time_count(v, unit)} < {DAY * PER_SECOND[unit]}"
+def sql_in_day(v: str, unit: str) -> str:
+    return f"{sql_time_count(v, unit)} < {DAY * PER_SECOND[unit]}"
 
 
 def _sql_time_to_text(source: Time, _: String) -> Render:
     """The time of 1970-01-01, printed by strftime: a TIME's own text leaves out the fraction's last zeros."""
     made = "make_timestamp_ns(epoch_ns({v}))" if source.unit == "ns" else "make_timestamp(epoch_us({v}))"
     layout = "%H:%M:%S" + _FRACTION[source.unit]
-    return lambda v: f"CASE WHEN {_sql_in_day(v, source.unit)} THEN strftime({made.replace('{v}', v)}, '{layout}') END"
+    return lambda v: f"CASE WHEN {sql_in_day(v, source.unit)} THEN strftime({made.replace('{v}', v)}, '{layout}') END"
 
 
 def _sql_text_to_time(_: String, to: Time) -> Render:
@@ -219,7 +219,7 @@ def _sql_duration_to_duration(source: Duration, to: Duration) -> Render:
 
 
 def _sql_timestamp_to_int(source: Timestamp, to: Type) -> Render:
-    return lambda v: f"CASE WHEN {_sql_inside(v, source)} THEN TRY_CAST({sql_count(v, source)} AS {sql_scalar(to)}) END"
+    return lambda v: f"CASE WHEN {sql_inside(v, source)} THEN TRY_CAST({sql_count(v, source)} AS {sql_scalar(to)}) END"
 
 
 def _sql_int_to_timestamp(source: Type, to: Timestamp) -> Render:
@@ -227,7 +227,7 @@ def _sql_int_to_timestamp(source: Type, to: Timestamp) -> Render:
 
     def render(v: str) -> str:
         count = f"TRY_CAST({v} AS BIGINT)"
-        return f"CASE WHEN {count} BETWEEN {low} AND {high} THEN {_sql_made(count, to)} END"
+        return f"CASE WHEN {count} BETWEEN {low} AND {high} THEN {sql_made(count, to)} END"
 
     return render
 

@@ -43,6 +43,7 @@ from .run_call import run_call
 from .run_sql import run_sql
 from .scope import Live, Scope
 from .sql import verify_types
+from .ways import by_way, nulls_by
 
 is_ = pa.types
 
@@ -133,9 +134,11 @@ class Evaluator:
 
     def _cast(self, e: Cast, scope: Scope, live: Live, path: Path) -> pa.Array:
         given = self._plain(e.of, e.source, scope, live, path)
-        made = cast_array(given, e.source, e.to)
+        made = cast_array(given, e.source, e.to) if e.way is None else by_way(given, e)
         if e.on_error == FAIL and made.null_count > given.null_count:
             bad = pc.and_(pc.is_null(made), pc.is_valid(given))
+            if e.way is not None and (nulls := nulls_by(e.way, given)) is not None:
+                bad = pc.and_not(bad, nulls)
             check(bad, scope, live, path, lambda i: cast_refused(to_python(given[i : i + 1], e.source)[0], e))
         return made
 

@@ -11,6 +11,7 @@ from instar.formats.compute import pc
 from instar.formats.isotext import PER_SECOND, bounds
 from instar.formats.schema import Bool, Date, Float, Int, String, Timestamp, Type
 from instar.transforms import casts
+from instar.transforms.casts.ways import Way
 
 from .plain import from_python, plain_type, to_python
 
@@ -23,16 +24,16 @@ def cast_array(array: pa.Array, source: Type, to: Type) -> pa.Array:
         return array
     if len(array) == array.null_count:
         return pa.nulls(len(array), plain_type(to))
-    kernel = _KERNELS.get((source.__class__, to.__class__), _by_distinct_values)
+    kernel = _KERNELS.get((source.__class__, to.__class__), by_distinct_values)
     return kernel(array, source, to)
 
 
-def _by_distinct_values(array: pa.Array, source: Type, to: Type) -> pa.Array:
+def by_distinct_values(array: pa.Array, source: Type, to: Type, way: Way | None = None) -> pa.Array:
     """Each distinct value once, by the record rule. Floats are told apart by their bits."""
     keys = array.view(_BITS[array.type]) if array.type in _BITS else array
     encoded = keys.dictionary_encode()
     distinct = encoded.dictionary.view(array.type) if array.type in _BITS else encoded.dictionary
-    convert, out = casts.convert(source, to), []
+    convert, out = casts.convert(source, to, way), []
     for value in to_python(distinct, source):
         try:
             out.append(convert(value))
@@ -62,7 +63,7 @@ def _int_to_int(array: pa.Array, source: Int, to: Int) -> pa.Array:
 
 def _int_to_float(array: pa.Array, source: Int, to: Float) -> pa.Array:
     if to.bits == 16:
-        return _by_distinct_values(array, source, to)
+        return by_distinct_values(array, source, to)
     out = array.cast(plain_type(to), safe=False)
     back = _where(pc.less(out, _scalar(float(source.high + 1), out)), out).cast(array.type, safe=False)
     return _where(pc.equal(back, array), out)
@@ -80,7 +81,7 @@ def _float_to_int(array: pa.Array, source: Float, to: Int) -> pa.Array:
 
 def _float_to_float(array: pa.Array, source: Float, to: Float) -> pa.Array:
     if 16 in (source.bits, to.bits):
-        return _by_distinct_values(array, source, to)
+        return by_distinct_values(array, source, to)
     out = array.cast(plain_type(to), safe=False)
     return _where(pc.or_(pc.equal(out.cast(array.type), array), pc.is_nan(array)), out) if to.bits < source.bits else out
 

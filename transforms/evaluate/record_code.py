@@ -256,7 +256,7 @@ class Code:
 
     def _cast(self, e: Cast, scope: Scope) -> str:
         given, out = self.value(e.of, scope), self.fresh()
-        convert = self.constant(casts.convert(e.source, e.to))
+        convert = self.constant(casts.convert(e.source, e.to, e.way))
         with self.block("try:"):
             self.emit(f"{out} = {given} if {given} is None or {given} is M else {convert}({given})")
         with self.block("except (ValueError, OverflowError):"):

@@ -275,11 +275,13 @@ class Renderer:
 
 
 def _cast(v: str, e: Cast, path: str) -> str:
-    made = casts.render(e.source, e.to)(v)
+    made = casts.render(e.source, e.to, e.way)(v)
     if e.on_error != FAIL:
         return made
     said = refusal(f"{path}: {type_text(e.source)} that cannot become {type_text(e.to)}: ", v)
-    return f"CASE WHEN {v} IS NOT NULL THEN coalesce({made}, {said}) END"
+    nulls = e.way.nulls(v) if e.way is not None else None
+    there = f"{v} IS NOT NULL" + (f" AND NOT ({nulls})" if nulls else "")
+    return f"CASE WHEN {there} THEN coalesce({made}, {said}) END"
 
 
 # ---- the user's SQL

@@ -6,12 +6,11 @@ from dataclasses import KW_ONLY, dataclass
 
 from instar.formats.errors import MigrationError
 from instar.formats.path import Path, path_text
-from instar.formats.schema import Field, Record, Type
-from instar.transforms.expression import FAIL, Column, When
+from instar.formats.schema import Field, Type
+from instar.transforms.expression import Column
 from instar.transforms.mapping import Mapping
-from instar.transforms.shared_types import Named, expanded
-from instar.transforms.sqltext import cut
 
+from .computed import computed
 from .place import index, placed, split
 from .types import field_of
 
@@ -22,7 +21,8 @@ class Derive:
 
     `sql` names fields as they are called at this point of the chain, odd names in double quotes, fields of inner records with dots.
     Its own type must be `type`, or widen to it exactly. The field may be null unless `nullable=False`, where a null result fails.
-    A field of that name is refused, unless `replace=True`: then it is replaced at its place, and `sql` still sees the old one.
+    A field of that name is refused, unless `replace=True`: then it is replaced at its place, and `sql` still sees the old one. It
+    has the tags of the fields that `sql` reads.
     """
 
     path: str
@@ -48,7 +48,7 @@ class Derive:
         parent, name = split(self.path)
 
         def change(columns: tuple[Column, ...], at: tuple[str, ...]) -> list[Column]:
-            new = self._column(Record(tuple(c.field for c in columns)), at, mapping.target.definitions)
+            new = computed(self.sql, self._field(), columns, at, mapping.target.definitions)
             if not self.replace:
                 self._refuse_existing(columns, parent)
                 return placed(columns, new, parent, self.position, self.after, self.before)
@@ -58,12 +58,6 @@ class Derive:
             return placed([*columns[:i], *columns[i + 1 :]], new, parent, self.position, self.after, self.before)
 
         return mapping.edit_columns(parent, change)
-
-    def _column(self, record: Record, at: tuple[str, ...], named: Named) -> Column:
-        field, whole = self._field(), expanded(record, named)
-        assert isinstance(whole, Record)
-        computed = cut(self.sql, whole, at, field.type)
-        return Column(field, computed if field.nullable else When(computed, computed, FAIL))
 
     def _refuse_existing(self, columns: tuple[Column, ...], parent: Path) -> None:
         name = split(self.path)[1]

@@ -14,6 +14,7 @@ from instar.transforms.spelling import quoted
 from instar.transforms.tree import rebuilt
 
 from .place import index, placed, split
+from .tags import united
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Move:
             name=new,
             nullable=column.field.nullable or any(f.nullable for f in left),
             optional=column.field.optional or any(f.optional for f in left),
+            tags=united([column.field, *left]),
         )
         mapping = self._without_emptied(_taken(mapping, source, name), source, target)
         existing = _existing(mapping, target)
