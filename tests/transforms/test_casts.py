@@ -421,7 +421,8 @@ DuckDB SQL, and compares them bit by bit. A pair on which the engines differ is 
 
 - Text has one form for each value. `007`, `+5`, ` 12` and `1e3` are no integers, `1.5` is no decimal(10,2), `2020-1-1` no date.
 - Dates and timestamps are cast within the years 0001 to 9999, those in nanoseconds within 1678 to 2261. A leap second and
-  24:00:00 are no times. An instant is written in UTC, with a Z; whether a wall time is one of UTC no cast can say.
+  24:00:00 are no times. An instant is written in UTC, with a Z; which zone a wall time is of, only `zone=` can say.
+- Rounding is asked for by `rounding=`, and is lossy.
 - `integer` and `number` are JSON's, without bounds; more than 1,000 digits are only carried. -0 is no integer and no decimal.
 - A null stays null, a missing key stays missing. A column of nulls only (`null`) becomes any type of the table.
 - Not in the table: nested types, unions, decimals of more than 38 digits, and float to and from string (make it a double first).

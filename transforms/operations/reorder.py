@@ -17,8 +17,8 @@ from .place import field_name, index
 class Reorder:
     """The fields of the record at `at` (by default of the whole record) in the order of `names`; the others follow in theirs.
 
-    No data is decoded. JSON records keep the order of their keys: the schema's says nothing about theirs. The way back is the old
-    order.
+    No data is decoded. In JSON, where the order of keys says nothing, a script that does nothing else makes no new version. The way
+    back is the old order.
     """
 
     names: Sequence[str]
