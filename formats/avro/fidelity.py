@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -11,6 +11,7 @@ from instar.formats.avro.physical import AROUND, FIELD, NAME, NULL, TYPE, null_a
 from instar.formats.avro.rewrite import SUBJECT, VERSION, header_schema, stamp_of
 from instar.formats.fingerprint import differences
 from instar.formats.format import Stamp, Unlike
+from instar.formats.logical import TAGS
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Union
 
@@ -28,7 +29,21 @@ CODES = {
 }
 """Every way in which a rewritten file may be unlike its source. The codes are what `fidelity.allow` takes."""
 
-_MODELLED = {"type", "name", "namespace", "fields", "items", "values", "symbols", "size", "doc", "default", "precision", "scale"}
+_MODELLED = {
+    "type",
+    "name",
+    "namespace",
+    "fields",
+    "items",
+    "values",
+    "symbols",
+    "size",
+    "doc",
+    "default",
+    "precision",
+    "scale",
+    TAGS,
+}
 
 
 def unlike(
@@ -80,10 +95,16 @@ def _field(was: Field, now: Field, wanted: Field, place: str) -> Iterator[Unlike
         yield Unlike("avro.name", f"the type of {place} was called {_name(was)} and is called {_name(now)}")
     if null_at(now) not in (null_at(was), null_at(wanted)):
         yield Unlike("avro.union-order", f"null stands elsewhere in the union of {place}")
+    if now.tags not in (was.tags, wanted.tags):
+        yield Unlike("avro.properties", f"the tags of {place} were {_words(was.tags)} and are {_words(now.tags)}")
     before, after, declared = _properties(was), _properties(now), _properties(wanted)
     for key in {**before, **after}:
         if after.get(key) not in (before.get(key), declared.get(key)):
             yield Unlike("avro.properties", f"{key[1]!r} of {place} was {before.get(key)!r} and is {after.get(key)!r}")
+
+
+def _words(tags: Sequence[str]) -> str:
+    return ", ".join(tags) or "none"
 
 
 def _name(field: Field) -> str:
