@@ -10,6 +10,7 @@ import datetime as dt
 import decimal
 from typing import Any
 
+from instar.formats.errors import DataError
 from instar.formats.schema import (
     MISSING,
     Bool,
@@ -32,7 +33,7 @@ from instar.formats.schema import (
     type_text,
 )
 from instar.transforms.casts import convert
-from instar.transforms.expression import Cast, Column, Each, Expression, Literal, Lookup, Source, Sql, Struct, When
+from instar.transforms.expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 from instar.transforms.mapping import Mapping
 
 
@@ -71,6 +72,13 @@ def value(e: Expression, scope: Any) -> Any:
                 if on_error == "null":
                     return None
                 raise Refused(f"{before!r} as {type_text(to)}") from error
+        case Call(function, inputs):
+            try:
+                return function(*(value(x, scope) for x, _ in inputs))
+            except DataError as error:
+                raise Refused(error.message) from error
+        case Part(of, name):
+            return value(of, scope)[name]
         case Lookup(of, _, _, table, otherwise):
             before = value(of, scope)
             if before is None or before is MISSING:

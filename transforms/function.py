@@ -65,7 +65,7 @@ class Function:
 
     @cached_property
     def _natural(self) -> tuple[Convert, ...]:
-        return tuple(to_natural(f.type) for f in self.reads)
+        return tuple(to_natural(f.type, every_key=True) for f in self.reads)
 
     @cached_property
     def _checks(self) -> tuple[Convert, ...]:

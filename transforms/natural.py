@@ -7,7 +7,7 @@ What user's functions are called with and give, and what an upcaster takes and g
 | bool, string, bytes, fixed, enum | bool, str, bytes, bytes, str |
 | int8 … uint64, integer | int |
 | half, float, double | float |
-| number | int; float where that prints as exactly this number; else `decimal.Decimal` |
+| number | int where it is whole; float where that prints as exactly this number; else `decimal.Decimal` |
 | decimal | `decimal.Decimal` |
 | date | `datetime.date` |
 | time, duration in s, ms, us | `datetime.time`, `datetime.timedelta` |
@@ -34,6 +34,7 @@ from functools import lru_cache
 from typing import Any
 
 from instar.formats.errors import DataError, InstarError, MigrationError
+from instar.formats.numbertext import number_text, parse_number
 from instar.formats.path import path_text
 from instar.formats.schema import (
     MISSING,
@@ -71,11 +72,14 @@ _ORDINAL = dt.date(1970, 1, 1).toordinal()
 _WALL = dt.datetime(1970, 1, 1)
 _INSTANT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+_USUAL = 1 << 64
 
 
 # ---- Instar's own form → natural
-def to_natural(type: Type) -> Convert:
+def to_natural(type: Type, *, every_key: bool = False) -> Convert:
     """The function from a value that is not null; lists and dicts it gives are new ones.
+
+    `every_key`: a record has all its keys, None where one is missing: what Arrow and SQL know of it. Else it stays missing.
 
     It raises DataError for a date or time that Python's own types do not reach (before the year 1, after 9999).
 
@@ -83,8 +87,10 @@ def to_natural(type: Type) -> Convert:
         MigrationError: an opaque type, or a zone that this system does not know.
     """
     match type:
-        case Null() | Bool() | Int() | Integer() | Float() | Decimal() | String() | Bytes() | Fixed() | Uuid() | Enum():
+        case Null() | Bool() | Int() | Float() | Decimal() | String() | Bytes() | Fixed() | Uuid() | Enum():
             return same
+        case Integer():
+            return _plain
         case Number():
             return natural_number
         case Date():
@@ -99,12 +105,12 @@ def to_natural(type: Type) -> Convert:
             size = 10**6 // PER_SECOND[unit]
             return _reached(lambda units: dt.timedelta(microseconds=units * size), type)
         case Record(fields):
-            return _record_to_natural([(f.name, _or_none(to_natural(f.type))) for f in fields])
+            return _record_to_natural([(f.name, _or_none(to_natural(f.type, every_key=every_key))) for f in fields], every_key)
         case List(item):
-            convert = _or_none(to_natural(item.type))
+            convert = _or_none(to_natural(item.type, every_key=every_key))
             return lambda values: [convert(v) for v in values]
         case Map(value, key):
-            keys, convert = to_natural(key), _or_none(to_natural(value.type))
+            keys, convert = to_natural(key), _or_none(to_natural(value.type, every_key=every_key))
             return lambda values: {keys(k): convert(v) for k, v in values.items()}
         case _:
             raise MigrationError(
@@ -114,19 +120,32 @@ def to_natural(type: Type) -> Convert:
 
 
 def _or_none(convert: Convert) -> Convert:
-    return convert if convert is same else lambda value: None if value is None else convert(value)
+    return lambda value: None if value is None or value is MISSING else convert(value)
 
 
-def _record_to_natural(parts: list[tuple[str, Convert]]) -> Convert:
+def _record_to_natural(parts: list[tuple[str, Convert]], every_key: bool) -> Convert:
+    if every_key:
+        return lambda record: {name: convert(record.get(name)) for name, convert in parts}
     return lambda record: {name: convert(record[name]) for name, convert in parts if record.get(name, MISSING) is not MISSING}
 
 
 def natural_number(value: Any) -> Any:
-    """An int or a Decimal as an int, a float that says exactly the same, or a Decimal."""
-    if value.__class__ is int:
+    """An int or a Decimal as an int, a float that says exactly the same, or a Decimal: one for all ways to write a number."""
+    plain = _plain(value)
+    if plain.__class__ is int:
+        return plain
+    near = float(plain)
+    return near if math.isfinite(near) and decimal.Decimal(repr(near)) == plain else plain
+
+
+def _plain(value: Any) -> Any:
+    """The number that its one text says: an int, or a Decimal without zeros that say nothing."""
+    if value.__class__ is int and -_USUAL < value < _USUAL:
         return value
-    near = float(value)
-    return near if math.isfinite(near) and decimal.Decimal(repr(near)) == value else value
+    try:
+        return parse_number(number_text(value)) if value else 0
+    except ValueError as error:
+        raise DataError(f"it is {error}", hint="Such a number can only be carried as it is.") from None
 
 
 def _reached(convert: Convert, type: Type) -> Convert:
@@ -213,7 +232,9 @@ def checked(field: Field, *, unknown: bool = False) -> Convert:
             low, high = type.low, type.high
             return lambda v: v if v.__class__ is int and low <= v <= high else slow(v)
         case Integer():
-            return lambda v: v if v.__class__ is int else slow(v)
+            return lambda v: v if v.__class__ is int and -_USUAL < v < _USUAL else _plain(slow(v))
+        case Number():
+            return lambda v: v if v.__class__ is int and -_USUAL < v < _USUAL else _plain(slow(v))
         case Float(64):
             return lambda v: v if v.__class__ is float else slow(v)
         case String():

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal as Number
+from functools import partial
 from typing import Any, Literal
 
 from hypothesis import assume, note
@@ -203,7 +204,21 @@ def operations(draw: st.DrawFn, source: Schema) -> Operation:
     parent = path[:-1]
     kinds = ["allow_null", "cast", "cast"] + ["require", "fill"] * (field.nullable or field.optional)
     if named:
-        kinds += ["rename", "add", "drop", "derive", "derive", "derive_list", "replace", "move", "move", "move_out", "move_out"]
+        kinds += [
+            "python",
+            "python_back",
+            "rename",
+            "add",
+            "drop",
+            "derive",
+            "derive",
+            "derive_list",
+            "replace",
+            "move",
+            "move",
+            "move_out",
+            "move_out",
+        ]
     beside = path_text((*parent, draw(names)))
     match draw(st.sampled_from(kinds)):
         case "rename":
@@ -224,6 +239,13 @@ def operations(draw: st.DrawFn, source: Schema) -> Operation:
             return op.allow_null(text)
         case "derive":
             return op.derive(beside, String(), sql=_expression(draw, path[-1], field))
+        case "python":
+            keys = (beside, path_text((*parent, draw(names))))
+            return op.python(
+                partial(described, keys), reads=_seen(draw, source, path), writes={keys[0]: "string", keys[1]: "int64?"}
+            )
+        case "python_back":
+            return op.python(twice, reads=[text], writes={beside: List(field.with_(optional=False))}, inverse=first)
         case "replace":
             return op.derive(text, Bool(), sql=f"{_quoted(str(path[-1]))} IS NULL", replace=True)
         case "derive_list":
@@ -234,6 +256,30 @@ def operations(draw: st.DrawFn, source: Schema) -> Operation:
             return _out(draw, source, path, draw(_CONSENT))
         case _:
             return _in(draw, source, path, draw(_CONSENT))
+
+
+def _seen(draw: st.DrawFn, source: Schema, path: Path) -> list[str]:
+    """One to three fields that a function may read which writes beside `path`."""
+    scope = max((i + 1 for i, step in enumerate(path) if not isinstance(step, str)), default=0)
+    inside = [p for p, _ in places(source.root) if len(p) > scope and p[:scope] == path[:scope]]
+    near = [path_text(p) for p in inside if all(isinstance(step, str) for step in p[scope:])]
+    return draw(st.lists(st.sampled_from(near), min_size=1, max_size=3, unique=True))
+
+
+def described(keys: tuple[str, str], *values: Any) -> dict[str, Any]:
+    """What it is given, as text, and something that may be null; it refuses some records."""
+    text = repr(values)
+    if len(text) % 13 == 0:
+        raise ValueError("unlucky")
+    return {keys[0]: text, keys[1]: len(text) if len(text) % 2 else None}
+
+
+def twice(value: Any) -> list[Any]:
+    return [value, value]
+
+
+def first(values: list[Any]) -> Any:
+    return values[0]
 
 
 Consent = Literal["refuse", "drop"]

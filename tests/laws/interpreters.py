@@ -24,6 +24,7 @@ from instar.transforms.evaluate.duck_arrays import from_duck, to_duck
 from instar.transforms.evaluate.plain import from_python, plain_type, to_python
 from instar.transforms.evaluate.record import PlainValues, compile_records
 from instar.transforms.evaluate.sql import REFUSED, render
+from instar.transforms.evaluate.sql_calls import define_calls
 from instar.transforms.mapping import Mapping
 
 REFUSAL = "refused"
@@ -88,8 +89,9 @@ def by_sql(mapping: Mapping, rows: Rows) -> Any:
     batch = _to_batch(rows, mapping.source.root)
     fields = mapping.source.record.fields
     columns = {f"c{i}": to_duck(column, f.type) for i, (column, f) in enumerate(zip(batch.columns, fields, strict=True))}
-    text = render(mapping, {f.name: f"c{i}" for i, f in enumerate(fields)}).select("old")
     connection = duck.connect()
+    calls = define_calls(connection, [mapping.root.expression])
+    text = render(mapping, {f.name: f"c{i}" for i, f in enumerate(fields)}, calls).select("old")
     connection.register("old", pa.table({**columns, "row": list(range(len(rows)))}))
     with connection:
         return _attempt(lambda: _from_table(connection.sql(text).to_arrow_table(), mapping.target.root))

@@ -17,7 +17,7 @@ from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Schem
 from instar.transforms.expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 from instar.transforms.shared_types import Expansion, resolved
 
-from .nodes import call_nodes, parts, sql_nodes, type_of
+from .nodes import everything, parts, sql_nodes, type_of
 
 
 @dataclass
@@ -96,17 +96,15 @@ class _Pruned:
                 self.eaches[id(made)] = e
                 return made
             case When(of, then, otherwise):
-                first = of if call_nodes([of]) else self.expression(of)
+                first = self.expression(of)
                 second = first if then is of else self.expression(then)
                 rest = replace(otherwise, type=type_of(second)) if isinstance(otherwise, Literal) else otherwise
                 return When(first, second, rest)
-            case Cast(of) | Lookup(of):
+            case Cast(of) | Lookup(of) | Part(of):
                 return replace(e, of=self.expression(of))
-            case Part(of):
-                return self.expression(of)
-            case Call(_, inputs):  # only for the SQL in what it reads
-                held = [(Field(f"i{i}", type), x) for i, (x, type) in enumerate(inputs) if self.holds(x)]
-                return Struct(tuple(self.column(Column(f, x)) for f, x in held))
+            case Call():  # its result may be needed for other SQL, and all its inputs for that
+                self.eaches |= {id(x): x for x in everything([e]) if isinstance(x, Each)}
+                return e
             case _:
                 return e  # SQL keeps its identity: its inputs are needed as they are
 

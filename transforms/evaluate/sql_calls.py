@@ -8,13 +8,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from instar.formats.errors import DataError
 from instar.formats.schema import Field, Record
 from instar.transforms.expression import Call, Expression
 
 from .duck_arrays import from_duck, to_duck
 from .nodes import call_nodes
 from .plain import from_python, to_python
-from .sql_types import sql_type
+from .sql_types import REFUSED, sql_type
 
 _NAME = "instar_call"
 
@@ -48,6 +49,10 @@ def _over_arrays(call: Call) -> Callable[[Any], Any]:
     def run(column: Any) -> pa.Array:
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         rows = to_python(from_duck(array, inputs), inputs)
-        return to_duck(from_python([call.function(*row.values()) for row in rows], call.type), call.type)
+        try:
+            made = [call.function(*row.values()) for row in rows]
+        except DataError as error:
+            raise ValueError(REFUSED + error.message) from error
+        return to_duck(from_python(made, call.type), call.type)
 
     return run
