@@ -19,13 +19,16 @@ from .scalars import kind_of_text, shown
 _NAMES = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
 _ORDER = ("object", "array", "string", "integer", "number", "boolean", "null")
 _FOLD = 4096  # different kinds of objects are counted before they are summed up
+_DEEPEST = 64
+"""Levels of objects and arrays that become records and lists: no schema that somebody wrote goes so deep, and whatever walks one
+level by level would soon find no end to it."""
 
 
 def infer(paths: Sequence[FilePath]) -> Schema:
     """A key is required where all objects at its place have it, nullable where one is null.
 
     Whole numbers are `integer`, with one fraction or exponent among them `number`; values of several kinds are `json`, with the
-    kinds kept in the document; objects are records, never maps.
+    kinds kept in the document; objects are records, never maps. What lies deeper than 64 levels is `json`, too.
 
     Raises:
         FileError: a file is not JSON, or a record is not an object; names the file and the record.
@@ -60,8 +63,9 @@ def _look_through(path: FilePath, root: _Seen) -> None:
 
 @dataclass
 class _Seen:
-    """What was seen at one place of the records: `count` values and nulls, `objects` of them objects."""
+    """What was seen at one place of the records, `depth` levels down: `count` values and nulls, `objects` of them objects."""
 
+    depth: int = 0
     count: int = 0
     nulls: int = 0
     objects: int = 0
@@ -80,10 +84,12 @@ class _Seen:
 
     def below(self, value: Any) -> None:
         """What is inside an object or array."""
+        if self.depth == _DEEPEST:
+            return
         if value.__class__ is dict:
             self.object(value)
         elif value.__class__ is list:
-            self.item = self.item or _Seen()
+            self.item = self.item or _Seen(self.depth + 1)
             for each in value:
                 self.item.value(each)
 
@@ -92,7 +98,7 @@ class _Seen:
         form = tuple(value), tuple(map(type, value.values()))
         if form not in self.forms:
             for name in form[0]:
-                self.fields.setdefault(name, _Seen())
+                self.fields.setdefault(name, _Seen(self.depth + 1))
             if len(self.forms) >= _FOLD:
                 self.fold()
         self.forms[form] += 1
@@ -121,7 +127,7 @@ class _Seen:
         match sorted(kinds):
             case []:
                 return Field(name, Null(), nullable=True) if self.count else Field(name, Json(), nullable=True)
-            case [kind]:
+            case [kind] if self.depth < _DEEPEST or kind not in ("object", "array"):
                 return Field(name, self.type(kind), nullable)
         types = [kind for kind in _ORDER if kind in kinds or (kind == "null" and nullable)]
         return Field(name, Json(), nullable, extra={ORIGIN: Origin((Layer({"type": types}),), "json", nullable)})

@@ -60,9 +60,17 @@ def parse(text: str, library: Mapping[str, str] | None = None) -> Schema:
     Raises:
         SchemaError: not valid JSON, not a valid JSON Schema, or a `$ref` that leads nowhere; names the place.
     """
-    document = loads(text)
+    try:
+        return _parsed(loads(text), library or {})
+    except RecursionError:
+        raise SchemaError(
+            "the JSON Schema is nested too deeply to be read", hint="Give the inner parts names, and $ref them."
+        ) from None
+
+
+def _parsed(document: Any, library: Mapping[str, str]) -> Schema:
     check(document)
-    reader = _Reader(resolved(document, library or {}), draft_of(document))
+    reader = _Reader(resolved(document, library), draft_of(document))
     root = reader.field("", document)
     extra = dict(root.extra)
     if pinned := reader.pinned():

@@ -52,7 +52,10 @@ def render(schema: Schema) -> str:
         SchemaError: a type that JSON does not have (names the place, and what JSON has instead), or a change that would alter
             the meaning of a keyword which Instar carries but does not edit.
     """
-    return dumps(rendered(schema)) + "\n"
+    try:
+        return dumps(rendered(schema)) + "\n"
+    except RecursionError:
+        raise SchemaError("the schema is nested too deeply to be written", hint="Flatten the records.") from None
 
 
 def rendered(schema: Schema) -> Node:

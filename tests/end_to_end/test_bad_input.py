@@ -70,6 +70,11 @@ def test_a_zero_byte_ndjson_holds_no_records(project: Path, instar: Callable[...
     assert (project / "data" / "events" / "2024-08.ndjson").read_bytes() == b""
 
 
+def test_a_key_twice_is_found_where_no_operation_looks(project: Path, instar: Callable[..., Answer]) -> None:
+    (project / "data" / "events" / "2024-08.ndjson").write_text('{"event": "x", "sender": {"odd": {"a": {"b": 1, "b": 2}}}}\n')
+    refused(instar, project, "upgrade", "events", file="2024-08.ndjson", says=("the key 'b' is in one object twice",))
+
+
 def test_duplicate_columns_are_named(project: Path, instar: Callable[..., Answer]) -> None:
     path = project / "data" / "flights" / FIRST["flights"]
     table = pq.ParquetFile(path).read()

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from instar.formats.path import path_text
-from instar.formats.schema import Field, List, Map, Record, Schema, Type
+from instar.formats.schema import Decimal, Field, List, Map, Record, Schema, Type
 from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.mapping import Mapping
 from instar.transforms.shared_types import Expansion
@@ -71,8 +71,10 @@ def _asked(mapping: Mapping, old: Wants, new: Wants, reader: Reader, full: bool)
 
 
 def _typed(type: Type) -> bool:
-    """Has every value of the type a form in DuckDB?"""
+    """Has every value of the type a form in DuckDB? (Bytes of Avro's decimals may say more digits than their precision.)"""
     match type:
+        case Decimal():
+            return False
         case Record(fields):
             return bool(fields) and all(_typed(f.type) for f in fields)
         case List(item):

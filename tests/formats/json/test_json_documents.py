@@ -321,6 +321,7 @@ def test_a_renamed_property_keeps_its_place_among_the_required() -> None:
         ('{"$schema": "http://json-schema.org/draft-03/schema#"}', "draft-03"),
         ('{"default": NaN}', "NaN"),
         ("[]", "is an object"),
+        ('{"properties": {"a": ' * 250 + "{}" + "}}" * 250, "nested too deeply"),
         ('{"title": "\\ud800"}', "surrogate"),
         ('{"required": "a"}', "#/required"),
         ('{"$ref": "https://example.test/nowhere"}', "leads nowhere"),

@@ -52,6 +52,18 @@ def lines(folder: Path, *records: Any, name: str = "a.ndjson") -> Path:
 
 
 # ---- infer
+@pytest.mark.parametrize("text", ['{"a":' * 500 + "1" + "}" * 500, "[" * 500 + "]" * 500])
+def test_what_lies_very_deep_is_of_any_shape(text: str, tmp_path: Path) -> None:
+    found = FORMAT.infer([lines(tmp_path, f'{{"x":{text}}}')])
+    depth, type = 0, found.record["x"].type
+    while isinstance(type, Record | List):
+        depth, type = depth + 1, type.item.type if isinstance(type, List) else type.fields[0].type
+    assert depth == 63
+    assert isinstance(type, Json)
+    assert FORMAT.parse(FORMAT.render(found)) == FORMAT.parse(FORMAT.render(FORMAT.parse(FORMAT.render(found))))
+    assert FORMAT.validate(tmp_path / "a.ndjson", found) is None
+
+
 def test_events_of_many_kinds(tmp_path: Path) -> None:
     path = lines(tmp_path, *EVENTS)
     found = FORMAT.infer([path])
