@@ -35,6 +35,15 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=Raw, parse_in
 _encode = msgspec.json.Encoder().encode
 
 
+def value_of(text: str) -> Any:
+    """The value of one JSON text.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return _DECODER.decode(text)
+
+
 def canonical(value: Any) -> bytes:
     """A value's bytes: compact JSON."""
     try:
