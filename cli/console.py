@@ -16,6 +16,7 @@ from instar.transforms.plan import Plan
 from instar.transforms.report import (
     Adopted,
     CheckReport,
+    ConvertReport,
     HistoryReport,
     Proof,
     RunReport,
@@ -151,6 +152,20 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
     if report.snapshot:
         console.print(f"way back instar rollback {escape(report.dataset)}")
+
+
+@_render.register
+def _convert(report: ConvertReport, console: Console, verbose: bool) -> None:
+    origin = f" (version {report.version} of {report.subject})" if report.subject else ""
+    console.print(f"[bold green]Converted[/] {escape(report.source)}{escape(origin)} to {report.to}: {escape(report.target)}")
+    console.print(
+        f"{counted(len(report.files), 'file')}, {report.rows:,} rows, {size(report.bytes_in)} to {size(report.bytes_out)}"
+    )
+    console.print(f"proof    every value read back equal by {escape(report.read_back_by)}")
+    console.print(f"schema   {escape(report.document)}")
+    _lines(console, "cast", [f"{path}: {old} to {new}" for path, old, new in report.casts], verbose)
+    _lines(console, "note", list(report.notes), verbose)
+    console.print(f"time     {duration(report.seconds)}")
 
 
 @_render.register

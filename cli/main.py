@@ -22,7 +22,7 @@ from instar.formats.errors import InstarError
 COMMANDS = (
     "init", "register", "revision", "check",
     "show", "diff", "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "history", "stamp",
-    "completion",
+    "convert", "completion",
 )  # fmt: skip
 FAULT = 70
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)

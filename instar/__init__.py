@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from instar.transforms.job import Options as Options
     from instar.transforms.project import Dataset as Dataset
     from instar.transforms.project import Project as Project
+    from instar.transforms.project import convert_files as convert
     from instar.transforms.project import open_project as open
 
     __version__: str
 
-__all__ = ["Dataset", "InstarError", "Options", "Project", "__version__", "init", "op", "open"]
+__all__ = ["Dataset", "InstarError", "Options", "Project", "__version__", "convert", "init", "op", "open"]
 
 _HOMES = {
+    "convert": ("instar.transforms.project", "convert_files"),
     "open": ("instar.transforms.project", "open_project"),
     "init": ("instar.transforms.adopt", "init"),
     "Project": ("instar.transforms.project", "Project"),

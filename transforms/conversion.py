@@ -32,11 +32,10 @@ from instar.formats.schema import (
     Union,
     type_text,
 )
-
-from .mapping import Mapping as SchemaMapping
-from .mapping import Operation, chain
-from .operations.cast import Cast
-from .shared_types import places
+from instar.transforms.mapping import Mapping as SchemaMapping
+from instar.transforms.mapping import chain
+from instar.transforms.operations.cast import Cast
+from instar.transforms.shared_types import places
 
 FORMATS = {"parquet": "parquet", "avro": "avro", "ndjson": "json", "json": "json"}
 """What can be converted to, and the format that it is. `json` is one array, `ndjson` one record a line."""
@@ -63,8 +62,7 @@ def conversion(schema: Schema, format: str, *, missing: frozenset[Path] = frozen
     """
     refuse_unheld(schema, format)
     casts = tuple(_casts(schema)) if format != "json" else ()
-    operations: list[Operation] = [Cast(path_text(path), to) for path, _, to in casts]
-    mapping = chain(schema, operations)
+    mapping = chain(schema, [Cast(path_text(path), to) for path, _, to in casts])
     target = Restated(format, mapping.target.definitions, missing, name).schema(mapping.target.root)
     return Conversion(mapping, target, tuple((path_text(p), type_text(a), type_text(b)) for p, a, b in casts))
 

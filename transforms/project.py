@@ -21,6 +21,7 @@ from instar.transforms.progress import Progress
 from instar.transforms.report import (
     Adopted,
     CheckReport,
+    ConvertReport,
     HistoryEntry,
     HistoryReport,
     RunReport,
@@ -68,6 +69,49 @@ class Project:
             MigrationError: a script does not load; two are for one step; one is missing between others.
         """
         return load_migrations(self.configuration.migrations / subject)
+
+    def convert(
+        self,
+        source: Path | str,
+        target: Path | str,
+        to: str,
+        *,
+        version: int | str | None = None,
+        subject: str | None = None,
+        schema: Path | str | None = None,
+        **more: Any,
+    ) -> ConvertReport:
+        """A dataset of the project (by its name), or any files, in another format: parquet, avro, ndjson or json.
+
+        `version` is that of a dataset, or of a path with its `subject`: every file is brought to it, the newest by default. Other
+        files go by their common schema, or by that of the document `schema`. `more` as for `instar.convert`.
+
+        Raises:
+            InstarError: as `convert.convert`; the target is not there then.
+        """
+        from instar.transforms.convert import Wish, convert
+        from instar.transforms.convert_source import of_dataset
+
+        job = self._job_of(source, subject, schema)
+        if job is None:
+            return convert_files(source, target, to, version=version, schema=schema, **more)
+        progress = more.pop("progress", None)
+        return convert(of_dataset(job, version), Wish.of(target, to, **more), progress)
+
+    def _job_of(self, source: Path | str, subject: str | None, schema: Path | str | None) -> Job | None:
+        """The dataset that is meant, or files of a subject; None for files that the project does not know."""
+        name = str(source)
+        if name in self.configuration.datasets:
+            for option, given in (("subject", subject), ("schema", schema)):
+                if given is not None:
+                    raise UsageError(f"{name} is a dataset of this project, whose {option} is known", hint=f"Leave --{option} out.")
+            return self.dataset(name).job()
+        if subject is None:
+            return None
+        if schema is not None:
+            raise UsageError("the schema is said twice", hint="Say --subject or --schema, not both.")
+        settings = DatasetSettings(Path(source), subject, self.registry.format(subject))
+        return open_job(name, self.folder, settings, self.registry, self.configuration.migrations / subject)
 
     # ---- verbs on schemas
     def register(self, subject: str, document: Path | None = None, *, amend: bool = False) -> Adopted:
@@ -381,6 +425,32 @@ class Dataset:
         from instar.transforms.status import runs_of
 
         return runs_of(self.job())
+
+
+def convert_files(
+    source: Path | str,
+    target: Path | str,
+    to: str,
+    *,
+    version: int | str | None = None,
+    schema: Path | str | None = None,
+    progress: Progress | None = None,
+    **more: Any,
+) -> ConvertReport:
+    """A file or a directory of files in another format: parquet, avro, ndjson or json; no project is needed.
+
+    `schema`: a schema document of any format that all files fit; by default what they have in common, as `init` takes it. `more`:
+    `compression` (a name, or "none"), `document` (where the target's schema document goes), `memory` (bytes).
+
+    Raises:
+        InstarError: as `convert.convert`; the target is not there then.
+    """
+    from instar.transforms.convert import Wish, convert
+    from instar.transforms.convert_source import of_path
+
+    if version is not None:
+        raise UsageError("these files are of no version that is known", hint="Name a dataset of a project, or --subject.")
+    return convert(of_path(Path(source), Path(schema) if schema else None), Wish.of(target, to, **more), progress)
 
 
 def open_project(folder: Path | str) -> Project:

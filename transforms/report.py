@@ -330,6 +330,53 @@ class StampReport:
 
 
 @dataclass(frozen=True)
+class Converted:
+    """A file that was converted: its old and new name, relative to both places; bytes before and after."""
+
+    source: str
+    target: str
+    rows: int
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True)
+class ConvertReport:
+    """The answer of `convert`. `subject` and `version` are None for files that no project knows; `document` is the target's schema
+    document; `casts` are (path, type, type it became); `read_back_by` says who read every new file for the proof."""
+
+    source: str
+    target: str
+    format: str
+    to: str
+    subject: str | None
+    version: int | None
+    files: tuple[Converted, ...]
+    document: str
+    casts: tuple[tuple[str, str, str], ...]
+    read_back_by: str
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    @property
+    def bytes_in(self) -> int:
+        return sum(file.bytes_in for file in self.files)
+
+    @property
+    def bytes_out(self) -> int:
+        return sum(file.bytes_out for file in self.files)
+
+    def as_json(self) -> dict[str, Any]:
+        casts = [{"path": path, "from": old, "to": new} for path, old, new in self.casts]
+        totals = {"rows": self.rows, "bytes_in": self.bytes_in, "bytes_out": self.bytes_out}
+        return {**asdict(self), "casts": casts, "seconds": round(self.seconds, 3), **totals}
+
+
+@dataclass(frozen=True)
 class Adopted:
     """What `init --from` and `register` made."""
 

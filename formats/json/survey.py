@@ -31,7 +31,7 @@ class Survey:
             out.append(
                 DataError(f"the key {path_text(path)} is named by no schema; {format} has no place for it", hint=hint, where=where)
             )
-        for path in self.missing.keys() & self.null.keys():
+        for path in (path for path in self.missing if path in self.null):
             hint = f"Fill it in a migration: op.require({path_text(path)!r}, fill=…), or drop it."
             problem = f"{path_text(path)} is missing in some records and null in others, which {format} cannot tell apart"
             out.append(DataError(problem, hint=hint, where=self.missing[path]))

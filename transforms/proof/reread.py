@@ -100,7 +100,7 @@ def _by_duckdb(path: FilePath, schema: Schema, memory: int) -> Batches:
     inexact = [i for i, f in enumerate(fields) if not _in_duckdb(f.type)]
     with closing(sealed(path, memory=memory // 2)) as connection:
         beside = _by_pyarrow(path, inexact)
-        reader: Any = connection.execute(query).to_arrow_reader(_ROWS)
+        reader: Any = connection.sql(query).to_arrow_reader(_ROWS)
         for batch in reader:
             if batch.num_rows:
                 columns = dict(enumerate(batch.columns)) | dict(zip(inexact, beside(batch.num_rows), strict=True))
