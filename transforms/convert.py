@@ -102,7 +102,7 @@ def convert(source: Source, wish: Wish, progress: Progress | None = None) -> Con
 # ---- before anything is written
 def _refuse_taken(source: Source, wish: Wish) -> None:
     target = wish.target
-    if source.format.name == wish.to:
+    if source.format.name == wish.format.name != "json":
         hint = "Copy the files; `instar upgrade` and `instar downgrade` bring them to another version."
         raise UsageError(f"the files of {source.root} are {wish.to} already", hint=hint)
     if target.is_symlink() or target.is_file() or (target.is_dir() and (source.single or any(target.iterdir()))):
@@ -188,8 +188,8 @@ def _one(source: Source, file: SourceFile, wish: Wish, made: Conversion, name: s
         raise error.at(file=file.path) from error.__cause__
     except OSError as error:
         raise disk_error(f"{path} could not be written", error, Where(file=file.path)) from error
-    if file.rows is not None and rows != file.rows:
-        raise ProofError(f"{file.path}: {file.rows} records became {rows}", hint=_FAULT, where=Where(file=file.path))
+    if source.format.name != "json" and rows != (given := source.format.count(source.root / file.path)):
+        raise ProofError(f"{file.path}: {given} records became {rows}", hint=_FAULT, where=Where(file=file.path))
     problem = _read_back(path, wish, made.target, batches)
     if problem:
         raise ProofError(f"{name} was read back otherwise: {problem}", hint=_FAULT, where=Where(file=file.path))

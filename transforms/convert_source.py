@@ -33,7 +33,6 @@ class SourceFile:
 
     path: str
     size: int
-    rows: int | None
     mapping: Mapping
     schema: Schema | None
 
@@ -103,7 +102,7 @@ def of_dataset(job: Job, version: int | str | None) -> Source:
 def _known_file(file: DataFile, chains: dict[int, Mapping]) -> SourceFile:
     assert file.version is not None
     facts = file.facts
-    return SourceFile(file.path, file.size, facts.rows if facts else None, chains[file.version], facts.schema if facts else None)
+    return SourceFile(file.path, file.size, chains[file.version], facts.schema if facts else None)
 
 
 # ---- files that no project knows
@@ -126,7 +125,7 @@ def of_path(path: FilePath, document: FilePath | None) -> Source:
     if document is not None:
         _refuse_misfits(listing.root, data, {name: f.schema for name, f in facts.items()}, format, schema)
     mapping = identity(schema)
-    files = tuple(SourceFile(name, sizes[name], facts[name].rows, mapping, facts[name].schema) for name in data)
+    files = tuple(SourceFile(name, sizes[name], mapping, facts[name].schema) for name in data)
     return Source(listing.root, not location.is_dir(), format, schema, files, None, (*left, *(o.path for o in listing.others)))
 
 
