@@ -62,7 +62,7 @@ def test_fields_go_last_in_their_record_and_stay_null_with_it() -> None:
 
     def code(origin: str, name: str) -> str:
         calls.append(origin)
-        return f"{origin}/{name}"
+        return origin + "/" + name  # None would raise
 
     mapping = chain(SOURCE, [op.python(code, reads=["route.origin", "name"], writes={"route.code": "string"})])
     assert by_record(mapping, ROWS)[0]["route"] == {"origin": "JFK", "via": None, "code": "JFK/a"}
@@ -70,7 +70,9 @@ def test_fields_go_last_in_their_record_and_stay_null_with_it() -> None:
     assert set(calls) == {"JFK"}, "it is not called where the record is null"
     assert mapping.target.record["route"].type.names == ("origin", "via", "code")  # type: ignore[union-attr]
     assert not mapping.target.record["route"].type["code"].nullable  # type: ignore[index]
-    assert by_arrow(mapping, ROWS) == by_record(mapping, ROWS)
+    made(op.python(code, reads=["route.origin", "name"], writes={"route.code": "string"}))
+    made(op.python(code, reads=["route.origin", "name"], writes={"route.code": "string"}), op.move("route.code", to="code"))
+    assert set(calls) == {"JFK"}
 
 
 def test_it_reads_natural_values_and_whole_lists_and_records() -> None:
@@ -312,6 +314,18 @@ def test_ways_back_follow_one_another_and_what_came_between() -> None:
     old, losses = back_of(mapping, new)
     assert [r["size"] for r in old] == [3, 0]
     assert losses == [("size", "which were null: they were filled", False)]
+
+
+def test_a_result_that_moved_into_a_record_is_lost_where_that_is_null() -> None:
+    forward = op.python(lambda name: name + "!", reads=["name"], writes={"loud": "string"}, inverse=lambda loud: loud[:-1])
+    mapping = chain(SOURCE, [forward, op.drop("name"), op.move("loud", to="route.loud", where_null="drop")])
+    back, losses = mapping.inverse()
+    assert [(path_text(loss.path), loss.reason, loss.fatal) for loss in losses] == [
+        ("name", "its values where the record it moved into is null", True)
+    ]
+    new = by_arrow(mapping, ROWS)
+    assert by_arrow(back, new[:1]) == ROWS[:1]
+    assert by_arrow(back, new) == by_record(back, new) == "refused"
 
 
 def test_without_a_way_back_what_was_read_and_dropped_is_lost() -> None:
