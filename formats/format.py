@@ -152,6 +152,17 @@ class Values(Protocol):
         """Python value or None → raw."""
         ...
 
+    def branch_opener(self, field: Field) -> Callable[[Any], Any]:
+        """raw of a union → (number of the branch that it is of, raw of that branch), or None for null.
+
+        The function raises DataError where the value is of no branch, or does not tell of which.
+        """
+        ...
+
+    def branch_sealer(self, field: Field) -> Callable[[Any, int, Any], Any]:
+        """(raw that was opened, number of the branch, raw of that branch in the target) → raw of the union."""
+        ...
+
     def recoder(self, source: Field, target: Field) -> Callable[[Any], Any] | None:
         """raw of `source` → raw of `target`, for a value that is only carried between fields of one structure; None where the raw
         itself will do. An Avro variant may have other null-ness, order or storage inside than the version it becomes.

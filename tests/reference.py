@@ -33,8 +33,23 @@ from instar.formats.schema import (
     type_text,
 )
 from instar.transforms.casts import convert
-from instar.transforms.expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from instar.transforms.expression import (
+    Branches,
+    Call,
+    Cast,
+    Column,
+    Each,
+    Expression,
+    Literal,
+    Lookup,
+    Part,
+    Source,
+    Sql,
+    Struct,
+    When,
+)
 from instar.transforms.mapping import Mapping
+from instar.transforms.tree import scopes
 
 
 class Refused(Exception):
@@ -110,6 +125,13 @@ def value(e: Expression, scope: Any) -> Any:
             if isinstance(before, dict):
                 return {key: value(body.expression, element) for key, element in before.items()}
             return [value(body.expression, element) for element in before]
+        case Branches(of, bodies):
+            before = value(of, scope)
+            if before is None or before is MISSING:
+                return before
+            names = [name.text for name, _, _ in scopes(e)]
+            body = bodies[names.index(before[0])]
+            return body.field.name, value(body.expression, before[1])
         case Sql(pieces, inputs, type):
             return _sql(pieces, [(value(x, scope), t) for x, t in inputs], type)
     raise TypeError(e)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.path import Path
 
 from . import expression
-from .expression import Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
+from .expression import Branches, Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from .inverse import FILLED, NULLNESS, UNREGISTERED, Loss
 from .mapping import Mapping
 from .shared_types import field_at
+from .tree import carried_from, scopes
 
 Use = str
 """How a place is read: "whole" (carried with all in it), "value" (computed with), "shell" (only whether it is null)."""
@@ -77,14 +78,11 @@ def _uses(column: Column, target: Path, scope: Path) -> Iterator[tuple[Path, Pat
             yield from ((target, place, "shell") for place in _sources(of, scope))
             for c in columns:
                 yield from _uses(c, (*target, c.field.name), scope)
-        case Each(of, body, kind):
+        case Each(of) | Branches(of):
             yield from ((target, place, "shell") for place in _sources(of, scope))
-            base = of
-            while isinstance(base, When):
-                base = base.then
-            if isinstance(base, Source):
-                step = EACH_ITEM if kind == "list" else EACH_VALUE
-                yield from _uses(body, (*target, step), (*scope, *base.path, step))
+            if source := carried_from(of):
+                for old, new, body in scopes(e):
+                    yield from _uses(body, (*target, new), (*scope, *source.path, old))
         case When(of, then):
             yield from ((target, place, "shell") for place in _sources(of, scope))
             yield from _uses(replace(column, expression=then), target, scope)
@@ -101,7 +99,7 @@ def _sources(e: Expression | None, scope: Path, seen: set[int] | None = None) ->
     match e:
         case Source(path):
             yield scope + path
-        case Cast(of) | Lookup(of) | Each(of) | Part(of):
+        case Cast(of) | Lookup(of) | Each(of) | Branches(of) | Part(of):
             yield from _sources(of, scope, seen)
         case Sql(_, inputs) | Call(_, inputs):
             for x, _ in inputs:

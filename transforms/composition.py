@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from instar.formats.errors import MigrationError
-from instar.formats.schema import MISSING, List, Map, Record, Type, type_text
+from instar.formats.schema import MISSING, List, Map, Record, Type, Union, type_text
 
-from .expression import FAIL, NULL, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from .expression import FAIL, NULL, Branches, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 
 
 def substituted(later: Expression, earlier: Column) -> Expression:
@@ -50,6 +50,8 @@ class _Scope:
                 return when(self.substitute(of), self.substitute(then), otherwise)
             case Each(of):
                 return each(self.substitute(of), e)
+            case Branches(of):
+                return branches(self.substitute(of), e)
             case Struct(columns, of):
                 inner = tuple(replace(c, expression=self.substitute(c.expression)) for c in columns)
                 return replace(e, columns=inner) if of is None else struct(self.substitute(of), inner, e.known)
@@ -145,6 +147,21 @@ def each(of: Expression, later: Each) -> Expression:
     return replace(later, of=of)
 
 
+def branches(of: Expression, later: Branches) -> Expression:
+    """`later` over a union's value, which may itself be computed branch by branch."""
+    match of:
+        case Branches(_, bodies):
+            pairs = zip(later.bodies, bodies, strict=True)
+            return replace(of, bodies=tuple(replace(c, expression=substituted(c.expression, body)) for c, body in pairs))
+        case When(condition, then, otherwise) if not isinstance(otherwise, Literal):
+            return when(condition, branches(then, later), otherwise)
+        case When(condition, then, Literal(value) as otherwise) if not value:
+            return when(condition, branches(then, later), replace(otherwise, type=Union(tuple(c.field for c in later.bodies))))
+        case Literal(value) if not value:
+            return replace(of, type=Union(tuple(c.field for c in later.bodies)))
+    return replace(later, of=of)
+
+
 def _retyped(empty: Literal, body: Column) -> Literal:
     """A null, missing or empty list or map of the element type it comes to have."""
     match empty.type:
@@ -160,7 +177,7 @@ def within(of: Expression, e: Expression) -> bool:
     match e:
         case Source(path):
             return isinstance(of, Source) and path[: len(of.path)] == of.path
-        case Cast(x) | Lookup(x) | Each(x):
+        case Cast(x) | Lookup(x) | Each(x) | Branches(x):
             return within(of, x)
         case Struct(_, x):
             return x is not None and within(of, x)

@@ -164,6 +164,17 @@ class Struct(Expression):
 
 
 @dataclass(frozen=True)
+class Branches(Expression):
+    """The value of the union `of` by the body of the branch that it is of, whose sources are relative to that value.
+
+    There is one body for each branch, in their order: which branch a value is of never changes. Null stays null.
+    """
+
+    of: Expression
+    bodies: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
 class Each(Expression):
     """Every element of the list (or value of the map) `of`, by `body`, whose sources are relative to the element."""
 

@@ -12,16 +12,34 @@ from dataclasses import dataclass, field, replace
 
 from instar.formats.errors import InstarError, MigrationError, suggestion
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, parse_path, path_text
-from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type
+from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type, Union
 
 from .casts import convert
 from .casts.ways import Only, Piece
 from .composition import struct, when
-from .expression import FAIL, NULL, Back, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from .expression import (
+    FAIL,
+    NULL,
+    Back,
+    Branches,
+    Call,
+    Cast,
+    Column,
+    Each,
+    Expression,
+    Literal,
+    Lookup,
+    Part,
+    Source,
+    Sql,
+    Struct,
+    When,
+)
 from .fragments import Fragment, Fragments
 from .reversal import reversed_lookup, reversed_pairs
 from .shared_types import Named, expanded, field_at, places, resolved
 from .sqltext import cut
+from .tree import carried_from
 from .weave import settled, uses_of
 
 DROPPED = "dropped"
@@ -303,6 +321,8 @@ class _Scope:
                 return _Found(_Written(call, name), value, lenient=lenient)
             case Each(of, body, kind):
                 return self.undo_each(of, body, kind, value, lenient)
+            case Branches(of, bodies):
+                return self.undo_branches(of, bodies, value, lenient)
             case _:
                 return None
 
@@ -337,6 +357,17 @@ class _Scope:
             record = resolved(found.type, self.ground.old)
             found = record[name] if isinstance(record, Record) else found
         return found.nullable and found.optional
+
+    def undo_branches(self, of: Expression, bodies: tuple[Column, ...], value: Expression, lenient: bool) -> _Found | None:
+        source = carried_from(of)
+        if source is None or not isinstance(source.type, Union):
+            return None
+        undone = [
+            _Scope(branch, body, (*self.prefix, *source.path, Branch(branch.name)), self.ground).inverted()
+            for branch, body in zip(source.type.branches, bodies, strict=True)
+        ]
+        found = self.undo(of, Branches(value, tuple(column for column, _ in undone)), lenient=lenient)
+        return found and replace(found, losses=tuple(loss for _, losses in undone for loss in losses))
 
     def may_be_missing(self, path: tuple[str, ...]) -> bool:
         found = self.old

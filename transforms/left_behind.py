@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.path import Path
 from instar.formats.schema import Field
 
-from .expression import Call, Cast, Each, Expression, Lookup, Part, Source, Sql, Struct, When
+from .expression import Branches, Call, Cast, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from .mapping import Mapping
 from .shared_types import Named, resolved, steps
+from .tree import carried_from, scopes
 
 
 def left_behind(mapping: Mapping) -> tuple[Path, ...]:
@@ -33,15 +34,12 @@ def _used(e: Expression, scope: Path) -> Iterator[Path]:
         case Struct(columns):
             for c in columns:
                 yield from _used(c.expression, scope)
-        case Each(of, body, kind):
-            inner = of
-            while isinstance(inner, When):
-                inner = inner.then
-            if isinstance(inner, Source):
-                step = EACH_ITEM if kind == "list" else EACH_VALUE
-                yield from _used(body.expression, (*scope, *inner.path, step))
+        case Each(of) | Branches(of):
+            if source := carried_from(of):
+                for step, _, body in scopes(e):
+                    yield from _used(body.expression, (*scope, *source.path, step))
             else:
-                yield from _used(inner, scope)
+                yield from _used(of, scope)
         case _:
             return
 

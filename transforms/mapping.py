@@ -18,12 +18,13 @@ from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, Step, path_
 from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union, type_text
 
 from .composition import substituted
-from .expression import Column, Each, Source, Struct
+from .expression import Branches, Column, Each, Source, Struct
 from .inverse import Loss, inverse
 from .shared_types import dangling, places
 from .spelling import operation_text
 from .touched import touched
 from .tree import opened, rebuilt
+from .unions import branch_at, union_with
 from .untouched import carried, is_identity, reads, untouched
 from .weave import refuse_shared, settled, whole_type, woven
 
@@ -215,6 +216,8 @@ def _edited(column: Column, at: Path, rest: Path, change: Callable[[Column], Col
     column = opened(column)
     if isinstance(column.expression, Each):
         return rebuilt(column, replace(column.expression, body=inner))
+    if isinstance(column.expression, Branches):
+        return union_with(column, inner, rest[0], at)
     assert isinstance(column.expression, Struct)
     columns = tuple(inner if c.field.name == rest[0] else c for c in column.expression.columns)
     return rebuilt(column, replace(column.expression, columns=columns))
@@ -227,6 +230,8 @@ def _inner(column: Column, at: Path, rest: Path, schema: Schema) -> Column:
     match opened(column).expression, step:
         case Each(body=body, kind=kind), Step() if step == (EACH_ITEM if kind == "list" else EACH_VALUE):
             return body
+        case Branches(bodies=bodies), Branch(text):
+            return bodies[branch_at([b.field for b in bodies], text, at)]
         case Struct(columns=columns), str():
             for inner in columns:
                 if inner.field.name == step:
@@ -249,8 +254,8 @@ def _ways_in(type: Type, at: Path) -> str:
             return f"Its values are {place}{{}}."
         case Record(fields):
             return f"Its fields are {', '.join(path_text((*at, f.name)) for f in fields[:12])}."
-        case Union():
-            return "A union is carried as it is: operations work on the whole field, not on its branches."
+        case Union(branches):
+            return f"Its branches are {', '.join(path_text((*at, Branch(b.name))) for b in branches)}."
         case _:
             return "A path ends where the data have no fields; operations work on the whole field."
 

@@ -11,9 +11,9 @@ from instar.formats.fingerprint import differences
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Type, Union
 
-from .expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from .expression import Branches, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 from .shared_types import Expansion, Named, name_of, resolved, steps
-from .tree import opened, rebuilt
+from .tree import carried_from, opened, rebuilt
 
 if TYPE_CHECKING:
     from .mapping import Mapping
@@ -63,7 +63,7 @@ class _Ground:
         name, e = name_of(column.field.type), column.expression
         while isinstance(e, When):
             e = e.then
-        if name in self.target and isinstance(e, Struct | Each):
+        if name in self.target and isinstance(e, Struct | Each | Branches):
             whole = Column(column.field.with_(type=resolved(column.field.type, self.target)), e)
             self.edited.setdefault(name, rebuilt(whole, e).field.type)
 
@@ -108,7 +108,7 @@ class _Over:
         """The file's field whose value this expression carries."""
         while isinstance(e, When):
             e = e.then
-        if isinstance(e, Struct | Each):
+        if isinstance(e, Struct | Each | Branches):
             return self.origin(e.of)
         return self.at(e.path) if isinstance(e, Source) else None
 
@@ -137,8 +137,17 @@ class _Over:
                 return replace(e, columns=tuple(map(self.column, columns)), of=None if of is None else self.plain(of))
             case Each(of, body):
                 return replace(e, of=self.plain(of), body=self._element(of).column(body))
+            case Branches(of, bodies):
+                return replace(e, of=self.plain(of), bodies=self._bodies(of, bodies))
             case _:
                 return e
+
+    def _bodies(self, of: Expression, bodies: tuple[Column, ...]) -> tuple[Column, ...]:
+        """The bodies of a union's branches, each over the file's branch."""
+        source = carried_from(of)
+        union = source and resolved(self.at(source.path).type, self.ground.named)
+        assert isinstance(union, Union)
+        return tuple(_Over(b, self.ground).column(body) for b, body in zip(union.branches, bodies, strict=True))
 
     def read(self, e: Expression, type: Type) -> Expression:
         """As `expression`, for a value that is looked into with all its named types, as `type`."""
@@ -173,6 +182,8 @@ class _Over:
                 return replace(expression, columns=tuple(map(self.column, columns)), of=of)
             case Each(of, body):
                 return replace(expression, body=self._element(of).column(body))
+            case Branches(of, bodies):
+                return replace(expression, bodies=self._bodies(of, bodies))
             case _:
                 return expression
 
@@ -237,6 +248,8 @@ def _inside(e: Expression, field: Field, named: Named) -> Expression:
             return replace(e, columns=tuple(_described(c, f, named) for c, f in zip(columns, fields, strict=True)))
         case Each(_, body), List(item) | Map(item):
             return replace(e, body=_described(body, item, named))
+        case Branches(_, bodies), Union(branches):
+            return replace(e, bodies=tuple(_described(c, b, named) for c, b in zip(bodies, branches, strict=True)))
         case When(of, then), _:
             inner = _inside(then, field, named)
             return e if inner is then else replace(e, of=inner if of is then else of, then=inner)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.path import Path
 from instar.formats.schema import Schema
 
-from .expression import Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
+from .expression import Branches, Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from .shared_types import places
+from .tree import carried_from, scopes
 
 
 def touched(source: Schema, root: Column) -> frozenset[Path]:
@@ -56,13 +57,9 @@ def _below(e: Expression, scope: Path, computing: bool) -> Iterator[tuple[Expres
             if of is not None:
                 yield of, scope, False
             yield from ((c.expression, scope, computing) for c in columns)
-        case Each(of, body, kind):
+        case Each(of) | Branches(of):
             yield of, scope, False
-            inner = of
-            while isinstance(inner, When):
-                inner = inner.then
-            if isinstance(inner, Source):
-                step = EACH_ITEM if kind == "list" else EACH_VALUE
-                yield body.expression, (*scope, *inner.path, step), computing
+            if source := carried_from(of):
+                yield from ((body.expression, (*scope, *source.path, step), computing) for step, _, body in scopes(e))
         case _:
             return

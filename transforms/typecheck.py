@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from instar.formats.errors import InstarError, MigrationError
 from instar.formats.format import Format
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+from instar.formats.path import Path, path_text
 from instar.formats.schema import Decimal, Field, List, Map, Record, type_text
-from instar.transforms.expression import Column, Each, Source, Struct, When
+from instar.transforms.expression import Branches, Column, Each, Source, Struct, When
 from instar.transforms.mapping import Mapping
+from instar.transforms.tree import scopes
 
 DIGITS = 38
 """Of DuckDB's decimals: what has more can be carried, not computed, since nothing could recompute it."""
@@ -46,8 +47,9 @@ def computed(column: Column, path: Path) -> Iterator[tuple[Path, Field]]:
         case Struct(columns):
             for inner in columns:
                 yield from computed(inner, (*path, inner.field.name))
-        case Each(body=body, kind=kind):
-            yield from computed(body, (*path, EACH_ITEM if kind == "list" else EACH_VALUE))
+        case Each() | Branches() as e:
+            for _, step, body in scopes(e):
+                yield from computed(body, (*path, step))
         case _:
             yield path, column.field
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step
-from instar.formats.schema import Field, List, Map, Record, Schema
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.schema import Field, List, Map, Record, Schema, Union
 
-from .expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from .expression import Branches, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
 from .shared_types import Named, field_at, places, resolved, steps
+from .tree import carried_from, scopes
 
 Level = tuple[str, Path]
 """("?", source place) for something that may be null or missing, ("*", source place) for a list or map."""
@@ -87,13 +88,11 @@ def _carried(column: Column, target: Path, scope: Path) -> Iterator[tuple[Path, 
                 yield target, scope + of.path
             for c in columns:
                 yield from _carried(c, (*target, c.field.name), scope)
-        case Each(of, body, kind):
-            while isinstance(of, When):
-                of = of.then
-            if isinstance(of, Source):
-                step: Step = EACH_ITEM if kind == "list" else EACH_VALUE
-                yield target, scope + of.path
-                yield from _carried(body, (*target, step), (*scope, *of.path, step))
+        case Each(of) | Branches(of):
+            if source := carried_from(of):
+                yield target, scope + source.path
+                for old, new, body in scopes(e):
+                    yield from _carried(body, (*target, new), (*scope, *source.path, old))
         case _:
             return
 
@@ -110,7 +109,7 @@ def reads(source: Schema, root: Column) -> tuple[str, ...]:
         match e:
             case Source(path):
                 names.update(path[:1])
-            case Cast(of) | Lookup(of) | Each(of) | Part(of):
+            case Cast(of) | Lookup(of) | Each(of) | Branches(of) | Part(of):
                 visit(of)
             case Sql(_, inputs) | Call(_, inputs):
                 for x, _ in inputs:
@@ -149,5 +148,7 @@ def _same(column: Column, old: Field, at: tuple[str, ...], named: Named) -> bool
             return path == at and len(columns) == len(fields) and all(_same(c, f, (*at, f.name), named) for c, f in pairs)
         case Each(Source(path), body), List(item) | Map(item):
             return path == at and _same(body, item, (), named)
+        case Branches(Source(path), bodies), Union(branches):
+            return path == at and all(_same(body, b, (), named) for body, b in zip(bodies, branches, strict=True))
         case _:
             return False

@@ -14,7 +14,7 @@ from instar.formats.path import Branch, Path, path_text
 from instar.formats.schema import Field, Reference, Schema, Type, type_text
 
 from .composition import substituted
-from .expression import Column, Each, Source, Struct
+from .expression import Branches, Column, Each, Source, Struct
 from .shared_types import Named, leading, name_of, only_place, recursive, resolved, steps, types_of, uses
 from .tree import opened, rebuilt
 
@@ -154,10 +154,9 @@ class _Weaver:
                 return rebuilt(column, replace(column.expression, columns=inner))
             case Each(_, body):
                 return rebuilt(column, replace(column.expression, body=self.column(body, at)))
-        raise MigrationError(
-            f"<{self.name}> is used in {path_text(at)}, which is {type_text(field.type)}: it cannot be changed there",
-            hint="Change the schema so that it is used outside of it only.",
-        )
+            case Branches(_, bodies):
+                return rebuilt(column, replace(column.expression, bodies=tuple(self.column(b, at) for b in bodies)))
+        raise TypeError(f"nothing of {type_text(field.type)} can be opened")
 
     def _source(self, column: Column) -> Source:
         assert isinstance(column.expression, Source | Struct)

@@ -204,6 +204,38 @@ class AvroValues:
 
         return seal
 
+    # ---- unions
+    def branch_opener(self, field: Field) -> Callable[[Any], Any]:
+        """raw → (number of the branch, its raw)."""
+        field = _meant(field, self.source)
+        assert isinstance(field.type, Union)
+        count = len(field.type.branches)
+
+        def opened(raw: Raw) -> tuple[int, bytes] | None:
+            if raw is None:
+                return None
+            try:
+                index, start = long_at(raw, 0)
+                if not 0 <= index < count:
+                    raise Damaged(f"a union's index {index} where there are {count} branches")
+            except (Damaged, IndexError) as e:
+                raise _unreadable(e, field) from None
+            return index, raw[start:]
+
+        return opened
+
+    def branch_sealer(self, field: Field) -> Callable[[Any, int, Any], Any]:
+        """(ignored, number of the branch, its raw) → raw."""
+        field = _meant(field, self.target)
+        assert isinstance(field.type, Union)
+        place = [(long_bytes(i), self.placer(branch, f"<{branch.name}>")) for i, branch in enumerate(field.type.branches)]
+
+        def sealed(_: Any, number: int, raw: Any) -> bytes:
+            index, placed = place[number]
+            return index + placed(raw)
+
+        return sealed
+
     def placer(self, field: Field, name: str | None = None) -> Callable[[Any], bytes]:
         """raw → the bytes that stand in the container: with the index of its union.
 

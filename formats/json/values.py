@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from instar.formats.errors import DataError, Where
-from instar.formats.schema import Field, List, Map, Record, Reference, Schema, type_text
+from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Union, type_text
 
+from .branches import Branches
 from .order import Arrangement
 from .scalars import scalar_decoder, scalar_encoder
 from .scan import Member, SpelledList, SpelledObject, compact, not_utf8, object_opener, open_list
@@ -115,6 +116,23 @@ class JsonValues:
             )
 
         return encoded
+
+    # ---- unions
+    def branch_opener(self, field: Field) -> Callable[[Any], Any]:
+        """raw → (number of the branch that it looks like, raw)."""
+        kind = _meant(field, self.source).type
+        assert isinstance(kind, Union)
+        branches = Branches(kind.branches, self.source.definitions)
+
+        def opened(raw: Any) -> tuple[int, Any] | None:
+            text = b"null" if raw is None else bytes(raw)
+            return None if text == b"null" else (branches.of(text), raw)
+
+        return opened
+
+    def branch_sealer(self, field: Field) -> Callable[[Any, int, Any], Any]:
+        """(ignored, ignored, raw of the branch) → that."""
+        return lambda opened, number, raw: raw
 
     def recoder(self, source: Field, target: Field) -> Callable[[Any], Any] | None:
         return None  # a value's text means the same everywhere

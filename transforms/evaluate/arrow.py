@@ -16,11 +16,12 @@ import pyarrow as pa
 from instar.formats.arrow import arrow_field
 from instar.formats.compute import pc
 from instar.formats.errors import DataError
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
 from instar.formats.schema import MISSING, Field, Type, type_text
 from instar.formats.storage import items_of, relisted, stored, struct_of, taken
 from instar.transforms.expression import (
     FAIL,
+    Branches,
     Call,
     Cast,
     Column,
@@ -126,6 +127,8 @@ class Evaluator:
                 return self._struct(e, scope, live, path)
             case Each():
                 return self._each(e, scope, live, path)
+            case Branches():
+                return self._branches(e, scope, live, path)
         raise TypeError(f"not an expression: {e!r}")
 
     def _plain(self, e: Expression, type: Type, scope: Scope, live: Live, path: Path) -> pa.Array:
@@ -189,6 +192,18 @@ class Evaluator:
             return relisted(lists, entries, pa.map_(type.key_field, named, keys_sorted=type.keys_sorted))
         return relisted(lists, items, _list_like(type, made.with_name(type.value_field.name)))
 
+    def _branches(self, e: Branches, scope: Scope, live: Live, path: Path) -> pa.Array:
+        """A union in Arrow is a struct of its branches, of which one is not null."""
+        of = self.evaluate(e.of, scope, live, path)
+        arrays: list[pa.Array] = []
+        for i, body in enumerate(e.bodies):
+            values = pc.struct_field(of, i)
+            there = pc.is_valid(values)
+            made = self.column(body, scope.branch(values), Live(live.both(there)), (*path, Branch(body.field.name)))
+            arrays.append(_masked(made, there))
+        fields = [pa.field(body.field.name, a.type) for body, a in zip(e.bodies, arrays, strict=True)]
+        return struct_of(arrays, fields, of, scope.length)
+
     def _field(self, field: Field, array: pa.Array) -> pa.Field:
         if not self.storage:
             return pa.field(field.name, array.type)
@@ -197,14 +212,14 @@ class Evaluator:
 
 def _whole(e: Expression, scope: Scope) -> bool:
     """Is it the whole record, which is never null?"""
-    return isinstance(e, Source) and not e.path and scope.parent is None
+    return isinstance(e, Source) and not e.path and scope.parent is None and scope.around is None
 
 
 def _keeps_storage(e: Expression) -> bool:
     """Is the array already as the target holds it: carried in the file's storage, or put together from such?"""
     while isinstance(e, When) and not isinstance(e.otherwise, Literal):
         e = e.then
-    return isinstance(e, Source | Struct | Each)
+    return isinstance(e, Source | Struct | Each | Branches)
 
 
 @lru_cache(maxsize=4096)

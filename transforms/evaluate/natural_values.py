@@ -7,8 +7,10 @@ from typing import Any
 
 from instar.formats.errors import DataError
 from instar.formats.path import quoted_name
-from instar.formats.schema import Field, Int, Integer, List, Map, Record, Reference, Schema, type_text
+from instar.formats.schema import Field, Int, Integer, List, Map, Record, Reference, Schema, Union, type_text
 from instar.transforms.natural import checked, to_natural
+
+from .natural_branches import branch_opener, branch_sealer
 
 
 class NaturalValues:
@@ -44,6 +46,16 @@ class NaturalValues:
 
     def encoder(self, field: Field) -> Callable[[Any], Any]:
         return to_natural(_meant(field, self.target).type)
+
+    def branch_opener(self, field: Field) -> Callable[[Any], Any]:
+        type = _meant(field, self.source).type
+        assert isinstance(type, Union)
+        return branch_opener(type, self.source)
+
+    def branch_sealer(self, field: Field) -> Callable[[Any, int, Any], Any]:
+        type = _meant(field, self.target).type
+        assert isinstance(type, Union)
+        return branch_sealer(type)
 
     def recoder(self, source: Field, target: Field) -> Callable[[Any], Any] | None:
         return None

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from instar.formats.schema import List, Map, Record, Type
-from instar.transforms.expression import Call, Cast, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from instar.formats.schema import List, Map, Record, Type, Union
+from instar.transforms.expression import (
+    Branches,
+    Call,
+    Cast,
+    Column,
+    Each,
+    Expression,
+    Literal,
+    Lookup,
+    Part,
+    Source,
+    Sql,
+    Struct,
+    When,
+)
 
 
 def parts(e: Expression) -> Iterator[Expression]:
-    """The expressions one level down, of the same scope: an Each's list, not its body."""
+    """The expressions one level down, of the same scope: an Each's list or Branches' union, not their bodies."""
     match e:
-        case Cast(of) | Each(of) | Part(of):
+        case Cast(of) | Each(of) | Branches(of) | Part(of):
             yield of
         case Lookup(of, otherwise=otherwise):
             yield of
@@ -30,6 +44,11 @@ def parts(e: Expression) -> Iterator[Expression]:
             yield from (c.expression for c in columns)
         case _:
             return
+
+
+def bodies(e: Expression) -> tuple[Column, ...]:
+    """What a node has of other scopes: the body of a list's elements, those of a union's branches."""
+    return (e.body,) if isinstance(e, Each) else e.bodies if isinstance(e, Branches) else ()
 
 
 def sql_nodes(expressions: Iterable[Expression]) -> list[Sql]:
@@ -53,8 +72,7 @@ def everything(expressions: Iterable[Expression]) -> Iterator[Expression]:
         seen.add(id(e))
         yield e
         waiting.extend(parts(e))
-        if isinstance(e, Each):
-            waiting.append(e.body.expression)
+        waiting.extend(body.expression for body in bodies(e))
 
 
 def type_of(e: Expression) -> Type:
@@ -70,6 +88,8 @@ def type_of(e: Expression) -> Type:
             return List(body.field) if kind == "list" else Map(body.field)
         case Struct(columns):
             return Record(tuple(c.field for c in columns))
+        case Branches(_, columns):
+            return Union(tuple(c.field for c in columns))
     raise TypeError(f"not an expression: {e!r}")
 
 

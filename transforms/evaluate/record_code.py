@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from instar.formats.format import Values
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
-from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
+from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type, Union
 from instar.transforms import casts
 from instar.transforms.expression import (
     FAIL,
     NULL,
+    Branches,
     Call,
     Cast,
     Column,
@@ -159,6 +160,15 @@ class Code:
                 scope.done["sure", path] = out
         return scope.done["opened", path]
 
+    def branch(self, path: tuple[str, ...], scope: Scope) -> str:
+        """The variable with the pair of number and raw value of the union's branch at `path`."""
+        if ("branch", path) not in scope.done:
+            raw, out = self.got(path, scope), self.fresh("u")
+            opener = self.constant(scope.values.branch_opener(scope.at(path)))
+            self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {opener}({raw})")
+            scope.done["branch", path] = out
+        return scope.done["branch", path]
+
     def decoded(self, path: tuple[str, ...], scope: Scope) -> str:
         """The variable with the Python value at `path`."""
         if ("decoded", path) not in scope.done:
@@ -174,11 +184,15 @@ class Code:
         """A variable that is None or M where the value is null or missing."""
         match e:
             case Source(path):
-                nested = isinstance(scope.type(path), Record | List | Map)
-                return self.opened(path, scope) if nested else self.decoded(path, scope)
+                match scope.type(path):
+                    case Record() | List() | Map():
+                        return self.opened(path, scope)
+                    case Union():
+                        return self.branch(path, scope)
+                return self.decoded(path, scope)
             case Struct(_, of):
                 return "True" if of is None else self.present(of, scope)
-            case Each(of):
+            case Each(of) | Branches(of):
                 return self.present(of, scope)
             case When(of, then, otherwise):
                 first = self.present(of, scope)
@@ -326,6 +340,8 @@ class Code:
                 return self._struct(e, scope, target)
             case Each():
                 return self._each(e, scope, target)
+            case Branches(Source(path)):
+                return self._branches(e, path, scope, target)
         return self._encoded(self.value(e, scope), target)
 
     def _encoded(self, value: str, target: Field) -> str:
@@ -464,6 +480,28 @@ class Code:
                 self.emit(f"{new}.append({made})" if e.kind == "list" else f"{new}[{key}] = {made}")
             self.sealing(scope.path)
             self.emit(f"{out} = {whole(lists, new)}")
+        return out
+
+    def _branches(self, e: Branches, path: tuple[str, ...], scope: Scope, target: Field) -> str:
+        """A union's value: each branch in a block and a scope of its own."""
+        old, new = scope.type(path), resolved(target.type, self.target)
+        assert isinstance(old, Union)
+        assert isinstance(new, Union)
+        pair, out, sealer = self.branch(path, scope), self.fresh(), self.constant(self.values.branch_sealer(target))
+        with self.block(f"if {pair} is None or {pair} is M:"):
+            self.emit(f"{out} = {pair}")
+        with self.block("else:"):
+            number, value, made = self.fresh("n"), self.fresh("e"), self.fresh()
+            self.emit(f"{number}, {value} = {pair}")
+            for i, (body, was, field) in enumerate(zip(e.bodies, old.branches, new.branches, strict=True)):
+                at = (*scope.path, Branch(field.name))
+                with self.block(f"{'elif' if i else 'if'} {number} == {i}:"):
+                    self.path = "."
+                    self.place(at)
+                    inner = Scope(value, was, scope.named, scope.values, at, scope.number)
+                    self.emit(f"{made} = {self.raw(body.expression, inner, field)}")
+            self.sealing(scope.path)
+            self.emit(f"{out} = {sealer}({self.got(path, scope)}, {number}, {made})")
         return out
 
     def _element(self, e: Each, scope: Scope, variable: str, number: str) -> Scope:

@@ -13,11 +13,25 @@ from typing import Any
 from instar.formats.errors import DataError
 from instar.formats.format import Values
 from instar.formats.path import quoted_name
-from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Schema, Type
-from instar.transforms.expression import Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Schema, Type, Union
+from instar.transforms.expression import (
+    Branches,
+    Call,
+    Cast,
+    Column,
+    Each,
+    Expression,
+    Literal,
+    Lookup,
+    Part,
+    Source,
+    Sql,
+    Struct,
+    When,
+)
 from instar.transforms.shared_types import Expansion, resolved
 
-from .nodes import everything, parts, sql_nodes, type_of
+from .nodes import bodies, everything, parts, sql_nodes, type_of
 
 
 @dataclass
@@ -70,7 +84,7 @@ class _Pruned:
     def holds(self, e: Expression) -> bool:
         """Is there SQL in it?"""
         if id(e) not in self.holding:
-            inner = isinstance(e, Each) and self.holds(e.body.expression)
+            inner = any(self.holds(body.expression) for body in bodies(e))
             self.holding[id(e)] = isinstance(e, Sql) or inner or any(self.holds(x) for x in parts(e))
         return self.holding[id(e)]
 
@@ -95,6 +109,9 @@ class _Pruned:
                 made = replace(e, of=self.expression(of), body=self.column(body))
                 self.eaches[id(made)] = e
                 return made
+            case Branches(of):
+                kept = tuple(self.column(b) if self.holds(b.expression) else _NOTHING for b in e.bodies)
+                return replace(e, of=self.expression(of), bodies=kept)
             case When(of, then, otherwise):
                 first = self.expression(of)
                 second = first if then is of else self.expression(then)
@@ -109,17 +126,22 @@ class _Pruned:
                 return e  # SQL keeps its identity: its inputs are needed as they are
 
 
+_NOTHING = Column(Field("", Bool(), nullable=True), Literal(None, Bool()))
+"""Of a branch without SQL."""
+
+
 # ---- what the SQL reads
 @dataclass
 class Want:
-    """What is needed of a source field: all of it (`whole`), some fields of a record, something of each element, or nothing but
-    whether it is there. `names` tells what References mean."""
+    """What is needed of a source field: all of it (`whole`), some fields of a record, something of each element or branch, or
+    nothing but whether it is there. `names` tells what References mean."""
 
     source: Field
     names: Expansion
     whole: bool = False
     fields: dict[str, Want] = field(default_factory=dict)
     item: Want | None = None
+    branches: dict[int, Want] = field(default_factory=dict)
 
     def at(self, path: tuple[str, ...]) -> Want:
         want = self
@@ -155,6 +177,12 @@ class Want:
                 assert isinstance(kind, List | Map)
                 want.item = want.item or Want(kind.item if isinstance(kind, List) else kind.value, self.names)
                 want.item.take(body.expression)
+            case Branches(Source(path)):
+                want = self.at(path)
+                kind = want.kind
+                assert isinstance(kind, Union)
+                for i, (branch, body) in enumerate(zip(kind.branches, e.bodies, strict=True)):
+                    want.branches.setdefault(i, Want(branch, self.names)).take(body.expression)
             case Each(of):
                 self.take(of)  # its elements are computed, or whole
             case _:
@@ -168,12 +196,16 @@ class Want:
         if self.item is not None:
             inner = Field("item", self.item.type(), nullable=True)
             return List(inner) if isinstance(self.kind, List) else Map(inner)
+        if self.branches:
+            return Record(tuple(Field(f"b{i}", want.type(), nullable=True) for i, want in self.branches.items()))
         if self.fields:
             return Record(tuple(Field(name, want.type(), nullable=True) for name, want in self.fields.items()))
         return Bool()
 
     def convert(self, values: Values) -> Callable[[Any], Any]:
         """raw → what is needed of it, as a Python value."""
+        if self.branches and not self.whole:
+            return self._branch(values)
         if self.whole or not (self.item or self.fields):
             decode = values.decoder(self.source) if self.whole else self._presence(values)
             return lambda raw: None if raw is None or raw is MISSING else decode(raw)
@@ -196,6 +228,16 @@ class Want:
 
         return record
 
+    def _branch(self, values: Values) -> Callable[[Any], Any]:
+        opened = values.branch_opener(self.source)
+        of = [self.branches[i].convert(values) for i in range(len(self.branches))]
+
+        def branch(raw: Any) -> Any:
+            pair = None if raw is None or raw is MISSING else opened(raw)
+            return pair and {f"b{pair[0]}": of[pair[0]](pair[1])}
+
+        return branch
+
     def _items(self, opened: Callable[[Any], Any], of: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def items(raw: Any) -> Any:
             container = None if raw is None or raw is MISSING else opened(raw)
@@ -206,5 +248,11 @@ class Want:
         return items
 
     def _presence(self, values: Values) -> Callable[[Any], Any]:
-        look = values.opener(self.source) if isinstance(self.kind, Record | List | Map) else values.decoder(self.source)
+        match self.kind:
+            case Record() | List() | Map():
+                look = values.opener(self.source)
+            case Union():
+                look = values.branch_opener(self.source)
+            case _:
+                look = values.decoder(self.source)
         return lambda raw: None if look(raw) is None else True

@@ -42,6 +42,7 @@ class Scope:
     columns: dict[str, pa.Array] | None = None
     value: pa.Array | None = None
     parent: tuple[Scope, pa.Array] | None = None
+    around: Scope | None = None
     memo: dict[tuple[int, int], tuple[object, object, pa.Array]] = field(default_factory=dict)
     _sources: dict[tuple[str, ...], pa.Array] = field(default_factory=dict)
 
@@ -55,6 +56,10 @@ class Scope:
         if is_.is_map(lists.type):
             items = items.field(1)
         return Scope(len(items), value=items, parent=(self, lists))
+
+    def branch(self, values: pa.Array) -> Scope:
+        """The scope of the values of one branch of a union: row for row those of this one, null where there is another branch."""
+        return Scope(self.length, value=values, around=self)
 
     def source(self, path: tuple[str, ...]) -> pa.Array:
         """The field at `path`, null wherever a record on the way is."""
@@ -86,4 +91,6 @@ class Scope:
 
     def row(self, index: int) -> int:
         """The row of the batch that an element is in."""
+        if self.around is not None:
+            return self.around.row(index)
         return index if self.parent is None else self.parent[0].row(self.owners()[index].as_py())

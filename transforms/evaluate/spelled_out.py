@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from instar.transforms.expression import Column, Each, Expression, Literal, Source, Struct, When
+from instar.transforms.expression import Branches, Column, Each, Expression, Literal, Source, Struct, When
 from instar.transforms.shared_types import Expansion
 
 from .nodes import type_of
@@ -42,6 +42,8 @@ class SpelledOut:
                 return replace(e, columns=tuple(map(self.column, columns)), of=None if of is None else self.expression(of))
             case Each(of, body):
                 return replace(e, of=self.expression(of), body=self.column(body))
+            case Branches(of, bodies):
+                return replace(e, of=self.expression(of), bodies=tuple(map(self.column, bodies)))
             case When(of, then):
                 first = self.expression(of)
                 return replace(e, of=first, then=first if then is of else self.expression(then))

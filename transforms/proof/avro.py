@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import uuid
 from collections.abc import Callable
+from collections.abc import Mapping as Dict
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -15,6 +16,7 @@ from instar.formats.schema import (
     Decimal,
     Duration,
     Enum,
+    Field,
     Float,
     Int,
     Integer,
@@ -23,6 +25,7 @@ from instar.formats.schema import (
     Time,
     Timestamp,
     Type,
+    Union,
     Uuid,
 )
 from instar.transforms.mapping import Mapping
@@ -82,11 +85,20 @@ class AvroReader:
             case _:
                 return self.carried(type)
 
+    def branch(self, type: Union, named: Dict[str, Field]) -> Callable[[Any], tuple[int, Any]]:
+        return _told_apart
+
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
         raise TypeError("an Avro record has no keys beyond its schema")
 
 
 _EXACT = decimal.Context(prec=100)
+
+
+def _told_apart(value: Any) -> tuple[int, Any]:
+    """The pair as which `avro_blocks` gives the value of a union."""
+    ((name, inside),) = value.items()
+    return int(name[1:]), inside
 
 
 def _bytes(value: Any) -> bytes:

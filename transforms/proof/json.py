@@ -6,14 +6,32 @@ import math
 import re
 import struct
 from collections.abc import Callable
+from collections.abc import Mapping as Dict
 from decimal import Decimal as Exact
 from pathlib import Path as FilePath
 from typing import Any
 
 from msgspec import Raw
 
+from instar.formats.json.check import record_reader
+from instar.formats.json.validate import compiled
 from instar.formats.numbertext import integer_text, number_text
-from instar.formats.schema import Bool, Bytes, Enum, Float, Int, Integer, Number, String, Type, Uuid, type_text
+from instar.formats.schema import (
+    Bool,
+    Bytes,
+    Enum,
+    Field,
+    Float,
+    Int,
+    Integer,
+    Number,
+    Schema,
+    String,
+    Type,
+    Union,
+    Uuid,
+    type_text,
+)
 from instar.transforms.mapping import Mapping
 
 from .json_named import named_reader
@@ -57,9 +75,31 @@ class JsonReader:
             case _:
                 return named_reader(type) or canonical
 
+    def branch(self, type: Union, named: Dict[str, Field]) -> Callable[[Any], tuple[int, Any]]:
+        return _Branches(type, named).of
+
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
         found = asked_keys(scope, keys)
         return None if found is None else canonical(found)
+
+
+_read = record_reader()
+
+
+class _Branches:
+    """The branches of a union, each as a JSON Schema validator judges it."""
+
+    def __init__(self, type: Union, named: Dict[str, Field]) -> None:
+        self.names = [branch.name for branch in type.branches]
+        self.valid = [compiled(Schema(branch, named, open=True)).is_valid for branch in type.branches]
+
+    def of(self, value: Any) -> tuple[int, Any]:
+        plain = _read(canonical(value))
+        found = [i for i, valid in enumerate(self.valid) if valid(plain)]
+        if len(found) != 1:
+            names = ", ".join(f"<{self.names[i]}>" for i in found) or "none"
+            raise ValueError(f"{_shown(value)} should be of one branch of a union, but is of {names}")
+        return found[0], value
 
 
 _PLAIN = re.compile(rb"0|-?[1-9][0-9]{0,300}").fullmatch

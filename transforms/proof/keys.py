@@ -10,7 +10,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from instar.formats.schema import MISSING, Record
-from instar.transforms.expression import NULL, Call, Cast, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
+from instar.transforms.expression import (
+    NULL,
+    Branches,
+    Call,
+    Cast,
+    Each,
+    Expression,
+    Literal,
+    Lookup,
+    Part,
+    Source,
+    Sql,
+    Struct,
+    When,
+)
 
 State = Callable[[Any], int]
 """A scope's record (or element) → MISSED, EMPTY or FILLED."""
@@ -86,7 +100,7 @@ def _came_from(e: Expression, record: tuple[str, ...], name: str) -> str | None:
     while isinstance(e, When) and e.otherwise in (NULL, "fail") and e.of is e.then:
         e = e.then
     carries = isinstance(e, Source)
-    while isinstance(e, Cast | Lookup | Each) or (isinstance(e, Struct) and e.of is not None):
+    while isinstance(e, Cast | Lookup | Each | Branches) or (isinstance(e, Struct) and e.of is not None):
         assert e.of is not None
         e = e.of
     if not isinstance(e, Source) or e.path[:-1] != record or not e.path:
@@ -104,11 +118,11 @@ def state_of(e: Expression) -> State | None:
             return _always(MISSED if value is MISSING else EMPTY if value is None else FILLED)
         case Sql() | Call() | Struct(_, None):
             return _always(FILLED)
-        case Cast(of) | Lookup(of) | Each(of) | Struct(_, Expression() as of):
+        case Cast(of) | Lookup(of) | Each(of) | Branches(of) | Struct(_, Expression() as of):
             return state_of(of)
         case Part(Call(_, _, Record() as record), name) if not record[name].optional:
             return _always(FILLED)
-        case When(Source() | Struct() | Each() as of, then, otherwise):
+        case When(Source() | Struct() | Each() | Branches() as of, then, otherwise):
             return _when(state_of(of), state_of(then), state_of(otherwise) if isinstance(otherwise, Literal) else None)
         case _:
             return None

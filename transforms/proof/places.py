@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from instar.formats.path import Path
-from instar.formats.schema import Bool, Field
+from instar.formats.path import Branch, Path
+from instar.formats.schema import Bool, Field, Type
 from instar.transforms.evaluate.nodes import call_nodes
-from instar.transforms.expression import FAIL, NULL, Column, Each, Expression, Literal, Source, Struct, When
+from instar.transforms.expression import FAIL, NULL, Branches, Column, Each, Expression, Literal, Source, Struct, When
 
 ROOT = Source((), Bool())
 
@@ -23,6 +23,7 @@ class Place:
 
     `guards` are what stands above: (expression, otherwise) pairs, outermost first; the place is null where one of them is null, or
     that is an error. `record`: only whether there is a record, the fields are places of their own; `expression` is its Struct.
+    `branch`: the values of that branch of a union of type `union`; `expression` is its Branches.
     """
 
     path: Path
@@ -30,6 +31,13 @@ class Place:
     expression: Expression
     guards: tuple[tuple[Expression, str], ...] = ()
     record: bool = False
+    branch: int | None = None
+    union: Type = Bool()  # noqa: RUF009 (frozen)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Where the value is in the new record: that of a branch is the union's."""
+        return tuple(str(step) for step in (self.path if self.branch is None else self.path[:-1]))
 
     @property
     def carried(self) -> bool:
@@ -38,7 +46,10 @@ class Place:
     @property
     def repeated(self) -> bool:
         """Does it depend on a function of the user's, which can only be run again?"""
-        return bool(call_nodes([*([] if self.record else [self.expression]), *(guard for guard, _ in self.where)]))
+        own = [] if self.record else [self.expression]
+        if isinstance(self.expression, Branches) and self.branch is not None:
+            own = [self.expression.bodies[self.branch].expression]
+        return bool(call_nodes([*own, *(guard for guard, _ in self.where)]))
 
     @property
     def where(self) -> tuple[tuple[Expression, str], ...]:
@@ -67,6 +78,10 @@ def _flat(column: Column, path: Path, guards: tuple[tuple[Expression, str], ...]
     while isinstance(expression, When) and expression.otherwise in (NULL, FAIL):
         assert isinstance(expression.otherwise, str)
         guards, expression = (*guards, (expression.of, expression.otherwise)), expression.then
+    if isinstance(expression, Branches):
+        for i, body in enumerate(expression.bodies):
+            yield Place((*path, Branch(body.field.name)), body.field, expression, guards, branch=i, union=column.field.type)
+        return
     if not isinstance(expression, Struct):
         yield Place(path, column.field, expression, guards)
         return
@@ -83,7 +98,7 @@ def below(guard: Expression, e: Expression) -> bool:
     match guard, e:
         case Source(above), Source(path):
             return path[: len(above)] == above
-        case _, Each(of):
+        case _, Each(of) | Branches(of):
             return below(guard, of)
         case _:
             return guard is e

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from instar.formats.schema import (
     Decimal,
     Duration,
+    Field,
     Float,
     Json,
     List,
@@ -46,6 +47,13 @@ class Reader(Protocol):
 
     def typed(self, type: Type) -> Convert | None:
         """A scalar that is not null as its logical type; raises ValueError where it is none. None: as it is."""
+        ...
+
+    def branch(self, type: Union, named: Mapping[str, Field]) -> Callable[[Any], tuple[int, Any]]:
+        """A union's value that is not null → the number of its branch, and the value of that; ValueError where it is of none.
+
+        `named`: what References in the type mean.
+        """
         ...
 
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
@@ -180,9 +188,21 @@ def _elements(want: Want, reader: Reader) -> Callable[[Any], Any]:
     def element(value: Any) -> dict[str, Any]:
         return {name: get([value])[0] for name, get in getters}
 
+    if isinstance(want.type, Union) and want.branch is not None:
+        return _branch(reader.branch(want.type, want.inner.names.named), want.branch, element)
     if isinstance(want.type, Map):
         return lambda values: [(key, element(value)) for key, value in values.items()]
     return lambda values: [element(value) for value in values]
+
+
+def _branch(choose: Callable[[Any], tuple[int, Any]], branch: int, element: Convert) -> Convert:
+    """The one value of a branch, if the value is of that."""
+
+    def of(value: Any) -> list[Any]:
+        number, inside = choose(value)
+        return [element(inside)] if number == branch else []
+
+    return of
 
 
 def _typed(type: Type, reader: Reader) -> Convert | None:

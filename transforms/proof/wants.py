@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Literal
 
 from instar.formats.path import Path
-from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type
+from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type, Union
 from instar.transforms.evaluate.spelled_out import SpelledOut
-from instar.transforms.expression import Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
+from instar.transforms.expression import Branches, Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from instar.transforms.expression import Literal as Constant
 from instar.transforms.shared_types import Expansion, resolved
 
@@ -27,7 +27,10 @@ Form = Literal["typed", "carried", "present", "keys"]
 
 @dataclass(frozen=True)
 class Want:
-    """A value asked for: `type` is its logical type, `inner` the elements' wants of a list or map."""
+    """A value asked for: `type` is its logical type, `inner` the elements' wants of a list or map.
+
+    `branch`: the value is a union, and asked for as a list: of the one value of that branch, or of none.
+    """
 
     name: str
     path: tuple[str, ...]
@@ -35,6 +38,7 @@ class Want:
     type: Type
     inner: Wants | None = None
     keys: Keys | None = None
+    branch: int | None = None
 
 
 @dataclass
@@ -66,11 +70,11 @@ class Wants:
         self.all[keys.at, "keys", len(self.all)] = Want(name, (), "keys", Bytes(), keys=keys)
         return name
 
-    def elements(self, path: tuple[str, ...], type: List | Map) -> tuple[str, Wants]:
-        """The name under which the list at `path` comes, and the wants of its elements."""
+    def elements(self, path: tuple[str, ...], type: Type, branch: int | None = None) -> tuple[str, Wants]:
+        """The name under which the list at `path` comes, and the wants of its elements; those of a union's branch likewise."""
         name = f"{self.prefix}{len(self.all)}"
         inner = Wants(f"{name}_", self.names)
-        self.all[path, "elements", len(self.all)] = Want(name, path, "carried", type, inner)
+        self.all[path, "elements", len(self.all)] = Want(name, path, "carried", type, inner, branch=branch)
         return name, inner
 
 
@@ -95,31 +99,28 @@ class Dialect:
 
 def lowered(place: Place, old: Wants, new: Wants, dialect: Dialect, *, typed: bool = False) -> Lowered:
     """A place of the root scope. `typed`: also what is only carried is read as its logical type."""
-    names = tuple(str(step) for step in place.path)
     way = "repeated" if place.repeated else "bytes" if place.carried and not typed else "sql"
-    expression, actual, type = _lower(place, names, old, new, dialect, typed)
+    expression, actual, type = _lower(place, old, new, dialect, typed)
     return Lowered(place.path, way, expression, actual, type)
 
 
 def keys_of(place: Place, old: Wants, new: Wants) -> Lowered | None:
     """The keys of the record at `place` that keep their place: their order, and what no schema names."""
-    asked = _keys(place, tuple(str(step) for step in place.path), old, new)
+    asked = _keys(place, old, new)
     return asked and Lowered(place.path, "repeated" if place.repeated else "bytes", asked[0], asked[1], Bytes())
 
 
-def _keys(place: Place, names: tuple[str, ...], old: Wants, new: Wants) -> tuple[Expression, str] | None:
+def _keys(place: Place, old: Wants, new: Wants) -> tuple[Expression, str] | None:
     struct = place.expression
     if not isinstance(struct, Struct) or not isinstance(struct.of, Source):
         return None
     asked = keys_before(struct)
-    before, after = old.keys(asked), new.keys(keys_after(struct, names, asked))
+    before, after = old.keys(asked), new.keys(keys_after(struct, place.names, asked))
     return _guards(place, Source((before,), Bytes()), old), after
 
 
-def _lower(
-    place: Place, names: tuple[str, ...], old: Wants, new: Wants, dialect: Dialect, typed: bool
-) -> tuple[Expression, str, Type]:
-    field = place.field
+def _lower(place: Place, old: Wants, new: Wants, dialect: Dialect, typed: bool) -> tuple[Expression, str, Type]:
+    field, names = place.field, place.names
     match place.expression:
         case Struct() if place.record:
             return _guards(place, TRUE, old), new.value(names, "present", Bool()), Bool()
@@ -130,27 +131,37 @@ def _lower(
         case Each(Source(path, (List() | Map()) as of), body, kind):
             listed = resolved(field.type, new.names.named)
             assert isinstance(listed, List | Map)
-            before, old_inner = old.elements(path, of)
-            after, new_inner = new.elements(names, listed)
-            columns = _elements(body, old_inner, new_inner, dialect, typed)
-            element = Field("item", Record(tuple(c.field for c in columns)))
-            asked = Field("item", record_type(old_inner, dialect))
-            shaped, source = (List(element), List(asked)) if kind == "list" else (Map(element), Map(asked))
-            value = Each(Source((before,), source), Column(element, Struct(tuple(columns))), kind)
+            value, after, shaped = _listed(body, kind, old.elements(path, of), new.elements(names, listed), dialect, typed)
             return _guards(place, value, old), after, shaped
+        case Branches(Source(path, Union() as of), bodies):
+            union, i = resolved(place.union, new.names.named), place.branch
+            assert i is not None
+            before, after = old.elements(path, of, i), new.elements(names, union, i)
+            value, name, shaped = _listed(bodies[i], "list", before, after, dialect, typed)
+            return _guards(place, value, old), name, shaped
         case expression:
             value, meant = _typed(expression, old), new.names.type(field.type)
             return _guards(place, value, old), new.value(names, "typed", meant), meant
+
+
+def _listed(
+    body: Column, kind: Literal["list", "map"], before: tuple[str, Wants], after: tuple[str, Wants], dialect: Dialect, typed: bool
+) -> tuple[Expression, str, Type]:
+    """A list or map, or the one value of a branch, whose elements are `body`, as flat structs."""
+    columns = _elements(body, before[1], after[1], dialect, typed)
+    element = Field("item", Record(tuple(c.field for c in columns)))
+    asked = Field("item", record_type(before[1], dialect))
+    shaped, source = (List(element), List(asked)) if kind == "list" else (Map(element), Map(asked))
+    return Each(Source((before[0],), source), Column(element, Struct(tuple(columns))), kind), after[0], shaped
 
 
 def _elements(body: Column, old: Wants, new: Wants, dialect: Dialect, typed: bool) -> list[Column]:
     """The element's places as columns of a flat struct, in the order in which the new side is asked for them."""
     columns: list[Column] = []
     for place in element_places(body):
-        names = tuple(str(step) for step in place.path)
-        expression, actual, type = _lower(place, names, old, new, dialect, typed)
+        expression, actual, type = _lower(place, old, new, dialect, typed)
         columns.append(Column(Field(actual, type, nullable=True), expression))
-        if place.record and dialect.keys and (asked := _keys(place, names, old, new)):
+        if place.record and dialect.keys and (asked := _keys(place, old, new)):
             columns.append(Column(Field(asked[1], Bytes(), nullable=True), asked[0]))
     return columns
 
@@ -187,7 +198,7 @@ def _nullness(e: Expression, old: Wants) -> Expression:
     match e:
         case Source(path):
             return Source((old.value(path, "present", Bool()),), Bool())
-        case Each(of):
+        case Each(of) | Branches(of):
             return _nullness(of, old)
         case Struct(_, None):
             return TRUE
