@@ -198,6 +198,7 @@ class _Open:
 
     def __init__(self, values: Values, root: Field) -> None:
         self.opener, self.decoder, self.encoder, self.recoder = values.opener, values.decoder, values.encoder, values.recoder
+        self.branch_opener, self.branch_sealer = values.branch_opener, values.branch_sealer
         self._values, self._root = values, root
 
     def sealer(self, field: Field) -> Callable[[Any, Any], Any]:

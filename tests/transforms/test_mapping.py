@@ -372,7 +372,7 @@ def test_opaque_values_are_carried_whole(type: Any):
     assert evaluate(mapping, {"o": ["anything"], "x": 1}) == {"x": 1, "r": {"p": ["anything"]}}
     with pytest.raises(MigrationError, match=r"o is .*, not a record"):
         chain(s, [op.drop("o.x")])
-    with pytest.raises(MigrationError, match="does not exist"):
+    with pytest.raises(MigrationError, match=r"does not exist|o<A> is int64, not a record"):
         chain(s, [op.drop("o<A>.x")])
 
 
