@@ -78,6 +78,8 @@ def _types(line: Difference) -> str:
 def _changes(line: Difference) -> Iterator[str]:
     if line.old is None or line.new is None:
         yield from _facts(line.old or line.new or Field("", Enum(())))
+        if line.sources:
+            yield f"from {', '.join(map(path_text, line.sources))}"
         return
     old, new = line.old, line.new
     if "renamed" in line.what:

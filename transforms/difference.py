@@ -7,17 +7,18 @@ scripts, goes by the names.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
 from instar.formats.schema import Field, Reference, Schema
-
-from .expression import Cast, Column, Each, Expression, Lookup, Source, Struct, When
-from .mapping import Mapping as Chain
-from .outline import apart, below, default_text, label, shared_names
-from .shared_types import places
+from instar.transforms.evaluate.nodes import parts
+from instar.transforms.expression import Cast, Column, Each, Expression, Lookup, Source, Struct, When
+from instar.transforms.mapping import Mapping as Chain
+from instar.transforms.outline import apart, below, default_text, label, shared_names
+from instar.transforms.shared_types import places
 
 Kind = Literal["added", "removed", "changed", "same"]
 
@@ -27,6 +28,7 @@ class Difference:
     """One place, in the older version (`old_path`, `old`), the newer one, or both, and what differs below it.
 
     `what`: "renamed", "moved", "type", "optional", "default", "doc", "tags", "order" (of its fields), or nothing for a parent.
+    `sources`: the old places that a script computes an added one from.
     """
 
     kind: Kind
@@ -38,6 +40,7 @@ class Difference:
     new_type: str
     what: tuple[str, ...] = ()
     children: tuple[Difference, ...] = ()
+    sources: tuple[Path, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -57,14 +60,16 @@ class Difference:
             "from": None if old is None else {"path": old, "type": self.old_type},
             "to": None if new is None else {"path": new, "type": self.new_type},
             "what": list(self.what),
+            "sources": [path_text(path) for path in self.sources],
         }
 
 
 def difference(old: Schema, new: Schema, chain: Chain | None) -> tuple[tuple[Difference, ...], dict[str, Difference]]:
     """The tree of two schemas' fields, and those of the types that either defines apart. `chain` leads from `old` to `new`."""
     before, after = _places(old), _places(new)
-    known = {_defined(t, after): _defined(o, before) for t, o in (origins(chain) if chain else {}).items()}
-    work = _Work(before, known, (shared_names(old), shared_names(new)))
+    traced = origins(chain) if chain else Origins({}, {})
+    known = {_defined(target, after): _defined(origin, before) for target, origin in traced.one.items()}
+    work = _Work(before, Origins(known, traced.several), (shared_names(old), shared_names(new)))
     root = work.pair((), (), old.root, new.root)
     fields = root.children if root.children and not root.what else (root,)
     types = {}
@@ -94,24 +99,58 @@ def _defined(path: Path, places: Mapping[Path, Field]) -> Path:
     return path
 
 
-def origins(mapping: Chain) -> dict[Path, Path]:
-    """Target place → the one source place that it comes from: carried, cast or looked up."""
-    return {**dict(_origins(mapping.root, (), ())), **mapping.carried()}
+@dataclass(frozen=True)
+class Origins:
+    """Where target places come from: `one` source place each, carried, cast or looked up; or `several`, or a part of one."""
+
+    one: Mapping[Path, Path]
+    several: Mapping[Path, tuple[Path, ...]]
 
 
-def _origins(column: Column, target: Path, scope: Path) -> Iterator[tuple[Path, Path]]:
-    match _inside(column.expression):
+def origins(mapping: Chain) -> Origins:
+    """Read off the mapping. A source place is the origin of one target place at most: of two, neither is it, renamed."""
+    carried = mapping.carried()
+    one: dict[Path, Path] = {}
+    several: dict[Path, tuple[Path, ...]] = {}
+    for target, found, whole in _traced(mapping.root, (), ()):
+        if whole and target not in carried:
+            one[target] = found[0]
+        elif not whole:
+            several[target] = found
+    times = Counter([*one.values(), *carried.values()])
+    parts = {target: origin for target, origin in one.items() if times[origin] > 1 and target != origin}
+    whole = {target: origin for target, origin in one.items() if target not in parts}
+    return Origins({**whole, **carried}, {**several, **{target: (origin,) for target, origin in parts.items()}})
+
+
+def _traced(column: Column, target: Path, scope: Path) -> Iterator[tuple[Path, tuple[Path, ...], bool]]:
+    """Target place, the source places that it is made of, and whether it is the one such place, as a whole."""
+    e = _inside(column.expression)
+    match e:
         case Source(path):
-            yield target, scope + path
+            yield target, (scope + path,), True
         case Struct(columns):
             for inner in columns:
-                yield from _origins(inner, (*target, inner.field.name), scope)
+                yield from _traced(inner, (*target, inner.field.name), scope)
         case Each(of, body, kind) if isinstance(source := _inside(of), Source):
             step = EACH_ITEM if kind == "list" else EACH_VALUE
-            yield target, scope + source.path
-            yield from _origins(body, (*target, step), (*scope, *source.path, step))
+            yield target, (scope + source.path,), True
+            yield from _traced(body, (*target, step), (*scope, *source.path, step))
         case _:
-            return
+            found = tuple(dict.fromkeys(scope + part.path for part in _of_scope(e) if isinstance(part, Source)))
+            yield target, found, False
+
+
+def _of_scope(e: Expression) -> Iterator[Expression]:
+    """The expression and those in it, but for what is relative to the elements of a list."""
+    seen: set[int] = set()
+    waiting = [e]
+    while waiting:
+        part = waiting.pop()
+        if id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            waiting += reversed(tuple(parts(part)))
 
 
 def _inside(e: Expression) -> Expression:
@@ -124,11 +163,9 @@ def _inside(e: Expression) -> Expression:
 class _Work:
     """The places of the old schema, which place of the new one came from which, and the shared types of both."""
 
-    def __init__(
-        self, places: Mapping[Path, Field], origins: Mapping[Path, Path], shared: tuple[frozenset[str], frozenset[str]]
-    ) -> None:
-        self.places, self.shared = places, shared
-        self.origins = {target: origin for target, origin in origins.items() if target and origin in places}
+    def __init__(self, places: Mapping[Path, Field], origins: Origins, shared: tuple[frozenset[str], frozenset[str]]) -> None:
+        self.places, self.shared, self.several = places, shared, origins.several
+        self.origins = {target: origin for target, origin in origins.one.items() if target and origin in places}
         self.claimed = set(self.origins.values())
 
     def pair(self, at: Path, to: Path, old: Field, new: Field, *, moved: bool = False) -> Difference:
@@ -177,7 +214,8 @@ class _Work:
     def added(self, place: Path, field: Field) -> Difference:
         """A place that only the new version has; what is in it may come from elsewhere."""
         inner = tuple(self.line(self.origins.get(place + at), place + at, child, moved=True) for at, child in below(field))
-        return Difference("added", None, place, None, field, "", label(field, self.shared[1]), (), inner)
+        sources = self.several.get(place, ())
+        return Difference("added", None, place, None, field, "", label(field, self.shared[1]), (), inner, sources)
 
     def removed(self, place: Path, field: Field) -> Difference:
         """A place that only the old version has, without what went elsewhere."""

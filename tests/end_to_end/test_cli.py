@@ -186,6 +186,25 @@ def test_the_help_names_every_command(capfd: pytest.CaptureFixture[str]) -> None
     assert "instar" in capfd.readouterr().out
 
 
+# ---- JSON
+ONE_VALUE = {
+    "init": "--from data/orders", "revision": "sales -m more", "register": "other data/orders/a.parquet", "check": "",
+    "show": "sales", "diff": "sales", "status": "", "current": "", "plan": "sales", "upgrade": "sales", "verify": "sales", "stamp": "sales 2",
+    "downgrade": "sales 1", "rollback": "sales", "runs": "sales", "history": "sales", "completion": "bash",
+}  # fmt: skip
+"""A line for each command, in an order in which they all work."""
+
+
+def test_every_command_answers_with_one_json_value(author: Author) -> None:
+    assert set(ONE_VALUE) == set(COMMANDS)
+    with_sales(author)
+    write(author.data("orders") / "a.parquet")
+    for command, arguments in ONE_VALUE.items():
+        answer = author.run(command, *arguments.split())
+        assert (answer.code, answer.err) == (2 if command == "check" else 0, ""), (command, answer.out)  # a draft is not registered
+        json.loads(answer.out)
+
+
 # ---- wrong use
 @pytest.mark.parametrize(
     ("arguments", "says"),

@@ -34,7 +34,8 @@ def told(line: Difference) -> str:
     old, new = (None if path is None else path_text(path) for path in (line.old_path, line.new_path))
     match line.kind:
         case "added":
-            return f"+ {new}: {line.new_type}"
+            sources = ", ".join(path_text(path) for path in line.sources)
+            return f"+ {new}: {line.new_type}" + (f" from {sources}" if sources else "")
         case "removed":
             return f"- {old}: {line.old_type}"
         case _:
@@ -71,6 +72,17 @@ def test_the_same_schemas_do_not_differ() -> None:
             [op.cast("d[].q", "string"), op.rename("d", to="l")],
             ["~ d → l: list<record> (renamed)", "~ d[].q → l[].q: double → string (type)"],
         ),
+        ([op.derive("n", "int64", sql="a + length(b)")], ["+ n: int64? from a, b"]),
+        ([op.derive("d[].n", "double", sql="p + q"), op.drop("d[].p")], ["- d[].p: double", "+ d[].n: double? from d[].p, d[].q"]),
+        (
+            [op.split("b", into={"l": "string", "r": "string"}, by="-")],
+            ["- b: string?", "+ l: string? from b", "+ r: string? from b"],
+        ),
+        ([op.split("b", into={"l": "string", "b2": "string"}, by="-", keep=True)], ["+ l: string? from b", "+ b2: string? from b"]),
+        ([op.merge(["c.x", "c.y"], to="xy", by="-")], ["- c.x: int32", "- c.y: int32", "+ c.xy: string from c.x, c.y"]),
+        ([op.wrap("a"), op.rename("a", to="l")], ["~ a → l: int64 → list<int64> (renamed, type)"]),
+        ([op.set_tag("a", "pii"), op.set_doc("e", "About e.")], ["~ a → a: int64 (tags)", "~ e → e: date (doc)"]),
+        ([op.reorder(["e"])], ["~  → : record (order)"]),
         ([op.derive("a", "int64", sql="a + 1", replace=True)], ["~ a → a: int64 → int64? (type)"]),
         (
             [op.move("c.x", to="x"), op.move("c.y", to="y"), op.move("c.z", to="z")],
