@@ -188,10 +188,24 @@ def test_the_help_names_every_command(capfd: pytest.CaptureFixture[str]) -> None
 
 # ---- JSON
 ONE_VALUE = {
-    "init": "--from data/orders", "revision": "sales -m more", "register": "other data/orders/a.parquet", "check": "",
-    "show": "sales", "diff": "sales", "status": "", "current": "", "plan": "sales", "upgrade": "sales", "verify": "sales", "stamp": "sales 2",
-    "downgrade": "sales 1", "rollback": "sales", "runs": "sales", "history": "sales", "completion": "bash",
-}  # fmt: skip
+    "init": "--from data/orders",
+    "revision": "sales -m more",
+    "register": "other data/orders/a.parquet",
+    "check": "",
+    "show": "sales",
+    "diff": "sales",
+    "status": "",
+    "current": "",
+    "plan": "sales",
+    "upgrade": "sales",
+    "verify": "sales",
+    "stamp": "sales 2",
+    "downgrade": "sales 1",
+    "rollback": "sales",
+    "runs": "sales",
+    "history": "sales",
+    "completion": "bash",
+}
 """A line for each command, in an order in which they all work."""
 
 

@@ -66,7 +66,7 @@ def test_diff_follows_the_scripts(samples: Path, instar: Callable[..., Answer]) 
     said = [" ".join(line.split()) for line in instar("diff", "flights", "1", at=samples).out.splitlines()]
     assert said[0] == "flights 1 → 3"
     for line in (
-        "~ dep_delay → departure_delay int32? renamed", "~ flight int64 → string", "- distance int64", "+ distance_km double",
+        "~ dep_delay → departure_delay int32? renamed", "~ flight int64 → string", "- distance int64", "+ distance_km double from distance",
         "+ route record", "~ origin string moved from origin", "~ dest → destination string renamed, moved from dest",
         "11 fields unchanged",
     ):  # fmt: skip
