@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from instar.cli.names import datasets_or_files, subjects, versions
 from instar.cli.options import verb
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ instar convert out.ndjson flights.parquet --to parquet --schema out.schema.json
 
 
 @verb("convert", examples=EXAMPLES, negative_numbers=True)
-@click.argument("source", metavar="SRC")
+@click.argument("source", metavar="SRC", shell_complete=datasets_or_files)
 @click.argument("target", metavar="DST", type=click.Path(path_type=Path))
 @click.option("--to", "to", required=True, type=click.Choice(["parquet", "avro", "ndjson", "json"]), help="json: one array a file.")
-@click.option("--version", metavar="VERSION", help="Of a dataset: a number, +N or -N. [default: the newest]")
-@click.option("--subject", metavar="SUBJECT", help="SRC is files of this subject of the project.")
+@click.option(
+    "--version", metavar="VERSION", shell_complete=versions, help="Of a dataset: a number, +N or -N. [default: the newest]"
+)
+@click.option("--subject", metavar="SUBJECT", shell_complete=subjects, help="SRC is files of this subject of the project.")
 @click.option(
     "--schema", metavar="DOC", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A schema document of any format that the files fit. [default: what they have in common]",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from instar.transforms.configuration import Configuration
@@ -37,6 +38,12 @@ def datasets(ctx: click.Context) -> Iterable[str]:
     return sorted(_configuration(ctx).datasets)
 
 
+def datasets_or_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Both kinds of names, as far as a shell takes both: files where no dataset begins so."""
+    found = datasets(ctx, param, incomplete)
+    return [CompletionItem(name) for name in found] or [CompletionItem(incomplete, type="file")]
+
+
 @_completing
 def subjects(ctx: click.Context) -> Iterable[str]:
     from instar.formats.registry import Registry
@@ -50,7 +57,7 @@ def versions(ctx: click.Context) -> Iterable[str]:
     from instar.formats.registry import Registry
 
     configuration = _configuration(ctx)
-    subject, dataset = ctx.params.get("subject"), ctx.params.get("dataset")
+    subject, dataset = ctx.params.get("subject"), ctx.params.get("dataset") or ctx.params.get("source")
     named = [configuration.dataset(dataset)] if dataset else configuration.datasets.values()
     registry = Registry(configuration.schemas)
     known = {v for of in ([subject] if subject else [d.subject for d in named]) for v in registry.versions(of)}

@@ -82,6 +82,8 @@ def answered(command: list[str], folder: Path, environment: dict[str, str]) -> s
         ("instar verify weather ", []),
         ("instar upgrade nothing ", []),
         ("instar -C ../other current ", []),
+        ("instar convert fl", ["flights"]),
+        ("instar convert flights out --version ", ["1", "2", "3"]),
         ("instar completion ", ["bash", "zsh", "fish"]),
     ],
 )

@@ -204,6 +204,7 @@ ONE_VALUE = {
     "rollback": "sales",
     "runs": "sales",
     "history": "sales",
+    "convert": "sales sales.avro --to avro",
     "completion": "bash",
 }
 """A line for each command, in an order in which they all work."""
