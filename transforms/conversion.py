@@ -139,7 +139,8 @@ class _Refusals:
             case Union(branches):
                 ways = ", ".join(f"{place}<{b.name}>" for b in branches[:4])
                 hint = f"Move what you need out of its branches ({ways}), then op.drop({place!r})."
-                yield path, text, f"{self.format} has no unions", hint
+                why = "unions are not written anew" if self.format == "avro" else f"{self.format} has no unions"
+                yield path, text, why, hint
             case Other():
                 yield path, text, f"{self.format} has no {text}", f"Drop it: op.drop({place!r})."
             case Enum(symbols) if self.format == "avro" and (odd := [s for s in symbols if not legal(s)]):

@@ -51,6 +51,7 @@ def test_flights_come_back_equal_by_way_of_avro_and_json(project: Path, tmp_path
     assert tree(source, times=True) == before
 
 
+@pytest.mark.slow
 def test_full_size_flights_come_back_equal(full_size: Path, tmp_path: Path) -> None:
     source = full_size / "flights"
     back = around(source, tmp_path)
