@@ -224,3 +224,46 @@ def test_a_later_run_that_was_cut_off_is_settled_first(orders: Author) -> None:
     journal = snapshot(orders, run).parent / "journal.jsonl"
     journal.write_text("".join(line for line in journal.read_text().splitlines(keepends=True) if '"Published"' not in line))
     assert "cut off" in orders.refused("verify", run)["message"]
+
+
+def test_a_dataset_that_is_one_file_is_verified(author: Author, suffix: str) -> None:
+    file = author.folder / "data" / f"one.{suffix}"
+    file.parent.mkdir()
+    write(file)
+    author.do("init", "--from", f"data/one.{suffix}", "--name", "one", "--subject", "one")
+    author.step("one", 'op.rename("s", to="t")')
+    author.do("upgrade", "one")
+    assert author.do("verify", "one")["verdict"] == "proved"
+    write(file, 7)
+    assert CHANGED in problems(author.run("verify", "one"))[f"one.{suffix}"]
+
+
+def test_what_python_computed_is_repeated_and_not_called_proved(author: Author) -> None:
+    write(author.data("orders") / "a.ndjson")
+    author.adopt("orders")
+    author.step("orders", 'op.python(lambda n: n * 2, reads=["n"], writes={"double": "int64"})')
+    author.do("upgrade", "orders")
+    found = author.do("verify")
+    assert (found["verdict"], found["problems"]) == ("repeated", [])
+    file = author.data("orders") / "a.ndjson"
+    file.write_text(file.read_text().replace('"double": 4', '"double": 5'))
+    told = problems(author.run("verify"))["a.ndjson"]
+    assert len(told) == 2
+    assert "double" in told[1]
+
+
+def test_what_fidelity_lets_go_is_let_go_again(author: Author) -> None:
+    write(author.data("orders") / "a.ndjson")
+    author.adopt("orders")
+    author.step("orders", 'op.rename("s", to="t")')
+    author.do("upgrade", "orders")
+    file = author.data("orders") / "a.ndjson"
+    file.write_text(file.read_text().rstrip("\n"))
+    told = problems(author.run("verify"))["a.ndjson"]
+    assert told[0] == CHANGED
+    assert "json.final-newline" in told[1]
+    with (author.folder / "instar.toml").open("a") as toml:
+        toml.write('\n[datasets.orders.fidelity]\nallow = ["json.final-newline", "json.newlines"]\n')
+    answer = author.run("verify")
+    assert problems(answer)["a.ndjson"] == [CHANGED]
+    assert "allowed: json.final-newline" in "".join(answer.json["notes"])
