@@ -11,6 +11,7 @@ import pyarrow as pa
 from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+from instar.formats.storage import filler
 
 from .decimals import stored
 from .int96 import RAW, decoded
@@ -42,6 +43,40 @@ def timestamps_shown(array: pa.Array, field: pa.Field, *, strict: bool) -> pa.Ar
 def barely_stored(array: pa.Array, field: pa.Field) -> pa.Array:
     """A column's array, fitted already, with its decimals as the bytes or integers of `field`."""
     return _Retyping(strict=True, bare=True).array(array, field.type, (field.name,))
+
+
+def with_entries(array: pa.Array) -> pa.Array:
+    """The same values, where dictionaries without entries have one of no meaning.
+
+    Below a null record pyarrow's reader leaves a required value at entry 0, and its writer looks that up, even if there is none.
+    """
+    type = array.type
+    if is_.is_nested(type) and not _has_dictionary(type):
+        return array
+    if is_.is_dictionary(type):
+        if len(array.dictionary) or array.null_count == len(array):
+            return array
+        return pa.DictionaryArray.from_arrays(array.indices, filler(type.value_type), ordered=type.ordered)
+    if is_.is_struct(type):
+        given = [array.field(i) for i in range(len(type))]
+        made = [with_entries(child) for child in given]
+        if all(new is old for new, old in zip(made, given, strict=True)):
+            return array
+        return pa.StructArray.from_arrays(made, fields=list(type), mask=array.is_null() if array.null_count else None)
+    if is_.is_map(type):
+        inner = pa.StructArray.from_arrays([array.keys, with_entries(array.items)], fields=[type.key_field, type.item_field])
+        return pa.Array.from_buffers(type, len(array), array.buffers()[:2], offset=array.offset, children=[inner])
+    if _is_list(type):
+        count = 1 if is_.is_fixed_size_list(type) else 2
+        inner = with_entries(array.values)
+        return pa.Array.from_buffers(type, len(array), array.buffers()[:count], offset=array.offset, children=[inner])
+    return array
+
+
+def _has_dictionary(type: pa.DataType) -> bool:
+    """Is there a dictionary below a nested type?"""
+    inner = [type.field(i).type for i in range(type.num_fields)]
+    return any(is_.is_dictionary(t) or _has_dictionary(t) for t in inner)
 
 
 def _null(path: Path) -> DataError:

@@ -16,7 +16,7 @@ from instar.formats.errors import FileError, SchemaError
 from instar.formats.fingerprint import differences
 from instar.formats.format import Stamp, Unlike
 from instar.formats.path import Path, path_text
-from instar.formats.schema import Field, Schema
+from instar.formats.schema import Field, Schema, type_text
 
 from .footer import PHYSICAL, REPEATED, Element, Footer, get, items
 from .keyvalues import SCHEMA_KEYS
@@ -170,7 +170,9 @@ class _Pair:
             yield Unlike("parquet.arrow-schema", "ARROW:schema is missing")
         before, after = fields_of(self.old.logical), fields_of(self.new.logical)
         for path, origin in self.carried.items():
-            if path in after and origin in before and _memory(before[origin]) != _memory(after[path]):
+            if path not in after or origin not in before or _was_extended(before[origin], after[path]):
+                continue
+            if _memory(before[origin]) != _memory(after[path]):
                 yield Unlike(
                     "parquet.arrow-schema", f"{path_text(path)} was {_memory(before[origin])}, and is {_memory(after[path])}"
                 )
@@ -229,6 +231,11 @@ def _element(path: Path, old: Element, new: Element, *, named: bool) -> Iterator
         yield Unlike("parquet.logical-type", f"{name} was annotated {annotation[0]}, and is {annotation[1]}")
     if named and old.name != new.name:
         yield Unlike("parquet.nested-names", f"inside {name}, {old.name!r} became {new.name!r}")
+
+
+def _was_extended(old: Field, new: Field) -> bool:
+    """Was it an extension of a list or record whose inside the migration changed (a tensor of texts is none)?"""
+    return "arrow.extended" in old.extra and type_text(old.type) != type_text(new.type)
 
 
 def _memory(field: Field) -> dict[str, object]:

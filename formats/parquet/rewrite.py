@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from instar.formats.errors import DataError, FileError
 from instar.formats.format import Rewrite, Rewritten
 
-from .arrays import barely_stored, fitted, timestamps_shown
+from .arrays import barely_stored, fitted, timestamps_shown, with_entries
 from .decimals import statistics
 from .finish import Piece, finish
 from .int96 import merged
@@ -162,7 +162,8 @@ class _Conversion:
         with self._rows_of_the_file():
             columns = [fitted(c, f) for c, f in zip(columns, schema, strict=True)]
         written = self.output.written
-        return pa.RecordBatch.from_arrays([barely_stored(c, f) for c, f in zip(columns, written, strict=True)], schema=written)
+        columns = [barely_stored(with_entries(c), f) for c, f in zip(columns, written, strict=True)]
+        return pa.RecordBatch.from_arrays(columns, schema=written)
 
     @contextmanager
     def _rows_of_the_file(self) -> Iterator[None]:

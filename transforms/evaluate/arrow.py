@@ -39,6 +39,7 @@ from instar.transforms.mapping import Mapping
 
 from .kernels import cast_array
 from .lookup import Table, lookup_refused
+from .map_keys import key_twice_refused, keys_twice
 from .plain import from_python, plain_type, to_python
 from .run_call import run_call
 from .run_sql import run_sql
@@ -181,6 +182,10 @@ class Evaluator:
 
     def _each(self, e: Each, scope: Scope, live: Live, path: Path) -> pa.Array:
         lists = self.evaluate(e.of, scope, live, path)
+        if isinstance(lists, pa.ExtensionArray):  # a tensor is a list, too
+            lists = lists.storage
+        if is_.is_map(lists.type):
+            check(keys_twice(lists), scope, live, path, lambda i: key_twice_refused(lists[i].as_py()))
         inner = scope.elements(lists)
         step = EACH_ITEM if e.kind == "list" else EACH_VALUE
         items = self.column(e.body, inner, inner.live(live), (*path, step))

@@ -202,11 +202,14 @@ def _mapped(value: str, type: Type, fresh: Fresh, scalar: Any, again: Any, name:
         case List(item):
             v = fresh()
             return f"list_transform({value}, lambda {v}: {again(v, item.type, fresh)})"
-        case Map(value_field):
-            v = fresh()
+        case Map(value_field, key):
+            k, v = fresh(), fresh()
 
             def mapped(m: str) -> str:
-                return f"map(map_keys({m}), list_transform(map_values({m}), lambda {v}: {again(v, value_field.type, fresh)}))"
+                keys = f"map_keys({m})"
+                if isinstance(key, Record | List | Map):
+                    keys = f"list_transform({keys}, lambda {k}: {again(k, key, fresh)})"
+                return f"map({keys}, list_transform(map_values({m}), lambda {v}: {again(v, value_field.type, fresh)}))"
 
             return bound(value, mapped, fresh)
         case _:

@@ -47,7 +47,7 @@ class Side:
     @property
     def scan(self) -> str | None:
         """DuckDB's own reader as a FROM item; None where it reads no column."""
-        return None if len(self.unread) == len(self.types) > 0 else _scan(self.file, self.prefix, len(self.types))
+        return None if len(self.unread) == len(self.types) else _scan(self.file, self.prefix, len(self.types))
 
     def indices(self, path: Sequence[str]) -> tuple[int, ...]:
         """The path as positions within the groups on the way."""
