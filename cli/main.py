@@ -20,9 +20,9 @@ from instar.cli.interruption import CODES, WORDS, Interruption
 from instar.formats.errors import InstarError
 
 COMMANDS = (
-    "init", "register", "revision", "check",
-    "show", "diff", "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "history", "stamp",
-    "convert", "completion",
+    "init", "register", "revision", "check", "show", "diff",
+    "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "history", "stamp",
+    "read", "view", "convert", "completion",
 )  # fmt: skip
 FAULT = 70
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)

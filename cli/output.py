@@ -23,7 +23,7 @@ def show(report: Any, as_json: bool, *, verbose: bool = False) -> None:
         return
     from instar.cli.console import render
 
-    render(_console(), report, verbose=verbose)
+    render(console(), report, verbose=verbose)
 
 
 def show_all(reports: Sequence[Any], as_json: bool, *, one: bool, verbose: bool = False) -> None:
@@ -104,7 +104,8 @@ def show_error(error: InstarError) -> None:
         click.echo(error.hint, err=True)
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Where people read."""
     import sys
 
     from rich.console import Console

@@ -21,6 +21,15 @@ from .plain import from_python, plain_type
 from .schema import Field, Integer, Json, List, Map, Null, Number, Other, Record, Reference, Schema, String, Type, Union, type_text
 
 
+def spelled_out(field: Field, definitions: Mapping[str, Field]) -> Field:
+    """The field without references and unions: as `written_out`, but what is shown as text keeps the type that the text is of.
+
+    Raises:
+        SchemaError: as `written_out`.
+    """
+    return _written_out(field, definitions, (), texts=False)
+
+
 def written_out(field: Field, definitions: Mapping[str, Field]) -> Field:
     """The field without references, unions, `json` and unbounded numbers: as the types that show them in a column.
 
@@ -30,32 +39,31 @@ def written_out(field: Field, definitions: Mapping[str, Field]) -> Field:
     return _written_out(field, definitions, ())
 
 
-def _written_out(field: Field, definitions: Mapping[str, Field], within: tuple[str, ...]) -> Field:
-    return field.with_(type=_type(field.type, definitions, within))
+def _written_out(field: Field, definitions: Mapping[str, Field], within: tuple[str, ...], texts: bool = True) -> Field:
+    def inside(type: Type, within: tuple[str, ...]) -> Type:
+        match type:
+            case Reference(name) if name in within:
+                raise SchemaError(
+                    f"the type {name!r} holds itself, to any depth: it cannot be shown as a column",
+                    hint="Ask for other columns.",
+                )
+            case Reference(name):
+                return inside(definitions[name].type, (*within, name))
+            case Json() | Integer() | Number() | Record(()):
+                return String() if texts else type
+            case Union(branches):
+                return Record(tuple(_written_out(b.with_(nullable=True), definitions, within, texts) for b in branches))
+            case Record(fields, name):
+                deeper = (*within, name) if name else within
+                return Record(tuple(_written_out(f, definitions, deeper, texts) for f in fields), name)
+            case List(item):
+                return List(_written_out(item, definitions, within, texts))
+            case Map(value, key):
+                return Map(_written_out(value, definitions, within, texts), key)
+            case _:
+                return type
 
-
-def _type(type: Type, definitions: Mapping[str, Field], within: tuple[str, ...]) -> Type:
-    match type:
-        case Reference(name) if name in within:
-            raise SchemaError(
-                f"the type {name!r} holds itself, to any depth: it cannot be shown as a column",
-                hint="Ask for other columns.",
-            )
-        case Reference(name):
-            return _type(definitions[name].type, definitions, (*within, name))
-        case Json() | Integer() | Number() | Record(()):
-            return String()
-        case Union(branches):
-            return Record(tuple(_written_out(b.with_(nullable=True), definitions, within) for b in branches))
-        case Record(fields, name):
-            inner = (*within, name) if name else within
-            return Record(tuple(_written_out(f, definitions, inner) for f in fields), name)
-        case List(item):
-            return List(_written_out(item, definitions, within))
-        case Map(value, key):
-            return Map(_written_out(value, definitions, within), key)
-        case _:
-            return type
+    return field.with_(type=inside(field.type, within))
 
 
 def column_field(field: Field, definitions: Mapping[str, Field]) -> pa.Field:

@@ -37,6 +37,7 @@ from instar.transforms.upcast import Upcaster
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from instar.transforms.scan import Scan
     from instar.transforms.schemas import DiffReport, SchemaReport
 
 
@@ -403,6 +404,29 @@ class Dataset:
         from instar.transforms.scan import scan
 
         return scan(self.job(), version=version, columns=columns, filter=filter, memory=memory)
+
+    def view(self, version: int | str | None = None, *, name: str = "") -> str:
+        """The SQL of a DuckDB view, called `name` (the dataset's own by default), that reads the files of now as a version.
+
+        Raises:
+            UsageError: DuckDB cannot read the files or a column exactly. As `scan`.
+        """
+        from instar.transforms.view import view
+
+        return view(self.job(), version=version, name=name)
+
+    def open_scan(
+        self,
+        version: int | str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        filter: Any = None,
+        memory: int = 0,
+    ) -> Scan:
+        """As `scan`, before it is a reader: with the number of the version, the logical schema, and `batches()`."""
+        from instar.transforms.scan import open_scan
+
+        return open_scan(self.job(), version=version, columns=columns, filter=filter, memory=memory)
 
     def stamp(self, version: int, files: Iterable[str] = ()) -> StampReport:
         """Record a person's answer: these files (all, where none is named) are at this version. No data file is written.

@@ -39,13 +39,20 @@ def scan(
             filter that cannot be used. MigrationError: the way down to the version would lose what must have a value.
             While it is read: FileError, DataError.
     """
+    made = open_scan(job, version=version, columns=columns, filter=filter, memory=memory)
+    return pa.RecordBatchReader.from_batches(made.schema, made.batches())
+
+
+def open_scan(
+    job: Job, *, version: int | str | None = None, columns: Sequence[str] | None = None, filter: Any = None, memory: int = 0
+) -> Scan:
+    """As `scan`, with what is known of the records beside them."""
     tree = pinned(job)
     try:
-        made = _prepared(tree, version, columns, filter, memory)
+        return _prepared(tree, version, columns, filter, memory)
     except BaseException:
         tree.close()
         raise
-    return pa.RecordBatchReader.from_batches(made.schema, made.batches())
 
 
 def _prepared(tree: Pinned, version: int | str | None, columns: Sequence[str] | None, filter: Any, memory: int) -> Scan:
@@ -91,9 +98,9 @@ class Wanted:
         return tuple(path for path in (*self.paths, *needed) if path[0] not in known)
 
     @property
-    def schema(self) -> pa.Schema:
-        shown = projection(self.whole, self.paths).target
-        return column_schema(shown)
+    def target(self) -> Schema:
+        """The logical schema of what is shown."""
+        return projection(self.whole, self.paths).target
 
 
 @dataclass(frozen=True)
@@ -101,14 +108,18 @@ class Scan:
     """A dataset about to be read: `ways` has the mapping of each version that files are at."""
 
     tree: Pinned
-    target: int
+    version: int
     wanted: Wanted
     ways: Mapping[int, SchemaMapping]
     memory: int
 
     @property
     def schema(self) -> pa.Schema:
-        return self.wanted.schema
+        return column_schema(self.wanted.target)
+
+    def close(self) -> None:
+        """Let go of the files that were not read."""
+        self.tree.close()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         schema, keep = self.schema, self.wanted.filter.keep if self.wanted.filter else None
@@ -161,8 +172,8 @@ class Scan:
         if file.version in self.ways:
             return self.ways[file.version]
         job = self.tree.job
-        chain = checked_chain(job, self.tree.inventory, file.version, self.target)
-        return chain.mapping.then(projection(job.schemas[self.target], self.wanted.read))
+        chain = checked_chain(job, self.tree.inventory, file.version, self.version)
+        return chain.mapping.then(projection(job.schemas[self.version], self.wanted.read))
 
 
 # ---- one file's mapping

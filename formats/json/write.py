@@ -35,18 +35,35 @@ def write(
     """See `Format.write`. A null of a field that is optional and not nullable is a missing key."""
     if compression not in _PACKED:
         raise UsageError(f"JSON has no compression {compression!r}", hint=suggestion(compression, ["none", "gzip", "zstd"]))
+    with packed_into(path, _PACKED[compression]) as out:
+        return write_into(out, schema, batches, layout)
+
+
+def write_into(out: Callable[[bytes], Any], schema: Schema, batches: Iterator[pa.RecordBatch], layout: str = "lines") -> int:
+    """The records' text, piece by piece; how many they were. Raises as `Format.write`."""
     between, last = (",\n", "") if layout == "array" else ("\n", "\n")
     fields, rows = schema.record.fields, 0
-    with packed_into(path, _PACKED[compression]) as out:
-        out(b"[\n" if layout == "array" else b"")
-        for batch in batches:
-            for start in range(0, batch.num_rows, _ROWS):
-                part = batch.slice(start, _ROWS)
-                texts = _objects(fields, _columns(fields, part, rows), part.num_rows)
-                out(((between if rows and not last else "") + between.join(texts) + last).encode())
-                rows += part.num_rows
-        out(b"\n]\n" if layout == "array" else b"")
+    out(b"[\n" if layout == "array" else b"")
+    for batch in batches:
+        for start in range(0, batch.num_rows, _ROWS):
+            part = batch.slice(start, _ROWS)
+            texts = _objects(fields, _columns(fields, part, rows), part.num_rows)
+            out(((between if rows and not last else "") + between.join(texts) + last).encode())
+            rows += part.num_rows
+    out(b"\n]\n" if layout == "array" else b"")
     return rows
+
+
+def texts(array: pa.Array, field: Field) -> Texts:
+    """The JSON text of each value of a column, None for a null.
+
+    Raises:
+        DataError: a value that JSON cannot hold. SchemaError: a type that it has no form for.
+    """
+    try:
+        return _texts(array, field.with_(optional=True, nullable=False))
+    except _Refused as refused:
+        raise refused.cause.at(path=".".join(filter(None, (quoted_name(field.name), refused.path)))) from None
 
 
 class _Refused(Exception):
