@@ -205,6 +205,8 @@ ONE_VALUE = {
     "runs": "sales",
     "history": "sales",
     "convert": "sales sales.avro --to avro",
+    "read": "sales",
+    "view": "sales",
     "completion": "bash",
 }
 """A line for each command, in an order in which they all work."""
