@@ -223,7 +223,7 @@ def shown(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     Raises:
         DataError: a value that the form does not hold.
     """
-    from instar.transforms.evaluate.storage import stored
+    from instar.formats.storage import stored
 
     if not schema.names:
         return rows_only(batch.num_rows)
