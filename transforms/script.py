@@ -22,7 +22,7 @@ from instar.formats.typetext import parse_field_type
 from .mapping import Operation
 from .operations.python import Python
 from .scripted import Scripted, code_of, run_script, with_functions
-from .shared_types import places
+from .shared_types import editable
 from .spelling import quoted
 
 
@@ -178,7 +178,7 @@ downgrade = {{}}
 
 
 def _listing(schema: Schema) -> Iterator[str]:
-    shown = [(path_text(path), f) for path, f in places(schema.root) if path and not isinstance(f.type, Record)]
+    shown = [(path_text(path), f) for path, f in editable(schema)]
     width = max((len(path) for path, _ in shown), default=0)
     for path, f in shown:
         yield f"{path:<{width}}  {field_text(f)}{'  (the key may be missing)' if f.optional else ''}".replace("\n", " ")

@@ -155,6 +155,25 @@ def uses(schema: Schema, name: str) -> list[Path]:
     return [p for p, _ in found if p != (Branch(name),)] if any(isinstance(t, Reference) for _, t in found) else []
 
 
+def editable(schema: Schema) -> Iterator[tuple[Path, Field]]:
+    """The places that an operation can work at, records left out: those of a shared type once, below its name."""
+    yield from _editable(schema.root, (), schema)
+    for name in sorted({n for _, f in _everywhere(schema) if (n := name_of(f.type)) and uses(schema, n)}):
+        if name in schema.definitions and name not in recursive(schema.definitions):
+            yield from _editable(schema.definitions[name], (Branch(name),), schema)
+
+
+def _editable(field: Field, at: Path, schema: Schema) -> Iterator[tuple[Path, Field]]:
+    for step, inner in steps(field):
+        place, name = (*at, step), name_of(inner.type)
+        if name and uses(schema, name):
+            yield place, inner.with_(type=Reference(name))
+            continue
+        if not isinstance(inner.type, Record):
+            yield place, inner
+        yield from _editable(inner, place, schema)
+
+
 def only_place(schema: Schema, name: str) -> Path | None:
     """Where the record of that name stands, if nothing else uses it."""
     found = [p for p, f in _everywhere(schema) if isinstance(f.type, Record) and f.type.name == name and p != (Branch(name),)]

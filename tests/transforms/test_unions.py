@@ -1,0 +1,122 @@
+"""Paths into the branches of a union: what they mean, what comes back, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from reference import evaluate
+
+from instar import op
+from instar.formats.errors import DataError, MigrationError
+from instar.formats.path import path_text
+from instar.formats.schema import Field, Float, Int, List, Record, Reference, Schema, String, Union, type_text
+from instar.transforms.evaluate.plain_values import PlainValues
+from instar.transforms.evaluate.record import compile_records
+from instar.transforms.left_behind import left_behind
+from instar.transforms.mapping import Mapping, chain, identity
+from instar.transforms.script import draft
+from instar.transforms.typecheck import computed
+
+STR, I64, DOUBLE = String(), Int(64), Float(64)
+POINT = Record((Field("x", DOUBLE), Field("y", DOUBLE, nullable=True)), name="geo.Point")
+LINE = Record((Field("from", Reference("geo.Point")), Field("via", List(Field("item", Reference("geo.Point"))))), name="geo.Line")
+SHAPE = Union((Field("geo.Point", POINT), Field("geo.Line", LINE), Field("string", STR), Field("long", I64)))
+SCHEMA = Schema(
+    Field("", Record((Field("id", I64), Field("shape", SHAPE, nullable=True), Field("all", List(Field("item", SHAPE)))))),
+    {"geo.Point": Field("", POINT)},
+)
+HERE, THERE = ("geo.Point", {"x": 1.0, "y": None}), ("geo.Line", {"from": {"x": 2.0, "y": 3.0}, "via": [{"x": 4.0, "y": 5.0}]})
+ROWS: list[dict[str, Any]] = [
+    {"id": 1, "shape": HERE, "all": [THERE, ("long", 7)]},
+    {"id": 2, "shape": THERE, "all": []},
+    {"id": 3, "shape": None, "all": [("string", "12"), HERE]},
+    {"id": 4, "shape": ("string", "34"), "all": [("long", -1)]},
+]
+CHAINS: dict[str, list[Any]] = {
+    "cast": [op.cast("shape<string>", "int32"), op.cast("all[]<long>", "double")],
+    "shared": [op.rename("<Point>.x", to="lon"), op.add("<geo.Point>.z", "double"), op.require("<Point>.y", fill=0.0)],
+    "inside": [op.rename("shape<Line>.from", to="start"), op.allow_null("shape<geo.Line>.via[]")],
+    "sql": [
+        op.derive("shape<Line>.long", "int64", sql="len(via) + 10", nullable=False),
+        op.derive("shape<Line>.first", "double", sql='via[1].x + "from".x'),
+        op.derive("<Point>.sum", "double", sql="x + coalesce(y, 0)"),
+    ],
+    "move": [op.move("shape<Line>.via", to="shape<Line>.rest.via"), op.drop("shape<Line>.from")],
+    "around": [op.rename("shape", to="form"), op.rename("form<Line>.via", to="v"), op.move("form", to="at.form"), op.drop("id")],
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_records_agree_with_the_reference_and_come_back(name: str) -> None:
+    mapping = chain(SCHEMA, CHAINS[name])
+    new = compile_records(mapping, _values(mapping))(list(ROWS))
+    assert new == [evaluate(mapping, row) for row in ROWS]
+    steps, schema = list(ROWS), SCHEMA
+    for operation in CHAINS[name]:
+        step = chain(schema, [operation])
+        steps, schema = compile_records(step, _values(step))(steps), step.target
+    assert steps == new, "one by one"
+    back, losses = mapping.inverse()
+    assert type_text(back.target.root.type) == type_text(SCHEMA.root.type)
+    if not losses:
+        assert compile_records(back, _values(back))(new) == ROWS
+    over = mapping.rebased(SCHEMA).onto(mapping.target)
+    assert compile_records(over, _values(over))(list(ROWS)) == new
+
+
+def _values(mapping: Mapping) -> PlainValues:
+    return PlainValues({**mapping.source.definitions, **mapping.target.definitions})
+
+
+def test_what_a_mapping_says_of_itself_names_branches() -> None:
+    mapping = chain(
+        SCHEMA, [op.rename("shape<Line>.via", to="v"), op.drop("shape<Line>.from"), op.cast("shape<string>", "int64")][:2]
+    )
+    places = {path_text(a): path_text(b) for a, b in mapping.carried().items()}
+    assert places["shape<geo.Line>.v"] == "shape<geo.Line>.via"
+    assert not mapping.is_identity()
+    assert identity(SCHEMA).then(identity(SCHEMA)).is_identity()
+    _, losses = mapping.inverse()
+    assert [path_text(loss.path) for loss in losses if loss.fatal] == ["shape<geo.Line>.from.x"]
+    assert [path_text(p) for p in left_behind(mapping)] == ["shape<geo.Line>.from"]
+    cast = chain(SCHEMA, [op.cast("shape<long>", "double")])
+    assert {path_text(p) for p in cast.touched()} == {"shape<long>"}
+    assert [path_text(p) for p, _ in computed(cast.root, ())] == ["shape<double>"]
+    assert cast.reads() == ("id", "shape", "all")
+
+
+@pytest.mark.parametrize(
+    ("operation", "message", "hint"),
+    [
+        (op.rename("shape.x", to="y"), "shape is union.*not a record", "shape<geo.Point>, shape<geo.Line>"),
+        (op.rename("shape<Circle>.x", to="y"), r"shape has no branch <Circle>: it is <geo\.Point>", ""),
+        (op.rename("shape<Point>.x", to="y"), "of the shared type 'geo.Point'", "begin the path with <geo.Point>"),
+        (op.allow_null("shape<string>"), "a branch of a union, cannot come to be null", "the whole field, shape"),
+        (op.cast("shape<string>", "int32", on_error="null"), "cannot come to be null", "the whole field, shape"),
+        (op.cast("shape<string>", "int64"), "would be int64, as the branch <long> of shape is", "no longer be told apart"),
+        (op.require("shape<string>"), "is required already", ""),
+    ],
+)
+def test_refusals(operation: Any, message: str, hint: str) -> None:
+    with pytest.raises(MigrationError, match=message) as error:
+        chain(SCHEMA, [operation])
+    assert hint in (error.value.hint or "")
+
+
+def test_an_error_in_a_branch_names_record_and_place() -> None:
+    mapping = chain(SCHEMA, [op.cast("all[]<string>", "bool")])
+    with pytest.raises(DataError, match="'12'") as error:
+        compile_records(mapping, _values(mapping))(list(ROWS))
+    assert error.value.where is not None
+    assert (error.value.where.row, error.value.where.path) == (2, "all[]<bool>")
+
+
+def test_drafts_list_only_places_that_operations_take() -> None:
+    text = draft("shapes", 2, "x", SCHEMA)
+    listed = [line.split()[1] for line in text.splitlines() if line.startswith("#   ")]
+    assert "shape<geo.Line>.via" in listed
+    assert "<geo.Point>.x" in listed
+    assert "shape<geo.Point>.x" not in listed
+    for path in listed[:-1]:
+        chain(SCHEMA, [op.set_doc(path, "told")])
