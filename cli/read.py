@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets, versions
 from instar.cli.options import chosen, opened, verb
 
 EXAMPLES = """
@@ -18,8 +19,8 @@ instar read flights --format arrow | python -c "import polars, sys; print(polars
 
 
 @verb("read", examples=EXAMPLES, negative_numbers=True)
-@click.argument("dataset", required=False)
-@click.option("--version", "version", metavar="VERSION", help="A version, +N or -N. [default: the newest]")
+@click.argument("dataset", required=False, shell_complete=datasets)
+@click.option("--version", "version", metavar="VERSION", shell_complete=versions, help="A version, +N or -N. [default: the newest]")
 @click.option("--columns", metavar="A,B", help="Only these columns; a.b is a field of a record. [default: all]")
 @click.option("--where", metavar="SQL", help="Only records for which this is true, over the columns of that version.")
 @click.option("--limit", type=click.IntRange(0), metavar="N", help="No more records. [default: 20 in a table, else all]")

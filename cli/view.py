@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from instar.cli.names import datasets, versions
 from instar.cli.options import chosen, opened, verb
 
 EXAMPLES = """
@@ -15,8 +16,8 @@ instar view flights --name flights_v3 | duckdb lake.db
 
 
 @verb("view", examples=EXAMPLES, negative_numbers=True)
-@click.argument("dataset", required=False)
-@click.option("--version", "version", metavar="VERSION", help="A version, +N or -N. [default: the newest]")
+@click.argument("dataset", required=False, shell_complete=datasets)
+@click.option("--version", "version", metavar="VERSION", shell_complete=versions, help="A version, +N or -N. [default: the newest]")
 @click.option("--name", metavar="NAME", default="", help="Of the view. [default: the dataset's]")
 @click.pass_obj
 def command(folder: Path, dataset: str | None, version: str | None, name: str, as_json: bool, verbose: bool) -> None:
