@@ -187,9 +187,9 @@ class _Work:
 
     def children(self, at: Path, to: Path, old: Field, new: Field) -> tuple[tuple[Difference, ...], bool]:
         """The lines below a place that both have, what went standing where it stood; and whether what stayed kept its order."""
-        before = {at + path: inner for path, inner in below(old)}
+        before = {at + path: inner for path, inner in below(old, new)}
         lines: list[tuple[Path | None, Difference]] = []
-        for path, inner in below(new):
+        for path, inner in below(new, old):
             origin = self.origin(to + path, at + path)
             moved = origin is not None and origin[:-1] != at + path[:-1]
             lines.append((origin if origin in before else None, self.line(origin, to + path, inner, moved=moved)))

@@ -82,17 +82,24 @@ def _node(step: str | Step | None, field: Field, path: Path, shared: frozenset[s
 
 
 # ---- what stands on a line of its own
-def below(field: Field) -> tuple[tuple[Path, Field], ...]:
-    """The fields that have lines below this one's, with the steps to each: through lists and maps that have no line."""
+def below(field: Field, other: Field | None = None) -> tuple[tuple[Path, Field], ...]:
+    """The fields that have lines below this one's, with the steps to each: through lists and maps that have no line.
+
+    `other`: the same place of another version; what has a line there has one here.
+    """
     at: Path = ()
     inner = field
     while isinstance(inner.type, List | Map):
         ((step, item),) = steps(inner)
-        if _says_more(item):
-            return (((*at, step), item),)
-        at, inner = (*at, step), item
-    if isinstance(inner.type, Union) and not any(isinstance(b.type, Record) or _says_more(b) for b in inner.type.branches):
-        return ()
+        other = next((f for s, f in steps(other) if s == step), None) if other else None
+        at = (*at, step)
+        if _says_more(item) or (other is not None and _says_more(other)):
+            return ((at, item),)
+        inner = item
+    if isinstance(inner.type, Union):
+        branches = [*inner.type.branches, *(other.type.branches if other and isinstance(other.type, Union) else ())]
+        if not any(isinstance(branch.type, Record) or _says_more(branch) for branch in branches):
+            return ()
     return tuple(((*at, step), child) for step, child in steps(inner))
 
 

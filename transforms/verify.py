@@ -216,4 +216,4 @@ def _refuse_moved_on(job: Job, before: Sequence[RunState]) -> None:
     if [(r.id, r.status) for r in list_runs(job.state) if r.status == "finished"] != [
         (r.id, r.status) for r in before if r.status == "finished"
     ]:
-        raise RunError("another run published while this one was verified", hint="Repeat the command.")
+        raise RunError("files were published or rolled back while the run was verified", hint="Repeat the command.")

@@ -267,3 +267,18 @@ def test_what_fidelity_lets_go_is_let_go_again(author: Author) -> None:
     answer = author.run("verify")
     assert problems(answer)["a.ndjson"] == [CHANGED]
     assert "allowed: json.final-newline" in "".join(answer.json["notes"])
+
+
+def test_a_rollback_in_its_midst_is_not_taken_for_damage(orders: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    from instar.transforms import verify
+
+    dataset = library.open(orders.folder).dataset("orders")
+    real = verify.in_order
+
+    def later(*arguments: Any) -> Any:
+        dataset.rollback()
+        return real(*arguments)
+
+    monkeypatch.setattr(verify, "in_order", later)
+    with pytest.raises(library.InstarError, match="published or rolled back while"):
+        dataset.verify()

@@ -124,6 +124,12 @@ def test_all_that_a_field_says_is_compared() -> None:
     assert found(old, schema(field("a", "int64", default="MISSING"))) != []
 
 
+def test_an_element_that_says_more_in_one_version_has_a_line_in_both() -> None:
+    old = schema(field("a", "list<list<bytes>?>"))
+    lines = ["~ a → a: list<list<bytes>?> → list<list<bytes>> (type)", "~ a[] → a[]: list<bytes>? → list<bytes> (type, default)"]
+    assert found(old, chain(old, [op.require("a[]", fill=[])]).target, op.require("a[]", fill=[])) == lines
+
+
 def test_another_order_is_told_at_the_record() -> None:
     a, b = field("a", "int64"), field("b", "int64")
     assert found(schema(a, b), schema(b, a)) == ["~  → : record (order)"]
