@@ -10,9 +10,9 @@ from typing import Any, Literal
 from instar.formats.errors import InstarError, UsageError
 from instar.formats.registry import Registry
 
-from .difference import Difference, difference
-from .migration import load_migrations, make_chain
-from .outline import Node, defined, outline
+from instar.transforms.difference import Difference, difference
+from instar.transforms.migration import load_migrations, make_chain
+from instar.transforms.outline import Node, defined, outline
 
 
 @dataclass(frozen=True)

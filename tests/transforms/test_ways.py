@@ -153,8 +153,9 @@ def test_what_rounding_means():
     assert rounded(given, "truncate") == ["0", "0", "1", "0", "-1", "-1"]
     assert rounded(given, "half_even") == ["0", "0", "2", "0", "-2", "-2"]
     assert rounded(given, "half_up") == ["0", "1", "2", "-1", "-2", "-2"]
-    for mode, expected in (("truncate", [0, -1, -1]), ("half_even", [0, 0, -1]), ("half_up", [1, 0, -1])):
-        assert agreed([500, -500, -501], "timestamp(ms)", "timestamp(s)", rounding.Rounded(mode)) == expected
+    expected: dict[rounding.Mode, list[int]] = {"truncate": [0, -1, -1], "half_even": [0, 0, -1], "half_up": [1, 0, -1]}
+    for mode in rounding.MODES:
+        assert agreed([500, -500, -501], "timestamp(ms)", "timestamp(s)", rounding.Rounded(mode)) == expected[mode]
 
 
 # ---- pieces, lists
