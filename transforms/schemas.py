@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from instar.formats.errors import InstarError, UsageError
 from instar.formats.registry import Registry
-
 from instar.transforms.difference import Difference, difference
 from instar.transforms.migration import load_migrations, make_chain
 from instar.transforms.outline import Node, defined, outline
