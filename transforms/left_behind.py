@@ -15,31 +15,37 @@ from .tree import carried_from, scopes
 
 def left_behind(mapping: Mapping) -> tuple[Path, ...]:
     """The outermost places of the source from which nothing reaches the target, in the source's order."""
-    used = set(_used(mapping.root.expression, ()))
+    used = set(_used(mapping.root.expression, (), set()))
     return tuple(_unused(mapping.source.root, (), used, mapping.source.definitions))
 
 
-def _used(e: Expression, scope: Path) -> Iterator[Path]:
-    """Places whose values go into the target or into what computes it; a record that is only opened is not one."""
+def _used(e: Expression, scope: Path, seen: set[tuple[int, Path]]) -> Iterator[Path]:
+    """Places whose values go into the target or into what computes it; a record that is only opened is not one.
+
+    `seen` has the nodes met so far: what is shared is walked once.
+    """
+    if (id(e), scope) in seen:
+        return
+    seen.add((id(e), scope))
     match e:
         case Source(path):
             yield (*scope, *path)
         case Cast(of) | Lookup(of) | Part(of):
-            yield from _used(of, scope)
+            yield from _used(of, scope, seen)
         case Sql(_, inputs) | Call(_, inputs):
             for x, _ in inputs:
-                yield from _used(x, scope)
+                yield from _used(x, scope, seen)
         case When(_, then):
-            yield from _used(then, scope)
+            yield from _used(then, scope, seen)
         case Struct(columns):
             for c in columns:
-                yield from _used(c.expression, scope)
+                yield from _used(c.expression, scope, seen)
         case Each(of) | Branches(of):
             if source := carried_from(of):
                 for step, _, body in scopes(e):
-                    yield from _used(body.expression, (*scope, *source.path, step))
+                    yield from _used(body.expression, (*scope, *source.path, step), seen)
             else:
-                yield from _used(of, scope)
+                yield from _used(of, scope, seen)
         case _:
             return
 

@@ -34,12 +34,15 @@ from instar.formats.schema import (
     Record,
     Schema,
     String,
+    Time,
     Timestamp,
     Type,
+    Uuid,
     type_text,
 )
 from instar.formats.schema import Number as DecimalNumber
 from instar.transforms import casts
+from instar.transforms.casts import rounding
 from instar.transforms.evaluate.sql import verify_types
 from instar.transforms.mapping import Operation, chain
 
@@ -66,7 +69,7 @@ NAMES = [
 NAMES += ["?", "%s", "f0", "F0", "lambda", "n0", "x", "🙂", "", "$1", "--", "\n"]
 SCALARS: tuple[Type, ...] = (
     Int(32), Int(64), Int(8, False), Float(64), Float(32), String(), Bool(), Decimal(9, 2), Date(), Timestamp("us", "UTC"),
-    Timestamp("ms"), Bytes(), Enum(("x", "y")),
+    Timestamp("ms"), Bytes(), Enum(("x", "y")), Decimal(18, 4), Timestamp("ns"), Timestamp("s", "UTC"), Time("us"),
 )  # fmt: skip
 TEXTS = [
     "x",
@@ -139,9 +142,11 @@ _SCALAR_VALUES: dict[type, Any] = {
     Float: lambda t: st.sampled_from([0.0, 1.0, -1.5, 0.5, 1e10, -0.0, *([0.1, 2.0**53, 1e20, 1e-7] if t.bits == 64 else [])]),
     String: lambda _: st.sampled_from(TEXTS),
     Bool: lambda _: st.booleans(),
-    Decimal: lambda _: st.integers(-(10**9) + 1, 10**9 - 1).map(lambda n: Number(n).scaleb(-2)),
+    Decimal: lambda t: st.integers(-(10**9) + 1, 10**9 - 1).map(lambda n: Number(n).scaleb(-t.scale)),
     Date: lambda _: st.integers(-719162, 2932896),
     Timestamp: lambda _: st.sampled_from([0, -1, 1_577_836_800_123, 1000, _DAY, -_DAY, 253402300799999]),
+    Uuid: lambda _: st.sampled_from(["00000000-0000-0000-0000-00000000000a", "ffffffff-ffff-4fff-8fff-ffffffffffff"]),
+    Time: lambda _: st.sampled_from([0, 1, 43_200_000_000, 86_399_999_999]),
     Bytes: lambda _: st.sampled_from([b"", b"ab", b"\xff", "é".encode()]),
     Enum: lambda t: st.sampled_from(t.symbols),
 }  # fmt: skip
@@ -204,21 +209,12 @@ def operations(draw: st.DrawFn, source: Schema) -> Operation:
     parent = path[:-1]
     kinds = ["allow_null", "cast", "cast"] + ["require", "fill"] * (field.nullable or field.optional)
     if named:
-        kinds += [
-            "python",
-            "python_back",
-            "rename",
-            "add",
-            "drop",
-            "derive",
-            "derive",
-            "derive_list",
-            "replace",
-            "move",
-            "move",
-            "move_out",
-            "move_out",
-        ]
+        kinds += ["python", "python_back", "rename", "add", "drop", "derive", "derive", "derive_list", "replace"]
+        kinds += ["move", "move", "move_out", "move_out", "merge", "reorder", *(["split"] * 2 * isinstance(field.type, String))]
+    if isinstance(field.type, List):
+        kinds += ["head", "head"]
+    elif casts.is_scalar(field.type):
+        kinds += ["map_values", "map_values", "wrap", *(["zone"] * isinstance(field.type, Timestamp)), "round"]
     beside = path_text((*parent, draw(names)))
     match draw(st.sampled_from(kinds)):
         case "rename":
@@ -237,6 +233,25 @@ def operations(draw: st.DrawFn, source: Schema) -> Operation:
             return op.require(text, fill=_FILLS.get(field.type.__class__, 1))
         case "allow_null":
             return op.allow_null(text)
+        case "map_values":
+            return _looked_up(draw, text, field)
+        case "wrap":
+            return op.wrap(text, null=draw(st.sampled_from(["null", "empty"])))
+        case "head":
+            return op.head(text, otherwise=draw(st.sampled_from(["fail", "first", "last", "null"])))
+        case "round":
+            return op.cast(text, draw(st.sampled_from(_COARSER)), rounding=draw(st.sampled_from(rounding.MODES)))
+        case "zone":
+            zone = draw(st.sampled_from(["UTC", "Europe/Paris", "America/New_York"]))
+            to = Timestamp(field.type.unit, None if field.type.zone else zone) if isinstance(field.type, Timestamp) else Int(64)
+            return op.cast(text, to, zone=zone)
+        case "split":
+            into, by = {draw(names_of_fields): "string", "right": "string"}, draw(st.sampled_from(["1", ".", "e"]))
+            return op.split(text, into=into, by=by, otherwise=draw(st.sampled_from(["fail", "null"])))
+        case "merge":
+            return op.merge([text, beside], to=draw(names_of_fields), by="-", nulls=draw(st.sampled_from(["skip", "null"])))
+        case "reorder":
+            return op.reorder([path_text((path[-1],))], at=path_text(parent))
         case "derive":
             return op.derive(beside, String(), sql=_expression(draw, path[-1], field))
         case "python":
@@ -305,6 +320,22 @@ def careful_moves(draw: st.DrawFn, source: Schema) -> Operation:
     """A move that may lose nothing."""
     path = draw(st.sampled_from([p for p, _ in places(source.root) if p and isinstance(p[-1], str)]))
     return draw(st.sampled_from([_out, _in]))(draw, source, path, "refuse")
+
+
+_COARSER: tuple[Type, ...] = (Int(64), Int(8, False), Decimal(9, 1), Timestamp("s"), Timestamp("ms", "UTC"), Date())
+names_of_fields = names.map(lambda name: path_text((name,)))
+
+
+def _looked_up(draw: st.DrawFn, text: str, field: Field) -> Operation:
+    """Two values of the field, or of an enum all, to others: permuted, merged, or of another type."""
+    some = field.with_(nullable=False)
+    keys = list(field.type.symbols) if isinstance(field.type, Enum) else draw(st.lists(values(some), min_size=1, max_size=3))
+    pairs = draw(st.lists(values(some), min_size=len(keys), max_size=len(keys)))
+    otherwise = draw(st.sampled_from(["fail", "null", "keep"]))
+    if draw(st.booleans()):
+        table = dict(zip(keys, draw(st.lists(st.integers(0, 3), min_size=len(keys), max_size=len(keys))), strict=True))
+        return op.map_values(text, table, to="int64", default=draw(st.sampled_from([9, None])))
+    return op.map_values(text, dict(zip(keys, pairs, strict=True)), otherwise=otherwise)
 
 
 def _expression(draw: st.DrawFn, name: Any, field: Field) -> str:

@@ -132,6 +132,32 @@ DIRECTED: dict[str, Case] = {
         {"xs": [1, 2], "y": 10},
         {"xs": [], "y": 20},
     ),
+    "values through a table": one(
+        schema(Field("t", TEXT, nullable=True), Field("e", Enum(("x", "y")))),
+        [op.map_values("t", {"a": "b", "b": "a"}, otherwise="keep"), op.map_values("e", {"x": "one", "y": "two"})],
+        {"t": "a", "e": "x"},
+        {"t": None, "e": "y"},
+        {"t": "c", "e": "x"},
+    ),
+    "a table refuses what it does not name": one(
+        schema(Field("t", TEXT)), [op.map_values("t", {"a": "b"})], {"t": "a"}, {"t": "c"}
+    ),
+    "two values become one": one(schema(Field("t", TEXT)), [op.map_values("t", {"a": "c", "b": "c"})], {"t": "a"}, {"t": "b"}),
+    "a text is split and joined": one(
+        schema(Field("t", TEXT, nullable=True)),
+        [op.split("t", into={"n": "int64", "m": "string"}, by=":")],
+        {"t": "12:b"},
+        {"t": None},
+    ),
+    "rounded, and declared so": one(
+        schema(Field("m", Decimal(9, 2))), [op.cast("m", "decimal(9,1)", rounding="half_even")], {"m": Number("1.55")}
+    ),
+    "lists of one": one(
+        schema(Field("t", TEXT, nullable=True), Field("l", List(Field("item", INT)))),
+        [op.wrap("t", null="empty"), op.head("l")],
+        {"t": "a", "l": [1]},
+        {"t": None, "l": []},
+    ),
     "swapped names": one(
         schema(Field("p", INT), Field("q", TEXT)),
         [op.rename("p", to="t"), op.rename("q", to="p"), op.rename("t", to="q")],

@@ -10,8 +10,9 @@ import pytest
 
 from instar.formats.errors import InstarError
 from instar.formats.schema import Float, Int, String
-from instar.transforms import casts, composition, inverse, untouched
-from instar.transforms.evaluate import arrow, kernels, record_code, scope, sql
+from instar.transforms import casts, composition, fragments, inverse, reversal, untouched
+from instar.transforms.casts import rounding
+from instar.transforms.evaluate import arrow, kernels, lookup, record_code, scope, sql
 from instar.transforms.expression import When
 from tests.laws import laws
 from tests.laws.directed import DIRECTED, MISSING_KEYS
@@ -128,7 +129,35 @@ def shared_once_for_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(arrow.Evaluator, "_evaluate", evaluate)
 
 
+def lookups_keep_what_they_do_not_know(patch: pytest.MonkeyPatch) -> None:
+    """Arrow gives null for a value that no pair has, and refuses none."""
+    real = lookup.Table.find
+
+    def find(self: lookup.Table, given: pa.Array, e: Any) -> Any:
+        made, unknown = real(self, given, e)
+        return made, pa.array([False] * len(unknown))
+
+    patch.setattr(lookup.Table, "find", find)
+
+
+def lookups_are_thought_to_be_undone(patch: pytest.MonkeyPatch) -> None:
+    """The way back takes every table for one that loses nothing."""
+    patch.setattr(reversal, "_is_lossless", lambda e: True)
+
+
+def pieces_join_with_nothing(patch: pytest.MonkeyPatch) -> None:
+    """The way back of a split forgets the separator."""
+    real = fragments.sql_text
+    patch.setattr(fragments, "sql_text", lambda text: real(""))
+
+
+def rounding_is_thought_exact(patch: pytest.MonkeyPatch) -> None:
+    """The way back says nothing of what was rounded away."""
+    patch.setattr(rounding.Rounded, "loss", None)
+
+
 MUTATIONS = [
+    lookups_keep_what_they_do_not_know, lookups_are_thought_to_be_undone, pieces_join_with_nothing, rounding_is_thought_exact,
     no_guard, dead_rows_count, dead_rows_count_in_sql, arrow_rounds, arrow_reads_any_digits, duckdb_rounds,
     records_forget_unknown_keys, records_make_missing_null, lists_slip, nulls_stay_unfilled, shared_once_for_all,
     way_back_ignores_null_records, untouched_without_levels,

@@ -142,6 +142,7 @@ class Want:
     fields: dict[str, Want] = field(default_factory=dict)
     item: Want | None = None
     branches: dict[int, Want] = field(default_factory=dict)
+    taken: set[tuple[int, bool]] = field(default_factory=set)
 
     def at(self, path: tuple[str, ...]) -> Want:
         want = self
@@ -157,6 +158,9 @@ class Want:
 
     def take(self, e: Expression, *, present: bool = False) -> None:
         """Note what an expression of this scope reads; `present`: only whether it is null."""
+        if (id(e), present) in self.taken:
+            return
+        self.taken.add((id(e), present))
         match e:
             case Source(path):
                 want = self.at(path)

@@ -117,25 +117,38 @@ def render_expression(e: Expression, source: Callable[[Source], str], fresh: Fre
 
 
 def _binding(renderer: Renderer, e: Expression, path: str) -> str:
-    """The expression with everything that it shares bound around it."""
+    """The expression with everything that it shares bound around it.
 
-    def bind(rest: list[Shared]) -> str:
-        if not rest:
-            return renderer.expression(e, (), path)
-        (node, guards, at), *later = rest
+    Each shared value is put beside those before it, {p: those, v: value}, by a lambda over the list of these alone. So lambdas
+    stand in each other's *arguments*: DuckDB takes time for lambdas in each other's bodies that doubles with each.
+    """
+    keys: list[Key] = []
+    state = ""
+    for node, guards, at in shared([(e, path)], inline_casts=True):
+        if not keys:
+            state = f"struct_pack(v := {renderer.guarded(node, guards, at)})"
+        else:
+            s = _named_in(renderer, keys)
+            state = _let(state, s, f"struct_pack(p := {s}, v := {renderer.guarded(node, guards, at)})")
+        keys.append(_key(node, guards))
+    if not keys:
+        return renderer.expression(e, (), path)
+    s = _named_in(renderer, keys)
+    return _let(state, s, renderer.expression(e, (), path))
 
-        def inner(name: str) -> str:
-            renderer.names[_key(node, guards)] = name
-            return bind(later)
 
-        return _let(renderer.guarded(node, guards, at), inner, renderer.fresh)
+def _named_in(renderer: Renderer, keys: Sequence[Key]) -> str:
+    """A new variable for what was bound so far; the bound nodes are parts of it, the last one nearest."""
+    variable = renderer.fresh()
+    place = variable
+    for key in reversed(keys):
+        renderer.names[key] = f"struct_extract({place}, 'v')"
+        place = f"struct_extract({place}, 'p')"
+    return variable
 
-    return bind(shared([(e, path)]))
 
-
-def _let(value: str, body: Callable[[str], str], fresh: Fresh) -> str:
-    name = fresh()
-    return f"list_transform([{value}], lambda {name}: {body(name)})[1]"
+def _let(value: str, name: str, body: str) -> str:
+    return f"list_transform([{value}], lambda {name}: {body})[1]"
 
 
 # ---- what is shared
@@ -153,7 +166,7 @@ Shared = tuple[Expression, Guards, str]
 """A node, the guards it is computed under, and the first target path that needs it (for messages)."""
 
 
-def _reached(e: Expression, guards: Guards, path: str) -> list[Shared]:
+def _reached(e: Expression, guards: Guards, path: str, inline_casts: bool) -> list[Shared]:
     """The parts of a node, and under which guards each is computed."""
     match e:
         case When(of, then):
@@ -162,7 +175,7 @@ def _reached(e: Expression, guards: Guards, path: str) -> list[Shared]:
             inner = guards if of is None else (*guards, of)
             below = [(c.expression, inner, _below(path, c)) for c in columns]
             return below if of is None else [(of, guards, path), *below]
-        case Cast(of) | Lookup(of) if not isinstance(of, Source):
+        case Cast(of) | Lookup(of) if not inline_casts and not isinstance(of, Source):
             return [(of, guards, path), (of, guards, path)]  # the SQL of either has its operand several times
         case _:
             return [(x, guards, path) for x in parts(e)]
@@ -173,8 +186,11 @@ def _below(path: str, c: Column) -> str:
     return f"{path}.{name}" if path else name
 
 
-def shared(roots: Sequence[tuple[Expression, str]]) -> list[Shared]:
-    """The nodes that one scope needs more than once under the same guards, what they need themselves first."""
+def shared(roots: Sequence[tuple[Expression, str]], *, inline_casts: bool = False) -> list[Shared]:
+    """The nodes that one scope needs more than once under the same guards, what they need themselves first.
+
+    A cast needs its operand several times, unless `inline_casts`: then it binds it itself.
+    """
     uses: dict[Key, int] = {}
     order: list[Shared] = []
 
@@ -184,7 +200,7 @@ def shared(roots: Sequence[tuple[Expression, str]]) -> list[Shared]:
         key = _key(e, guards)
         uses[key] = uses.get(key, 0) + 1
         if uses[key] == 1:
-            for inner in _reached(e, guards, path):
+            for inner in _reached(e, guards, path, inline_casts):
                 visit(*inner)
             order.append((e, guards, path))
 
@@ -297,8 +313,9 @@ def sql_value(e: Sql, inputs: Sequence[str], fresh: Fresh) -> str:
         whole = e.pieces[0] + "".join(name + piece for name, piece in zip(written, e.pieces[1:], strict=True))
         return f"CAST(({whole}\n) AS {seen_type(e.type)})"
 
-    def bind(names: tuple[str, ...], rest: Sequence[str]) -> str:
-        return text(names) if not rest else _let(rest[0], lambda v: bind((*names, v), rest[1:]), fresh)
-
     has_lambdas = any("lambda" in piece.lower() or "->" in piece for piece in e.pieces)
-    return kept(bind((), given) if has_lambdas else text(given), e.type, fresh)
+    if not has_lambdas or not given:
+        return kept(text(given), e.type, fresh)
+    names, together = [f"i{i}" for i in range(len(given))], fresh()
+    packed = f"struct_pack({', '.join(f'{name} := {value}' for name, value in zip(names, given, strict=True))})"
+    return kept(_let(packed, together, text([f"struct_extract({together}, '{name}')" for name in names])), e.type, fresh)
