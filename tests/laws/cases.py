@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from instar import op
 from instar.formats.errors import InstarError
+from instar.formats.isotext import bounds
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import (
     Bool,
@@ -138,13 +139,14 @@ def with_optional(type: Type, draw: st.DrawFn) -> Type:
 
 # ---- records
 _DAY = 86_400_000_000
+_INSTANTS = [0, -1, 1_577_836_800_123, 1_577_836_800, 1000, _DAY, -_DAY, 253402300799999]
 _SCALAR_VALUES: dict[type, Any] = {
     Float: lambda t: st.sampled_from([0.0, 1.0, -1.5, 0.5, 1e10, -0.0, *([0.1, 2.0**53, 1e20, 1e-7] if t.bits == 64 else [])]),
     String: lambda _: st.sampled_from(TEXTS),
     Bool: lambda _: st.booleans(),
     Decimal: lambda t: st.integers(-(10**9) + 1, 10**9 - 1).map(lambda n: Number(n).scaleb(-t.scale)),
     Date: lambda _: st.integers(-719162, 2932896),
-    Timestamp: lambda _: st.sampled_from([0, -1, 1_577_836_800_123, 1000, _DAY, -_DAY, 253402300799999]),
+    Timestamp: lambda t: st.sampled_from([v for v in _INSTANTS if bounds(t.unit)[0] <= v <= bounds(t.unit)[1]]),
     Uuid: lambda _: st.sampled_from(["00000000-0000-0000-0000-00000000000a", "ffffffff-ffff-4fff-8fff-ffffffffffff"]),
     Time: lambda _: st.sampled_from([0, 1, 43_200_000_000, 86_399_999_999]),
     Bytes: lambda _: st.sampled_from([b"", b"ab", b"\xff", "é".encode()]),
@@ -331,7 +333,7 @@ def _looked_up(draw: st.DrawFn, text: str, field: Field) -> Operation:
     some = field.with_(nullable=False)
     keys = list(field.type.symbols) if isinstance(field.type, Enum) else draw(st.lists(values(some), min_size=1, max_size=3))
     pairs = draw(st.lists(values(some), min_size=len(keys), max_size=len(keys)))
-    otherwise = draw(st.sampled_from(["fail", "null", "keep"]))
+    otherwise: Any = draw(st.sampled_from(["fail", "null", "keep"]))
     if draw(st.booleans()):
         table = dict(zip(keys, draw(st.lists(st.integers(0, 3), min_size=len(keys), max_size=len(keys))), strict=True))
         return op.map_values(text, table, to="int64", default=draw(st.sampled_from([9, None])))
