@@ -5,6 +5,10 @@ One file each. An operation is frozen data with one method, `edit`: how it edits
 
 from __future__ import annotations
 
+import sys
+from difflib import get_close_matches
+from typing import NoReturn
+
 from .add import Add
 from .allow_null import AllowNull
 from .cast import Cast
@@ -46,3 +50,17 @@ __all__ = [
     "add", "allow_null", "cast", "derive", "drop", "head", "map_values", "merge", "move", "python", "rename", "reorder", "require",
     "set_doc", "set_tag", "split", "unset_tag", "wrap",
 ]  # fmt: skip
+
+_ELSEWHERE = {
+    "remove": "drop", "delete": "drop", "drop_column": "drop", "alter": "cast", "change_type": "cast", "convert": "cast",
+    "add_column": "add", "compute": "derive", "replace": "map_values", "map": "map_values", "nest": "move", "unnest": "move",
+    "concat": "merge", "join": "merge", "not_null": "require", "fill": "require", "nullable": "allow_null", "tag": "set_tag",
+    "comment": "set_doc", "first": "head",
+}  # fmt: skip
+"""What other tools, or other people, call an operation."""
+
+
+def __getattr__(name: str) -> NoReturn:
+    meant = _ELSEWHERE.get(name) or next(iter(get_close_matches(name, __all__, n=1)), "")
+    hint = f"did you mean op.{meant}?" if meant else f"operations are {', '.join(__all__)}"
+    raise AttributeError(f"there is no operation {name}: {hint}", name=name, obj=sys.modules[__name__])

@@ -58,7 +58,15 @@ def refused(*operations: Any, source: Schema = SOURCE) -> InstarError:
 
 def test_the_operations_of_scripts_are_reached_from_the_package():
     assert instar.op is op
-    assert set(op.__all__) == {name for name in vars(op) if callable(getattr(op, name)) and name.islower()}
+    assert {name for name, made in vars(op).items() if isinstance(made, type) and name.islower()} == set(op.__all__)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("remove", "op.drop"), ("delete", "op.drop"), ("renam", "op.rename"), ("zzz", "are add")]
+)
+def test_another_name_for_an_operation_is_answered(name: str, words: str):
+    with pytest.raises(AttributeError, match=words):
+        getattr(op, name)
 
 
 # ---- rename
