@@ -34,7 +34,7 @@ from instar.formats.schema import (
     Uuid,
 )
 
-from .origin import origin_of
+from .origin import kind_of, origin_of
 from .scalars import shown
 
 _FIRST = {
@@ -104,6 +104,34 @@ class Branches:
         )
 
 
+def branch_names(branches: list[Field]) -> list[str]:
+    """What to call branches: as the definition they refer to, their title, their one fixed text, or their JSON type."""
+    names: list[str] = []
+    for branch in branches:
+        wanted = _wanted(branch)
+        name, number = wanted, 2
+        while name in names:
+            name, number = f"{wanted}_{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _wanted(branch: Field) -> str:
+    if isinstance(branch.type, Reference):
+        return branch.type.name
+    layers = origin_of(branch).layers
+    if layers[0].definition is not None:
+        return layers[0].definition[1]
+    title = next((layer.node["title"] for layer in layers if isinstance(layer.node, dict) and layer.node.get("title")), "")
+    if isinstance(title, str) and title:
+        return title
+    if isinstance(branch.type, Record):
+        fixed = [json.loads(min(texts)) for f in branch.type.fields if not f.optional and len(texts := _fixed(f) or ()) == 1]
+        if fixed and isinstance(fixed[0], str) and fixed[0]:
+            return fixed[0]
+    return "integer" if isinstance(branch.type, Int | Integer) else _kind(branch.type) or "value"
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"<{name}>" for name in names)
 
@@ -156,8 +184,9 @@ def _fixed(field: Field) -> frozenset[str] | None:
     """The texts of all values that the field may have, where `enum` or `const` says them."""
     if isinstance(field.type, Enum):
         return frozenset(json.dumps(symbol) for symbol in field.type.symbols)
-    node = origin_of(field).last
-    if not isinstance(node, dict):
+    origin = origin_of(field)
+    node = origin.last
+    if not isinstance(node, dict) or kind_of(field.type) != origin.kind:
         return None
     values = [node["const"]] if "const" in node else node.get("enum")
     if not isinstance(values, list) or not all(isinstance(v, str | int | bool) for v in values):

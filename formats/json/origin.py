@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from instar.formats.logical import TYPE as LOGICAL
-from instar.formats.schema import MISSING, Field, List, Map, Record, Type, type_text
+from instar.formats.schema import MISSING, Field, List, Map, Record, Type, Union, type_text
 
 from .keywords import Node
 from .references import Definition
@@ -84,6 +84,8 @@ def kind_of(type: Type) -> str:
             return "list"
         case Map():
             return "map"
+        case Union():
+            return "union"
         case _:
             return type_text(type)
 
@@ -98,6 +100,7 @@ def group_of(kind: str) -> str:
         "null": "null",
         "string": "string",
         "json": "",
+        "union": "",
         "": "",
     }
     if kind.startswith(_TEXTS):
@@ -114,6 +117,8 @@ def owned_by(kind: str) -> frozenset[str]:
     match kind:
         case "" | "json":
             return frozenset()
+        case "union":
+            return frozenset({"anyOf", "oneOf"})
         case "record":
             return frozenset({"type", "properties", "required"})
         case "map":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal as Exact
 from typing import Any
 
@@ -28,8 +28,10 @@ from instar.formats.schema import (
     Schema,
     String,
     Type,
+    Union,
 )  # fmt: skip
 
+from .branches import Branches, branch_names
 from .held import held_as, named_type
 from .keywords import LONE_REFERENCES, Node, draft_of, everywhere, only_annotates, pointer_text
 from .origin import CHILD, DEFINITION, INLINED, LIBRARY, ORIGIN, PINNED, WHOLE, Layer, Origin, kind_of
@@ -193,6 +195,8 @@ class _Reader:
             return Json(), node, node
         if "$ref" in node:
             return self.referring(node)
+        if (union := self.union(node)) is not None:
+            return union
         names, nullable = _types(node)
         if names is None and "properties" in node:
             names, nullable = ["object"], False
@@ -211,6 +215,24 @@ class _Reader:
             case [name] if name in _PLAIN:
                 return _PLAIN[name], nullable or name == "null", node
         return Json(), _takes_null(node, names, nullable), node
+
+    def union(self, node: dict[str, Any]) -> tuple[Type, bool, Node] | None:
+        """`anyOf` or `oneOf` whose branches a value tells apart; None for anything else, which stays of any shape."""
+        keyword = next((k for k in ("anyOf", "oneOf") if isinstance(node.get(k), list)), "")
+        nodes = [each for each in node.get(keyword, ()) if each != _NULL]
+        if len(nodes) < 2 or not all(isinstance(each, dict) for each in nodes) or not only_annotates(node, but=keyword):
+            return None
+        # tried first: what is found on the way counts only if the branches can be told apart
+        trial = replace(self, definitions=dict(self.definitions), modelled=set(self.modelled), inlined_here=list(self.inlined_here))
+        fields = [trial.field("", each) for each in nodes]
+        branches = tuple(f.with_(name=name) for f, name in zip(fields, branch_names(fields), strict=True))
+        if Branches(branches, trial.definitions).alike():
+            return None
+        self.definitions.update(trial.definitions)
+        self.modelled.update(trial.modelled)
+        self.inlined_here[:] = trial.inlined_here
+        nullable = len(nodes) < len(node[keyword])
+        return Union(branches), nullable, {**node, keyword: [each if each == _NULL else CHILD for each in node[keyword]]}
 
     def referring(self, node: dict[str, Any]) -> tuple[Type, bool, Node]:
         """A `$ref` to what several places share, or what refers to itself; else a value of any shape."""
@@ -253,6 +275,9 @@ class _Reader:
         riding = [node for node in self.references.reached([self.references.document]) if id(node) not in self.modelled]
         reached = [*riding, *self.references.reached([self.references.target(node) for node in riding])]
         return {self.references.uris[id(node)]: self.references.target(node) for node in reached}
+
+
+_NULL = {"type": "null"}
 
 
 def _doc(layers: tuple[Layer, ...]) -> str:

@@ -82,7 +82,7 @@ class ShownValues(JsonValues):
             case Integer() | Number():
                 return _number(super().decoder(field))
             case Union(branches):
-                return _branch([(branch.name, self.decoder(branch)) for branch in branches])
+                return _branch([(branch.name, self.decoder(branch)) for branch in branches], self.branch_opener(field))
             case _:
                 return super().decoder(field)
 
@@ -109,19 +109,12 @@ def _number(decode: Callable[[Any], Any]) -> Callable[[Any], str | None]:
     return shown
 
 
-def _branch(decoders: list[tuple[str, Callable[[Any], Any]]]) -> Callable[[Any], Any]:
-    """The first branch whose type the value is of."""
-
+def _branch(decoders: list[tuple[str, Callable[[Any], Any]]], opened: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def decoded(raw: Any) -> Any:
-        if bytes(raw) == b"null":
+        pair = opened(raw)
+        if pair is None:
             return None
-        refusal: DataError | None = None
-        for name, decode in decoders:
-            try:
-                return {name: decode(raw)}
-            except DataError as error:
-                refusal = refusal or error
-        assert refusal is not None
-        raise refusal
+        name, decode = decoders[pair[0]]
+        return {name: decode(pair[1])}
 
     return decoded

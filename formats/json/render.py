@@ -9,7 +9,7 @@ from typing import Any
 from instar.formats.errors import SchemaError
 from instar.formats.logical import TAGS
 from instar.formats.logical import TYPE as LOGICAL
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
 from instar.formats.schema import (
     MISSING,
     Bool,
@@ -32,6 +32,7 @@ from instar.formats.schema import (
     type_text,
 )  # fmt: skip
 
+from .branches import Branches
 from .defaults import default_node
 from .held import KEYWORDS, held_as
 from .keywords import COMBINATORS, DRAFT_2020, FIXED_VALUES, REFERENCES, Node, applies, reference_to
@@ -163,10 +164,23 @@ class _Writer:
                 return {}
             case Reference(name):
                 return {"$ref": _KEEP if same else self.reference(name)}
+            case Union() if same:
+                return self.branches(f, f.type, before, path)
         if (held := held_as(f.type)) is not None:
             more = {**held.keywords, LOGICAL: type_text(f.type)}
             return {**typed(held.name), **(dict.fromkeys(more, _KEEP) if same else more)}
         raise _not_in_json(f.type, path)
+
+    def branches(self, f: Field, union: Union, before: dict[str, Any], path: Path) -> dict[str, Any]:
+        """`anyOf` or `oneOf`; where null stood among the branches it stays while the field may be null."""
+        if alike := Branches(union.branches, self.schema.definitions).alike():
+            raise SchemaError(
+                f"whether a value of {path_text(path)} is of <{alike[0]}> or of <{alike[1]}> could no longer be told",
+                hint="JSON does not say it: keep the JSON types, fixed texts or required keys in which they differ.",
+            )
+        keyword = "anyOf" if isinstance(before.get("anyOf"), list) else "oneOf"
+        nodes = iter([self.node(b, (*path, Branch(b.name))) for b in union.branches])
+        return {keyword: [next(nodes) if each is CHILD else each for each in before[keyword] if each is CHILD or f.nullable]}
 
     def members(self, record: Record, before: dict[str, Any], path: Path) -> dict[str, Any]:
         """`properties` and `required`; a name that is required without being a property stays so."""
@@ -226,11 +240,11 @@ def _null_by(f: Field, origin: Origin) -> str:
     same = kind_of(f.type) == origin.kind
     if not f.nullable:
         return ""
-    if origin.wraps_null or (same and origin.nullable and isinstance(f.type, Json | Reference)):
+    if origin.wraps_null or (same and origin.nullable and isinstance(f.type, Json | Reference | Union)):
         return "old"
     if isinstance(f.type, Json) and not same:
         return "old"  # an empty node takes anything
-    if isinstance(f.type, Json | Reference):
+    if isinstance(f.type, Json | Reference | Union):
         return "new wrapper"
     if same and not origin.nullable and isinstance(origin.last, dict):
         strict = COMBINATORS | REFERENCES | (FIXED_VALUES - owned_by(origin.kind))

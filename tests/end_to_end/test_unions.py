@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,100 @@ def test_branches_are_upgraded_proved_and_brought_back(level: str, author: Autho
     author.do("rollback", "events")
     author.do("rollback", "events")
     assert data_tree(author.folder / "data") == before
+
+
+JSON_SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {
+        "at": {"type": "integer"},
+        "payload": {
+            "anyOf": [
+                {"$ref": "#/$defs/Created"},
+                {"type": "string"},
+                {"$ref": "#/$defs/Deleted"},
+                {"type": "null"},
+                {"type": "number"},
+            ]
+        },
+        "history": {"type": "array", "items": {"oneOf": [{"$ref": "#/$defs/Created"}, {"type": "boolean"}]}},
+    },
+    "required": ["at", "payload", "history"],
+    "$defs": {
+        "Created": {
+            "type": "object",
+            "properties": {
+                "kind": {"const": "created"},
+                "id": {"type": "integer"},
+                "lines": {"type": "array", "items": {"type": "string"}},
+            },
+            "required": ["kind", "id", "lines"],
+        },
+        "Deleted": {
+            "type": "object",
+            "properties": {"kind": {"enum": ["deleted", "purged"]}, "id": {"type": "integer"}, "why": {"type": ["string", "null"]}},
+            "required": ["kind", "id"],
+        },
+    },
+}
+JSON_ROWS = [
+    {"at": 1, "payload": {"kind": "created", "id": 1, "lines": ["a"], "extra": 1.50}, "history": [True]},
+    {"at": 2, "payload": {"kind": "purged", "id": 2, "why": None}, "history": []},
+    {"at": 3, "payload": "12", "history": [{"kind": "created", "id": 7, "lines": []}, False]},
+    {"at": 4, "payload": None, "history": []},
+    {"at": 5, "payload": 1.25, "history": []},
+    {"at": 6, "payload": {"kind": "deleted", "id": 3}, "history": []},
+]
+JSON_UPGRADE = """
+    op.rename("payload<Deleted>.id", to="number"), op.cast("payload<Deleted>.number", "string"),
+    op.derive("<Created>.many", "int64", sql="len(lines) + id"), op.add("payload<Deleted>.gone", "bool", default=True),
+    op.cast("history[]<boolean>", "string"),
+"""
+
+
+def json_created(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "many": len(old["lines"]) + old["id"]}
+
+
+def json_upgraded(row: dict[str, Any]) -> dict[str, Any]:
+    payload = row["payload"]
+    if isinstance(payload, dict) and payload["kind"] == "created":
+        payload = json_created(payload)
+    elif isinstance(payload, dict):
+        payload = {("number" if k == "id" else k): (str(v) if k == "id" else v) for k, v in payload.items()} | {"gone": True}
+    history = [json_created(x) if isinstance(x, dict) else str(x).lower() for x in row["history"]]
+    return {**row, "payload": payload, "history": history}
+
+
+@pytest.mark.parametrize("level", ["auto", "full"])
+def test_json_branches_are_told_apart_by_their_values(level: str, author: Author) -> None:
+    file = author.data("events") / "events.ndjson"
+    file.write_text("".join(json.dumps(row) + "\n" for row in JSON_ROWS))
+    before = data_tree(author.folder / "data")
+    (author.folder / "events.schema.json").write_text(json.dumps(JSON_SCHEMA))
+    author.do("init")
+    author.do("register", "events", "events.schema.json")
+    author.adopt("events")
+    author.step("events", JSON_UPGRADE)
+    answer = author.do("upgrade", "events", "--proof", level)
+    assert answer["proof"]["verdict"] == "proved", answer["proof"]
+    assert [json.loads(line) for line in file.read_text().splitlines()] == [json_upgraded(row) for row in JSON_ROWS]
+    assert '"extra": 1.5' in file.read_text().splitlines()[0]
+    author.do("downgrade", "events", "1")
+    assert [json.loads(line) for line in file.read_text().splitlines()] == JSON_ROWS
+    author.do("rollback", "events")
+    author.do("rollback", "events")
+    assert data_tree(author.folder / "data") == before
+
+
+def test_json_branches_that_could_no_longer_be_told_apart_are_refused(author: Author) -> None:
+    file = author.data("events") / "events.ndjson"
+    file.write_text("".join(json.dumps(row) + "\n" for row in JSON_ROWS))
+    (author.folder / "events.schema.json").write_text(json.dumps(JSON_SCHEMA))
+    author.do("init")
+    author.do("register", "events", "events.schema.json")
+    author.adopt("events")
+    script = Path(author.do("revision", "events", "-m", "mixed")["path"])
+    script.write_text('"""Mixed."""\nfrom instar import op\nupgrade = [op.drop("payload<Deleted>.kind")]\n')
+    error = author.refused("register", "events", code=2)
+    assert "of <Created> or of <Deleted> could no longer be told" in error["message"]

@@ -171,7 +171,9 @@ def test_what_is_modelled() -> None:
     assert types["state"] == Enum(("open", "closed"))
     assert types["score"] == Number()
     assert types["ratio"] == Float(64)
-    assert types["payload"] == types["anything"] == types["x"] == types["pair"] == types["const"] == Json()
+    assert isinstance(types["payload"], Union)
+    assert [(b.name, b.type) for b in types["payload"].branches] == [("string", String()), ("integer", Integer())]
+    assert types["anything"] == types["x"] == types["pair"] == types["const"] == Json()
     assert types["nothing"] == Null()
     assert types["head_commit"] == Reference("commit")
     assert types["tree"] == Reference("node")
@@ -184,7 +186,7 @@ def test_what_is_modelled() -> None:
     assert isinstance(types["sender"], Record)
     assert {f.name for f in record.fields if not f.optional} == {"ref", "commits", "repository", "sender"}
     assert {f.name for f in record.fields if f.nullable} == {
-        "base_ref", "merged", "head_commit", "payload", "anything", "x", "nothing",
+        "base_ref", "merged", "head_commit", "anything", "x", "nothing",
     }  # fmt: skip
     assert record["ref"].doc == "The full git ref."
     assert record["sender"].doc == "Who pushed."
@@ -386,7 +388,7 @@ def test_added_dropped_and_moved_keys() -> None:
         ("state", {"type": Enum(("open", "shut"))}, {"type": "string", "enum": ["open", "shut"]}),
         ("merged", {"nullable": False}, {"enum": ["yes", "no"]}),
         ("const", {"nullable": True}, {"anyOf": [{"const": 3}, {"type": "null"}]}),
-        ("payload", {"nullable": False}, {"oneOf": [{"type": "string"}, {"type": "integer"}], "not": {"type": "null"}}),
+        ("payload", {"nullable": True}, {"anyOf": [{"oneOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "null"}]}),
         ("anything", {"nullable": False}, {"not": {"type": "null"}}),
         ("anything", {"type": Bool(), "nullable": False}, {"type": "boolean"}),
         ("head_commit", {"nullable": False}, {"$ref": "#/definitions/commit"}),
@@ -459,7 +461,7 @@ def test_a_change_behind_a_reference_that_rides_along_is_refused() -> None:
         "type": "object",
         "properties": {
             "a": {"$ref": "#/$defs/T"},
-            "b": {"oneOf": [{"$ref": "#/$defs/T"}, {"type": "string"}]},
+            "b": {"oneOf": [{"$ref": "#/$defs/T"}, {"type": "object"}]},
             "c": {"type": "string"},
         },
         "$defs": {"T": {"type": "object", "properties": {"x": {"type": "integer"}}}},
@@ -581,3 +583,48 @@ def test_the_text_of_a_document() -> None:
     assert dumps({"a": [1, "x"], "b": [], "c": {}, "d": [{"e": Exact("1.50")}]}) == (
         '{\n  "a": [1, "x"],\n  "b": [],\n  "c": {},\n  "d": [\n    {\n      "e": 1.50\n    }\n  ]\n}'
     )
+
+
+OBJECT = {"type": "object"}
+
+
+def kinds(*texts: str) -> dict[str, Any]:
+    return {**OBJECT, "properties": {"kind": {"enum": list(texts)}}, "required": ["kind"]}
+
+
+@pytest.mark.parametrize(
+    ("branches", "names"),
+    [
+        ([{"type": "string"}, {"type": "array", "items": {"type": "string"}}], ["string", "array"]),
+        ([{"enum": ["a", "b"]}, {"enum": ["c"]}, {"type": "boolean"}], ["string", "string_2", "boolean"]),
+        ([kinds("a"), kinds("b", "c"), {"type": "null"}], ["a", "object"]),
+        ([{"title": "A", **kinds("x")}, {"title": "A", **kinds("y")}], ["A", "A_2"]),
+        (
+            [
+                {**OBJECT, "properties": {"a": {"type": "string"}}, "additionalProperties": False},
+                {**OBJECT, "properties": {"b": {"type": "string"}}, "required": ["b"]},
+            ],
+            ["object", "object_2"],
+        ),
+        ([{"type": "integer"}, {"type": "number"}], None),
+        ([{"type": "string"}, {"enum": ["a"]}], None),
+        ([kinds("a", "b"), kinds("b", "c")], None),
+        ([{**OBJECT, "properties": {"a": {}}}, {**OBJECT, "properties": {"b": {}}, "required": ["b"]}], None),
+        ([{"type": ["string", "null"]}, {"type": "boolean"}], None),
+        ([{"type": "string"}, True], None),
+    ],
+)
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_branches_that_their_values_tell_apart_are_a_union(keyword: str, branches: list[Any], names: list[str] | None) -> None:
+    document = {"type": "object", "properties": {"u": {keyword: branches, "description": "one of them"}}}
+    found = parsed(document)
+    field = found.record["u"]
+    assert same(written(found), document)
+    if names is None:
+        assert field.type == Json()
+        return
+    assert isinstance(field.type, Union)
+    assert [b.name for b in field.type.branches] == names
+    assert field.nullable == ({"type": "null"} in branches)
+    required = written(with_field(found, "u", nullable=False))["properties"]["u"][keyword]
+    assert required == [b for b in branches if b != {"type": "null"}]
