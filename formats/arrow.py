@@ -13,7 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from .arrow_nodes import EXTENSION, EXTENSION_METADATA, Node, metadata_of, read_node, write_node
+from .arrow_metadata import EXTENSION, EXTENSION_METADATA, metadata_of
+from .arrow_nodes import read_node, write_node
+from .arrow_types import Node
 from .errors import SchemaError
 from .schema import Field, Record, Schema, Type
 

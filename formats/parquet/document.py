@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from instar.formats.arrow_nodes import Node, held_as, read_node, write_node
+from instar.formats.arrow_metadata import held_as
+from instar.formats.arrow_nodes import read_node, write_node
+from instar.formats.arrow_types import Node
 from instar.formats.errors import SchemaError
 from instar.formats.logical import TYPE, contradicts, type_named
 from instar.formats.schema import Field, Schema, children, type_text
@@ -77,7 +79,7 @@ def render(schema: Schema) -> str:
 
 
 def _refuse_contradictions(field: Field, place: str) -> None:
-    """A document must mean what it says; where a data file's metadata is stale, its Arrow type counts (`arrow_nodes`)."""
+    """A document must mean what it says; where a data file's metadata is stale, its Arrow type counts (`arrow_metadata`)."""
     written = dict(field.extra.get("metadata", ())).get(TYPE)
     if written is not None and (meant := type_named(written, place)) != field.type:
         held = held_as(meant)
