@@ -25,7 +25,7 @@ def python_values(array: pa.Array, field: Field) -> list[Any]:
         case Record(fields) | Union(fields):
             return _records(array, fields)
         case List(item):
-            return cut(array, python_values(array.flatten(), item))
+            return cut(array, python_values(items_of(array), item))
         case Map(value, key):
             entries = items_of(array)
             keys, values = python_values(entries.field(0), Field("key", key)), python_values(entries.field(1), value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import pyarrow as pa
 
@@ -79,7 +80,9 @@ def _unseen_filled(child: pa.Array, field: pa.Field, dead: pa.Array) -> pa.Array
 def taken(array: pa.Array, rows: pa.Array) -> pa.Array:
     """The values at `rows` (null where that is null), of any type: pyarrow takes no views, so they go by way of what they view."""
     bare = _without_views(array.type)
-    return array.take(rows) if bare is array.type else stored(stored(array, bare).take(rows), array.type)
+    if bare != array.type:
+        return stored(taken(stored(array, bare), rows), array.type)
+    return _by_storage(array, lambda plain: plain.take(rows), array.type)
 
 
 def _without_views(type: pa.DataType) -> pa.DataType:
@@ -88,7 +91,7 @@ def _without_views(type: pa.DataType) -> pa.DataType:
         return pa.large_string() if is_.is_string_view(type) else pa.large_binary()
     inner = [_without_views(type.field(i).type) for i in range(type.num_fields)]
     lists = is_.is_list_view(type) or is_.is_large_list_view(type)
-    if not lists and all(new is type.field(i).type for i, new in enumerate(inner)):
+    if not lists and all(new == type.field(i).type for i, new in enumerate(inner)):
         return type
     fields = [type.field(i).with_type(new) for i, new in enumerate(inner)]
     if is_.is_struct(type):
@@ -96,6 +99,30 @@ def _without_views(type: pa.DataType) -> pa.DataType:
     if is_.is_map(type):
         return pa.map_(type.key_field.with_type(fields[0].type[0].type), type.item_field.with_type(fields[0].type[1].type))
     return pa.list_(fields[0], type.list_size) if is_.is_fixed_size_list(type) else pa.large_list(fields[0])
+
+
+def _by_storage(array: pa.Array, change: Callable[[pa.Array], pa.Array], type: pa.DataType) -> pa.Array:
+    """What `change` makes of the array, of `type`. It is given the storage of extensions that stand inside other types: pyarrow
+    cannot make empty arrays or nulls of them there."""
+    storage = _without_extensions(array.type)
+    return change(array) if storage == array.type else change(array.cast(storage)).cast(type)
+
+
+def _without_extensions(type: pa.DataType) -> pa.DataType:
+    """A struct, map or list with the storage of extensions in their place; any other type as it is, views of lists as well."""
+    fields = [f.with_type(_storage(f.type)) for f in (type.field(i) for i in range(type.num_fields))]
+    if is_.is_struct(type):
+        return pa.struct(fields)
+    if is_.is_map(type):
+        key, item = fields[0].type
+        return pa.map_(key, item, keys_sorted=type.keys_sorted)
+    if is_.is_fixed_size_list(type):
+        return pa.list_(fields[0], type.list_size)
+    return pa.large_list(fields[0]) if is_.is_large_list(type) else pa.list_(fields[0]) if is_.is_list(type) else type
+
+
+def _storage(type: pa.DataType) -> pa.DataType:
+    return type.storage_type if isinstance(type, pa.BaseExtensionType) else _without_extensions(type)
 
 
 def filler(type: pa.DataType) -> pa.Array:
@@ -140,7 +167,8 @@ def is_list(type: pa.DataType) -> bool:
 
 def items_of(array: pa.Array) -> pa.Array:
     """The items of every list that is not null, end to end; a map's are its entries."""
-    return (as_lists(array) if is_.is_map(array.type) else array).flatten()
+    lists = as_lists(array) if is_.is_map(array.type) else array
+    return _by_storage(lists, lambda plain: plain.flatten(), lists.type.value_type)
 
 
 def as_lists(maps: pa.MapArray) -> pa.ListArray:

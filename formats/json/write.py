@@ -121,7 +121,7 @@ def _texts(array: pa.Array, field: Field) -> Texts:
             there = pc.is_valid(array).to_pylist()
             return [text if own else null for text, own in zip(_objects(fields, columns, len(array)), there, strict=True)]
         case List(item):
-            flat = _items(array, array.flatten(), item, "[]")
+            flat = _items(array, items_of(array), item, "[]")
             return [null if own is None else "[" + ",".join(map(str, own)) + "]" for own in cut(array, flat)]
         case Map(value):
             entries = items_of(array)

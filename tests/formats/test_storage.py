@@ -9,7 +9,7 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
-from instar.formats.storage import filler, stored, struct_of, taken
+from instar.formats.storage import filler, items_of, stored, struct_of, taken
 from instar.formats.typetext import parse_type
 from instar.transforms.evaluate.plain import from_python, plain_type, to_python
 
@@ -90,3 +90,32 @@ def test_lists_of_every_item_are_filled(item: pa.DataType) -> None:
         one = filler(type)
         one.validate(full=True)
         assert (len(one), one.null_count, one.type) == (1, 0, type)
+
+
+UUID_IN = [
+    pa.list_(pa.uuid()), pa.list_(pa.list_(pa.uuid())), pa.map_(pa.string(), pa.uuid(), keys_sorted=True), pa.large_list(pa.uuid()),
+    pa.list_(pa.struct([pa.field("a", pa.uuid(), metadata={"k": "v"})])), pa.list_(pa.map_(pa.string(), pa.list_(pa.uuid()))),
+    pa.list_(pa.uuid(), 2), pa.struct([("a", pa.list_(pa.list_(pa.uuid())))]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("type", UUID_IN, ids=str)
+def test_extensions_below_nothing_but_nulls(type: pa.DataType) -> None:
+    nulls = pa.nulls(3, type)
+    for array in (nulls, nulls.slice(1), nulls.slice(0, 0)):
+        again = taken(array, pa.array([None, *range(len(array))], pa.int64()))
+        again.validate(full=True)
+        assert again.type.equals(type, check_metadata=True)
+        assert again.null_count == len(array) + 1
+        if not pa.types.is_struct(type):
+            items = items_of(array)
+            assert len(items) == 0
+            assert pa.types.is_map(type) or items.type.equals(type.value_type, check_metadata=True)
+
+
+def test_extensions_are_taken_out_of_lists_and_records() -> None:
+    ids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes([n]) * 16 for n in range(3)], pa.binary(16)))
+    records = pa.StructArray.from_arrays([ids], ["a"])
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 1, 3], pa.int32()), records)
+    assert items_of(lists.slice(1)).to_pylist() == records.slice(1).to_pylist()
+    assert taken(lists, pa.array([2, None, 1])).to_pylist() == [lists[2].as_py(), None, []]

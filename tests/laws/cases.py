@@ -70,7 +70,7 @@ NAMES = [
 NAMES += ["?", "%s", "f0", "F0", "lambda", "n0", "x", "🙂", "", "$1", "--", "\n"]
 SCALARS: tuple[Type, ...] = (
     Int(32), Int(64), Int(8, False), Float(64), Float(32), String(), Bool(), Decimal(9, 2), Date(), Timestamp("us", "UTC"),
-    Timestamp("ms"), Bytes(), Enum(("x", "y")), Decimal(18, 4), Timestamp("ns"), Timestamp("s", "UTC"), Time("us"),
+    Timestamp("ms"), Bytes(), Enum(("x", "y")), Decimal(18, 4), Timestamp("ns"), Timestamp("s", "UTC"), Time("us"), Uuid(),
 )  # fmt: skip
 TEXTS = [
     "x",

@@ -61,7 +61,7 @@ def to_python(array: pa.Array, type: Type) -> list[Any]:
             rows = zip(*columns, strict=True) if columns else ([()] * len(array))
             return [dict(zip(names, row, strict=True)) if there else None for row, there in zip(rows, _valid(array), strict=True)]
         case List(item):
-            return _cut(array, to_python(array.flatten(), item.type))
+            return _cut(array, to_python(items_of(array), item.type))
         case Map(value, key):
             entries = items_of(array)
             pairs = list(zip(to_python(entries.field(0), key), to_python(entries.field(1), value.type), strict=True))

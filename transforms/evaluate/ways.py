@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from instar.formats.compute import pc
+from instar.formats.storage import items_of
 from instar.transforms.casts.ways import Only, Way, Wrapped
 from instar.transforms.expression import Cast
 
@@ -47,4 +48,4 @@ def _only(array: pa.Array, way: Only) -> pa.Array:
     ends = pc.cumulative_sum(lengths)
     at = pc.subtract(ends, 1) if way.several == "last" else pc.subtract(ends, lengths)
     takes = pc.greater(lengths, 0) if way.several in ("first", "last") else pc.equal(lengths, 1)
-    return array.flatten().take(pc.if_else(takes, at, pa.scalar(None, pa.int64())))
+    return items_of(array).take(pc.if_else(takes, at, pa.scalar(None, pa.int64())))

@@ -42,7 +42,7 @@ def _given(array: pa.Array, type: Type) -> pa.Array:
             children = [_given(pc.struct_field(array, i), f.type) for i, f in enumerate(fields)]
             return struct_of(children, list(given_type(type)), array)
         case List(Field(type=item)) if is_list(array.type):
-            return relisted(array, _given(array.flatten(), item), given_type(type))
+            return relisted(array, _given(items_of(array), item), given_type(type))
         case Map(value, key) if pa.types.is_map(array.type):
             shape = given_type(type)
             entries = pa.struct([shape.key_field, shape.item_field])

@@ -46,7 +46,7 @@ def comparable(array: pa.Array, field: Field, format: str) -> pa.Array:
             inner = [comparable(pc.struct_field(array, i), f, format) for i, f in enumerate(fields)]
             return struct_of(inner, list(type), array)
         case List(item):
-            return relisted(array, comparable(array.flatten(), item, format), type)
+            return relisted(array, comparable(items_of(array), item, format), type)
         case Map(value, key):
             entries = items_of(array)
             pair = [comparable(entries.field(0), Field("", key), format), comparable(entries.field(1), value, format)]

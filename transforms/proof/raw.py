@@ -10,6 +10,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from instar.formats.compute import pc
+from instar.formats.storage import items_of
 
 _INTEGERS = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
 
@@ -50,7 +51,7 @@ def _struct(children: list[pa.Array], nulls: pa.Array) -> pa.Array:
 def _list(array: pa.Array) -> pa.Array:
     lengths = pc.fill_null(pc.list_value_length(array).cast(pa.int64()), 0)
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)])
-    items = raw(array.flatten())
+    items = raw(items_of(array))
     return pa.LargeListArray.from_arrays(offsets, items, mask=array.is_null() if array.null_count else None)
 
 
