@@ -43,7 +43,8 @@ def test_storage_stays_and_nullability_becomes_the_registered_one(tmp_path: Path
     folder = tmp_path / "migrations" / "x"
     folder.mkdir(parents=True)
     (folder / "0002_key.py").write_text(
-        '"""Key."""\nfrom instar import op\nupgrade = [op.rename("k", to="key"), op.cast("key", "int64")]\n'
+        '"""Key."""\nfrom instar import op\n'
+        'upgrade = [op.rename("k", to="key"), op.cast("key", "int64"), op.cast("u<P>.n", "int64")]\n'
     )
     assert instar("register", "x", at=tmp_path).code == 0
     answer = instar("upgrade", "x", "--json", at=tmp_path)
