@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from instar.transforms.project import Dataset, Project
+    from instar.transforms.dataset import Dataset
+    from instar.transforms.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,7 +12,8 @@ from instar.cli.names import datasets_and_runs, runs
 from instar.cli.options import chosen, opened, run_options, verb, working
 
 if TYPE_CHECKING:
-    from instar.transforms.project import Dataset, Project
+    from instar.transforms.dataset import Dataset
+    from instar.transforms.project import Project
 
 EXAMPLES = """
 instar verify flights                          its last run

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from instar.formats.errors import InstarError as InstarError
     from instar.transforms import operations as op
     from instar.transforms.adopt import init as init
+    from instar.transforms.dataset import Dataset as Dataset
     from instar.transforms.job import Options as Options
-    from instar.transforms.project import Dataset as Dataset
     from instar.transforms.project import Project as Project
     from instar.transforms.project import convert_files as convert
     from instar.transforms.project import open_project as open
@@ -33,7 +33,7 @@ _HOMES = {
     "open": ("instar.transforms.project", "open_project"),
     "init": ("instar.transforms.adopt", "init"),
     "Project": ("instar.transforms.project", "Project"),
-    "Dataset": ("instar.transforms.project", "Dataset"),
+    "Dataset": ("instar.transforms.dataset", "Dataset"),
     "Options": ("instar.transforms.job", "Options"),
     "InstarError": ("instar.formats.errors", "InstarError"),
 }

@@ -11,7 +11,6 @@ from instar.formats.path import path_text
 from instar.formats.schema import Field, List, Map, Record, Schema
 from instar.transforms.casts import is_scalar
 from instar.transforms.casts.rule import sql_text
-from instar.transforms.expression import Call
 from instar.transforms.job import Job, at_version, inventory_of
 from instar.transforms.mapping import Mapping
 from instar.transforms.partition_columns import PartitionColumns, partition_columns
@@ -78,17 +77,11 @@ def _groups(inventory: Inventory, folders: PartitionColumns) -> list[tuple[int, 
 
 
 def _mapping(job: Job, inventory: Inventory, at: int, target: int) -> Mapping:
-    from instar.transforms.evaluate.nodes import parts
+    from instar.transforms.evaluate.nodes import call_nodes
 
     mapping = checked_chain(job, inventory, at, target).mapping
-    waiting: list[Any] = [mapping.root.expression]
-    while waiting:
-        e = waiting.pop()
-        if isinstance(e, Call):
-            raise UsageError(f"the way from version {at} to {target} calls a Python function, which DuckDB cannot", hint=_INSTEAD)
-        waiting += parts(e)
-        if hasattr(e, "body"):
-            waiting.append(e.body.expression)
+    if call_nodes([mapping.root.expression]):
+        raise UsageError(f"the way from version {at} to {target} calls a Python function, which DuckDB cannot", hint=_INSTEAD)
     return mapping
 
 

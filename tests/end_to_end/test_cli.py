@@ -316,7 +316,7 @@ def test_which_dataset_is_asked_where_there_are_several(author: Author) -> None:
 
 def test_a_fault_of_ours_is_exit_70(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
     with_sales(author)
-    monkeypatch.setattr("instar.transforms.project.Dataset.status", lambda self: 1 / 0)
+    monkeypatch.setattr("instar.transforms.dataset.Dataset.status", lambda self: 1 / 0)
     answer = author.run("status", "sales")
     assert answer.code == 70
     assert "ZeroDivisionError" in answer.json["error"]["message"]
@@ -341,7 +341,7 @@ def test_a_signal_that_a_library_turns_into_an_error_of_its_own_is_still_an_inte
         except BaseException:
             raise RuntimeError("Query interrupted") from None
 
-    monkeypatch.setattr("instar.transforms.project.Dataset.status", endless)
+    monkeypatch.setattr("instar.transforms.dataset.Dataset.status", endless)
     capfd.readouterr()
     kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import Answer
 
-from instar.transforms.project import Dataset
+from instar.transforms.dataset import Dataset
 
 
 @pytest.mark.parametrize("verbose", [False, True])

@@ -1,0 +1,187 @@
+"""A dataset of a project, and the verbs on its data. What `project.dataset(name)` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instar.formats.inventory import Inventory
+from instar.formats.registry import Registry
+from instar.transforms.configuration import Configuration, DatasetSettings
+from instar.transforms.job import Job, Options, inventory_of, open_job, with_options
+from instar.transforms.plan import Plan
+from instar.transforms.progress import Progress
+from instar.transforms.report import RunReport, RunsReport, StampReport, StatusReport, VerifyReport
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from instar.transforms.scan import Scan
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of a project. Every verb looks at the files anew; only `upgrade`, `downgrade`, `rollback` and `stamp` write."""
+
+    name: str
+    configuration: Configuration
+
+    @property
+    def settings(self) -> DatasetSettings:
+        """Its table in `instar.toml`."""
+        return self.configuration.dataset(self.name)
+
+    def job(self) -> Job:
+        """All that a verb must know of it: `transforms.job.Job`.
+
+        Raises:
+            UsageError: there is nothing at its path.
+        """
+        settings, project = self.settings, self.configuration
+        return open_job(self.name, project.folder, settings, Registry(project.schemas), project.migrations / settings.subject)
+
+    @property
+    def exists(self) -> bool:
+        return self.settings.path.exists()
+
+    def inventory(self) -> Inventory:
+        """Which file is at which version, and what is odd."""
+        return inventory_of(self.job())
+
+    def status(self) -> StatusReport:
+        """The inventory, counted."""
+        from instar.transforms.status import status_of
+
+        return status_of(self.job())
+
+    def plan(self, to: int | str | None = None, *, options: Options | None = None) -> Plan:
+        """What bringing every file to a version would do; writes nothing. `to`: a version, "+1", "-1"; the newest by default.
+
+        Raises:
+            InstarError: as `planning.plan_of`.
+        """
+        from instar.transforms.planning import plan_of
+
+        job = self.job()
+        verb = "downgrade" if str(to).startswith("-") else "plan"
+        return plan_of(job, inventory_of(job), to, with_options(options or Options(), job.settings), verb=verb)
+
+    def upgrade(
+        self,
+        to: int | str | None = None,
+        *,
+        plan: Path | None = None,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> RunReport:
+        """Bring every file to a newer version: staged, proved, then published in one step.
+
+        Raises:
+            InstarError: as the steps of `migrate` tell; the dataset is unchanged then.
+        """
+        from instar.transforms.migrate import migrate
+        from instar.transforms.plan import read_plan
+
+        saved = read_plan(plan) if plan else None
+        target = saved["identity"]["target"] if saved and to is None else to
+        return migrate(self.job(), target, options or Options(), verb="upgrade", saved=saved, progress=progress)
+
+    def downgrade(self, to: int | str, *, options: Options | None = None, progress: Progress | None = None) -> RunReport:
+        """Bring every file back to an older version through the migrations' ways back.
+
+        Raises:
+            MigrationError: something cannot be recovered and may not be null. InstarError: as `migrate` tells.
+        """
+        from instar.transforms.migrate import migrate
+
+        return migrate(self.job(), to, options or Options(), verb="downgrade", progress=progress)
+
+    def rollback(self) -> RunReport:
+        """Restore the files as they were before the last run, byte for byte.
+
+        Raises:
+            RunError: files were added or changed since. UsageError: there is no run to roll back.
+        """
+        from instar.transforms.restore import restore
+
+        return restore(self.job())
+
+    def verify(self, run: str | None = None, *, options: Options | None = None, progress: Progress | None = None) -> VerifyReport:
+        """The proof of a finished run (the last one by default), again; writes nothing. What does not hold is in the report.
+
+        Raises:
+            UsageError: there is no such run. RunError: it did not finish, or was rolled back.
+        """
+        from instar.transforms.verify import verify
+
+        return verify(self.job(), run, options or Options(), progress)
+
+    def scan(
+        self,
+        version: int | str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        filter: Any = None,
+        memory: int = 0,
+    ) -> pa.RecordBatchReader:
+        """All records as they are at a version (the newest by default), whatever versions the files are at; writes nothing.
+
+        The reader gives Arrow record batches, file by file in the order of their paths; polars, DuckDB and pandas take it as it
+        is. `columns`: names of columns, of fields inside records (`a.b`) and of partition keys; only what they need is read.
+        `filter`: a `pyarrow.compute` expression, or SQL text, over the columns of that version. `memory` in bytes; 0: what
+        `instar.toml` says. What is published while it is read is not seen: the files are those of the moment of the call.
+
+        Raises:
+            DatasetError: files at no known version, or other problems; all are named. UsageError: no such version or column, or
+                a filter that cannot be used. MigrationError: the way down would lose what must have a value.
+        """
+        from instar.transforms.scan import scan
+
+        return scan(self.job(), version=version, columns=columns, filter=filter, memory=memory)
+
+    def view(self, version: int | str | None = None, *, name: str = "") -> str:
+        """The SQL of a DuckDB view, called `name` (the dataset's own by default), that reads the files of now as a version.
+
+        Raises:
+            UsageError: DuckDB cannot read the files or a column exactly. As `scan`.
+        """
+        from instar.transforms.view import view
+
+        return view(self.job(), version=version, name=name)
+
+    def open_scan(
+        self,
+        version: int | str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        filter: Any = None,
+        memory: int = 0,
+    ) -> Scan:
+        """As `scan`, before it is a reader: with the number of the version, the logical schema, and `batches()`."""
+        from instar.transforms.scan import open_scan
+
+        return open_scan(self.job(), version=version, columns=columns, filter=filter, memory=memory)
+
+    def stamp(self, version: int, files: Iterable[str] = ()) -> StampReport:
+        """Record a person's answer: these files (all, where none is named) are at this version. No data file is written.
+
+        Raises:
+            DatasetError: a file does not fit the version.
+        """
+        from instar.transforms.restore import stamp
+
+        return stamp(self.job(), version, tuple(files))
+
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs that there is a folder of, oldest first; no journal is read."""
+        from instar.transforms.run.state import run_folders
+
+        return tuple(run.id for run in run_folders(self.job().state)) if self.exists else ()
+
+    def runs(self) -> RunsReport:
+        """What was done to the dataset, oldest first."""
+        from instar.transforms.status import runs_of
+
+        return runs_of(self.job())
