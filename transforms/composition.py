@@ -125,6 +125,8 @@ def struct(of: Expression, columns: tuple[Column, ...], known: tuple[str, ...]) 
             return struct(inner, columns, (*earlier, *(name for name in known if name not in made and name not in earlier)))
         case When(condition, then, otherwise) if otherwise in (NULL, FAIL):
             return when(condition, struct(then, columns, known), otherwise)
+        case When(condition, then, Literal(value) as otherwise) if value is None or value is MISSING:
+            return when(condition, struct(then, columns, known), struct(otherwise, columns, known))
         case Literal(value) if value is None or value is MISSING:
             return replace(of, type=Record(tuple(c.field for c in columns)))
         case Literal():

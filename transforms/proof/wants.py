@@ -149,6 +149,8 @@ def _listed(
 ) -> tuple[Expression, str, Type]:
     """A list or map, or the one value of a branch, whose elements are `body`, as flat structs."""
     columns = _elements(body, before[1], after[1], dialect, typed)
+    if not before[1].all:  # nothing is read of the elements, but how many there are counts, and DuckDB has no empty structs
+        before[1].value((), "present", Bool())
     element = Field("item", Record(tuple(c.field for c in columns)))
     asked = Field("item", record_type(before[1], dialect))
     shaped, source = (List(element), List(asked)) if kind == "list" else (Map(element), Map(asked))
