@@ -43,6 +43,16 @@ def python_values(array: pa.Array, field: Field) -> list[Any]:
             return array.to_pylist()
 
 
+def text_at(array: pa.Array, row: int) -> str:
+    """One value as messages show it: in Arrow's own text where Python's types may not reach it (the year 10000, a nanosecond)."""
+    try:
+        if not pa.types.is_temporal(array.type):
+            return repr(array[row].as_py())
+    except (OverflowError, ValueError):
+        pass  # times inside
+    return " ".join(array.slice(row, 1).to_string(skip_new_lines=True)[1:-1].split())
+
+
 def _records(array: pa.Array, fields: tuple[Field, ...]) -> list[Any]:
     columns = [python_values(pc.struct_field(array, i), f) for i, f in enumerate(fields)]
     names = [f.name for f in fields]

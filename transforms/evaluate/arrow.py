@@ -185,7 +185,7 @@ class Evaluator:
         if isinstance(lists, pa.ExtensionArray):  # a tensor is a list, too
             lists = lists.storage
         if is_.is_map(lists.type):
-            check(keys_twice(lists), scope, live, path, lambda i: key_twice_refused(lists[i].as_py()))
+            check(keys_twice(lists), scope, live, path, lambda i: key_twice_refused(lists, i))
         inner = scope.elements(lists)
         step = EACH_ITEM if e.kind == "list" else EACH_VALUE
         items = self.column(e.body, inner, inner.live(live), (*path, step))

@@ -6,11 +6,10 @@ LogicalTypes.md, "Maps": the last).
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 
 from instar.formats.compute import pc
+from instar.formats.shown_values import text_at
 from instar.formats.storage import as_lists, items_of, stored
 
 is_ = pa.types
@@ -39,8 +38,9 @@ def _hashable(keys: pa.Array) -> pa.Array:
     return keys
 
 
-def key_twice_refused(pairs: list[tuple[Any, Any]]) -> tuple[str, str]:
+def key_twice_refused(maps: pa.MapArray, row: int) -> tuple[str, str]:
     """What to say of a map that has a key twice."""
-    keys = [key for key, _ in pairs]
-    twice = next(key for key in keys if keys.count(key) > 1)
-    return f"the map has the key {twice!r} twice", "Leave the map as it is, or repair it where it is written."
+    keys = items_of(maps.slice(row, 1)).field(0)
+    texts = [text_at(keys, i) for i in range(len(keys))]
+    twice = next(text for text in texts if texts.count(text) > 1)
+    return f"the map has the key {twice} twice", "Leave the map as it is, or repair it where it is written."

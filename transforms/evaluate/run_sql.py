@@ -10,6 +10,7 @@ import pyarrow as pa
 from instar.formats.errors import DataError
 from instar.formats.path import Path, path_text
 from instar.formats.schema import type_text
+from instar.formats.shown_values import text_at
 from instar.transforms.expression import Sql
 
 from . import duck
@@ -75,7 +76,7 @@ def _between(columns: list[pa.Array], low: int, high: int) -> list[pa.Array]:
 
 def _refusal(e: Sql, error: duckdb.Error, columns: list[pa.Array], row: int) -> DataError:
     said = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", str(error)).split("\n")[0].removeprefix(REFUSED)
-    given = ", ".join(repr(c[row].as_py()) if not pa.types.is_timestamp(c.type) else str(c[row]) for c in columns)
+    given = ", ".join(text_at(c, row) for c in columns)
     return DataError(
         f"the SQL {'…'.join(e.pieces).strip()!r} gives no {type_text(e.type)} for ({given[:200]}): {said}",
         hint="Let the expression handle such a value (try_cast, coalesce, CASE), or repair it.",

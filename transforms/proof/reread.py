@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from instar.formats.path import quoted_name
 from instar.formats.schema import Bool, Decimal, Duration, Field, Json, List, Map, Record, Schema, Type
+from instar.formats.shown_values import text_at
 
 from . import avro_blocks, json_text
 from .avro import AvroReader
@@ -50,7 +51,7 @@ def compared(path: FilePath, format: str, schema: Schema, expected: Iterator[pa.
             for i, (f, column) in enumerate(zip(fields, found, strict=False)):
                 wanted = comparable(batch.column(i), f, format)
                 if (at := first_difference(wanted, column)) is not None:
-                    values = f"{_shown(column[at])} where {_shown(wanted[at])} was read"
+                    values = f"{_shown(column, at)} where {_shown(wanted, at)} was read"
                     return f"record {row + at}, field {quoted_name(f.name)}: {values}"
             row += batch.num_rows
         return f"it has more than {row} records" if actual.more() else ""
@@ -58,8 +59,8 @@ def compared(path: FilePath, format: str, schema: Schema, expected: Iterator[pa.
         return f"it cannot be read back: {error}"
 
 
-def _shown(value: Any) -> str:
-    text = repr(value.as_py())
+def _shown(values: pa.Array, row: int) -> str:
+    text = text_at(values, row)
     return text if len(text) <= 60 else text[:59] + "…"
 
 
