@@ -23,7 +23,7 @@ def stored(array: pa.Array, type: pa.DataType) -> pa.Array:
     if array.type.equals(type, check_metadata=True):
         return array
     if is_.is_null(type) or is_.is_null(array.type):
-        return pa.nulls(len(array), type)
+        return _nulls(len(array), type)
     if isinstance(array, pa.ExtensionArray):
         return stored(_text_of_uuids(array) if isinstance(array.type, pa.UuidType) else array.storage, type)
     if isinstance(type, pa.BaseExtensionType):
@@ -42,6 +42,13 @@ def stored(array: pa.Array, type: pa.DataType) -> pa.Array:
     if is_.is_float16(type) or is_.is_float16(array.type):
         return array.cast(pa.float32()).cast(type)
     return array.cast(type)
+
+
+def _nulls(length: int, type: pa.DataType) -> pa.Array:
+    """Nothing but nulls; a record's, too, in a form that can be written (see `struct_of`)."""
+    if not is_.is_struct(type):
+        return pa.nulls(length, type)
+    return struct_of([_nulls(length, f.type) for f in type], list(type), pa.nulls(length))
 
 
 def struct_of(children: list[pa.Array], fields: list[pa.Field], like: pa.Array | None, length: int = 0) -> pa.Array:

@@ -115,10 +115,11 @@ class _Ground:
 
 @dataclass(frozen=True)
 class _Guard:
-    """A source value that something is null with, or missing where `optional`."""
+    """A source value that something is null with, or missing where `optional`; `image` is the target record that is null then."""
 
     of: Expression
     optional: bool = False
+    image: Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class _Scope:
                 self.shells.setdefault(e.of.path, _Shell(here, record, found))
                 self.note_replaced(e, e.of)
             if e.of is not None and (field.nullable or field.optional):
-                guards = (*guards, _Guard(e.of, field.optional))
+                guards = (*guards, _Guard(e.of, field.optional, here))
             for inner in e.columns:
                 self.visit(inner, (*at, inner.field.name), guards)
         elif undone := self.undo(e, here):
@@ -255,7 +256,8 @@ class _Scope:
         for i, gives in back.gives:
             again: Expression = Part(made, gives.name, gives.type)
             for part, value in zip(parts, given, strict=True):
-                again = when(value, again) if part.guards else again  # where the value is gone, there is none to call with
+                for guard in part.guards:  # where the value is gone, there is none to call with
+                    again = when(guard.image or value, again)
             undone = self.undo(origin.call.inputs[i][0], again)
             if undone is not None:
                 missing = (MISSINGNESS,) if gives.optional and gives.nullable else ()

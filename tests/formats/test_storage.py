@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from instar.formats.storage import filler, items_of, stored, struct_of, taken
@@ -119,3 +120,15 @@ def test_extensions_are_taken_out_of_lists_and_records() -> None:
     lists = pa.ListArray.from_arrays(pa.array([0, 1, 1, 3], pa.int32()), records)
     assert items_of(lists.slice(1)).to_pylist() == records.slice(1).to_pylist()
     assert taken(lists, pa.array([2, None, 1])).to_pylist() == [lists[2].as_py(), None, []]
+
+
+def test_records_of_nothing_but_nulls_can_be_written(tmp_path):
+    inner = pa.struct([pa.field("q", pa.int64(), nullable=False), pa.field("l", pa.list_(pa.int8()), nullable=False)])
+    type = pa.struct(
+        [pa.field("d", pa.decimal128(38, 2), nullable=False), pa.field("r", inner, nullable=False), pa.field("n", inner)]
+    )
+    made = stored(pa.nulls(3), type)
+    made.validate(full=True)
+    assert (made.type, made.to_pylist()) == (type, [None] * 3)
+    pq.write_table(pa.table({"a": made}), tmp_path / "a.parquet")
+    assert pq.read_table(tmp_path / "a.parquet")["a"].to_pylist() == [None] * 3

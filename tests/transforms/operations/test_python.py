@@ -352,6 +352,20 @@ def test_a_key_that_may_be_missing_comes_back_missing() -> None:
     assert [loss.reason for loss in chain(both, [box, op.drop("a")]).inverse()[1]] == ["whether it was null or its key missing"]
 
 
+def test_a_key_comes_back_missing_also_where_the_record_around_it_may_be_null() -> None:
+    def there(a: str | None) -> str | None:
+        return None if a is None else a[::-1]
+
+    inside = Record((Field("a", String(), optional=True), Field("b", String())))
+    source = Schema(Field("", Record((Field("r", inside, nullable=True),))), open=True)
+    mapping = chain(source, [op.python(there, reads=["r.a"], writes={"r.a": "string?"}, inverse=there, replace=True)])
+    rows = [{"r": {"a": "xy", "b": "1"}}, {"r": {"b": "2"}}, {"r": None}]
+    new = by_record(mapping, rows)
+    assert new == [{"r": {"a": "yx", "b": "1"}}, {"r": {"a": None, "b": "2"}}, {"r": None}]
+    back, losses = mapping.inverse()
+    assert (by_record(back, new), losses) == (rows, ())
+
+
 # ---- scripts
 def test_functions_of_scripts_survive_the_journey(tmp_path: Path) -> None:
     script = tmp_path / "0002_x.py"
