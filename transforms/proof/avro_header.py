@@ -5,7 +5,7 @@ Read from the header's own JSON, by the rules of Avro 1.12 ("Schema Declaration"
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path
@@ -41,14 +41,18 @@ _UNITS = {"ms": "millis", "us": "micros", "ns": "nanos"}
 
 def misfits(document: Any, target: Schema) -> Iterator[tuple[Path, str]]:
     """Where the header's schema differs from the target: names and order, nesting, nullability, types and units."""
-    yield from _Header().field(document, target.root, (), "")
+    yield from _Header(target.definitions).field(document, target.root, (), "")
 
 
 class _Header:
-    """One walk over the document; it remembers the named types it met, each with its namespace."""
+    """One walk over the document; it remembers the named types it met, each with its namespace.
 
-    def __init__(self) -> None:
+    `meant` is what the target's references mean: the document may define a type at its first use, wherever the target does.
+    """
+
+    def __init__(self, meant: Mapping[str, Field]) -> None:
         self.named: dict[str, tuple[Any, str]] = {}
+        self.meant = meant
 
     def field(self, node: Any, field: Field, path: Path, space: str) -> Iterator[tuple[Path, str]]:
         node, space = self.resolved(node, space)
@@ -77,6 +81,8 @@ class _Header:
             full = self.known(name, space) or _full(name, space)
             if full != field.type.name:
                 yield path, f"it is {full}, not {field.type.name}"
+            elif isinstance(node, dict) and full in self.meant and full not in self.named:
+                yield from self.value(node, field.with_(type=self.meant[full].type), path, space)
             return
         node, space = self.resolved(node, space)
         match field.type, _kind(node):
