@@ -9,8 +9,8 @@ from instar.formats.path import Path
 
 from . import expression
 from .expression import Branches, Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
-from .inverse import FILLED, NULLNESS, UNREGISTERED, Loss
 from .mapping import Mapping
+from .recovered import FILLED, NULLNESS, UNREGISTERED, Loss
 from .shared_types import field_at
 from .tree import carried_from, scopes
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from instar.formats.errors import InstarError, MigrationError, suggestion
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, parse_path, path_text
-from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type, Union
+from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Union
 
-from .casts import convert
 from .casts.ways import Only, Piece
 from .composition import struct, when
 from .expression import (
@@ -36,39 +35,32 @@ from .expression import (
     When,
 )
 from .fragments import Fragment, Fragments
-from .reversal import reversed_lookup, reversed_pairs
+from .recovered import (
+    COMPUTED,
+    DROPPED,
+    FILLED,
+    INSIDE,
+    LOST,
+    MAPPED,
+    MISSINGNESS,
+    NULLNESS,
+    REPLACED,
+    UNREGISTERED,
+    Found,
+    Guard,
+    Loss,
+    Shell,
+    Written,
+    fitting,
+    ready_back,
+    undone_filling,
+    written_type,
+)  # fmt: skip
+from .reversal import reversed_lookup
 from .shared_types import Named, expanded, field_at, places, resolved
 from .sqltext import cut
 from .tree import carried_from
 from .weave import settled, uses_of
-
-DROPPED = "dropped"
-COMPUTED = "values that could not be cast are null"
-MAPPED = "values that became the same value as others, or null"
-FILLED = "which were null: they were filled"
-GUARDED = "its values where the record it moved into is null"
-NULLNESS = "whether it was null"
-UNREGISTERED = "keys in it that no schema names"
-REPLACED = "a key of that name that no schema named"
-INSIDE = "something inside it"
-MISSINGNESS = "whether it was null or its key missing"
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Something of the old schema at `path` that the way back cannot recover.
-
-    `restored`: the script's `downgrade` says how to compute it. `fatal`: it is not restored and may not be null, so that
-    there is no way back.
-    """
-
-    path: Path
-    reason: str
-    fatal: bool = False
-    restored: bool = False
-
-    def __str__(self) -> str:
-        return f"{path_text(self.path) or 'the record'}: {self.reason}"
 
 
 def inverse(source: Schema, root: Column, named: Named, restore: Dict[str, str]) -> tuple[Column, tuple[Loss, ...]]:
@@ -113,72 +105,6 @@ class _Ground:
     open: bool
 
 
-@dataclass(frozen=True)
-class _Guard:
-    """A source value that something is null with, or missing where `optional`; `image` is the target record that is null then."""
-
-    of: Expression
-    optional: bool = False
-    image: Expression | None = None
-
-
-@dataclass(frozen=True)
-class _Written:
-    """In place of a source place: what a function of the user's wrote, as its field `name`."""
-
-    call: Call
-    name: str
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A target value from which the one at the source place `origin` comes back by `back`.
-
-    `reasons`: what of it is lost all the same. It is there only where no `guards` is null. `nullable` and `optional` are the target
-    field's; `lenient`: `back` gives null for what no source value becomes; `certain`: it gives none for a null. `fragment`: `back`
-    is but one piece of it.
-    """
-
-    origin: tuple[str, ...] | _Written
-    back: Expression
-    reasons: tuple[str, ...] = ()
-    guards: tuple[_Guard, ...] = ()
-    losses: tuple[Loss, ...] = ()
-    nullable: bool = False
-    optional: bool = False
-    lenient: bool = False
-    certain: bool = False
-    fragment: Fragment | None = None
-
-    def uncovered(self) -> tuple[_Guard, ...]:
-        """Those of its guards with which the value is gone although the old record around it is there."""
-        if isinstance(self.origin, _Written):
-            return self.guards
-        covered = [isinstance(g.of, Source) and self.origin[: len(g.of.path)] == g.of.path for g in self.guards]
-        return tuple(g for g, inside in zip(self.guards, covered, strict=True) if not inside)
-
-    def rank(self) -> tuple[bool, bool, int]:
-        return bool(self.reasons), bool(self.uncovered()), len(self.losses)
-
-    def lost(self) -> tuple[str, ...]:
-        return (*self.reasons, GUARDED) if self.uncovered() else self.reasons
-
-    def may_be_null(self) -> bool:
-        return (self.nullable and not self.certain) or self.lenient or bool(self.uncovered())
-
-    def may_be_missing(self) -> bool:
-        return self.optional or any(g.optional for g in self.uncovered())
-
-
-@dataclass(frozen=True)
-class _Shell:
-    """The target record (at `image`) that is null where a source record is."""
-
-    image: Source
-    record: Record
-    found: _Found
-
-
 @dataclass
 class _Scope:
     """The whole record, or the elements of one list or map: nothing crosses its border. `prefix` is its source place."""
@@ -187,11 +113,11 @@ class _Scope:
     new: Column
     prefix: Path
     ground: _Ground
-    found: dict[tuple[str, ...], _Found] = field(default_factory=dict)
-    shells: dict[tuple[str, ...], _Shell] = field(default_factory=dict)
+    found: dict[tuple[str, ...], Found] = field(default_factory=dict)
+    shells: dict[tuple[str, ...], Shell] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
-    written: dict[int, dict[str, _Found]] = field(default_factory=dict)
-    fragments: Fragments[_Found] = field(default_factory=lambda: Fragments[_Found]())
+    written: dict[int, dict[str, Found]] = field(default_factory=dict)
+    fragments: Fragments[Found] = field(default_factory=lambda: Fragments[Found]())
 
     def inverted(self) -> tuple[Column, tuple[Loss, ...]]:
         self.visit(self.new, (), ())
@@ -201,19 +127,19 @@ class _Scope:
         return self.build(self.old, ()), tuple(self.losses)
 
     # ---- what the target still knows
-    def visit(self, column: Column, at: tuple[str, ...], guards: tuple[_Guard, ...]) -> None:
+    def visit(self, column: Column, at: tuple[str, ...], guards: tuple[Guard, ...]) -> None:
         """Note what the target's column at `at` says about the source; it has a value only where no `guards` is null."""
         here, field, e = Source(at, resolved(column.field.type, self.ground.new)), column.field, column.expression
         while isinstance(e, When) and isinstance(e.then, Struct | When) and not isinstance(e.otherwise, Literal):
-            guards, e = (guards if e.otherwise == FAIL else (*guards, _Guard(e.of))), e.then
+            guards, e = (guards if e.otherwise == FAIL else (*guards, Guard(e.of))), e.then
         record = resolved(field.type, self.ground.new)
         if isinstance(e, Struct) and isinstance(record, Record):
             if isinstance(e.of, Source):
-                found = _Found(e.of.path, here, guards=guards, nullable=field.nullable, optional=field.optional)
-                self.shells.setdefault(e.of.path, _Shell(here, record, found))
+                found = Found(e.of.path, here, guards=guards, nullable=field.nullable, optional=field.optional)
+                self.shells.setdefault(e.of.path, Shell(here, record, found))
                 self.note_replaced(e, e.of)
             if e.of is not None and (field.nullable or field.optional):
-                guards = (*guards, _Guard(e.of, field.optional, here))
+                guards = (*guards, Guard(e.of, field.optional, here))
             for inner in e.columns:
                 self.visit(inner, (*at, inner.field.name), guards)
         elif undone := self.undo(e, here):
@@ -227,12 +153,12 @@ class _Scope:
             gone = (name for name in e.known if name not in there)
             self.losses.extend(Loss((*self.prefix, *of.path, name), REPLACED) for name in gone)
 
-    def note(self, undone: _Found) -> None:
+    def note(self, undone: Found) -> None:
         """Keep the best of what leads back to one place."""
         if undone.fragment is not None:
             self.fragments.note(undone.fragment, undone)
             return
-        if isinstance(undone.origin, _Written):
+        if isinstance(undone.origin, Written):
             self.written.setdefault(id(undone.origin.call), {}).setdefault(undone.origin.name, undone)
             return
         best = self.found.get(undone.origin)
@@ -242,14 +168,16 @@ class _Scope:
     def call_back(self) -> None:
         """What functions read comes back by the way back they declare, where all it needs is there."""
         called: set[int] = set()
-        while ready := [(key, back, parts) for key, parts in self.written.items() if key not in called and (back := _ready(parts))]:
+        while ready := [
+            (key, back, parts) for key, parts in self.written.items() if key not in called and (back := ready_back(parts))
+        ]:
             for key, back, parts in ready:
                 called.add(key)
                 self.call_one_back(parts[back.reads[0]].origin, back, [parts[name] for name in back.reads])
 
-    def call_one_back(self, origin: tuple[str, ...] | _Written, back: Back, parts: list[_Found]) -> None:
-        assert isinstance(origin, _Written)
-        types, given = dict(zip(back.reads, map(_written_type, parts), strict=True)), [part.back for part in parts]
+    def call_one_back(self, origin: tuple[str, ...] | Written, back: Back, parts: list[Found]) -> None:
+        assert isinstance(origin, Written)
+        types, given = dict(zip(back.reads, map(written_type, parts), strict=True)), [part.back for part in parts]
         made = Call(back.function, tuple(zip(given, types.values(), strict=True)), Record(tuple(f for _, f in back.gives)))
         guards = tuple(guard for part in parts for guard in part.guards)
         reasons = tuple(dict.fromkeys(reason for part in parts for reason in part.reasons))
@@ -277,7 +205,7 @@ class _Scope:
         for whole, pieces in self.fragments.complete():
             self.join(whole, pieces)
 
-    def join(self, whole: Fragment, pieces: list[_Found]) -> None:
+    def join(self, whole: Fragment, pieces: list[Found]) -> None:
         if undone := self.undo(whole.of, whole.joined([piece.back for piece in pieces])):
             reasons = (r for piece in pieces for r in piece.reasons)
             guards = {id(g.of): g for piece in pieces for g in piece.guards}
@@ -292,14 +220,14 @@ class _Scope:
                 )
             )
 
-    def undo(self, e: Expression, value: Expression, *, lenient: bool = False) -> _Found | None:
+    def undo(self, e: Expression, value: Expression, *, lenient: bool = False) -> Found | None:
         """Back from `value`, which `e` computed, to the source place that `e` reads; None where `e` is not of one place.
 
         `lenient`: a value that cannot be cast back is a filling, and was null.
         """
         match e:
             case Source(path):
-                return _Found(path, value, lenient=lenient)
+                return Found(path, value, lenient=lenient)
             case Cast():
                 return self.undo_cast(e, value, lenient)
             case Lookup(of):
@@ -307,20 +235,20 @@ class _Scope:
                 undone = self.undo(of, back, lenient=lenient)
                 return undone and (undone if lossless else replace(undone, reasons=(*undone.reasons, MAPPED), lenient=True))
             case When(_, then, Literal() as filling):
-                was = _undone(filling.value, then)
-                undone = self.undo(then, value, lenient=lenient or was is _LOST)
+                was = undone_filling(filling.value, then)
+                undone = self.undo(then, value, lenient=lenient or was is LOST)
                 if undone and was is None and not self.may_be_both(undone.origin):
                     return replace(undone, lenient=True)  # it comes back as the null, or the missing key, that it was
                 return undone and replace(undone, reasons=(*undone.reasons, FILLED))
             case When(of, then, otherwise):
                 undone = self.undo(then, value, lenient=lenient)
-                return undone and (undone if otherwise == FAIL else replace(undone, guards=(*undone.guards, _Guard(of))))
+                return undone and (undone if otherwise == FAIL else replace(undone, guards=(*undone.guards, Guard(of))))
             case Sql(pieces, ((Source(path) as of, source),), type) if source == type and not "".join(pieces).strip():
                 if self.may_be_missing(path):  # a missing key is null to SQL
                     return None
                 return self.undo(of, value, lenient=lenient)
             case Part(Call(_, _, _, Back()) as call, name):
-                return _Found(_Written(call, name), value, lenient=lenient)
+                return Found(Written(call, name), value, lenient=lenient)
             case Each(of, body, kind):
                 return self.undo_each(of, body, kind, value, lenient)
             case Branches(of, bodies):
@@ -328,9 +256,9 @@ class _Scope:
             case _:
                 return None
 
-    def undo_cast(self, e: Cast, value: Expression, lenient: bool) -> _Found | None:
+    def undo_cast(self, e: Cast, value: Expression, lenient: bool) -> Found | None:
         if isinstance(e.way, Piece):
-            return _Found((), value, () if e.on_error == FAIL else (COMPUTED,), fragment=Fragment(e.of, e.way))
+            return Found((), value, () if e.on_error == FAIL else (COMPUTED,), fragment=Fragment(e.of, e.way))
         back: Expression = Cast(value, e.to, e.source, "null" if lenient else FAIL, e.way.back() if e.way else None)
         filled = isinstance(e.way, Only) and e.way.empty == NULL and not e.way.nullable
         undone = self.undo(e.of, When(value, back, Literal([], e.source)) if filled else back, lenient=lenient)
@@ -338,7 +266,7 @@ class _Scope:
         lost += [e.way.loss] if e.way and e.way.loss else []
         return undone and replace(undone, reasons=(*undone.reasons, *lost), certain=undone.certain or filled)
 
-    def undo_each(self, of: Expression, body: Column, kind: str, value: Expression, lenient: bool) -> _Found | None:
+    def undo_each(self, of: Expression, body: Column, kind: str, value: Expression, lenient: bool) -> Found | None:
         base = of
         while isinstance(base, When):
             base = base.then
@@ -350,9 +278,9 @@ class _Scope:
         undone = self.undo(of, Each(value, column, "list" if kind == "list" else "map"), lenient=lenient)
         return undone and replace(undone, losses=losses)
 
-    def may_be_both(self, path: tuple[str, ...] | _Written) -> bool:
+    def may_be_both(self, path: tuple[str, ...] | Written) -> bool:
         """May the place be null, and its key missing?"""
-        if isinstance(path, _Written):
+        if isinstance(path, Written):
             return True
         found = self.old
         for name in path:
@@ -360,7 +288,7 @@ class _Scope:
             found = record[name] if isinstance(record, Record) else found
         return found.nullable and found.optional
 
-    def undo_branches(self, of: Expression, bodies: tuple[Column, ...], value: Expression, lenient: bool) -> _Found | None:
+    def undo_branches(self, of: Expression, bodies: tuple[Column, ...], value: Expression, lenient: bool) -> Found | None:
         source = carried_from(of)
         if source is None or not isinstance(source.type, Union):
             return None
@@ -388,7 +316,7 @@ class _Scope:
                 return self.restored(field, at, "; ".join(found.lost()) or INSIDE)
             self.losses.extend(found.losses)
             self.note_partial(found, field, place)
-            return Column(field, _fitting(found.back, found.back, found, field))
+            return Column(field, fitting(found.back, found.back, found, field))
         record = resolved(field.type, self.ground.old)
         if isinstance(record, Record) and self.is_known(at) and not self.entry(at):
             return self.build_record(field, record, at)
@@ -404,7 +332,7 @@ class _Scope:
     def is_known(self, at: tuple[str, ...]) -> bool:
         return any(path[: len(at)] == at for path in (*self.found, *self.shells))
 
-    def note_partial(self, found: _Found, field: Field, place: Path) -> None:
+    def note_partial(self, found: Found, field: Field, place: Path) -> None:
         fatal = (found.may_be_null() or found.may_be_missing()) and not field.nullable and not field.optional
         self.losses.extend(Loss(place, reason, fatal=fatal) for reason in found.lost())
 
@@ -414,7 +342,7 @@ class _Scope:
         if shell is not None:
             self.note_partial(shell.found, field, place)
             expression = struct(shell.image, inner, shell.record.names)
-            return Column(field, _fitting(expression, shell.image, shell.found, field))
+            return Column(field, fitting(expression, shell.image, shell.found, field))
         self.losses.append(Loss(place, UNREGISTERED))
         if not field.nullable and not field.optional:
             return Column(field, Struct(inner))
@@ -475,50 +403,3 @@ class _Scope:
             raise MigrationError(f"`downgrade` for {path_text(place)}: {e.message}", hint=e.hint) from e
         self.losses.append(Loss(place, reason, restored=True))
         return Column(field, computed if field.nullable else When(computed, computed, FAIL))
-
-
-def _ready(parts: Dict[str, _Found]) -> Back | None:
-    """The way back of the function that wrote these, if it needs nothing else."""
-    origin = next(iter(parts.values())).origin
-    back = origin.call.back if isinstance(origin, _Written) else None
-    return back if back is not None and all(name in parts for name in back.reads) else None
-
-
-def _written_type(part: _Found) -> Type:
-    assert isinstance(part.origin, _Written)
-    assert isinstance(part.origin.call.type, Record)
-    return part.origin.call.type[part.origin.name].type
-
-
-_LOST = object()
-
-
-def _undone(filling: object, e: Expression) -> object:
-    """What the casts in `e`, undone, make of the filling of what it computes; _LOST where they refuse it."""
-    while isinstance(e, Cast | Lookup | When):
-        if isinstance(e, Cast) and isinstance(e.way, Piece):
-            return _LOST
-        if isinstance(e, Cast):
-            try:
-                filling = convert(e.to, e.source, e.way.back() if e.way else None)(filling)
-            except (ValueError, OverflowError):
-                return _LOST
-        elif isinstance(e, Lookup):
-            found = dict(reversed_pairs(e)).get(filling)
-            filling = _LOST if found is None else found
-        if filling is None or filling is _LOST:
-            return filling
-        e = e.then if isinstance(e, When) else e.of
-    return filling
-
-
-def _fitting(e: Expression, subject: Expression, have: _Found, want: Field) -> Expression:
-    """`e`, made to fit a field that may be absent in fewer ways than `subject` may."""
-    nullable, optional = have.may_be_null(), have.may_be_missing()
-    if not want.nullable and not want.optional:
-        return When(subject, e, FAIL) if nullable or optional else e
-    if not want.nullable and nullable:
-        return When(subject, e, Literal(MISSING, want.type))
-    if not want.optional and optional:
-        return When(subject, e, Literal(None, want.type))
-    return e

@@ -19,7 +19,8 @@ from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union,
 
 from .composition import substituted
 from .expression import Branches, Column, Each, Source, Struct
-from .inverse import Loss, inverse
+from .inverse import inverse
+from .recovered import Loss
 from .shared_types import dangling, places
 from .spelling import operation_text
 from .touched import touched

@@ -19,9 +19,9 @@ from instar.formats.path import path_text
 from instar.formats.schema import Schema
 
 from .backwards import losses_through, merged
-from .inverse import UNREGISTERED, Loss
 from .mapping import Mapping, Operation, applied, identity
 from .rebase import exact_differences
+from .recovered import UNREGISTERED, Loss
 from .script import Script, draft, number_of, read_script
 
 __all__ = ["Chain", "Checked", "Migration", "check_step", "draft", "load_migrations", "make_chain", "unregistered"]

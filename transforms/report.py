@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from instar.formats.errors import Collected, ProofError
 from instar.formats.path import path_text
-from instar.transforms.inverse import Loss
 from instar.transforms.provenance import Provenance
+from instar.transforms.recovered import Loss
 from instar.transforms.run.unit import FileProof
 
 REPORT_FORMAT = 1

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from instar.formats.errors import DataError, InstarError, UsageError, suggestion
 from instar.formats.format import format_named
 from instar.formats.registry import Registry
-from instar.transforms.inverse import Loss
 from instar.transforms.migration import Chain, load_migrations, make_chain
+from instar.transforms.recovered import Loss
 from instar.transforms.typecheck import type_check
 
 if TYPE_CHECKING:

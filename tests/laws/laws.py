@@ -13,8 +13,8 @@ from instar.formats.errors import DataError, SchemaError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, type_text
 from instar.transforms.expression import FAIL, Column, Each, Expression, Literal, Struct, When
-from instar.transforms.inverse import NULLNESS, UNREGISTERED
 from instar.transforms.mapping import Mapping, chain
+from instar.transforms.recovered import NULLNESS, UNREGISTERED
 from tests.reference import Refused, evaluate, misfit
 
 from .cases import Case

@@ -10,7 +10,7 @@ import pytest
 
 from instar.formats.errors import InstarError
 from instar.formats.schema import Float, Int, String
-from instar.transforms import casts, composition, fragments, inverse, reversal, untouched
+from instar.transforms import casts, composition, fragments, recovered, reversal, untouched
 from instar.transforms.casts import rounding
 from instar.transforms.evaluate import arrow, kernels, lookup, record_code, scope, sql
 from instar.transforms.expression import When
@@ -103,7 +103,7 @@ def scope_items(maps: pa.Array) -> pa.Array:
 
 def way_back_ignores_null_records(patch: pytest.MonkeyPatch) -> None:
     """What moved into a nullable record is thought to come back from it always."""
-    patch.setattr(inverse._Found, "uncovered", lambda self: ())
+    patch.setattr(recovered.Found, "uncovered", lambda self: ())
 
 
 def untouched_without_levels(patch: pytest.MonkeyPatch) -> None:

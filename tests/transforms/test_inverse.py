@@ -10,8 +10,8 @@ from instar.formats.errors import MigrationError
 from instar.formats.path import path_text
 from instar.formats.schema import Field, Float, Int, List, Map, Record, Schema, String, schema
 from instar.transforms import operations as op
-from instar.transforms.inverse import COMPUTED, DROPPED, FILLED, GUARDED, NULLNESS, UNREGISTERED, Loss
 from instar.transforms.mapping import Mapping, chain
+from instar.transforms.recovered import COMPUTED, DROPPED, FILLED, GUARDED, NULLNESS, UNREGISTERED, Loss
 from tests.reference import Refused, evaluate, misfit
 
 I64, I32, DOUBLE, STR = Int(64), Int(32), Float(64), String()

@@ -7,14 +7,11 @@ None, or M where a key is missing. What a block has computed, the blocks inside 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
 from instar.formats.format import Values
-from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
-from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type, Union
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch
+from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Union
 from instar.transforms import casts
 from instar.transforms.expression import (
     FAIL,
@@ -38,56 +35,20 @@ from instar.transforms.shared_types import Named, resolved
 from .lookup import record_table, text_of
 from .nodes import element_type
 from .plain_values import PlainValues
+from .record_scope import Reading, Scope
+from .statements import collect, keep_unknown
 
 
-@dataclass
-class Scope:
-    """The record or element that sources speak of: the variable that holds it, the field it is of, and where it is.
-
-    `named` is what References in it mean. `values` opens and decodes it: the format's, or plain ones for the elements of a computed
-    list. `done` has the variables of what was computed in this block and those around it; `number` is the variable with the number
-    of the record or element.
-    """
-
-    variable: str
-    root: Field
-    named: Named
-    values: Values
-    path: Path
-    number: str
-    done: dict[Any, str] = field(default_factory=dict)
-
-    def inner(self) -> Scope:
-        """The same scope in a block inside: what is computed there is not seen outside."""
-        return Scope(self.variable, self.root, self.named, self.values, self.path, self.number, dict(self.done))
-
-    def at(self, path: tuple[str, ...]) -> Field:
-        found = self.root
-        for name in path:
-            record = resolved(found.type, self.named)
-            assert isinstance(record, Record)
-            found = record[name]
-        return found
-
-    def type(self, path: tuple[str, ...]) -> Type:
-        """The type at `path`: what a name means in its place."""
-        return resolved(self.at(path).type, self.named)
-
-
-class Code:
-    """Statements under construction. `constants` are the objects that they name."""
+class Code(Reading):
+    """The statements of a mapping over the records of a source."""
 
     def __init__(self, values: Values, source: Schema, target: Named) -> None:
+        super().__init__()
         self.values = values
         self.source = source
         self.target = target
-        self.lines: list[str] = []
-        self.constants: dict[str, Any] = {}
         self.columns: dict[int, str] = {}
         self.starts: dict[int, str] = {}
-        self.depth = 0
-        self.names = 0
-        self.path = ""
 
     def root(self, column: Column) -> str:
         """The statements for a whole record."""
@@ -98,86 +59,6 @@ class Code:
         """Where the generated function finds what SQL computed."""
         values = "".join(f"    {name} = computed.values[{key}]\n" for key, name in self.columns.items())
         return values + "".join(f"    {name} = computed.starts[{key}]\n" for key, name in self.starts.items())
-
-    # ---- writing
-    def fresh(self, prefix: str = "v") -> str:
-        self.names += 1
-        return f"{prefix}{self.names}"
-
-    def constant(self, value: Any) -> str:
-        name = self.fresh("k")
-        self.constants[name] = value
-        return name
-
-    def emit(self, line: str) -> None:
-        self.lines.append("    " * self.depth + line)
-
-    @contextmanager
-    def block(self, head: str) -> Iterator[None]:
-        self.emit(head)
-        self.depth += 1
-        start = len(self.lines)
-        yield
-        if len(self.lines) == start:
-            self.emit("pass")
-        self.depth -= 1
-
-    def place(self, path: Path) -> None:
-        """From here on, an error is one of this target path."""
-        text = path_text(path)
-        if text != self.path:
-            self.emit(f"path = {text!r}")
-            self.path = text
-
-    def sealing(self, path: Path) -> None:
-        """From here on, an error is one of something in this target container, and says itself of what."""
-        self.emit(f"path = {path_text(path) + '.'!r}")
-        self.path = "."
-
-    # ---- sources
-    def got(self, path: tuple[str, ...], scope: Scope) -> str:
-        """The variable with the raw value at `path`."""
-        if not path:
-            return scope.variable
-        if ("got", path) not in scope.done:
-            container, out = self.opened(path[:-1], scope), self.fresh()
-            sure = ("sure", path[:-1]) in scope.done
-            found = f"{container}.get({path[-1]!r}, M)"
-            self.emit(
-                f"{out} = {found}" if sure else f"{out} = {container} if {container} is None or {container} is M else {found}"
-            )
-            scope.done["got", path] = out
-        return scope.done["got", path]
-
-    def opened(self, path: tuple[str, ...], scope: Scope) -> str:
-        """The variable with the opened record, list or map at `path`."""
-        if ("opened", path) not in scope.done:
-            raw, out = self.got(path, scope), self.fresh("c")
-            opener = self.constant(scope.values.opener(scope.at(path)))
-            self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {opener}({raw})")
-            scope.done["opened", path] = out
-            if not path and scope.variable == "record":
-                scope.done["sure", path] = out
-        return scope.done["opened", path]
-
-    def branch(self, path: tuple[str, ...], scope: Scope) -> str:
-        """The variable with the pair of number and raw value of the union's branch at `path`."""
-        if ("branch", path) not in scope.done:
-            raw, out = self.got(path, scope), self.fresh("u")
-            opener = self.constant(scope.values.branch_opener(scope.at(path)))
-            self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {opener}({raw})")
-            scope.done["branch", path] = out
-        return scope.done["branch", path]
-
-    def decoded(self, path: tuple[str, ...], scope: Scope) -> str:
-        """The variable with the Python value at `path`."""
-        if ("decoded", path) not in scope.done:
-            raw, decode = self.got(path, scope), scope.values.decoder(scope.at(path))
-            out = raw if decode is casts.same else self.fresh()
-            if out != raw:
-                self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {self.constant(decode)}({raw})")
-            scope.done["decoded", path] = out
-        return scope.done["decoded", path]
 
     # ---- whether something is there
     def present(self, e: Expression, scope: Scope) -> str:
@@ -399,11 +280,11 @@ class Code:
                 self.place(scope.path)
             entries.append((to.name, direct, None if direct is not None else self.raw(c.expression, scope, to)))
         scope.path = path
-        self._collect(out, container, entries)
+        collect(self, out, container, entries)
         if container is not None:
             self.place(path)
-            self._keep_unknown(
-                out, container, frozenset(e.known), frozenset(record.names), [d for _, d, _ in entries if d is not None]
+            keep_unknown(
+                self, out, container, frozenset(e.known), frozenset(record.names), [d for _, d, _ in entries if d is not None]
             )
         self.sealing(path)
         return out
@@ -419,36 +300,6 @@ class Code:
         ):
             return e.path[-1]
         return None
-
-    def _collect(self, out: str, container: str | None, entries: list[tuple[str, str | None, str | None]]) -> None:
-        """A dict of them at once; only where a key is missing, one by one."""
-        display = ", ".join(f"{name!r}: {raw or f'{container}[{direct!r}]'}" for name, direct, raw in entries)
-        with self.block("try:"):
-            self.emit(f"{out} = {{{display}}}")
-        with self.block("except KeyError:"):
-            self.emit(f"{out} = {{}}")
-            for name, direct, raw in entries:
-                there = f"{raw} is not M" if raw else f"{direct!r} in {container}"
-                self.emit(f"if {there}: {out}[{name!r}] = {raw or f'{container}[{direct!r}]'}")
-        with self.block("else:"):
-            for name, _, raw in entries:
-                if raw and raw not in self.constants:
-                    self.emit(f"if {raw} is M: del {out}[{name!r}]")
-
-    def _keep_unknown(self, out: str, container: str, known: frozenset[str], names: frozenset[str], direct: list[str]) -> None:
-        """Add the keys that no schema names; a record that has as many keys as the schema, and all of them, has none such."""
-        apart = "".join(f" or {name!r} not in {container}" for name in sorted(known - set(direct)))
-        every = self.constant(known)
-        missing = f" or len({out}) != {len(names)}"
-        with (
-            self.block(f"if len({container}) != {len(known)}{missing}{apart}:"),
-            self.block(f"if not {container}.keys() <= {every}:"),
-        ):
-            if new := names - known:
-                made = self.constant(new)
-                self.emit(f"if not {made}.isdisjoint({container}): refuse_key({container}, {every}, {made})")
-            self.emit(f"for key in {container}:")
-            self.emit(f"    if key not in {every}: {out}[key] = {container}[key]")
 
     def _each(self, e: Each, scope: Scope, target: Field) -> str:
         kind = resolved(target.type, self.target)

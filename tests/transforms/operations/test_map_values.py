@@ -15,8 +15,8 @@ from instar.formats.schema import Enum, Field, Schema, schema
 from instar.formats.typetext import parse_type
 from instar.transforms.evaluate.arrow import compile_batches
 from instar.transforms.evaluate.record import PlainValues, compile_records
-from instar.transforms.inverse import MAPPED
 from instar.transforms.mapping import chain
+from instar.transforms.recovered import MAPPED
 from tests.laws.interpreters import by_format, by_record, by_sql
 from tests.transforms.operations.agreed import agreed, back, of, target
 

@@ -9,8 +9,8 @@ import pytest
 from instar import op
 from instar.formats.errors import MigrationError
 from instar.formats.schema import Schema
-from instar.transforms.inverse import COMPUTED, DROPPED
 from instar.transforms.mapping import chain
+from instar.transforms.recovered import COMPUTED, DROPPED
 from tests.transforms.operations.agreed import agreed, back, field, of, target
 
 NAME = of(id="int64", name="string?", z="int64")

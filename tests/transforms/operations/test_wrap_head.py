@@ -9,8 +9,8 @@ import pytest
 from instar import op
 from instar.formats.errors import MigrationError
 from instar.formats.schema import Field, List, Schema, String, schema
-from instar.transforms.inverse import FILLED
 from instar.transforms.mapping import chain
+from instar.transforms.recovered import FILLED
 from tests.reference import evaluate
 from tests.transforms.operations.agreed import agreed, back, of, target
 
