@@ -38,7 +38,7 @@ instar convert out.ndjson flights.parquet --to parquet --schema out.schema.json
     "--schema-out", "document", metavar="FILE", type=click.Path(path_type=Path),
     help="Where the schema document of DST goes. [default: beside it]",
 )  # fmt: skip
-@click.option("--memory", metavar="SIZE", help="Budget, such as 2GB. [default: 1GB]")
+@click.option("--memory", metavar="SIZE", help="Budget, such as 2GB. [default: the dataset's, else 1GB]")
 @click.pass_obj
 def command(
     folder: Path,

@@ -69,9 +69,16 @@ def working(function: F) -> F:
     """The options of the verbs that prove data."""
     for option in (
         click.option(
-            "--workers", type=click.IntRange(1), metavar="N", help="Processes that work side by side. [default: one a core]"
+            "--workers",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Processes that work side by side. [default: instar.toml's, else one a core]",
         ),
-        click.option("--memory", metavar="SIZE", help="Budget for all of them and DuckDB together, such as 2GB. [default: 1GB]"),
+        click.option(
+            "--memory",
+            metavar="SIZE",
+            help="Budget for all of them and DuckDB together, such as 2GB. [default: instar.toml's, else 1GB]",
+        ),
         click.option(
             "--proof", type=click.Choice(["auto", "full"]), default="auto", show_default=True, help="full: recompute every column."
         ),

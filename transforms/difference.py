@@ -194,14 +194,15 @@ class _Work:
             moved = origin is not None and origin[:-1] != at + path[:-1]
             lines.append((origin if origin in before else None, self.line(origin, to + path, inner, moved=moved)))
         stayed = [origin for origin, _ in lines if origin is not None]
+        kept = frozenset(stayed)
         last: Path | None = None
         for place, inner in before.items():
-            if place not in stayed and place not in self.claimed:
+            if place not in kept and place not in self.claimed:
                 index = next((i + 1 for i, (origin, _) in enumerate(lines) if origin == last), 0) if last else 0
                 lines.insert(index, (place, self.removed(place, inner)))
-            if place in stayed or place not in self.claimed:
+            if place in kept or place not in self.claimed:
                 last = place
-        return tuple(line for _, line in lines), stayed == [place for place in before if place in stayed]
+        return tuple(line for _, line in lines), stayed == [place for place in before if place in kept]
 
     def origin(self, place: Path, same: Path) -> Path | None:
         """The old place that a new one came from: as the scripts say, else the one of its name that nothing else came from."""

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from instar.formats.errors import DataError, InstarError, UsageError, suggestion
+from instar.formats.errors import DataError, InstarError, UsageError
 from instar.formats.format import format_named
 from instar.formats.registry import Registry
 from instar.transforms.migration import Chain, load_migrations, make_chain
@@ -147,8 +147,7 @@ def upcaster(registry: Registry, scripts: Path, subject: str, from_: int, to: in
     target = max(schemas) if to is None else to
     for version in (from_, target):
         if version not in schemas:
-            hint = suggestion(str(version), [str(v) for v in sorted(schemas)])
-            raise UsageError(f"{subject} has no version {version}", hint=hint)
+            raise UsageError(f"{subject} has no version {version}", hint=f"There is {', '.join(map(str, sorted(schemas)))}.")
     format = registry.format(subject)
     chain = make_chain(schemas, migrations, from_, target, format)
     chain.refuse_fatal()

@@ -119,11 +119,12 @@ def units_of(
     target, versions = int(planned.facts["to"]), versions_before(state)
     chains = {version: job.chain(version, target) for version in sorted({versions[path] for path in receipts})}
     base = job.location if job.location.is_dir() else job.location.parent
+    rewriters = _rewriters(later)
     return tuple(
         Unit(
             path=receipt.path,
             source=str(state.run.snapshot / receipt.path),
-            staged=str(_place(base, receipt.path, later)),
+            staged=str(rewriters.get(receipt.path, base) / receipt.path),
             format=job.settings.format,
             mapping=chains[versions[receipt.path]].mapping,
             schema=None,
@@ -135,10 +136,9 @@ def units_of(
     )
 
 
-def _place(base: Path, path: str, later: Sequence[RunState]) -> Path:
-    """Where a file stands that a run published: in the dataset, or in the snapshot of the first later run that rewrote it."""
-    rewriter = next((r for r in later if any(receipt.path == path for receipt in receipts_of(r))), None)
-    return rewriter.run.snapshot / path if rewriter else base / path
+def _rewriters(later: Sequence[RunState]) -> dict[str, Path]:
+    """Of files that later runs rewrote, the snapshot of the first that did: there stands what was published before."""
+    return {receipt.path: run.run.snapshot for run in reversed(later) for receipt in receipts_of(run)}
 
 
 # ---- one file, in a worker

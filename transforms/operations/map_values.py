@@ -83,7 +83,8 @@ class MapValues:
     def _closed(self, field: Field, path: Path) -> tuple[Pairs, str]:
         """The pairs by key, with those of symbols that the table does not name; and what becomes of anything else."""
         pairs = _keyed(self.table, field)
-        others = [v for v in _values_of(field.type) if v not in {key for key, _ in pairs}]
+        known = {key for key, _ in pairs}
+        others = [v for v in _values_of(field.type) if v not in known]
         otherwise = "default" if self.default is not MISSING else self.otherwise
         if not _values_of(field.type) or (others and otherwise == FAIL and isinstance(field.type, Bool)):
             return pairs, otherwise

@@ -64,13 +64,12 @@ class Split:
             i = index(columns, name, parent)
             old = columns[i]
             self._refuse_type(old.field, (*parent, name))
-            pieces = [self._column(old, number) for number in range(len(self.into))]
+            pieces = [self._column(old, number, name, type) for number, (name, type) in enumerate(self.into.items())]
             return [*columns[:i], *([old] if self.keep else []), *pieces, *columns[i + 1 :]]
 
         return mapping.edit_columns(parent, change)
 
-    def _column(self, old: Column, number: int) -> Column:
-        name, type = [*self.into.items()][number]
+    def _column(self, old: Column, number: int, name: str, type: str | Type) -> Column:
         field = field_of(type, field_name(name), None)
         nullable = field.nullable or old.field.nullable or self.otherwise == "null"
         piece = self._piece(old, number)
