@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
-from .detect import Verdict, Versions, judge, judge_records
+from .detect import SameValues, Verdict, Versions, judge, judge_records
 from .discover import Found, list_dataset, resolve_dataset
 from .errors import Collected, DatasetError, InstarError, Where
 from .fingerprint import misfits
@@ -34,18 +34,21 @@ def take_inventory(
     manifest: Manifest | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    same_values: SameValues | None = None,
 ) -> Inventory:
     """Which files a dataset holds, at which version each is, and everything that is odd about it.
 
     What is wrong with a file is in the inventory, not raised: nothing hides another. `workers` threads read headers and footers;
-    `progress` is told (files done, files in all).
+    `progress` is told (files done, files in all). `same_values` tells whether it matters which of two versions of one structure a
+    file is at; without it, it does not.
 
     Raises:
         UsageError: there is no dataset. RegistryError: no such subject. DatasetError: a table format owns the directory, or it
             cannot be listed.
     """
     listing = list_dataset(resolve_dataset(root), include=include, exclude=exclude)
-    examiner = _Examiner(listing.root, Versions.of(registry, subject), format_named(format), manifest or Manifest())
+    versions = Versions.of(registry, subject, same_values) if same_values else Versions.of(registry, subject)
+    examiner = _Examiner(listing.root, versions, format_named(format), manifest or Manifest())
     threads = workers or min(8, os.cpu_count() or 1)
     seen: list[_Seen] = []
     with ThreadPoolExecutor(threads) as pool:

@@ -5,10 +5,11 @@ The order: a person's answer where the file fits it; its stamp, believed only wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
+from itertools import pairwise
 
 from .fingerprint import Difference, fingerprint, misfits
 from .format import Stamp
@@ -21,19 +22,28 @@ _SHOWN = 3
 NO_FIT_HINT = "Restore the file, register its schema as a version of its own (`instar register`), or leave it out with `exclude`."
 AMBIGUOUS_HINT = "Say which it is with `instar stamp DATASET VERSION FILE`."
 
+SameValues = Callable[[int, int], bool]
+"""Does the way from one version to a later one leave every value as it is, and where it is?"""
+
+
+def _same_values(_: int, __: int) -> bool:
+    return True
+
 
 @dataclass(frozen=True)
 class Versions:
-    """The registered versions of one subject: their schemas, and the fingerprints of their documents."""
+    """The registered versions of one subject: their schemas, the fingerprints of their documents, and what happens between them."""
 
     subject: str
     schemas: Mapping[int, Schema]
     documents: Mapping[int, str]
+    same_values: SameValues = _same_values
 
     @classmethod
-    def of(cls, registry: Registry, subject: str) -> Versions:
+    def of(cls, registry: Registry, subject: str, same_values: SameValues = _same_values) -> Versions:
         schemas = registry.schemas(subject)
-        return cls(subject, schemas, {version: registry.fingerprint(subject, version) for version in schemas})
+        documents = {version: registry.fingerprint(subject, version) for version in schemas}
+        return cls(subject, schemas, documents, same_values)
 
     @cached_property
     def structures(self) -> Mapping[int, str]:
@@ -74,7 +84,7 @@ def judge(versions: Versions, file: Schema, stamp: Stamp | None, person: int | N
     if stamped in fits:
         return _at(versions, file, stamped, "stamp")
     if stamp is None:
-        return _at(versions, file, _best(versions, file, fits), "fingerprint") if fits else _none_fits(versions, file)
+        return _by_structure(versions, file, fits)
     return _stale(versions, file, stamp, fits)
 
 
@@ -106,10 +116,15 @@ def _at(versions: Versions, file: Schema, version: int | None, how: How) -> Verd
     return Verdict(version, how, variant=_plain(file) != _plain(versions.schemas[version]))
 
 
-def _best(versions: Versions, file: Schema, fits: Sequence[int]) -> int:
-    """Of several: the one whose document says exactly what the file says, else the newest."""
+def _by_structure(versions: Versions, file: Schema, fits: Sequence[int]) -> Verdict:
+    """Of several: the one whose document says exactly what the file says, else the newest, if the file would be the same there."""
+    if not fits:
+        return _none_fits(versions, file)
     exact = [version for version in fits if _plain(file) == _plain(versions.schemas[version])]
-    return max(exact or fits)
+    if not exact and not all(versions.same_values(old, new) for old, new in pairwise(fits)):
+        problem = f"it fits {_listed(fits)}, between which values change"
+        return Verdict(None, candidates=tuple(fits), problem=problem, hint=AMBIGUOUS_HINT)
+    return _at(versions, file, max(exact or fits), "fingerprint")
 
 
 def _plain(schema: Schema) -> Schema:

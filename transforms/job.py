@@ -123,6 +123,16 @@ class Job:
         chain.refuse_fatal()
         return chain
 
+    def same_values(self, old: int, new: int) -> bool:
+        """Does the way from one version to a later one leave every value as it is, and where it is?
+
+        Raises:
+            MigrationError: a script does not lead to the registered schema.
+        """
+        if not {m.version for m in self.migrations}.issuperset(range(old + 1, new + 1)):
+            return True  # there is no way, so that nothing happens to a file
+        return make_chain(self.schemas, self.migrations, old, new, self.settings.format).mapping.keeps_values()
+
 
 def open_job(name: str, project: Path, settings: DatasetSettings, registry: Registry, scripts: Path) -> Job:
     """Resolve the dataset's path, following a link to it once.
@@ -153,6 +163,7 @@ def inventory_of(job: Job, *, manifest: Manifest | None = None) -> Inventory:
         include=job.settings.include,
         exclude=job.settings.exclude,
         manifest=Manifest.load(job.state.folder) if manifest is None else manifest,
+        same_values=job.same_values,
     )
 
 

@@ -26,7 +26,7 @@ from .spelling import operation_text
 from .touched import touched
 from .tree import opened, rebuilt
 from .unions import branch_at, union_with
-from .untouched import carried, is_identity, reads, untouched
+from .untouched import carried, is_identity, keeps_values, reads, untouched
 from .weave import refuse_shared, settled, whole_type, woven
 
 __all__ = ["Loss", "Mapping", "Operation", "applied", "chain", "identity", "opened", "rebuilt"]
@@ -157,6 +157,10 @@ class Mapping:
     def is_identity(self) -> bool:
         """Do source and target differ in nothing but docs, defaults and tags?"""
         return is_identity(self.source, self.root)
+
+    def keeps_values(self) -> bool:
+        """Is every value the source's own, at the same place? (Nulls may be filled, fields stand in another order.)"""
+        return keeps_values(self.root)
 
     def rebased(self, file: Schema) -> Mapping:
         """The same mapping over a variant's own schema: what is carried keeps the file's storage (`extra`, type names)."""

@@ -148,7 +148,11 @@ class Project:
         type_check(mapping, format_named(format))
         version = registry.register(subject, mapping.target, format, amend=amend, used=amend and self._used(subject))
         if version == base:
-            raise MigrationError(f"{script.name} changes nothing", hint="Write its operations, then register again.")
+            raise MigrationError(
+                f"{script.name} changes nothing in the schema",
+                hint="Write its operations. Where only values change, say it in the schema, too, so that files can be told apart: "
+                "rename a field, or op.set_doc it.",
+            )
         if version != script.version:
             raise MigrationError(
                 f"{script.name} leads to version {version} of {subject} again",

@@ -97,6 +97,24 @@ def _carried(column: Column, target: Path, scope: Path) -> Iterator[tuple[Path, 
             return
 
 
+def keeps_values(column: Column, at: tuple[str, ...] = ()) -> bool:
+    """Is every value the source's own, at the same place? Nulls may be required or filled, and fields stand in another order."""
+    e = column.expression
+    while isinstance(e, When):
+        e = e.then
+    match e:
+        case Source(path):
+            return path == at
+        case Struct(columns, Source(path)):
+            return path == at and all(keeps_values(c, (*at, c.field.name)) for c in columns)
+        case Each(Source(path), body):
+            return path == at and keeps_values(body)
+        case Branches(Source(path), bodies):
+            return path == at and all(map(keeps_values, bodies))
+        case _:
+            return False
+
+
 def reads(source: Schema, root: Column) -> tuple[str, ...]:
     """The top-level names that some expression of the outermost scope needs, in the source's order."""
     names: set[str] = set()
