@@ -24,7 +24,8 @@ from .render import rendered
 from .rewrite import records
 from .scalars import kind_of_text, scalar_decoder, scalar_encoder, shown
 
-_LARGEST = {32: 3.4028234663852886e38, 64: 1.7976931348623157e308}
+_LARGEST = {32: 3.4028235e38, 64: 1.7976931348623157e308}
+"""As their shortest texts say them; float's is a little more than the very number, which it reads back as."""
 _LONGEST = 300  # characters of a validator's message
 _written = scalar_encoder(Field("", Json()))
 _KNOWN = 64  # compiled validators

@@ -14,7 +14,8 @@ from instar.formats.columnar import rows_only, shifted, wanted_fields
 from instar.formats.errors import DataError, FileError, Where
 from instar.formats.fingerprint import differences
 from instar.formats.format import Range, Through
-from instar.formats.schema import Date, Field, Int, Schema, Timestamp
+from instar.formats.plain import plain_type
+from instar.formats.schema import Date, Field, Int, Schema, Timestamp, Type
 
 from .arrays import timestamps_shown
 from .source import Source, open_source, too_large, unreadable
@@ -154,7 +155,19 @@ def ranges(source: Source, group: int, fields: Sequence[Field]) -> dict[str, Ran
         if said is None or not said.has_null_count:
             continue
         if said.has_min_max:
-            found[field.name] = Range(said.min, said.max, nulls=said.null_count > 0)
+            low, high = _bounds(said, field.type)
+            found[field.name] = Range(low, high, nulls=said.null_count > 0)
         elif said.null_count == source.footer.rows[group]:
             found[field.name] = Range(None, None, nulls=True)
     return found
+
+
+def _bounds(said: Any, type: Type) -> tuple[Any, Any]:
+    """The least and the greatest value: of dates and timestamps as Arrow has them, as Python's own types neither reach all nor are as
+    fine. Seconds are stored as milliseconds."""
+    if isinstance(type, Int):
+        return said.min, said.max
+    whole, arrow = pa.int64(), plain_type(Timestamp("ms", type.zone) if isinstance(type, Timestamp) and type.unit == "s" else type)
+    if isinstance(type, Date):
+        whole = pa.int32()
+    return pa.scalar(said.min_raw, whole).cast(arrow), pa.scalar(said.max_raw, whole).cast(arrow)

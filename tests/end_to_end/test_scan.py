@@ -265,6 +265,29 @@ def test_row_groups_that_hold_nothing_wanted_are_not_read_and_change_nothing(tmp
         assert found.scan(2, filter=wanted).read_all().equals(renamed.filter(wanted)), str(wanted)
 
 
+def test_statistics_beyond_what_python_reaches_are_reasoned_with(tmp_path: Path) -> None:
+    """Dates before the year 1 and after 9999, and nanoseconds, at which pyarrow's own Python values end."""
+    project = tmp_path / "team"
+    (project / "data").mkdir(parents=True)
+    units: list[tuple[pa.DataType, pa.DataType, list[int]]] = [
+        (pa.date32(), pa.int32(), [-800_000, 0, 1, 3_000_000]),
+        (pa.timestamp("us"), pa.int64(), [-(2**62), 0, 1, 2**62]),
+        (pa.timestamp("ms", tz="UTC"), pa.int64(), [-(2**62), 0, 1, 2**62]),
+        (pa.timestamp("ns"), pa.int64(), [-(2**63) + 1, 1, 2, 2**63 - 1]),
+    ]
+    columns = [pa.array(values, whole).cast(type) for type, whole, values in units]
+    table = pa.Table.from_arrays(columns, [f"c{i}" for i in range(len(columns))])
+    pq.write_table(table, project / "data" / "a.parquet", row_group_size=2)
+    (project / "instar.toml").write_text('[datasets.data]\npath = "data"\nsubject = "data"\nformat = "parquet"\n')
+    opened = instar.open(project)
+    opened.register("data", project / "data" / "a.parquet")
+    found = opened.dataset("data")
+    for i, column in enumerate(columns):
+        for value in column:
+            for wanted in (pc.field(f"c{i}") == value, pc.field(f"c{i}") > value, pc.field(f"c{i}") <= value):
+                assert found.scan(filter=wanted).read_all().equals(table.filter(wanted)), str(wanted)
+
+
 # ---- folders
 @pytest.fixture
 def hive(tmp_path: Path) -> Path:

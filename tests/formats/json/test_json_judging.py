@@ -169,6 +169,8 @@ PLAIN = schema(
         ({"id": 1, "a": {"b": 2}, "items": [{"price": None}, {"price": 1.10}], "odd.name": {"k": -128}, "unknown": [1]}, None),
         ('{"id": 1.0, "a": {"b": 12345678901234567890123}}', None),
         ('{"id": 1, "a": {"b": 1, "c": 0.1}, "items": []}', None),
+        ('{"id": 1, "a": {"b": 1, "c": -3.4028235e+38}}', None),
+        ('{"id": 1, "a": {"b": 1, "c": 3.4028236e+38}}', "record 1, field a.c: 3.4028236e+38 is greater than"),
         ('{"id": 1, "x": "\\ud800 half a pair"}', None),
         ({"id": "x"}, 'record 1, field id: "x" is a string, expected integer'),
         ({"id": 1, "a": {"b": "x"}}, 'record 1, field a.b: "x" is a string, expected integer'),
