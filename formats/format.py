@@ -120,7 +120,7 @@ class Through:
 class Range:
     """What a file says of a column's values in one of its parts: none is below `low` or above `high`, `nulls` whether any is null.
 
-    The bounds are Python values as pyarrow shows them, None where there are no values but nulls.
+    The bounds are Python values or Arrow scalars, None where there are no values but nulls.
     """
 
     low: Any

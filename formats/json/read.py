@@ -79,8 +79,11 @@ class ShownValues(JsonValues):
         match field.type:
             case Json() | Record(()):
                 return _text
-            case Integer() | Number():
+            case Integer():
                 return _number(super().decoder(field))
+            case Number():
+                shown = _number(super().decoder(field))
+                return lambda raw: "-0" if bytes(raw) == b"-0" else shown(raw)
             case Union(branches):
                 return _branch([(branch.name, self.decoder(branch)) for branch in branches], self.branch_opener(field))
             case _:

@@ -152,7 +152,7 @@ def malformed(text: bytes, error: Exception, expected: str) -> DataError:
     if isinstance(error, RecursionError):
         return DataError("the value is nested too deeply", hint=hint, where=where)
     if _half_pair(text):
-        return DataError("a key holds half a surrogate pair, which is no character", hint=hint, where=where)
+        return DataError("a key or a value holds half a surrogate pair, which is no character", hint=hint, where=where)
     problem = str(error).removeprefix("JSON is malformed: ") or "it ends too early"
     return DataError(f"not valid JSON: {problem} in {shown(text)}", hint=hint, where=where)
 

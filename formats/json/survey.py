@@ -33,7 +33,8 @@ class Survey:
             )
         for path in (path for path in self.missing if path in self.null):
             hint = f"Fill it in a migration: op.require({path_text(path)!r}, fill=…), or drop it."
-            problem = f"{path_text(path)} is missing in some records and null in others, which {format} cannot tell apart"
+            cannot = f"{format} cannot tell apart" if format not in ("json", "ndjson") else "a conversion does not keep apart"
+            problem = f"{path_text(path)} is missing in some records and null in others, which {cannot}"
             out.append(DataError(problem, hint=hint, where=self.missing[path]))
         return out
 

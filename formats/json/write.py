@@ -24,6 +24,8 @@ from .streams import packed_into
 _ROWS = 8192  # that are Python objects at once
 _PACKED = {"": "", "none": "", "gz": "gz", "gzip": "gz", "zst": "zst", "zstd": "zst"}
 _quote = msgspec.json.Encoder().encode
+_any = msgspec.json.Decoder(float_hook=str).decode
+"""Is it JSON? Numbers are not looked into: a double need not hold them."""
 
 Texts = list[str | None]
 """The text of each value; None for a key that is left out."""
@@ -180,7 +182,7 @@ def _double(value: float) -> str:
 def _compact(text: str) -> str:
     """JSON text on one line; its numbers are not touched."""
     try:
-        msgspec.json.decode(text)
+        _any(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise DataError(f"{text[:60]!r} is not JSON: {error}", hint="Repair the value where it is written.") from None
     return msgspec.json.format(text, indent=-1) if "\n" in text or "\r" in text else text

@@ -163,8 +163,8 @@ def ranges(source: Source, group: int, fields: Sequence[Field]) -> dict[str, Ran
 
 
 def _bounds(said: Any, type: Type) -> tuple[Any, Any]:
-    """The least and the greatest value: of dates and timestamps as Arrow has them, as Python's own types neither reach all nor are as
-    fine. Seconds are stored as milliseconds."""
+    """The least and the greatest value; of dates and timestamps as Arrow has them, as Python's own types neither reach that far nor
+    are as fine. Seconds are stored as milliseconds."""
     if isinstance(type, Int):
         return said.min, said.max
     whole, arrow = pa.int64(), plain_type(Timestamp("ms", type.zone) if isinstance(type, Timestamp) and type.unit == "s" else type)

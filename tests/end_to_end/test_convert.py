@@ -241,3 +241,35 @@ def test_a_difference_found_by_the_other_reader_leaves_nothing(tmp_path: Path, m
     monkeypatch.setattr(writing, "_scalars", lambda array, field: ["7" if t == "2" else t for t in honest(array, field)])
     found = refused(tmp_path, source, "ndjson")
     assert "record 1, field x: 7 where 2 was read" in str(found)
+
+
+# ---- corners that random documents met
+def test_records_without_fields_are_counted_and_converted(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[{},{},{}]")
+    report = library.convert(tmp_path / "a.json", tmp_path / "b.ndjson", "ndjson")
+    assert [file.rows for file in report.files] == [3]
+    assert (tmp_path / "b.ndjson").read_text() == "{}\n{}\n{}\n"
+
+
+@pytest.mark.parametrize("to", ["parquet", "avro"])
+def test_numbers_that_no_double_holds_stay_in_values_of_any_shape(to: str, tmp_path: Path) -> None:
+    text = '{"x":1e400}\n{"x":[1,"a"]}\n{"x":{"y":0.10000000000000000555}}\n'
+    (tmp_path / "a.ndjson").write_text(text)
+    library.convert(tmp_path / "a.ndjson", tmp_path / f"b.{to}", to)
+    library.convert(tmp_path / f"b.{to}", tmp_path / "c.ndjson", "ndjson")
+    assert (tmp_path / "c.ndjson").read_text() == text
+
+
+def test_the_largest_float_comes_back_by_way_of_json(tmp_path: Path) -> None:
+    table = pa.table({"x": pa.array([3.4028234663852886e38, -3.4028234663852886e38, 1e-45], pa.float32())})
+    pq.write_table(table, tmp_path / "a.parquet")
+    library.convert(tmp_path / "a.parquet", tmp_path / "b.ndjson", "ndjson")
+    library.convert(tmp_path / "b.ndjson", tmp_path / "c.parquet", "parquet", schema=tmp_path / "b.schema.json")
+    assert pq.read_table(tmp_path / "c.parquet").equals(table)
+
+
+def test_a_number_keeps_the_sign_of_its_zero_from_json_to_json(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text('{"x":-0.0}\n{"x":-0}\n{"x":0.0}\n{"x":1.5}\n')
+    library.convert(tmp_path / "a.ndjson", tmp_path / "b.json", "json")
+    library.convert(tmp_path / "b.json", tmp_path / "c.ndjson", "ndjson")
+    assert (tmp_path / "c.ndjson").read_text() == '{"x":-0}\n{"x":-0}\n{"x":0}\n{"x":1.5}\n'

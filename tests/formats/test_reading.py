@@ -124,7 +124,8 @@ def test_parquet_statistics_of_times_and_nulls(tmp_path: Path) -> None:
     read(path, "parquet", table.schema.names, may_hold=lambda ranges: bool(found.append(ranges)) or True)
     assert set(found[0]) == {"us", "ns", "day", "none"}
     assert found[0]["none"] == Range(None, None, nulls=True)
-    assert found[0]["day"] == Range(dt.date(2020, 1, 1), dt.date(2020, 1, 1), nulls=False)
+    day = pa.scalar(dt.date(2020, 1, 1))
+    assert found[0]["day"] == Range(day, day, nulls=False)
     assert all(found[0][name].nulls for name in ("us", "ns"))
     assert pa.scalar(found[0]["ns"].low, pa.timestamp("ns")).value == pa.scalar(times[0], pa.timestamp("ns")).value
 

@@ -5,6 +5,7 @@ DuckDB reads Parquet, fastavro Avro, Python's own parser JSON. Values are compar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Context
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instar.formats.path import quoted_name
-from instar.formats.schema import Bool, Decimal, Duration, Field, Json, List, Map, Record, Schema, Type
+from instar.formats.schema import Bool, Decimal, Duration, Field, Json, List, Map, Number, Record, Schema, Type
 from instar.formats.shown_values import text_at
 
 from . import avro_blocks, json_text
@@ -29,6 +30,7 @@ from .shred import chunks
 
 _ROWS = 16_384
 _EXACT = Context(prec=100)
+_NEGATIVE_ZERO = re.compile(rb"-0(\.0+)?([eE][-+]?[0-9]+)?").fullmatch
 
 Batches = Iterator[list[pa.Array]]
 """The columns of some rows, in the order of the schema, in the form in which they are compared."""
@@ -154,10 +156,19 @@ class _AvroValues(AvroReader):
 class _JsonValues(JsonReader):
     format = "json"
 
+    def typed(self, type: Type) -> Callable[[Any], Any]:
+        plain = super().typed(type)
+        if not isinstance(type, Number):
+            return plain
+        return lambda value: "-0" if _NEGATIVE_ZERO(value) else plain(value)  # as it is read: its sign is kept
+
 
 def _by_records(records: Iterator[Any], fields: tuple[Field, ...], values: _AvroValues | _JsonValues) -> Batches:
     columns = [(f, _reader(f, values), compared_type(f, values.format)) for f in fields]
     for some in chunks(records, _ROWS):
+        if not fields:  # nothing but their number
+            yield [pa.nulls(len(some))]
+            continue
         yield [pa.array([get(_member(record, f)) for record in some], type) for f, get, type in columns]
 
 
