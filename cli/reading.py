@@ -102,20 +102,21 @@ class _Stdout(io.RawIOBase):
 def _file(answer: Answer, output: Path) -> None:
     """The whole file or none: it is written under another name first."""
     from instar.cli.output import echo_json
+    from instar.transforms.run.disk import disk_error
 
     format = answer.format or _by_suffix(output)
     if format == "table":
         raise UsageError("a table is for people", hint="Say --format csv, ndjson, json, arrow or parquet.")
     _refuse_inside(answer, output)
+    if not output.parent.is_dir():
+        raise UsageError(f"{output} cannot be written: there is no folder {output.parent}", hint="Make it first, or name another.")
     part = output.with_name(f".{output.name}.part")
     try:
         with part.open("wb") as out:
             rows = _stream(answer, format, out)
         os.replace(part, output)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise UsageError(f"{output} cannot be written: {error.strerror or error}", hint="Name another file.") from error
+        raise disk_error(f"{output} cannot be written", error) from error
     finally:
         part.unlink(missing_ok=True)
     if answer.as_json:

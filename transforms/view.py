@@ -46,8 +46,10 @@ def view(job: Job, *, version: int | str | None = None, name: str = "") -> str:
     ]
     if not selects:
         raise UsageError(f"{job.location} holds no files, of which a view would be", hint="Write some, or check `include`.")
+    count = len(inventory.files)
+    files = "1 file as it is now" if count == 1 else f"{count:,} files as they are now"
     return "\n".join((
-        f"-- {_comment(job.name)} as version {target} of {_comment(job.subject)}: {len(inventory.files)} files as they are now.",
+        f"-- {_comment(job.name)} as version {target} of {_comment(job.subject)}: {files}.",
         "-- Make it anew after every run, and when files come or go: instar view.",
         f"CREATE OR REPLACE VIEW {quoted(name or job.name)} AS",
         "\nUNION ALL\n".join(selects) + ";",

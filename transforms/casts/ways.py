@@ -158,12 +158,11 @@ class Piece(_Exact):
         return convert
 
     def sql(self, source: Any, to: Any) -> Render:
-        pieces = f"string_split({{v}}, {sql_text(self.separator)})"
+        separator = sql_text(self.separator)
 
         def render(v: str) -> str:
-            return (
-                f"CASE WHEN len({pieces.replace('{v}', v)}) = {self.count} THEN {pieces.replace('{v}', v)}[{self.number + 1}] END"
-            )
+            pieces = f"string_split({v}, {separator})"
+            return f"CASE WHEN len({pieces}) = {self.count} THEN {pieces}[{self.number + 1}] END"
 
         return render
 
