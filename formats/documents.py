@@ -5,15 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from .errors import SchemaError
+from .errors import SchemaError, UsageError
 
 SUFFIXES = {"parquet": ".arrow.json", "avro": ".avsc", "json": ".schema.json"}
 """What a format's schema documents end in; the same as `Format.suffix`, known without importing the format."""
 
 _AVRO_TYPES = {"record", "enum", "fixed", "array", "map", "error"}
 _JSON_KEYWORDS = {"$schema", "$id", "$ref", "$defs", "definitions", "properties", "allOf", "anyOf", "oneOf"}
+
+
+def document_text(path: Path) -> str:
+    """The text of a schema document that a user names.
+
+    Raises:
+        UsageError: there is no such file. SchemaError: it is not text.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}", hint="Name a schema document (.avsc, .schema.json, .arrow.json).")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"{path} is no schema document: {error}", hint="It is JSON text, in UTF-8.") from None
 
 
 def document_fingerprint(text: str) -> str:

@@ -9,7 +9,7 @@ from instar.formats.discover import list_dataset, resolve_dataset
 from instar.formats.errors import ConfigurationError, UsageError
 from instar.formats.format import FORMATS, format_named
 from instar.formats.registry import check_subject
-from instar.transforms.configuration import NAME, add_dataset, parse_configuration
+from instar.transforms.configuration import NAME, add_dataset, configuration_text, parse_configuration
 from instar.transforms.job import inventory_of
 from instar.transforms.project import Project
 from instar.transforms.remember import remember_adopted
@@ -20,7 +20,12 @@ FIRST_LINES = "# Datasets of this project: one table each. `instar init --from D
 
 
 def init(
-    folder: Path, *, source: Path | None = None, name: str | None = None, subject: str | None = None, format: str | None = None
+    folder: Path | str,
+    *,
+    source: Path | str | None = None,
+    name: str | None = None,
+    subject: str | None = None,
+    format: str | None = None,
 ) -> Adopted:
     """Write `instar.toml`, `schemas/` and `migrations/` where they are missing; adopt `source` if it is given.
 
@@ -31,8 +36,9 @@ def init(
         ConfigurationError: there is a project already and nothing to adopt, or it has a dataset of that name.
         UsageError: there is no data at `source`. FileError: the files have no schema in common; names two of them and the field.
     """
+    folder = Path(folder)
     if source is not None:
-        return _adopted(folder, source, name, subject, format)
+        return _adopted(folder, Path(source), name, subject, format)
     if (folder / NAME).exists():
         raise ConfigurationError(f"{folder / NAME} exists already", hint="To adopt a directory in it: instar init --from DIR")
     _make_project(folder)
@@ -48,7 +54,7 @@ def _adopted(folder: Path, source: Path, name: str | None, subject: str | None, 
     found = list_dataset(location)
     paths = [found.root / f.path for f in found.files]
     format = format or _format_of(paths, location)
-    known = (folder / NAME).read_bytes().decode("utf-8") if (folder / NAME).exists() else FIRST_LINES
+    known = configuration_text(folder) if (folder / NAME).exists() else FIRST_LINES
     text = add_dataset(known, name, _spelled(source, folder, location), subject, format)
     data = [path for path in paths if _is(format, path)]
     if not data:

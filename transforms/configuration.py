@@ -87,16 +87,24 @@ def load(folder: Path) -> Configuration:
     Raises:
         ConfigurationError: the file is missing, is not TOML, or says something that Instar does not know; names the key.
     """
+    return parse_configuration(configuration_text(folder), folder)
+
+
+def configuration_text(folder: Path) -> str:
+    """The text of `instar.toml`, its line ends as they are.
+
+    Raises:
+        ConfigurationError: the file is missing, or is no text.
+    """
     path = folder / NAME
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigurationError(f"there is no {path}", hint="Make a project with `instar init`.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}", hint="It is a text file in UTF-8; check its permissions."
         ) from None
-    return parse_configuration(text, folder)
 
 
 def parse_configuration(text: str, folder: Path) -> Configuration:

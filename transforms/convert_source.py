@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from instar.formats.columnar import column_schema
 from instar.formats.discover import list_dataset, resolve_dataset
-from instar.formats.documents import format_of
+from instar.formats.documents import document_text, format_of
 from instar.formats.errors import Collected, DatasetError, InstarError, UsageError, Where
 from instar.formats.fingerprint import misfits
 from instar.formats.format import FORMATS, Format, Stamp, Through, format_named
@@ -148,9 +148,7 @@ def _sorted_out(root: FilePath, sizes: dict[str, int], location: FilePath) -> tu
 
 def _documented(document: FilePath, format: str) -> Schema:
     """The schema of a document of any format, for files of this one."""
-    if not document.is_file():
-        raise UsageError(f"there is no file {document}", hint="Name a schema document (.avsc, .schema.json, .arrow.json).")
-    text = document.read_text(encoding="utf-8-sig")
+    text = document_text(document)
     own = format_of(document.name, text)
     schema = format_named(own).parse(text)
     return schema if own == format else Restated(format, schema.definitions).schema(schema.root)

@@ -72,7 +72,7 @@ class Dataset:
         self,
         to: int | str | None = None,
         *,
-        plan: Path | None = None,
+        plan: Path | str | None = None,
         options: Options | None = None,
         progress: Progress | None = None,
     ) -> RunReport:
@@ -84,7 +84,7 @@ class Dataset:
         from instar.transforms.migrate import migrate
         from instar.transforms.plan import read_plan
 
-        saved = read_plan(plan) if plan else None
+        saved = read_plan(Path(plan)) if plan else None
         target = saved["identity"]["target"] if saved and to is None else to
         return migrate(self.job(), target, options or Options(), verb="upgrade", saved=saved, progress=progress)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instar.formats.documents import SUFFIXES, format_of
+from instar.formats.documents import SUFFIXES, document_text, format_of
 from instar.formats.errors import InstarError, MigrationError, UsageError
 from instar.formats.format import format_named
 from instar.formats.registry import Registry
@@ -100,14 +100,14 @@ class Project:
         return open_job(name, self.folder, settings, self.registry, self.configuration.migrations / subject)
 
     # ---- verbs on schemas
-    def register(self, subject: str, document: Path | None = None, *, amend: bool = False) -> Adopted:
+    def register(self, subject: str, document: Path | str | None = None, *, amend: bool = False) -> Adopted:
         """Freeze a subject's next version: from a schema document, a data file, or (None) the newest version and the next script.
 
         Raises:
             RegistryError, SchemaError, MigrationError: see `Registry.register`; or there is no script to go by.
         """
         if document is not None:
-            text, format = self._document(document)
+            text, format = self._document(Path(document))
             version = self.registry.register(subject, text, format, amend=amend, used=amend and self._used(subject))
         else:
             version = self._register_next(subject, amend)
@@ -118,11 +118,12 @@ class Project:
             raise UsageError(
                 f"there is no file {path}", hint="Name a schema document (.avsc, .schema.json, .arrow.json) or a data file."
             )
-        head = path.read_bytes()[: 1 << 16]
+        with path.open("rb") as file:
+            head = file.read(1 << 16)
         for name in ("parquet", "avro"):
             if format_named(name).recognises(head, path.name):
                 return format_named(name).infer([path]), name
-        text = path.read_text(encoding="utf-8-sig")
+        text = document_text(path)
         if any(path.name.endswith(suffix) for suffix in SUFFIXES.values()):
             return text, format_of(path.name, text)
         try:

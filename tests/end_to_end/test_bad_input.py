@@ -87,6 +87,26 @@ def test_an_invalid_schema_document_is_named(project: Path, instar: Callable[...
     refused(instar, project, "register", "weather", str(project / "bad.avsc"), code=2, says=("strin",))
 
 
+@pytest.mark.parametrize("name", ["odd.avsc", "odd.bin"])
+def test_a_document_that_is_no_text_is_named(name: str, project: Path, instar: Callable[..., Answer]) -> None:
+    (project / name).write_bytes(b"\xff\xfe{}")
+    refused(instar, project, "register", "weather", str(project / name), code=2, says=(name,))
+    weather = str(project / "data" / "weather")
+    refused(
+        instar,
+        project,
+        "convert",
+        weather,
+        str(project / "out"),
+        "--to",
+        "json",
+        "--schema",
+        str(project / name),
+        code=2,
+        says=(name,),
+    )
+
+
 def test_an_edited_registered_schema_is_found(project: Path, instar: Callable[..., Answer]) -> None:
     path = next((project / "schemas" / "weather").glob("v2*"))
     path.write_text(path.read_text().replace("visibility", "sight"))

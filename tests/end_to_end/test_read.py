@@ -103,7 +103,8 @@ def test_a_reader_that_leaves_is_no_failure(project: Path, form: str) -> None:
         (("--output", "x.txt"), "what is x.txt"),
         (("--output", "data/flights/x.csv"), "lies in the dataset"),
         (("--output", "x.csv", "--format", "table"), "for people"),
-        (("--output", "nowhere/x.csv"), "cannot be written"),
+        (("--output", "nowhere/x.csv"), "no folder nowhere"),
+        (("--output", "instar.toml/x.csv"), "no folder instar.toml"),
         (("--version", "x"), "not a version"),
     ],
 )

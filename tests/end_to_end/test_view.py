@@ -95,3 +95,16 @@ def test_the_command_prints_the_sql(project: Path, instar: Callable[..., Answer]
     assert answer.code == 0
     assert in_duckdb(answer.out, "v").num_rows == 14_400
     assert instar("view", "flights", "--version", "2", "--name", "v", "--json", at=project).json["sql"] == answer.out
+
+
+def test_what_a_chain_uses_twice_over_and_over_is_looked_at_once(tmp_path: Path) -> None:
+    (tmp_path / "numbers").mkdir()
+    pq.write_table(pa.table({"n": pa.array([0.5, 1.0])}), tmp_path / "numbers" / "a.parquet")
+    instar.init(str(tmp_path), source="numbers")
+    steps = 'op.derive("n", "double", sql="n / 2 + n / 2", replace=True)'
+    (tmp_path / "migrations" / "numbers").mkdir()
+    script = f"from instar import op\n\nupgrade = [{', '.join([steps] * 40)}, op.rename('n', to='m')]\n"
+    (tmp_path / "migrations" / "numbers" / "0002_again.py").write_text(script)
+    found = instar.open(tmp_path)
+    found.register("numbers")
+    assert in_duckdb(found.dataset("numbers").view(), '"numbers"').column("m").to_pylist() == [0.5, 1.0]

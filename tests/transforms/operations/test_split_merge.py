@@ -37,7 +37,7 @@ def test_another_number_of_pieces_fails_or_becomes_null(text: str):
     assert back(NAME, steps, *rows) == ([{**ROWS[0], "name": None}], (f"name: {COMPUTED}",))
 
 
-@pytest.mark.parametrize("by", [", ", "''", "é🙂", "--", "->", "%s", "\\", "lambda x:"])
+@pytest.mark.parametrize("by", [", ", "''", "é🙂", "--", "->", "%s", "{v}", "\\", "lambda x:"])
 def test_any_text_separates(by: str):
     rows = [{"v": f"a_{by}{by}ü"}]
     steps = [op.split("v", into={"x": "string", "y": "string", "z": "string"}, by=by)]
