@@ -19,6 +19,7 @@ from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
 from instar.formats.schema import MISSING, Field, Type, type_text
 from instar.formats.storage import items_of, relisted, stored, struct_of, taken
+from instar.transforms.casts.ways import InZone, Only, Piece
 from instar.transforms.expression import (
     FAIL,
     Branches,
@@ -286,6 +287,17 @@ def check(bad: pa.Array, scope: Scope, live: Live, path: Path, message: Callable
 def cast_refused(value: Any, e: Cast) -> tuple[str, str]:
     """What to say of a value that a cast refuses: (message, hint)."""
     shown = repr(value) if len(repr(value)) < 120 else repr(value)[:117] + "…"
+    match e.way:
+        case Piece(separator, _, count):
+            return f"{shown} has not {count} pieces between {separator!r}", 'Repair the value, or say otherwise="null".'
+        case Only():
+            return f"{shown} is not a list of one value", "Repair it; in op.head, otherwise=… and empty=… say what becomes of such."
+        case InZone(zone):
+            why = "it is skipped or shown twice there, or out of range"
+            return (
+                f"{shown} ({type_text(e.source)}) is not one moment of {zone}: {why}",
+                'Repair the value, or say on_error="null".',
+            )
     return (
         f"{shown} ({type_text(e.source)}) cannot become {type_text(e.to)} and be undone",
         'Repair the value, or say on_error="null"; docs/casts.md lists what passes.',
