@@ -269,7 +269,7 @@ def _ways_in(type: Type, at: Path) -> str:
 def _empties(at: Path) -> MigrationError:
     return MigrationError(
         f"{path_text(at) or 'the data'} would be a record without fields, which not every format can hold",
-        hint=f"Drop {path_text(at)} itself." if at else "Keep at least one field.",
+        hint=f"Drop {path_text(at)} itself." if at and not isinstance(at[-1], Branch) else "Keep at least one field.",
     )
 
 

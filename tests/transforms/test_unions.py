@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from reference import evaluate
 
 from instar import op
+from instar.formats.columnar import spelled_out
 from instar.formats.errors import DataError, MigrationError
 from instar.formats.path import path_text
 from instar.formats.schema import Field, Float, Int, List, Record, Reference, Schema, String, Union, type_text
+from instar.transforms.evaluate.arrow import compile_batches
+from instar.transforms.evaluate.plain import plain_type
 from instar.transforms.evaluate.plain_values import PlainValues
 from instar.transforms.evaluate.record import compile_records
 from instar.transforms.left_behind import left_behind
 from instar.transforms.mapping import Mapping, chain, identity
 from instar.transforms.script import draft
+from instar.transforms.shared_types import expanded
 from instar.transforms.typecheck import computed
 
 STR, I64, DOUBLE = String(), Int(64), Float(64)
@@ -69,6 +75,64 @@ def _values(mapping: Mapping) -> PlainValues:
     return PlainValues({**mapping.source.definitions, **mapping.target.definitions})
 
 
+WHOLE_BRANCHES: dict[str, list[Any]] = {
+    "wrap": [op.wrap("shape<string>"), op.wrap("all[]<long>")],
+    "wrap and head": [op.wrap("shape<string>"), op.cast("id", "string"), op.head('shape<"list<string>">', empty="fail")],
+    "table": [op.map_values("shape<string>", {"34": "a"}), op.map_values("all[]<long>", {7: 70}, default=0)],
+    "one for all": [
+        op.map_values("shape<string>", {"": ""}, default="none"),
+        op.map_values("all[]<string>", {"": ""}, default="-"),
+    ],
+}
+
+
+INLINE = Schema(SCHEMA.root.with_(type=expanded(SCHEMA.root.type, SCHEMA.definitions)))
+IN_BATCHES = {
+    **{name: CHAINS[name] for name in ("cast", "inside", "move", "around")},
+    **WHOLE_BRANCHES,
+    "sql": [
+        op.derive("shape<Line>.first", "double", sql='via[1].x + "from".x'),
+        op.derive("shape<Point>.always", "int32", sql="7", nullable=False),
+        op.drop("shape<Line>.via"),
+        op.add("all[]<Point>.z", "double", default=1.0),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", IN_BATCHES)
+def test_batches_agree_and_hold_one_branch_a_value(name: str) -> None:
+    """Null in every other branch, there and back: nothing that is computed for one comes to stand in another."""
+    mapping = chain(INLINE, IN_BATCHES[name])
+    given = batch(ROWS, INLINE)
+    new = compile_batches(mapping)(given)
+    assert new.to_pylist() == [shown(evaluate(mapping, row), mapping.target.root) for row in ROWS]
+    back, losses = mapping.inverse()
+    if not losses:
+        assert compile_batches(back)(new).to_pylist() == given.to_pylist()
+    elif not any(loss.fatal for loss in losses):
+        for row in compile_batches(back)(new).to_pylist():
+            assert all(sum(value is not None for value in of.values()) == 1 for of in [row["shape"], *row["all"]] if of is not None)
+
+
+def batch(rows: list[dict[str, Any]], schema: Schema) -> pa.RecordBatch:
+    """The records in Arrow, where a union is a record of its branches."""
+    plain = [shown(row, schema.root) for row in rows]
+    columns = [spelled_out(f, schema.definitions) for f in schema.record.fields]
+    return pa.RecordBatch.from_pylist(plain, schema=pa.schema([(c.name, plain_type(c.type)) for c in columns]))
+
+
+def shown(value: Any, field: Field) -> Any:
+    """A value with a record of all branches in the place of (branch, value)."""
+    match field.type:
+        case Union(branches) if value is not None:
+            return {b.name: shown(value[1], b) if b.name == value[0] else None for b in branches}
+        case Record(fields) if value is not None:
+            return {f.name: shown(value[f.name], f) for f in fields}
+        case List(item) if value is not None:
+            return [shown(x, item) for x in value]
+    return value
+
+
 def test_what_a_mapping_says_of_itself_names_branches() -> None:
     mapping = chain(
         SCHEMA, [op.rename("shape<Line>.via", to="v"), op.drop("shape<Line>.from"), op.cast("shape<string>", "int64")][:2]
@@ -102,6 +166,37 @@ def test_refusals(operation: Any, message: str, hint: str) -> None:
     with pytest.raises(MigrationError, match=message) as error:
         chain(SCHEMA, [operation])
     assert hint in (error.value.hint or "")
+
+
+WHOLE: list[Callable[[str], Any]] = [
+    lambda path: op.rename(path, to="y"),
+    op.drop,
+    lambda path: op.add(path, "int32", default=0),
+    lambda path: op.derive(path, "string", sql="'x'"),
+    lambda path: op.move(path, to="y"),
+    lambda path: op.move("id", to=path),
+    lambda path: op.merge(["id", path], to="y", by=" "),
+    lambda path: op.python(lambda shape: shape, reads=["id"], writes={path: "string"}),
+    lambda path: op.split(path, into={"a": "string", "b": "string"}, by="-"),
+]
+
+
+@pytest.mark.parametrize("operation", WHOLE)
+def test_a_whole_branch_or_type_is_no_field(operation: Callable[[str], Any]) -> None:
+    with pytest.raises(
+        MigrationError, match=r"shape<string> is a whole branch of a union, which cannot be renamed, added"
+    ) as error:
+        operation("shape<string>")
+    assert "as a whole (shape)" in (error.value.hint or "")
+    with pytest.raises(MigrationError, match=r"<geo\.Point> is a whole named type, which cannot be renamed, added") as error:
+        operation("<geo.Point>")
+    assert "a field inside it (<geo.Point>.name)" in (error.value.hint or "")
+
+
+def test_the_last_field_of_a_branch_stays() -> None:
+    with pytest.raises(MigrationError, match="shape<Line> would be a record without fields") as error:
+        chain(SCHEMA, [op.drop("shape<Line>.from"), op.drop("shape<Line>.via")])
+    assert error.value.hint == "Keep at least one field."
 
 
 def test_an_error_in_a_branch_names_record_and_place() -> None:

@@ -199,14 +199,16 @@ class Evaluator:
         return relisted(lists, items, _list_like(type, made.with_name(type.value_field.name)))
 
     def _branches(self, e: Branches, scope: Scope, live: Live, path: Path) -> pa.Array:
-        """A union in Arrow is a struct of its branches, of which one is not null."""
+        """A union in Arrow is a struct of its branches, of which one is not null.
+
+        A body is null wherever its branch is: operations refuse to fill, to compute or to restore a branch as a whole.
+        """
         of = self.evaluate(e.of, scope, live, path)
         arrays: list[pa.Array] = []
         for i, body in enumerate(e.bodies):
             values = pc.struct_field(of, i)
-            there = pc.is_valid(values)
-            made = self.column(body, scope.branch(values), Live(live.both(there)), (*path, Branch(body.field.name)))
-            arrays.append(_masked(made, there))
+            there = Live(live.both(pc.is_valid(values)))
+            arrays.append(self.column(body, scope.branch(values), there, (*path, Branch(body.field.name))))
         fields = [pa.field(body.field.name, a.type) for body, a in zip(e.bodies, arrays, strict=True)]
         return struct_of(arrays, fields, of, scope.length)
 

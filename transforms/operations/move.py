@@ -42,8 +42,8 @@ class Move:
         scope = max((i + 1 for i, step in enumerate(source) if isinstance(step, Step)), default=0)
         if source[:scope] != target[:scope] or any(isinstance(step, Step) for step in target[scope:]):
             raise MigrationError(
-                f"{self.path!r} and {self.to!r} are not in the same list or map",
-                hint="A field can move between the records of one element, not into or out of a list or map.",
+                f"{self.path!r} and {self.to!r} are not in the same element, branch or type",
+                hint="A field can move between records, not into or out of a list, a map, a union's branch or a named type.",
             )
         for name, given in (("emptied", self.emptied), ("where_null", self.where_null)):
             if given not in ("refuse", "drop"):

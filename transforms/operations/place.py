@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from instar.formats.errors import MigrationError, suggestion
-from instar.formats.path import Path, Step, parse_path, path_text
+from instar.formats.path import Branch, Path, Step, parse_path, path_text
 from instar.transforms.expression import Column
 
 
@@ -13,12 +13,30 @@ def split(path: str) -> tuple[Path, str]:
     """`"a.b.c"` as the record's path and the field's name.
 
     Raises:
-        SchemaError: not a path. MigrationError: it ends in [] or {}, which have no name.
+        SchemaError: not a path. MigrationError: it ends in [], {}, a branch or a type, which are no field of a record.
     """
     *parent, name = parse_path(path)
+    if isinstance(name, Branch):
+        raise _no_field(tuple(parent), name)
     if isinstance(name, Step):
         raise MigrationError(f"{path!r} does not end in a field's name", hint="This operation works on a record's field.")
     return tuple(parent), name
+
+
+def _no_field(parent: Path, name: Branch) -> MigrationError:
+    """A branch is called as its type is, and every value is of one: it has no name to change, and no values to give or to take."""
+    place = path_text((*parent, name))
+    if not parent:
+        return MigrationError(
+            f"{place} is a whole named type, which cannot be renamed, added, dropped or moved: a type is no field of a record",
+            hint=f"Change a field inside it ({place}.name), or the fields that are of this type.",
+        )
+    return MigrationError(
+        f"{place} is a whole branch of a union, which cannot be renamed, added, dropped or moved: it is called as its type is, "
+        "and every value is of one of the branches that there are",
+        hint=f"Change a field inside it ({place}.name), or the type of its values ({place} in op.cast); "
+        f"or rename, drop or move the union as a whole ({path_text(tuple(parent))}). See docs/paths.md.",
+    )
 
 
 def field_name(text: str) -> str:

@@ -351,8 +351,8 @@ def test_an_inferred_schema_is_open(tmp_path: Path):
 
 
 def test_nothing_moves_across_a_list_or_map():
-    for path, to in [("items[].s", "s"), ("x", "items[].x"), ("items[].s", "tags{}.s")]:
-        with pytest.raises(MigrationError, match="not in the same list or map"):
+    for path, to in [("items[].s", "s"), ("x", "items[].x"), ("items[].s", "tags{}.s"), ("u<A>.s", "s"), ("s", "<A>.s")]:
+        with pytest.raises(MigrationError, match="not in the same element, branch or type"):
             op.move(path, to=to)
     assert "items is list<" in str(refused(op.move("x", to="items.x")))
     assert "tags is map<" in str(refused(op.move("tags.x", to="y")))
