@@ -59,12 +59,14 @@ def refuse_shared(type: Type, at: Path, schema: Schema) -> None:
     """A plain path must not lead into a type that is used in several places: it would change them all, unseen.
 
     Raises:
-        MigrationError: it does; names the other uses, and how to say it.
+        MigrationError: it does; names the other uses, and how to say it. The type contains itself.
     """
     name = name_of(type)
     if not name or at == (Branch(name),):
         return
     others = [path for path in uses(schema, name) if path != at]
+    if name in recursive(types_of(schema)):
+        raise _contains_itself(name)
     if others or isinstance(type, Reference):
         also = f" ({', '.join(path_text(p) or 'the record itself' for p in others)} use it too)" if others else ""
         raise MigrationError(
@@ -73,6 +75,14 @@ def refuse_shared(type: Type, at: Path, schema: Schema) -> None:
             + (f" of {path_text(at)}" if at else "")
             + "; to change this one only, give it a type of its own in the schema first.",
         )
+
+
+def _contains_itself(name: str) -> MigrationError:
+    return MigrationError(
+        f"the type {name!r} contains itself: a path cannot lead into it",
+        hint="Rename, move or drop the field that is of this type as a whole, or add a field beside it; "
+        "what is inside can only change where the data are written.",
+    )
 
 
 def uses_of(path: Path, schema: Schema) -> list[Path]:
@@ -99,10 +109,7 @@ def whole_type(schema: Schema, name: str) -> Column:
     """
     named = types_of(schema)
     if name in recursive(named):
-        raise MigrationError(
-            f"the type {name!r} contains itself: a path cannot lead into it",
-            hint="Operations work on the whole field; to change the inside, register a schema with another type in its place.",
-        )
+        raise _contains_itself(name)
     type = resolved(named[name].type, named)
     return Column(named[name].with_(nullable=False, optional=False), Source((), type))
 

@@ -118,3 +118,18 @@ def test_odd_names_of_types_stand_in_quotes() -> None:
     path = (Branch('Page<"User">'), "id")
     assert path_text(path) == '<"Page<""User"">">.id'
     assert parse_path(path_text(path)) == path
+
+
+NODE = Record((Field("v", I64), Field("next", Reference("Node"), nullable=True)), name="Node")
+
+
+@pytest.mark.parametrize("tree", [NODE, Reference("Node")], ids=["where it is defined", "by reference"])
+@pytest.mark.parametrize("path", ["tree.v", "tree.next.v", "<Node>.v", "<Node>.next.v"])
+def test_a_type_that_contains_itself_is_worked_on_as_a_whole(tree: Record | Reference, path: str) -> None:
+    schema = Schema(Field("", Record((Field("id", I64), Field("tree", tree)))), {"Node": Field("", NODE)})
+    with pytest.raises(MigrationError, match="the type 'Node' contains itself: a path cannot lead into it") as error:
+        chain(schema, [op.rename(path, to="x")])
+    assert "Rename, move or drop the field that is of this type as a whole" in (error.value.hint or "")
+    row = {"id": 1, "tree": {"v": 1, "next": {"v": 2, "next": None}}}
+    mapping = chain(schema, [op.rename("tree", to="root"), op.move("root", to="at.root"), op.add("n", "int32", default=0)])
+    assert evaluate(mapping, row) == {"id": 1, "at": {"root": row["tree"]}, "n": 0}

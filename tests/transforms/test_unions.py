@@ -187,7 +187,7 @@ def test_a_whole_branch_or_type_is_no_field(operation: Callable[[str], Any]) -> 
         MigrationError, match=r"shape<string> is a whole branch of a union, which cannot be renamed, added"
     ) as error:
         operation("shape<string>")
-    assert "as a whole (shape)" in (error.value.hint or "")
+    assert "on the whole field (shape)" in (error.value.hint or "")
     with pytest.raises(MigrationError, match=r"<geo\.Point> is a whole named type, which cannot be renamed, added") as error:
         operation("<geo.Point>")
     assert "a field inside it (<geo.Point>.name)" in (error.value.hint or "")

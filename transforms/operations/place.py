@@ -32,10 +32,9 @@ def _no_field(parent: Path, name: Branch) -> MigrationError:
             hint=f"Change a field inside it ({place}.name), or the fields that are of this type.",
         )
     return MigrationError(
-        f"{place} is a whole branch of a union, which cannot be renamed, added, dropped or moved: it is called as its type is, "
-        "and every value is of one of the branches that there are",
-        hint=f"Change a field inside it ({place}.name), or the type of its values ({place} in op.cast); "
-        f"or rename, drop or move the union as a whole ({path_text(tuple(parent))}). See docs/paths.md.",
+        f"{place} is a whole branch of a union, which cannot be renamed, added, dropped or moved: no value changes its branch",
+        hint=f"Work inside it ({place}.name), on the type of its values (op.cast), or on the whole field ({path_text(parent)}); "
+        "docs/paths.md says more.",
     )
 
 
