@@ -189,7 +189,7 @@ def test_spark_s_int96_beyond_microseconds_are_kept_exactly_or_refused_by_row(au
     assert path.read_bytes() == original
 
 
-@pytest.mark.parametrize("name", ["hadoop_lz4_compressed.parquet", "repeated_primitive_no_list.parquet"])
+@pytest.mark.parametrize("name", ["hadoop_lz4_compressed.parquet", "non_hadoop_lz4_compressed.parquet"])
 def test_what_a_rewrite_cannot_keep_is_refused_until_it_is_allowed_as_the_hint_says(
     name: str, author: Author, conformance: Path
 ) -> None:

@@ -27,6 +27,7 @@ def connect(memory: int | None = None, threads: int = 1) -> duckdb.DuckDBPyConne
         config["memory_limit"] = f"{max(memory, 64 << 20)}B"
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it is drawn on standard output, where an answer goes
     connection.execute("SET lock_configuration = true")
     return connection
 

@@ -18,6 +18,7 @@ def sealed(*files: FilePath, memory: int) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"threads": 1, "memory_limit": f"{max(memory, _LEAST)}B"})
     for setting in (
         "TimeZone = 'UTC'",
+        "enable_progress_bar = false",  # it is drawn on standard output, where an answer goes
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
         "enable_external_file_cache = false",
