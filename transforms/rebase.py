@@ -263,7 +263,7 @@ def exact_differences(found: Schema, expected: Schema) -> tuple[str, ...]:
     if not problems:
         problems.extend(_finer(found.root, expected.root, ()))
     for name in sorted(found.definitions.keys() & expected.definitions.keys()):
-        a, b = Schema(found.definitions[name]), Schema(expected.definitions[name])
+        a, b = (Schema(of.definitions[name], of.definitions) for of in (found, expected))  # which use is inline may differ
         problems.extend(f"in the type {name!r}: {d}" for d in differences(a, b, nullability=True))
     return tuple(problems)
 

@@ -179,3 +179,38 @@ def test_every_use_is_upgraded_proved_and_brought_back(format: str, level: str, 
     author.do("rollback", "orders")
     author.do("rollback", "orders")
     assert data_tree(author.folder / "data") == before
+
+
+PLACE = {"type": "record", "name": "Place", "fields": [{"name": "lat", "type": "int"}]}
+WAY = {
+    "type": "record",
+    "name": "Way",
+    "fields": [{"name": "start", "type": PLACE}, {"name": "k", "type": "int"}, {"name": "end", "type": "Place"}],
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        'op.reorder(["end"], at="<Way>")',
+        'op.drop("<Way>.start")',
+        'op.move("<Way>.start", to="<Way>.from.place")',
+        'op.cast("<Place>.lat", "int64"), op.reorder(["back"]), op.reorder(["k"], at="<Way>")',
+    ],
+)
+def test_another_use_of_a_type_inside_a_type_may_come_to_define_it(change: str, author: Author) -> None:
+    fields = [{"name": "out", "type": copy.deepcopy(WAY)}, {"name": "back", "type": "Way"}]
+    way = {"start": {"lat": 1}, "k": 2, "end": {"lat": 3}}
+    file = author.data("trips") / "trips.avro"
+    with file.open("wb") as out:
+        fastavro.writer(
+            out, fastavro.parse_schema({"type": "record", "name": "Trip", "fields": fields}), [{"out": way, "back": way}]
+        )
+    author.adopt("trips")
+    author.step("trips", change)
+    assert author.do("upgrade", "trips", "--proof", "full")["proof"]["verdict"] == "proved"
+    with file.open("rb") as made:
+        records: list[Any] = list(fastavro.reader(made))
+    (record,) = records
+    assert record["out"] == record["back"]
+    assert (record["out"]["k"], record["out"]["end"]) == (2, {"lat": 3})
