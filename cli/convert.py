@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 instar convert flights /lake/flights-avro --to avro            a dataset, every file at the newest version
-instar convert flights old.d --to parquet --version 1
+instar convert weather old.d --to ndjson --version 1          as the files were, whatever they are at now
 instar convert events.ndjson events.parquet --to parquet       a file that no project knows
 instar convert out.ndjson flights.parquet --to parquet --schema out.schema.json
 """

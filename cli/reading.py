@@ -173,7 +173,7 @@ def _table(answer: Answer) -> None:
         table.add_column(Text(field.name), overflow="fold")
     rows = 0
     for batch in answer.batches(limit + 1):
-        columns = [csv_texts(array, field) for array, field in zip(batch.columns, fields, strict=True)]
+        columns = [csv_texts(array, field, finite=False) for array, field in zip(batch.columns, fields, strict=True)]
         for row in zip(*columns, strict=True):
             rows += 1
             if rows <= limit:

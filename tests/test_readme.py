@@ -39,10 +39,19 @@ def test_the_script_is_the_samples() -> None:
     assert blocks("python")[0].text == (PROJECT / "migrations" / "flights" / "0002_metric_distance.py").read_text(encoding="utf-8")
 
 
-def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reading_and_converting_are_real(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(".instar"))
+    console(2, tmp_path / "page.md", folder)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_library_examples_run(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(PROJECT, tmp_path / "my-project", ignore=shutil.ignore_patterns(".instar"))
     monkeypatch.chdir(tmp_path)
-    exec(compile(blocks("python")[1].text, "README.md", "exec"), {})
+    exec(compile(blocks("python")[number].text, "README.md", "exec"), {})
     assert capsys.readouterr() == ("", "")
 
 

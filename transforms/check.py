@@ -11,7 +11,6 @@ from instar.formats.registry import Registry
 from instar.formats.schema import Field, Schema, children
 from instar.transforms.migration import Migration, check_step
 from instar.transforms.report import CheckReport, StepCheck, loss_text
-from instar.transforms.typecheck import type_check
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _checked_step(given: Grounds, subject: str, version: int, script: Migration,
     untouched = leaves = 0
     try:
         mapping = script.mapping(schemas[version - 1])
-        type_check(mapping, format_named(given.registry.format(subject)))
+        script.type_checked(mapping, given.registry.format(subject))
         untouched, leaves = len(mapping.untouched()), _leaves(mapping.target.root)
         if version in schemas:
             checked = check_step(schemas[version - 1], script, schemas[version], given.registry.format(subject))

@@ -83,7 +83,7 @@ def refuse_unheld(schema: Schema, format: str) -> None:
         SchemaError: the format cannot hold a type or a name; Collected where there are several.
     """
     errors: list[InstarError] = [
-        SchemaError(f"{path_text(path)}: {problem}", hint=hint, where=Where(path=path_text(path), found=found))
+        SchemaError(problem, hint=hint, where=Where(path=path_text(path), found=found))
         for path, found, problem, hint in _Refusals(format, schema.definitions).of(schema)
     ]
     if len(errors) == 1:
@@ -113,7 +113,7 @@ class _Refusals:
         """`within`: the named types around the field."""
         text = type_text(f.type)
         if isinstance(path[-1], str) and self.format == "avro" and not legal(path[-1]):
-            hint = f'op.rename("{path_text(path)}", to="{legalised(path[-1])}")'.replace('""', '\\"\\"')
+            hint = f"op.rename({path_text(path)!r}, to={legalised(path[-1])!r})"
             yield path, text, f"{path[-1]!r} is not a legal name in Avro, which has letters, digits and _", f"Rename it: {hint}"
         match f.type:
             case Reference(name) if name in within:
@@ -137,8 +137,7 @@ class _Refusals:
         text, place = type_text(type), path_text(path)
         match type:
             case Union(branches):
-                ways = ", ".join(f"{place}<{b.name}>" for b in branches[:4])
-                hint = f"Move what you need out of its branches ({ways}), then op.drop({place!r})."
+                hint = f"Leave it out (op.drop({place!r})): no operation takes a value out of a branch of {len(branches)}."
                 why = "unions are not written anew" if self.format == "avro" else f"{self.format} has no unions"
                 yield path, text, why, hint
             case Other():

@@ -103,7 +103,7 @@ def convert(source: Source, wish: Wish, progress: Progress | None = None) -> Con
 def _refuse_taken(source: Source, wish: Wish) -> None:
     target = wish.target
     if source.format.name == wish.format.name != "json":
-        hint = "Copy the files; `instar upgrade` and `instar downgrade` bring them to another version."
+        hint = "Copy the files, or write them as one: instar read DATASET --version N --output FILE."
         raise UsageError(f"the files of {source.root} are {wish.to} already", hint=hint)
     if target.is_symlink() or target.is_file() or (target.is_dir() and (source.single or any(target.iterdir()))):
         raise UsageError(f"{target} is there already", hint="Name another place, or remove it first: convert never overwrites.")

@@ -92,14 +92,14 @@ def _csv_column(array: pa.Array, field: Field) -> pa.Array:
     return pa.array(csv_texts(array, field), pa.string())
 
 
-def csv_texts(array: pa.Array, field: Field) -> list[str | None]:
-    """Each value as text: a scalar's own, a nested one's JSON."""
+def csv_texts(array: pa.Array, field: Field, *, finite: bool = True) -> list[str | None]:
+    """Each value as text: a scalar's own, a nested one's JSON, in which nan may stand where it need not be `finite`."""
     import msgspec
 
     from instar.formats.json.write import texts
 
     decode: Any = msgspec.json.Decoder(str).decode
-    return [None if t is None else decode(t) if t[:1] == '"' else t for t in texts(array, field)]
+    return [None if t is None else decode(t) if t[:1] == '"' else t for t in texts(array, field, finite=finite)]
 
 
 # ---- Arrow

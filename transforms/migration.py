@@ -15,6 +15,7 @@ from pathlib import Path
 
 from instar.formats.errors import InstarError, MigrationError
 from instar.formats.fingerprint import fingerprint
+from instar.formats.format import format_named
 from instar.formats.path import path_text
 from instar.formats.schema import Schema
 
@@ -23,6 +24,7 @@ from .mapping import Mapping, Operation, applied, identity
 from .rebase import exact_differences
 from .recovered import UNREGISTERED, Loss
 from .script import Script, draft, number_of, read_script
+from .typecheck import sql_check, type_check
 
 __all__ = ["Chain", "Checked", "Migration", "check_step", "draft", "load_migrations", "make_chain", "unregistered"]
 
@@ -58,6 +60,16 @@ class Migration:
                 line = f", line {self.lines[number]}" if number < len(self.lines) else ""
                 raise MigrationError(f"{self.name}{line}: {e.message}", hint=e.hint) from e
         return mapping
+
+    def type_checked(self, mapping: Mapping, format: str) -> None:
+        """
+        Raises:
+            MigrationError: as `type_check`; names the script.
+        """
+        try:
+            type_check(mapping, format_named(format))
+        except MigrationError as e:
+            raise MigrationError(f"{self.name}: {e.message}", hint=e.hint) from e
 
     def step(self, old: Schema, new: Schema) -> Mapping:
         """`mapping`, type-checked: it leads to exactly the registered `new`, whose docs and defaults it takes on.
@@ -175,7 +187,8 @@ class Chain:
             raise MigrationError(
                 f"the way back from version {self.from_version} to {self.to_version} cannot recover {lost}, and the field must "
                 "have a value",
-                hint='Give it one in the script\'s `downgrade`, such as downgrade = {"path": "SQL over the new record"}; '
+                hint="Give it one in the script's `downgrade`, such as "
+                f"downgrade = {{{path_text(fatal[0].path)!r}: 'SQL over the new record'}}; "
                 "`instar rollback` restores the old files instead.",
             )
 
@@ -242,10 +255,11 @@ def check_step(old: Schema, migration: Migration, new: Schema, format: str) -> C
         return Checked((_problem(e),), ())
     problems = [f"{migration.name}: {d}" for d in exact_differences(mapping.target, new)]
     try:
-        _, losses = mapping.inverse(migration.restore)
+        back, losses = mapping.inverse(migration.restore)
+        sql_check(back)
     except InstarError as e:
         return Checked((*problems, f"{migration.name}: {_problem(e)}"), ())
-    return Checked(tuple(problems), _possible(losses, format))
+    return Checked(tuple(problems), merged(_possible(losses, format)))
 
 
 def _problem(e: InstarError) -> str:

@@ -19,7 +19,6 @@ from instar.transforms.migration import Migration, draft, load_migrations
 from instar.transforms.progress import Progress
 from instar.transforms.report import Adopted, CheckReport, ConvertReport, HistoryEntry, HistoryReport
 from instar.transforms.spelling import operation_text
-from instar.transforms.typecheck import type_check
 from instar.transforms.upcast import Upcaster
 
 if TYPE_CHECKING:
@@ -146,13 +145,13 @@ class Project:
         self._refuse_partitions(subject, [script], schemas)
         mapping = script.mapping(schemas[base])
         format = registry.format(subject)
-        type_check(mapping, format_named(format))
+        script.type_checked(mapping, format)
         version = registry.register(subject, mapping.target, format, amend=amend, used=amend and self._used(subject))
         if version == base:
             raise MigrationError(
                 f"{script.name} changes nothing in the schema",
                 hint="Write its operations. Where only values change, say it in the schema, too, so that files can be told apart: "
-                "rename a field, or op.set_doc it.",
+                "rename, add or cast a field.",
             )
         if version != script.version:
             raise MigrationError(

@@ -49,11 +49,20 @@ class Proof:
 
     def error(self) -> ProofError | Collected:
         """What a failed proof is raised as: every place named."""
-        hint = "Nothing was published and the data is as it was. This is a fault of Instar's or of the disk: report it, please."
+        hint = "Nothing was published and the data is as it was. " + self._cause
         lines = self.failures
         if len(lines) == 1:
             return ProofError(f"the proof failed: {lines[0]}", hint=hint)
         return Collected(f"the proof failed in {len(lines)} places", hint=hint, errors=[ProofError(line) for line in lines])
+
+    @property
+    def _cause(self) -> str:
+        failed = [c for f in self.files for c in f.columns if c.problem]
+        if failed and all(c.way == "repeated" for c in failed):
+            return (
+                "A function gave something else the second time: it must give the same for the same values, whenever it is called."
+            )
+        return "This is a fault of Instar's or of the disk: report it, please."
 
     @property
     def ways(self) -> dict[str, int]:

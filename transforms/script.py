@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import difflib
 import hashlib
+import inspect
 import json
 import re
 import traceback
@@ -96,7 +97,8 @@ def read_script(file: Path, name: str) -> Script:
     except InstarError as e:
         raise MigrationError(f"{name}{_line(e, file)}: {e.message}", hint=e.hint) from e
     except (Exception, SystemExit) as e:
-        raise MigrationError(f"{name}{_line(e, file)}: {type(e).__name__}: {e}", hint=_hint(e)) from e
+        what, hint = _told(e)
+        raise MigrationError(f"{name}{_line(e, file)}: {what}", hint=hint) from e
     upgrade = with_functions(_operations(namespace, name), file, source)
     message, lines = (ast.get_docstring(tree) or "").strip(), _lines(tree, len(upgrade))
     return Script(message, upgrade, _restore(namespace, name), lines, code_of(upgrade, tree, file))
@@ -107,13 +109,29 @@ def _line(error: BaseException, file: Path) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _hint(error: BaseException) -> str:
+def _told(error: BaseException) -> tuple[str, str]:
+    """What a script raised, and what to do about it."""
     from . import operations
 
-    if isinstance(error, AttributeError) and error.obj is operations and error.name:
-        near = difflib.get_close_matches(error.name, operations.__all__, n=1)
-        return f"Did you mean op.{near[0]}?" if near else f"Operations are {', '.join(operations.__all__)}."
-    return "The script must run by itself: it imports op from instar and defines the list upgrade."
+    if isinstance(error, AttributeError) and error.obj is operations:
+        what, _, meant = str(error).partition(": ")
+        return what, meant[:1].upper() + meant[1:]
+    made = str(error).split(".__init__() ")
+    names = [name for name in operations.__all__ if getattr(operations, name).__name__ == made[0]]
+    if isinstance(error, TypeError) and len(made) == 2 and names:
+        call = getattr(operations, names[0])
+        return f"op.{names[0]}() {made[1]}", f"It is op.{names[0]}{_parameters(call)}."
+    return (
+        f"{type(error).__name__}: {error}",
+        "The script must run by itself: it imports op from instar and defines the list upgrade.",
+    )
+
+
+def _parameters(call: Any) -> str:
+    parameters = inspect.signature(call).parameters.values()
+    shown = [p.name if p.default is p.empty else f"{p.name}=…" for p in parameters]
+    keyword = next((i for i, p in enumerate(parameters) if p.kind is p.KEYWORD_ONLY), len(shown))
+    return f"({', '.join([*shown[:keyword], *(['*'] if keyword < len(shown) else []), *shown[keyword:]])})"
 
 
 def _operations(namespace: dict[str, Any], name: str) -> tuple[Operation, ...]:
@@ -195,6 +213,7 @@ def _examples(schema: Schema) -> Iterator[str]:
     yield f'op.move({first}, to="record.name"),'
     yield f"op.require({first}),"
     yield f"op.allow_null({first}),"
+    yield "and op.map_values, split, merge, python, wrap, head, reorder, set_doc, set_tag, unset_tag: help(op.split)"
 
 
 def _sql_name(path: str) -> str:

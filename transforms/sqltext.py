@@ -63,13 +63,19 @@ def _parsed(text: str) -> exp.Expr:
     try:
         trees = [tree for tree in sqlglot.parse(_PREFIX + text + "\n", dialect="duckdb") if tree is not None]
     except (SqlglotError, IndexError) as e:
-        raise _unusable(text, str(e).split(". ")[0] or "cannot be read") from None
+        raise _unusable(text, _syntax(str(e))) from None
     select = trees[0] if trees else None
     if len(trees) != 1 or select is None or not isinstance(select, exp.Select) or len(select.expressions) != 1:
         raise _unusable(text, "it is not one expression")
     if others := [key for key, value in select.args.items() if value and key != "expressions"]:
         raise _unusable(text, f"it is a query ({others[0].strip('_')})")
     return select.expressions[0]
+
+
+def _syntax(said: str) -> str:
+    """The parser's complaint, without its own insides."""
+    first = said.split(". ")[0]
+    return "something is missing in it" if "<class" in first else first or "cannot be read"
 
 
 def _unusable(text: str, why: str) -> MigrationError:

@@ -22,9 +22,7 @@ def type_check(mapping: Mapping, format: Format) -> None:
         MigrationError: SQL of another type than declared, a function that is not allowed; a new field that the format's files
             cannot hold, or that DuckDB could not recompute. Names the field and says what to take instead.
     """
-    from instar.transforms.evaluate.sql import verify_types
-
-    verify_types(mapping)
+    sql_check(mapping)
     for path, field in computed(mapping.root, ()):
         try:
             format.check_new(field, path)
@@ -35,6 +33,17 @@ def type_check(mapping: Mapping, format: Format) -> None:
                 f"{path_text(path)}: a value of {type_text(field.type)} cannot be computed, since it could not be proved",
                 hint=f"Take at most {DIGITS} digits; columns that have more are carried as they are.",
             )
+
+
+def sql_check(mapping: Mapping) -> None:
+    """Is the SQL of a mapping allowed, and of the types that it is declared to be?
+
+    Raises:
+        MigrationError: it is not; names the field.
+    """
+    from instar.transforms.evaluate.sql import verify_types
+
+    verify_types(mapping)
 
 
 def computed(column: Column, path: Path) -> Iterator[tuple[Path, Field]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from instar.formats.errors import DataError, InstarError, UsageError
+from instar.formats.errors import DataError, InstarError, UsageError, Where
 from instar.formats.format import format_named
 from instar.formats.registry import Registry
 from instar.transforms.migration import Chain, load_migrations, make_chain
@@ -25,7 +25,7 @@ AT_ONCE = 1_000
 """Records that are converted together where that costs nobody a wait, or saves one a call of DuckDB each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Upcaster:
     """Call it with a record; `records` and `batch` take many. It may be shared between threads, and pickled.
 
@@ -53,7 +53,7 @@ class Upcaster:
             DataError: a cast, a function or SQL refuses a value, a required key or value is not there; names the path.
         """
         try:
-            return self._convert([record])[0]
+            return self._converted([record])[0]
         except DataError as error:
             raise _without_row(error) from error.__cause__
 
@@ -75,13 +75,23 @@ class Upcaster:
 
     def _some(self, some: list[dict[str, Any]], done: int) -> Iterator[dict[str, Any]]:
         try:
-            made = self._convert(some)
+            made = self._converted(some)
         except DataError as error:
             row = error.where.row if error.where else None
             if row:  # those before it are good
                 yield from self._convert(some[:row])
             raise _at_row(error, done) from error.__cause__
         yield from made
+
+    def _converted(self, some: list[Any]) -> list[dict[str, Any]]:
+        try:
+            return self._convert(some)
+        except (AttributeError, TypeError):
+            for row, record in enumerate(some):  # only now: a check beforehand would cost every record
+                if not isinstance(record, Mapping):
+                    where = Where(row=row)
+                    raise DataError(f"{record!r:.80} is no dict", hint="A record is a dict of its fields.", where=where) from None
+            raise
 
     def batch(self, batch: Batch) -> Batch:
         """A record batch or a table. Columns that are only carried are the very arrays.
@@ -135,6 +145,9 @@ class Upcaster:
                 f"the batch is not of version {self.chain.from_version} of {self.subject}: {error.message}",
                 hint="Give all its columns in the version's types; what Arrow has no type for can be converted as records.",
             ) from error
+
+    def __repr__(self) -> str:
+        return f"Upcaster({self.subject!r}, {self.chain.from_version}, {self.chain.to_version})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Upcaster, (self.chain,)

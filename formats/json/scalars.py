@@ -253,6 +253,8 @@ def _typed(value: Any, wanted: type, kind: Type) -> Any:
 
 def _unfit(value: Any, kind: Type) -> NoReturn:
     text = repr(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(f"{text} is no JSON number", hint="Let what computes it give null there, or text.")
     raise DataError(
         f"{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'} is not {_short(kind)}",
         hint="The value cannot be written as that type.",

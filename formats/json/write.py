@@ -56,16 +56,17 @@ def write_into(out: Callable[[bytes], Any], schema: Schema, batches: Iterator[pa
     return rows
 
 
-def texts(array: pa.Array, field: Field) -> Texts:
-    """The JSON text of each value of a column, None for a null.
+def texts(array: pa.Array, field: Field, *, finite: bool = True) -> Texts:
+    """The JSON text of each value of a column, None for a null. Not `finite`: nan, inf and -inf stand where JSON has no number.
 
     Raises:
         DataError: a value that JSON cannot hold. SchemaError: a type that it has no form for.
     """
     try:
-        return _texts(array, field.with_(optional=True, nullable=False))
+        return _texts(array, field.with_(optional=True, nullable=False), finite)
     except _Refused as refused:
-        raise refused.cause.at(path=".".join(filter(None, (quoted_name(field.name), refused.path)))) from None
+        step, inner = quoted_name(field.name), refused.path
+        raise refused.cause.at(path=step + ("." if inner and inner[0] not in "[{" else "") + inner) from None
 
 
 class _Refused(Exception):
@@ -112,38 +113,39 @@ def _left_out(field: Field) -> bool:
     return field.optional and not field.nullable
 
 
-def _texts(array: pa.Array, field: Field) -> Texts:
+def _texts(array: pa.Array, field: Field, finite: bool = True) -> Texts:
     """Each value's text: "null", or None for a key that is left out, where there is none."""
     null = None if _left_out(field) else "null"
     match field.type:
         case Record(fields) if fields:
             columns = [
-                _below(quoted_name(f.name), lambda a, f=f: _texts(a, f), pc.struct_field(array, i)) for i, f in enumerate(fields)
+                _below(quoted_name(f.name), lambda a, f=f: _texts(a, f, finite), pc.struct_field(array, i))
+                for i, f in enumerate(fields)
             ]
             there = pc.is_valid(array).to_pylist()
             return [text if own else null for text, own in zip(_objects(fields, columns, len(array)), there, strict=True)]
         case List(item):
-            flat = _items(array, items_of(array), item, "[]")
+            flat = _items(array, items_of(array), item, "[]", finite)
             return [null if own is None else "[" + ",".join(map(str, own)) + "]" for own in cut(array, flat)]
         case Map(value):
             entries = items_of(array)
-            flat = _items(array, entries.field(1), value, "{}")
+            flat = _items(array, entries.field(1), value, "{}", finite)
             pairs = [f"{key}:{text}" for key, text in zip(_texts(entries.field(0), Field("", String())), flat, strict=True)]
             return [null if own is None else "{" + ",".join(own) + "}" for own in cut(array, pairs)]
         case _:
-            return [null if text is None else text for text in _scalars(array, field)]
+            return [null if text is None else text for text in _scalars(array, field, finite)]
 
 
-def _items(lists: pa.Array, items: pa.Array, item: Field, step: str) -> Texts:
+def _items(lists: pa.Array, items: pa.Array, item: Field, step: str, finite: bool) -> Texts:
     """The texts of all items; a refusal is of the list that the item is in."""
     try:
-        return _below(step, lambda a: _texts(a, item), items)
+        return _below(step, lambda a: _texts(a, item, finite), items)
     except _Refused as refused:
         ends = accumulate(length or 0 for length in lengths_of(lists).to_pylist())
         raise _Refused(next(i for i, end in enumerate(ends) if refused.index < end), refused.path, refused.cause) from None
 
 
-def _scalars(array: pa.Array, field: Field) -> Texts:
+def _scalars(array: pa.Array, field: Field, finite: bool) -> Texts:
     """Each value's text, None for a null."""
     match field.type:
         case Null():
@@ -154,6 +156,9 @@ def _scalars(array: pa.Array, field: Field) -> Texts:
             return array.cast(pa.string()).to_pylist()
         case String() | Enum():
             return [None if v is None else _quote(v).decode() for v in array.to_pylist()]
+        case Float() if not finite and pc.all(pc.is_finite(array)).as_py() not in (True, None):
+            known = iter(_scalars(array.filter(pc.is_finite(array)), field, True))
+            return [None if v is None else next(known) if math.isfinite(v) else repr(v) for v in array.to_pylist()]
         case Float(64):
             return _each(array.to_pylist(), _double)
         case Json() | Record():

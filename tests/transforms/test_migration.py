@@ -107,8 +107,16 @@ def test_layout_and_comments_do_not_change_a_hash_and_meaning_does(folder: Path)
         ("x = 1", "has no list upgrade", "upgrade ="),
         ("upgrade = 'rename'", "an upgrade that is a str", "upgrade ="),
         ("from instar import op\nupgrade = [op.drop]", "item 1 of upgrade is not an operation", "op.rename"),
-        ("from instar import op\n\nupgrade = [op.renam('a', to='b')]", "line 3: AttributeError", "Did you mean op.rename?"),
-        ("from instar import op\n\nupgrade = [op.rename('a')]", "line 3: TypeError", "must run by itself"),
+        (
+            "from instar import op\n\nupgrade = [op.renam('a', to='b')]",
+            "line 3: there is no operation renam",
+            "Did you mean op.rename?",
+        ),
+        (
+            "from instar import op\n\nupgrade = [op.rename('a')]",
+            "line 3: op.rename() missing 1 required",
+            "It is op.rename(path, *, to",
+        ),
         ("from instar import op\n\nupgrade = [\n  op.add('c', 'varchar'),\n]", "line 4: 'varchar' is not one of", "'string'"),
         ("from instar import op\n\nupgrade = [op.drop('a..b')]", "line 3: the path 'a..b'", "Write a.b"),
         ("import no_such_module_at_all", "line 1: ModuleNotFoundError", "by itself"),

@@ -6,6 +6,7 @@ form (`plain.py`). A null record stays null: whatever is computed below it is dr
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,8 +18,10 @@ from instar.formats.arrow import arrow_field
 from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
-from instar.formats.schema import MISSING, Field, Type, type_text
+from instar.formats.schema import MISSING, Bytes, Enum, Field, Fixed, String, Type, type_text
 from instar.formats.storage import items_of, relisted, stored, struct_of, taken
+from instar.transforms import casts
+from instar.transforms.casts import rounding
 from instar.transforms.casts.ways import InZone, Only, Piece
 from instar.transforms.expression import (
     FAIL,
@@ -288,7 +291,7 @@ def check(bad: pa.Array, scope: Scope, live: Live, path: Path, message: Callable
 
 def cast_refused(value: Any, e: Cast) -> tuple[str, str]:
     """What to say of a value that a cast refuses: (message, hint)."""
-    shown = repr(value) if len(repr(value)) < 120 else repr(value)[:117] + "…"
+    shown = _shown(value, e.source)
     match e.way:
         case Piece(separator, _, count):
             return f"{shown} has not {count} pieces between {separator!r}", 'Repair the value, or say otherwise="null".'
@@ -302,8 +305,22 @@ def cast_refused(value: Any, e: Cast) -> tuple[str, str]:
             )
     return (
         f"{shown} ({type_text(e.source)}) cannot become {type_text(e.to)} and be undone",
-        'Repair the value, or say on_error="null"; docs/casts.md lists what passes.',
+        f'Repair the value, or say on_error="null"{_rounded(e)}; docs/casts.md lists what passes.',
     )
+
+
+def _shown(value: Any, type: Type) -> str:
+    """As the cast table writes it, a text in quotes: 2024-03-31T02:00:00.000000, 0.99, 'x'."""
+    text = repr(value)
+    if not isinstance(type, String | Enum | Bytes | Fixed) and casts.is_scalar(type):
+        with contextlib.suppress(ValueError, OverflowError):  # beyond what has a text
+            text = str(casts.convert(type, String())(value))
+    return text if len(text) < 120 else text[:117] + "…"
+
+
+def _rounded(e: Cast) -> str:
+    """What a script can say besides, where only places are in the way."""
+    return ', or which way to round it: rounding="half_even"' if e.way is None and rounding.possible(e.source, e.to) else ""
 
 
 def null_refused(_: int) -> tuple[str, str]:

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from instar.formats.path import path_text
+from instar.formats.errors import MigrationError
+from instar.formats.path import Path, path_text
 from instar.formats.schema import Record, Type, type_text
 from instar.transforms import casts
 from instar.transforms.expression import (
     FAIL,
+    Branches,
     Call,
     Cast,
     Column,
@@ -32,6 +34,7 @@ from instar.transforms.expression import (
     When,
 )
 from instar.transforms.mapping import Mapping as SchemaMapping
+from instar.transforms.tree import scopes
 
 from .lookup import sql_lookup
 from .nodes import element_type, parts, sql_nodes, type_of
@@ -45,10 +48,31 @@ def verify_types(mapping: SchemaMapping) -> None:
     """Are the mapping's SQL texts scalar expressions over allowed functions, each of the type it declares?
 
     Raises:
-        MigrationError: the first that is not; the message has both types or the function, the hint how to say it right.
+        MigrationError: the first that is not; the message has the field, and both types or the function,
+            the hint how to say it right.
     """
     for node in sql_nodes([mapping.root.expression]):
-        verify(node.pieces, tuple(type for _, type in node.inputs), node.type)
+        shown = tuple(path_text(e.path) if isinstance(e, Source) and e.path else "…" for e, _ in node.inputs)
+        try:
+            verify(node.pieces, tuple(type for _, type in node.inputs), node.type, shown)
+        except MigrationError as error:
+            place = path_text(_place_of(node, mapping.root, ()))
+            raise MigrationError(f"{place}: {error.message}" if place else error.message, hint=error.hint) from None
+
+
+def _place_of(node: Sql, column: Column, path: Path) -> Path:
+    """The innermost field that is computed from a node."""
+    match column.expression:
+        case Struct(columns):
+            inner = [(c, (*path, c.field.name)) for c in columns]
+        case Each() | Branches() as e:
+            inner = [(body, (*path, step)) for _, step, body in scopes(e)]
+        case _:
+            inner = []
+    for below, at in inner:
+        if any(e is node for e in sql_nodes([below.expression])):
+            return _place_of(node, below, at)
+    return path
 
 
 # ---- a whole mapping

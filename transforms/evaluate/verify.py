@@ -49,18 +49,18 @@ _ONE = "Write one scalar DuckDB expression over the fields of the record, such a
 
 
 @lru_cache(maxsize=4096)
-def verify(pieces: tuple[str, ...], inputs: tuple[Type, ...], type: Type) -> None:
-    """Check one SQL text, cut at its inputs.
+def verify(pieces: tuple[str, ...], inputs: tuple[Type, ...], type: Type, names: tuple[str, ...]) -> None:
+    """Check one SQL text, cut at its inputs, which messages call by `names`.
 
     Raises:
         MigrationError: a syntax error, a function that is not allowed, or a result that is not `type` and does not widen to it.
     """
-    shown = "…".join(pieces).strip()
+    shown = (pieces[0] + "".join(name + piece for name, piece in zip(names, pieces[1:], strict=True))).strip()
     fresh = Fresh(pieces)
-    names = [fresh() for _ in inputs]
-    text = pieces[0] + "".join(name + piece for name, piece in zip(names, pieces[1:], strict=True))
-    _verify_functions(text, shown, frozenset(names))
-    nulls = ", ".join(f"CAST(NULL AS {seen_type(t)}) AS {name}" for name, t in zip(names, inputs, strict=True))
+    columns = [fresh() for _ in inputs]
+    text = pieces[0] + "".join(column + piece for column, piece in zip(columns, pieces[1:], strict=True))
+    _verify_functions(text, shown, frozenset(columns))
+    nulls = ", ".join(f"CAST(NULL AS {seen_type(t)}) AS {column}" for column, t in zip(columns, inputs, strict=True))
     try:
         found = duck.connection().sql(f"SELECT ({text}\n) AS x FROM (SELECT {nulls or '1 AS one'})").types[0]
     except duckdb.Error as e:
@@ -112,9 +112,15 @@ def _not_constant(shown: str, name: str) -> MigrationError:
     return MigrationError(
         f"the SQL {shown!r} uses {name}, which is not allowed",
         hint="A migration must give the same whenever it runs: only fields and scalar functions of their arguments alone are "
-        "allowed, so no clock, no random values, no aggregates, no settings, files or sequences. "
-        + suggestion(name.removesuffix("()"), sorted(_functions())).split(". There is")[0],
+        "allowed, so no clock, no random values, no aggregates, no settings, files or sequences."
+        + ("" if _known(name) else " " + suggestion(name.removesuffix("()"), sorted(_functions())).split(". There is")[0]),
     )
+
+
+def _known(name: str) -> bool:
+    """Has DuckDB such a function, so that it is not a misspelt one?"""
+    found = duck.connection().execute("SELECT 1 FROM duckdb_functions() WHERE function_name = ?", [name.removesuffix("()").lower()])
+    return found.fetchone() is not None
 
 
 def _serialized(expression: str) -> dict[str, Any]:

@@ -50,6 +50,9 @@ class Split:
             raise MigrationError("split needs a separator or a pattern", hint='Say by="," or pattern="(…)-(…)", one of them.')
         if self.by == "":
             raise MigrationError("the separator is empty", hint="Give at least one character.")
+        if not isinstance(self.into, Dict):
+            hint = 'Give each field a type: into={"first": "string", "last": "string"}.'
+            raise MigrationError(f"into is {self.into!r:.80}, not fields with their types", hint=hint)
         if len(self.into) < (2 if self.by else 1):
             raise MigrationError("there are too few fields to split into", hint='Write into={"first": "string", "last": "string"}.')
         if self.otherwise not in ("fail", "null"):
