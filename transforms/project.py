@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from instar.formats.documents import SUFFIXES, document_text, format_of
 from instar.formats.errors import InstarError, MigrationError, UsageError
@@ -64,12 +64,16 @@ class Project:
         version: int | str | None = None,
         subject: str | None = None,
         schema: Path | str | None = None,
-        **more: Any,
+        compression: str = "",
+        document: Path | str | None = None,
+        memory: int = 0,
+        progress: Progress | None = None,
     ) -> ConvertReport:
         """A dataset of the project (by its name), or any files, in another format: parquet, avro, ndjson or json.
 
         `version` is that of a dataset, or of a path with its `subject`: every file is brought to it, the newest by default. Other
-        files go by their common schema, or by that of the document `schema`. `more` as for `instar.convert`.
+        files go by their common schema, or by that of the document `schema`. The rest as for `instar.convert`; `memory` 0: what
+        `instar.toml` says of the dataset.
 
         Raises:
             InstarError: as `convert.convert`; the target is not there then.
@@ -79,9 +83,12 @@ class Project:
 
         job = self._job_of(source, subject, schema)
         if job is None:
-            return convert_files(source, target, to, version=version, schema=schema, **more)
-        progress, memory = more.pop("progress", None), more.pop("memory", 0) or job.settings.memory
-        return convert(of_dataset(job, version), Wish.of(target, to, memory=memory, **more), progress)
+            return convert_files(
+                source, target, to, version=version, schema=schema, compression=compression, document=document, memory=memory,
+                progress=progress,
+            )  # fmt: skip
+        wish = Wish.of(target, to, compression=compression, document=document, memory=memory or job.settings.memory)
+        return convert(of_dataset(job, version), wish, progress)
 
     def _job_of(self, source: Path | str, subject: str | None, schema: Path | str | None) -> Job | None:
         """The dataset that is meant, or files of a subject; None for files that the project does not know."""
@@ -284,13 +291,16 @@ def convert_files(
     *,
     version: int | str | None = None,
     schema: Path | str | None = None,
+    compression: str = "",
+    document: Path | str | None = None,
+    memory: int = 0,
     progress: Progress | None = None,
-    **more: Any,
 ) -> ConvertReport:
     """A file or a directory of files in another format: parquet, avro, ndjson or json; no project is needed.
 
-    `schema`: a schema document of any format that all files fit; by default what they have in common, as `init` takes it. `more`:
-    `compression` (a name, or "none"), `document` (where the target's schema document goes), `memory` (bytes).
+    `schema`: a schema document of any format that all files fit; by default what they have in common, as `init` takes it.
+    `compression`: a name, or "none"; what suits the format by default. `document`: where the target's schema document goes, beside
+    it by default. `memory` in bytes.
 
     Raises:
         InstarError: as `convert.convert`; the target is not there then.
@@ -300,7 +310,8 @@ def convert_files(
 
     if version is not None:
         raise UsageError("these files are of no version that is known", hint="Name a dataset of a project, or --subject.")
-    return convert(of_path(Path(source), Path(schema) if schema else None), Wish.of(target, to, **more), progress)
+    wish = Wish.of(target, to, compression=compression, document=document, memory=memory)
+    return convert(of_path(Path(source), Path(schema) if schema else None), wish, progress)
 
 
 def open_project(folder: Path | str) -> Project:
