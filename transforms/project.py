@@ -158,7 +158,7 @@ class Project:
             raise MigrationError(
                 f"{script.name} changes nothing in the schema",
                 hint="Write its operations. Where only values change, say it in the schema, too, so that files can be told apart: "
-                "rename, add or cast a field.",
+                "rename a field, or op.set_doc it.",
             )
         if version != script.version:
             raise MigrationError(
