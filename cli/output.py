@@ -42,10 +42,13 @@ def show_current(reports: Sequence[StatusReport], as_json: bool) -> None:
             [{"dataset": r.dataset, "newest": r.newest, "versions": {str(v.version): v.files for v in r.versions}} for r in reports]
         )
         return
+    from instar.cli.console import counted
+
     for r in reports:
-        at = ", ".join(f"version {v.version}" + (f" ({v.files} files)" if len(r.versions) > 1 else "") for v in r.versions)
+        several = len(r.versions) > 1
+        at = ", ".join(f"version {v.version}" + (f" ({counted(v.files, 'file')})" if several else "") for v in r.versions)
         newest = " (newest)" if [v.version for v in r.versions] == [r.newest] else f", newest is {r.newest}"
-        odd = f", {len(r.problems)} files of no known version" if r.problems else ""
+        odd = f", {counted(len(r.problems), 'file')} of no known version" if r.problems else ""
         click.echo(f"{r.dataset}: {at or 'no data files'}{newest if r.versions else ''}{odd}")
 
 
