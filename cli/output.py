@@ -113,5 +113,9 @@ def console() -> Console:
 
     from rich.console import Console
 
+    class Heard(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `main` answers it for all commands alike; rich would exit with 1
+
     # a table that is piped or redirected keeps a line for each row, however long
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 10_000)
+    return Heard(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 10_000)

@@ -10,7 +10,6 @@ from instar.formats.inventory import DataFile, Inventory
 from instar.formats.path import path_text
 from instar.formats.schema import Field, List, Map, Record, Schema
 from instar.transforms.casts import is_scalar
-from instar.transforms.casts.rule import sql_text
 from instar.transforms.job import Job, at_version, inventory_of
 from instar.transforms.mapping import Mapping
 from instar.transforms.partition_columns import PartitionColumns, partition_columns
@@ -39,8 +38,8 @@ def view(job: Job, *, version: int | str | None = None, name: str = "") -> str:
     inventory.require_sound()
     target = job.version(version, at=at_version(inventory, up=not str(version).startswith("-")))
     schema = job.schemas[target]
-    _refuse_unreadable(schema.root)
     folders = partition_columns(inventory, schema, job.settings.partitions)
+    _refuse_unreadable(schema.root.with_(type=Record((*schema.record.fields, *folders.fields))))
     selects = [
         _select(_mapping(job, inventory, at, target), group, inventory, folders) for at, group in _groups(inventory, folders)
     ]
@@ -91,10 +90,11 @@ def _select(mapping: Mapping, files: Sequence[DataFile], inventory: Inventory, f
     """The SELECT of files of one form: source columns by generated names, the mapping's SQL, then the version's names."""
     from instar.transforms.evaluate.sql import adopted, render
     from instar.transforms.evaluate.sql_types import Fresh, literal, seen, seen_type, sql_type
+    from instar.transforms.proof.connection import file_literal
 
     reads = mapping.reads()
     _refuse_unreadable_source(mapping, reads)
-    paths = ", ".join(sql_text(str(inventory.root / file.path)) for file in files)
+    paths = ", ".join(file_literal(inventory.root / file.path) for file in files)
     given = {name: f"s{i}" for i, name in enumerate(reads)}
     nested = {name for name in reads if isinstance(mapping.source.record[name].type, Record | List | Map)}
     columns = []

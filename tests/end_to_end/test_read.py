@@ -144,3 +144,22 @@ def test_a_dataset_of_mixed_versions_is_read_whole(project: Path, instar: Callab
     shutil.copy2(other / path, project / path)
     answer = instar("read", "flights", "--version", "1", "--format", "csv", "--columns", "month", at=project)
     assert len(answer.out.splitlines()) == 14_401
+
+
+def test_a_table_shows_what_json_cannot_hold(tmp_path: Path, instar: Callable[..., Answer]) -> None:
+    (tmp_path / "data").mkdir()
+    table = pa.table({"x": [1.5, float("nan"), None], "y": pa.array([0.1, float("-inf"), 1.0], pa.float32())})
+    pq.write_table(table, tmp_path / "data" / "a.parquet")
+    (tmp_path / "instar.toml").write_text('[datasets.d]\npath = "data"\nformat = "parquet"\n')
+    library.open(tmp_path).register("d", tmp_path / "data" / "a.parquet")
+    answer = instar("read", "d", at=tmp_path)
+    assert [line.split() for line in answer.out.splitlines()] == [["x", "y"], ["1.5", "0.1"], ["nan", "-inf"], ["1.0"]]
+
+
+def test_a_table_whose_reader_leaves_is_no_failure(project: Path) -> None:
+    command = [sys.executable, "-m", "instar", "-C", str(project), "read", "flights"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    answer = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (answer.returncode, answer.stderr) == (0, b"")

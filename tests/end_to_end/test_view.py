@@ -108,3 +108,34 @@ def test_what_a_chain_uses_twice_over_and_over_is_looked_at_once(tmp_path: Path)
     found = instar.open(tmp_path)
     found.register("numbers")
     assert in_duckdb(found.dataset("numbers").view(), '"numbers"').column("m").to_pylist() == [0.5, 1.0]
+
+
+def test_a_file_whose_name_is_a_pattern_is_read_alone(tmp_path: Path) -> None:
+    """DuckDB takes `f[1]` for `f1`, and `a*` for all that begins so."""
+    names = ("f[1].parquet", "f1.parquet", "a*.parquet", "ab.parquet", "q?.parquet", "qq.parquet")
+    (tmp_path / "data[1]").mkdir()
+    for name in names:
+        pq.write_table(pa.table({"n": [name]}), tmp_path / "data[1]" / name)
+    (tmp_path / "instar.toml").write_text('[datasets.odd]\npath = "data[1]"\nsubject = "odd"\nformat = "parquet"\n')
+    opened = instar.open(tmp_path)
+    opened.register("odd", tmp_path / "data[1]" / "f1.parquet")
+    found = opened.dataset("odd")
+    assert sorted(in_duckdb(found.view(), "odd")["n"].to_pylist()) == sorted(names)
+    (tmp_path / "migrations" / "odd").mkdir(parents=True)
+    script = 'from instar import op\nupgrade = [op.derive("long", "string", sql="n || \'!\'")]\n'
+    (tmp_path / "migrations" / "odd" / "0002_long.py").write_text(script)
+    opened.register("odd")
+    found.upgrade(2)
+    assert sorted(in_duckdb(found.view(), "odd")["long"].to_pylist()) == sorted(f"{name}!" for name in names)
+    assert found.verify().ok
+
+
+def test_a_folder_key_that_differs_from_a_column_in_case_only_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data" / "ID=1").mkdir(parents=True)
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "data" / "ID=1" / "a.parquet")
+    (tmp_path / "instar.toml").write_text('[datasets.d]\npath = "data"\nformat = "parquet"\n')
+    opened = instar.open(tmp_path)
+    opened.register("d", tmp_path / "data" / "ID=1" / "a.parquet")
+    with pytest.raises(UsageError, match="case only"):
+        opened.dataset("d").view()
+    assert opened.dataset("d").scan().read_all().to_pylist() == [{"id": 1, "ID": "1"}]

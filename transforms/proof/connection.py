@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path as FilePath
 
 import duckdb
@@ -25,7 +26,7 @@ def sealed(*files: FilePath, memory: int) -> duckdb.DuckDBPyConnection:
         "disable_parquet_prefetching = true",
         "enable_geoparquet_conversion = false",
         "temp_directory = ''",
-        "allowed_paths = [" + ", ".join(text_literal(str(file)) for file in files) + "]",
+        "allowed_paths = [" + ", ".join(f"{text_literal(str(file))}, {file_literal(file)}" for file in files) + "]",
         "enable_external_access = false",
         "lock_configuration = true",
     ):
@@ -36,6 +37,11 @@ def sealed(*files: FilePath, memory: int) -> duckdb.DuckDBPyConnection:
 def text_literal(text: str) -> str:
     """Text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def file_literal(path: FilePath) -> str:
+    """A file's path as an SQL string that means this file only: DuckDB takes every path for a pattern, of which `f[1]` is `f1`."""
+    return text_literal(re.sub(r"[*?[]", r"[\g<0>]", str(path)))
 
 
 def quoted(name: str) -> str:

@@ -37,7 +37,7 @@ from instar.formats.schema import (
     field_text,
 )  # fmt: skip
 
-from .connection import text_literal
+from .connection import file_literal
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read_elements(connection: duckdb.DuckDBPyConnection, file: FilePath) -> Elem
     """
     rows = connection.execute(
         "SELECT name, type, type_length, repetition_type, converted_type, logical_type, scale, precision, num_children "
-        f"FROM parquet_schema({text_literal(str(file))})"
+        f"FROM parquet_schema({file_literal(file)})"
     ).fetchall()
     found = iter(rows)
 

@@ -23,7 +23,7 @@ from instar.formats.shown_values import text_at
 
 from . import avro_blocks, json_text
 from .avro import AvroReader
-from .connection import sealed, text_literal
+from .connection import file_literal, sealed
 from .json import JsonReader
 from .one_form import comparable, compared_type, first_difference
 from .shred import chunks
@@ -99,7 +99,7 @@ def _by_duckdb(path: FilePath, schema: Schema, memory: int) -> Batches:
     """Columns are taken by position: DuckDB takes names that differ by case for one."""
     fields = schema.record.fields
     names = ", ".join(f"c{i}" for i in range(len(fields)))
-    query = f"SELECT {names} FROM read_parquet({text_literal(str(path))}, hive_partitioning = false) AS t({names})"
+    query = f"SELECT {names} FROM read_parquet({file_literal(path)}, hive_partitioning = false) AS t({names})"
     inexact = [i for i, f in enumerate(fields) if not _in_duckdb(f.type)]
     with closing(sealed(path, memory=memory // 2)) as connection:
         beside = _by_pyarrow(path, inexact)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from instar.formats.schema import Record, Type
 from instar.transforms.evaluate.sql_types import sql_type
 
-from .connection import text_literal
+from .connection import file_literal
 from .elements import EMPTY, Element, exact, read_elements
 from .exact import DuckType
 from .footer_elements import footer_elements
@@ -120,7 +120,7 @@ def _odd(element: Element) -> bool:
 def _scan(file: FilePath, prefix: str, count: int) -> str:
     """The columns are named by position: DuckDB's own names for those without one can meet others."""
     columns = ", ".join(f"{prefix}{i}" for i in range(count))
-    return f"read_parquet({text_literal(str(file))}, hive_partitioning = false) AS {prefix}({columns})"
+    return f"read_parquet({file_literal(file)}, hive_partitioning = false) AS {prefix}({columns})"
 
 
 def other_stream(side: Side, asked: Collection[int]) -> Stream:
