@@ -149,6 +149,8 @@ def filler(type: pa.DataType) -> pa.Array:
         )
     if is_list(type):
         return stored(pa.array([[]], pa.list_(pa.null())), type)
+    if is_.is_null(type):
+        return pa.nulls(1)
     if is_.is_boolean(type):
         return pa.array([False])
     if is_.is_fixed_size_binary(type):
@@ -180,7 +182,9 @@ def items_of(array: pa.Array) -> pa.Array:
 
 def as_lists(maps: pa.MapArray) -> pa.ListArray:
     """The maps as lists of entries: the same buffers, read as the type they have the layout of."""
-    entries = pa.StructArray.from_arrays([maps.keys, maps.items], fields=[maps.type.key_field, maps.type.item_field])
+    keys, items = maps.keys, maps.items
+    items = items.slice(0, len(keys))  # pyarrow's all-null maps of nulls have more of them
+    entries = pa.StructArray.from_arrays([keys, items], fields=[maps.type.key_field, maps.type.item_field])
     type = pa.list_(pa.field("entries", entries.type, nullable=False))
     return pa.Array.from_buffers(type, len(maps), maps.buffers()[:2], offset=maps.offset, children=[entries])
 

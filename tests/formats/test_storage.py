@@ -34,6 +34,8 @@ FORMS: list[tuple[Any, pa.DataType, str]] = [
     ([1.5, None, -0.0], pa.float16(), "half"),
     *[([Decimal("1.50"), None], t, "decimal(5,2)") for t in (pa.decimal32(5, 2), pa.decimal64(5, 2), pa.decimal256(5, 2))],
     ([None, None], pa.null(), "null"),
+    ([None, None], pa.map_(pa.string(), pa.null()), "map<null?>"),
+    ([{"a": None}, None], pa.struct([("a", pa.null())]), "record{a: null?}"),
     ([UUID(int=5).bytes, None], pa.uuid(), "uuid"),
 ]
 
@@ -96,7 +98,7 @@ def test_lists_of_every_item_are_filled(item: pa.DataType) -> None:
 UUID_IN = [
     pa.list_(pa.uuid()), pa.list_(pa.list_(pa.uuid())), pa.map_(pa.string(), pa.uuid(), keys_sorted=True), pa.large_list(pa.uuid()),
     pa.list_(pa.struct([pa.field("a", pa.uuid(), metadata={"k": "v"})])), pa.list_(pa.map_(pa.string(), pa.list_(pa.uuid()))),
-    pa.list_(pa.uuid(), 2), pa.struct([("a", pa.list_(pa.list_(pa.uuid())))]),
+    pa.list_(pa.uuid(), 2), pa.struct([("a", pa.list_(pa.list_(pa.uuid())))]), pa.map_(pa.string(), pa.null()),
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal as Number
 
 from instar import op
-from instar.formats.schema import Decimal, Enum, Field, Float, Int, List, Map, Record, String, Timestamp, schema
+from instar.formats.schema import Decimal, Enum, Field, Float, Int, Json, List, Map, Record, String, Timestamp, schema
 
 from .cases import Case, one
 
@@ -157,6 +157,14 @@ DIRECTED: dict[str, Case] = {
         [op.wrap("t", null="empty"), op.head("l")],
         {"t": "a", "l": [1]},
         {"t": None, "l": []},
+    ),
+    "lists and maps of what is only carried are filled": one(
+        schema(
+            Field("m", Map(Field("value", Json())), nullable=True), Field("l", List(Field("item", Decimal(76, 5))), nullable=True)
+        ),
+        [op.require("m", fill={}), op.require("l", fill=[])],
+        {"m": None, "l": [Number("1.00000")]},
+        {"m": {"k": "[1]"}, "l": None},
     ),
     "swapped names": one(
         schema(Field("p", INT), Field("q", TEXT)),

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis import reject
 
 from instar.formats.arrow import arrow_field
 from instar.formats.errors import DataError
@@ -20,12 +21,13 @@ from instar.formats.schema import MISSING, Field, List, Map, Record
 from instar.formats.storage import stored
 from instar.transforms.evaluate import duck
 from instar.transforms.evaluate.arrow import compile_batches
-from instar.transforms.evaluate.duck_arrays import from_duck, to_duck
-from instar.transforms.evaluate.plain import from_python, plain_type, to_python
 from instar.transforms.evaluate.record import PlainValues, compile_records
 from instar.transforms.evaluate.sql import REFUSED, render
 from instar.transforms.evaluate.sql_calls import define_calls
 from instar.transforms.mapping import Mapping
+from instar.transforms.proof.given import given
+
+from .carried import array_of, sql_values, values_of
 
 REFUSAL = "refused"
 Rows = Sequence[dict[str, Any]]
@@ -79,7 +81,10 @@ def by_format(name: str) -> Callable[[Mapping, Rows], Any]:
         write = format.values(source, source).encoder(source.root)
         read = format.values(target, target).decoder(target.root)
         convert = compile_records(mapping, format.values(source, target))
-        raws = [write(row) for row in rows]
+        try:
+            raws = [write(row) for row in rows]
+        except DataError:
+            reject()  # the format has no NaN
         return _attempt(lambda: [read(raw) for raw in convert(raws)])
 
     return run
@@ -88,7 +93,7 @@ def by_format(name: str) -> Callable[[Mapping, Rows], Any]:
 def by_sql(mapping: Mapping, rows: Rows) -> Any:
     batch = _to_batch(rows, mapping.source.root)
     fields = mapping.source.record.fields
-    columns = {f"c{i}": to_duck(column, f.type) for i, (column, f) in enumerate(zip(batch.columns, fields, strict=True))}
+    columns = {f"c{i}": given(column, f.type) for i, (column, f) in enumerate(zip(batch.columns, fields, strict=True))}
     connection = duck.connect()
     calls = define_calls(connection, [mapping.root.expression])
     text = render(mapping, {f.name: f"c{i}" for i, f in enumerate(fields)}, calls).select("old")
@@ -114,7 +119,7 @@ def _to_batch(rows: Rows, root: Field) -> pa.RecordBatch:
     fields = [arrow_field(f) for f in root.type.fields]
     padded = [*rows[:1], *rows]
     arrays = [
-        stored(from_python([r.get(f.name) for r in padded], f.type), a.type) for f, a in zip(root.type.fields, fields, strict=True)
+        stored(array_of([r.get(f.name) for r in padded], f.type), a.type) for f, a in zip(root.type.fields, fields, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields)).slice(1)
 
@@ -123,15 +128,13 @@ def _from_batch(batch: pa.RecordBatch, root: Field) -> list[dict[str, Any]]:
     batch.validate(full=True)
     assert isinstance(root.type, Record)
     assert batch.schema.names == list(root.type.names)
-    columns = [to_python(stored(c, plain_type(f.type)), f.type) for c, f in zip(batch.columns, root.type.fields, strict=True)]
+    columns = [values_of(c, f.type) for c, f in zip(batch.columns, root.type.fields, strict=True)]
     return [dict(zip(root.type.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _from_table(table: pa.Table, root: Field) -> list[dict[str, Any]]:
     assert isinstance(root.type, Record)
-    columns = [
-        to_python(from_duck(c.combine_chunks(), f.type), f.type) for c, f in zip(table.columns, root.type.fields, strict=True)
-    ]
+    columns = [sql_values(c.combine_chunks(), f.type) for c, f in zip(table.columns, root.type.fields, strict=True)]
     return [dict(zip(root.type.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 

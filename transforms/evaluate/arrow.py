@@ -18,8 +18,8 @@ from instar.formats.arrow import arrow_field
 from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
-from instar.formats.schema import MISSING, Bytes, Enum, Field, Fixed, String, Type, type_text
-from instar.formats.storage import items_of, relisted, stored, struct_of, taken
+from instar.formats.schema import MISSING, Bytes, Enum, Field, Fixed, List, Map, String, Type, type_text
+from instar.formats.storage import filler, items_of, relisted, stored, struct_of, taken
 from instar.transforms import casts
 from instar.transforms.casts import rounding
 from instar.transforms.casts.ways import InZone, Only, Piece
@@ -268,12 +268,16 @@ def _masked(array: pa.Array, there: pa.Array) -> pa.Array:
 
 
 def _filled(array: pa.Array, there: pa.Array | None, literal: Literal) -> pa.Array:
-    """The literal where not `there`; in its plain form, whether there are such rows or not."""
-    array = stored(array, plain_type(literal.type))
+    """The literal where not `there`: of one type, whether there are such rows or not."""
+    if isinstance(literal.type, List | Map) and not is_.is_null(array.type):  # an empty one; its elements may be only carried
+        array = stored(array, pa.list_(array.type.value_field)) if is_.is_fixed_size_list(array.type) else array
+        one = filler(array.type)
+    else:
+        array = stored(array, plain_type(literal.type))
+        one = stored(_repeated(literal.value, literal.type, 1), array.type)
     if there is None:
         return array
-    both = pa.concat_arrays([array, stored(_repeated(literal.value, literal.type, 1), array.type)])
-    return both.take(pc.if_else(there, _positions(len(array)), pa.scalar(len(array), pa.int64())))
+    return taken(pa.concat_arrays([array, one]), pc.if_else(there, _positions(len(array)), pa.scalar(len(array), pa.int64())))
 
 
 # ---- refusals

@@ -19,7 +19,7 @@ from instar.transforms.run.stage import stage_file
 from instar.transforms.run.unit import Receipt, Unit
 from tests.laws.cases import Case, cases
 from tests.laws.interpreters import _to_batch
-from tests.laws.test_laws import EXAMPLES, PHASES, SLOW
+from tests.laws.test_laws import EXAMPLES, PARQUET, PHASES, SLOW
 from tests.transforms.proof.conftest import problems
 
 law = settings(max_examples=max(10, EXAMPLES // 4), deadline=None, database=None, phases=PHASES, suppress_health_check=SLOW)
@@ -61,7 +61,7 @@ def proves(case: Case, format: str) -> None:
 
 
 @law
-@given(cases())
+@given(cases(scalars=PARQUET))
 def test_right_parquet_proves(case: Case) -> None:
     proves(case, "parquet")
 
