@@ -113,8 +113,7 @@ def from_python(values: Sequence[Any], type: Type) -> pa.Array:
         case Map(value, key):
             pairs = [pair for v in values if v is not None for pair in v.items()]
             keys, items = from_python([k for k, _ in pairs], key), from_python([x for _, x in pairs], value.type)
-            made = pa.MapArray.from_arrays(_offsets(values), keys, items, mask=_nulls(values))
-            return made.cast(plain_type(type))
+            return pa.MapArray.from_arrays(_offsets(values), keys, items, type=plain_type(type), mask=_nulls(values))
         case Integer():
             return _strings(values, integer_text)
         case Number():

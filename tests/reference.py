@@ -56,6 +56,10 @@ class Refused(Exception):
     """The mapping refuses this record."""
 
 
+class Unheld(Exception):
+    """SQL reads or gives a type that the reference does not bring to DuckDB."""
+
+
 def evaluate(mapping: Mapping, record: Any) -> Any:
     """The target's record for one of the source.
 
@@ -157,7 +161,7 @@ def sql_type(type: Type) -> str:
             return ("" if signed else "U") + {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 64: "BIGINT"}[bits]
         case Decimal(precision, scale):
             return f"DECIMAL({precision},{scale})"
-        case Timestamp(_, zone):
+        case Timestamp("us", zone):
             return "TIMESTAMPTZ" if zone else "TIMESTAMP"
         case Record(fields):
             return "STRUCT(" + ", ".join(f"{_quoted(f.name)} {sql_type(f.type)}" for f in fields) + ")"
@@ -165,8 +169,10 @@ def sql_type(type: Type) -> str:
             return sql_type(item.type) + "[]"
         case Map(inner):
             return f"MAP(VARCHAR, {sql_type(inner.type)})"
-        case _:
+        case _ if type.__class__ in _NAMES and type not in (Float(16), Float(32)):
             return _NAMES[type.__class__]
+        case _:
+            raise Unheld(type_text(type))
 
 
 def _quoted(name: str) -> str:

@@ -134,3 +134,11 @@ def test_records_of_nothing_but_nulls_can_be_written(tmp_path):
     assert (made.type, made.to_pylist()) == (type, [None] * 3)
     pq.write_table(pa.table({"a": made}), tmp_path / "a.parquet")
     assert pq.read_table(tmp_path / "a.parquet")["a"].to_pylist() == [None] * 3
+
+
+def test_maps_of_records_with_nothing_but_nulls_in_a_field_are_whole() -> None:
+    type = parse_type("map<record{n: null?, s: string}>")
+    values = [{"a": {"n": None, "s": "x"}, "b": {"n": None, "s": "y"}}, None, {"c": {"n": None, "s": "z"}}]
+    made = from_python(values, type)
+    made.validate(full=True)
+    assert to_python(made, type) == values

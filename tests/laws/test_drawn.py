@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import fields
 from functools import partial
+from typing import Any
 
 from hypothesis import given, settings
 
@@ -74,6 +75,7 @@ def computed(case: Case) -> set[str]:
 def test_every_operation_option_and_type_is_drawn() -> None:
     found = drawn()
     given_options: dict[str, set[str]] = {}
+    operation: Any
     for operation in (o for case in found for o in case.operations):
         said = {f.name for f in fields(operation) if f.default is NO_DEFAULT or getattr(operation, f.name) != f.default}
         given_options.setdefault(type(operation).__name__, set()).update(said)

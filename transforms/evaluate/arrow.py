@@ -270,6 +270,7 @@ def _masked(array: pa.Array, there: pa.Array) -> pa.Array:
 def _filled(array: pa.Array, there: pa.Array | None, literal: Literal) -> pa.Array:
     """The literal where not `there`: of one type, whether there are such rows or not."""
     if isinstance(literal.type, List | Map) and not is_.is_null(array.type):  # an empty one; its elements may be only carried
+        array = array.storage if isinstance(array, pa.ExtensionArray) else array
         array = stored(array, pa.list_(array.type.value_field)) if is_.is_fixed_size_list(array.type) else array
         one = filler(array.type)
     else:
