@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import decimal
+from collections.abc import Mapping as Dict
 from typing import Any
 
 from instar.formats.errors import DataError
@@ -26,9 +27,11 @@ from instar.formats.schema import (
     List,
     Map,
     Record,
+    Reference,
     String,
     Timestamp,
     Type,
+    Union,
     Uuid,
     type_text,
 )
@@ -230,8 +233,8 @@ def _from_duckdb(v: Any, type: Type) -> Any:
 
 
 # ---- does a value fit its field?
-def misfit(v: Any, field: Field, place: str = "") -> str:
-    """Why the value does not fit the field, or "" where it does."""
+def misfit(v: Any, field: Field, place: str = "", named: Dict[str, Field] | None = None) -> str:
+    """Why the value does not fit the field, or "" where it does. `named`: what References mean."""
     place = place + "." + field.name if place else field.name
     if v is MISSING:
         return "" if field.optional else f"{place} is missing"
@@ -241,11 +244,18 @@ def misfit(v: Any, field: Field, place: str = "") -> str:
         case Record(fields):
             if not isinstance(v, dict):
                 return f"{place} is not a record"
-            return next((why for f in fields if (why := misfit(v.get(f.name, MISSING), f, place))), "")
+            return next((why for f in fields if (why := misfit(v.get(f.name, MISSING), f, place, named))), "")
         case List(item):
-            return next((why for x in v if (why := misfit(x, item, place))), "") if isinstance(v, list) else f"{place} is no list"
+            if not isinstance(v, list):
+                return f"{place} is no list"
+            return next((why for x in v if (why := misfit(x, item, place, named))), "")
         case Map(inner):
-            return next((why for x in v.values() if (why := misfit(x, inner, place))), "")
+            return next((why for x in v.values() if (why := misfit(x, inner, place, named))), "")
+        case Union(branches):
+            branch = next((b for b in branches if b.name == v[0]), None) if isinstance(v, tuple) else None
+            return f"{place} is of no branch" if branch is None else misfit(v[1], branch, place, named)
+        case Reference(name):
+            return misfit(v, (named or {})[name].with_(name=name), place, named)
         case Int():
             fits = isinstance(v, int) and not isinstance(v, bool) and field.type.low <= v <= field.type.high
         case Date() | Timestamp() | Integer():

@@ -70,7 +70,8 @@ def _leaves(field: Field, at: Path) -> Iterator[Path]:
 
 
 def by_record(mapping: Mapping, rows: Rows) -> Any:
-    return _attempt(lambda: compile_records(mapping, PlainValues())(list(rows)))
+    named = {**mapping.source.definitions, **mapping.target.definitions}
+    return _attempt(lambda: compile_records(mapping, PlainValues(named))(list(rows)))
 
 
 def by_format(name: str) -> Callable[[Mapping, Rows], Any]:
@@ -147,6 +148,8 @@ def exactly(value: Any) -> Any:
         return {key: exactly(v) for key, v in value.items()}
     if isinstance(value, list):
         return [exactly(v) for v in value]
+    if isinstance(value, tuple):
+        return tuple(exactly(v) for v in value)
     return value
 
 

@@ -10,6 +10,7 @@ from instar.formats.schema import Bool, Date, Decimal, Enum, Float, Int, Integer
 from tests.laws import laws
 from tests.laws.cases import Case, cases
 from tests.laws.drawn import careful_moves
+from tests.laws.interpreters import by_record
 from tests.laws.schemas import CARRIED, SCALARS
 
 EXAMPLES = int(os.environ.get("INSTAR_EXAMPLES", "40"))
@@ -39,7 +40,7 @@ def test_interpreters_agree(case: Case) -> None:
 @law
 @given(cases(optional=True, most=4, scalars=PLAIN))
 def test_records_with_missing_and_unknown_keys_are_as_the_reference_says(case: Case) -> None:
-    laws.agree_missing(case)
+    laws.agree_with_reference(case)
 
 
 @law
@@ -82,3 +83,28 @@ def test_json_text_agrees(case: Case) -> None:
 @given(cases(scalars=AVRO))
 def test_avro_binary_agrees(case: Case) -> None:
     laws.agree_raw(case, "avro")
+
+
+# ---- unions, and types that are shared by name
+@law
+@given(cases(named=True))
+def test_output_with_named_types_conforms(case: Case) -> None:
+    laws.conforms(case)
+
+
+@law
+@given(cases(named=True, scalars=PLAIN))
+def test_records_with_named_types_are_as_the_reference_says(case: Case) -> None:
+    laws.agree_with_reference(case)
+
+
+@law
+@given(cases(named=True))
+def test_the_way_back_restores_named_types_but_what_it_declared_lost(case: Case) -> None:
+    laws.restores(case, by_record)
+
+
+@law
+@given(cases(named=True, most=6))
+def test_fused_is_one_by_one_in_named_types(case: Case) -> None:
+    laws.fuses(case, by_record)
