@@ -30,7 +30,7 @@ CODECS = ("null", "deflate", "snappy", "zstandard", "bzip2", "xz")
 @law
 @given(files(), st.sampled_from(CODECS), st.sampled_from(("auto", "full")), st.sampled_from((1, 16_000)))
 def test_files_of_every_kind_are_moved_on(file: tuple[dict[str, Any], list[Any]], codec: str, level: Any, interval: int) -> None:
-    """What an operation refuses it refuses before a file is touched: a type that would be undefined, or that is shared."""
+    """What an operation refuses it refuses before a file is touched: a type that would be undefined, is shared or contains itself."""
     document, records = file
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source.avro"
@@ -72,7 +72,7 @@ def test_a_decimal_of_more_digits_than_it_says_is_carried(level: Any, tmp_path: 
         moved(source, op.cast("d", "string").edit(identity(schema)), level)
 
 
-REASONS = ("would be a record without fields", "would no longer be defined", "is of the shared type")
+REASONS = ("would be a record without fields", "would no longer be defined", "is of the shared type", "contains itself")
 
 
 def moved(source: Path, mapping: Mapping, level: Any) -> None:

@@ -335,10 +335,10 @@ def test_a_path_into_a_shared_type_is_refused_naming_its_other_uses():
 def test_a_path_into_a_recursive_type_is_refused():
     tree = Record((Field("value", I64), Field("next", Reference("Node"), nullable=True)), name="Node")
     s = Schema(Field("", tree), {})
-    with pytest.raises(MigrationError, match=r"next.*use it too"):
+    with pytest.raises(MigrationError, match=r"'Node' contains itself"):
         chain(s, [op.rename("value", to="v")])
     inner = Schema(Field("", Record((Field("t", tree), Field("x", I64)))), {})
-    with pytest.raises(MigrationError, match=r"t\.next"):
+    with pytest.raises(MigrationError, match=r"'Node' contains itself"):
         chain(inner, [op.rename("t.value", to="v")])
     assert names(chain(inner, [op.rename("t", to="u")])) == ["u", "x"]
 
