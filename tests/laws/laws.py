@@ -14,7 +14,8 @@ from hypothesis import reject
 from instar.formats.errors import DataError, SchemaError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Union, type_text
-from instar.transforms.expression import FAIL, Branches, Column, Each, Expression, Literal, Struct, When
+from instar.transforms.evaluate.nodes import parts
+from instar.transforms.expression import FAIL, Branches, Cast, Column, Each, Expression, Literal, Source, Struct, When
 from instar.transforms.mapping import Mapping, chain
 from instar.transforms.recovered import NULLNESS, UNREGISTERED
 from instar.transforms.shared_types import resolved
@@ -128,6 +129,35 @@ def keeps(case: Case) -> None:
         except Refused:
             continue
         assert Counter(_scalars(new)) == Counter(_scalars(row)), (row, new)
+
+
+def inherits(case: Case) -> None:
+    """(8) What is computed from a field has its tags, and those of the records around it."""
+    mapping = chain(case.schema, case.operations)
+    _inherits(mapping.root, case.schema.root, frozenset())
+
+
+def _inherits(column: Column, old: Field, around: frozenset[str]) -> None:
+    tags, e = around | set(column.field.tags), column.expression
+    if isinstance(e, Struct):
+        for inner in e.columns:
+            _inherits(inner, old, tags)
+        return
+    for source in _sources(e):
+        field = old
+        for name in source.path:
+            assert isinstance(field.type, Record)
+            field = field.type[name]
+            assert tags.issuperset(field.tags), f"{column.field.name} has not the tags of {field.name}"
+        if isinstance(e, Cast) and isinstance(field.type, List):
+            assert tags.issuperset(field.type.item.tags), f"{column.field.name} has not the tags of an element of {field.name}"
+
+
+def _sources(e: Expression) -> Iterator[Source]:
+    if isinstance(e, Source):
+        yield e
+    for part in parts(e):
+        yield from _sources(part)
 
 
 def _scalars(value: Any) -> Iterator[str]:

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from reference import evaluate
 
 from instar import op
-from instar.formats.columnar import spelled_out
 from instar.formats.errors import DataError, MigrationError
 from instar.formats.path import path_text
 from instar.formats.schema import Field, Float, Int, List, Record, Reference, Schema, String, Union, type_text
 from instar.transforms.evaluate.arrow import compile_batches
-from instar.transforms.evaluate.plain import plain_type
-from instar.transforms.evaluate.plain_values import PlainValues
 from instar.transforms.evaluate.record import compile_records
 from instar.transforms.left_behind import left_behind
-from instar.transforms.mapping import Mapping, chain, identity
+from instar.transforms.mapping import chain, identity
 from instar.transforms.script import draft
-from instar.transforms.shared_types import expanded
 from instar.transforms.typecheck import computed
+from tests.laws.named import batch, inline, plain_values, shown
 
 STR, I64, DOUBLE = String(), Int(64), Float(64)
 POINT = Record((Field("x", DOUBLE), Field("y", DOUBLE, nullable=True)), name="geo.Point")
@@ -56,23 +52,19 @@ CHAINS: dict[str, list[Any]] = {
 @pytest.mark.parametrize("name", CHAINS)
 def test_records_agree_with_the_reference_and_come_back(name: str) -> None:
     mapping = chain(SCHEMA, CHAINS[name])
-    new = compile_records(mapping, _values(mapping))(list(ROWS))
+    new = compile_records(mapping, plain_values(mapping))(list(ROWS))
     assert new == [evaluate(mapping, row) for row in ROWS]
     steps, schema = list(ROWS), SCHEMA
     for operation in CHAINS[name]:
         step = chain(schema, [operation])
-        steps, schema = compile_records(step, _values(step))(steps), step.target
+        steps, schema = compile_records(step, plain_values(step))(steps), step.target
     assert steps == new, "one by one"
     back, losses = mapping.inverse()
     assert type_text(back.target.root.type) == type_text(SCHEMA.root.type)
     if not losses:
-        assert compile_records(back, _values(back))(new) == ROWS
+        assert compile_records(back, plain_values(back))(new) == ROWS
     over = mapping.rebased(SCHEMA).onto(mapping.target)
-    assert compile_records(over, _values(over))(list(ROWS)) == new
-
-
-def _values(mapping: Mapping) -> PlainValues:
-    return PlainValues({**mapping.source.definitions, **mapping.target.definitions})
+    assert compile_records(over, plain_values(over))(list(ROWS)) == new
 
 
 WHOLE_BRANCHES: dict[str, list[Any]] = {
@@ -86,7 +78,7 @@ WHOLE_BRANCHES: dict[str, list[Any]] = {
 }
 
 
-INLINE = Schema(SCHEMA.root.with_(type=expanded(SCHEMA.root.type, SCHEMA.definitions)))
+INLINE = inline(SCHEMA)
 IN_BATCHES = {
     **{name: CHAINS[name] for name in ("cast", "inside", "move", "around")},
     **WHOLE_BRANCHES,
@@ -112,25 +104,6 @@ def test_batches_agree_and_hold_one_branch_a_value(name: str) -> None:
     elif not any(loss.fatal for loss in losses):
         for row in compile_batches(back)(new).to_pylist():
             assert all(sum(value is not None for value in of.values()) == 1 for of in [row["shape"], *row["all"]] if of is not None)
-
-
-def batch(rows: list[dict[str, Any]], schema: Schema) -> pa.RecordBatch:
-    """The records in Arrow, where a union is a record of its branches."""
-    plain = [shown(row, schema.root) for row in rows]
-    columns = [spelled_out(f, schema.definitions) for f in schema.record.fields]
-    return pa.RecordBatch.from_pylist(plain, schema=pa.schema([(c.name, plain_type(c.type)) for c in columns]))
-
-
-def shown(value: Any, field: Field) -> Any:
-    """A value with a record of all branches in the place of (branch, value)."""
-    match field.type:
-        case Union(branches) if value is not None:
-            return {b.name: shown(value[1], b) if b.name == value[0] else None for b in branches}
-        case Record(fields) if value is not None:
-            return {f.name: shown(value[f.name], f) for f in fields}
-        case List(item) if value is not None:
-            return [shown(x, item) for x in value]
-    return value
 
 
 def test_what_a_mapping_says_of_itself_names_branches() -> None:
@@ -202,7 +175,7 @@ def test_the_last_field_of_a_branch_stays() -> None:
 def test_an_error_in_a_branch_names_record_and_place() -> None:
     mapping = chain(SCHEMA, [op.cast("all[]<string>", "bool")])
     with pytest.raises(DataError, match="'12'") as error:
-        compile_records(mapping, _values(mapping))(list(ROWS))
+        compile_records(mapping, plain_values(mapping))(list(ROWS))
     assert error.value.where is not None
     assert (error.value.where.row, error.value.where.path) == (2, "all[]<bool>")
 
