@@ -30,7 +30,7 @@ CODECS = ("null", "deflate", "snappy", "zstandard", "bzip2", "xz")
 @law
 @given(files(), st.sampled_from(CODECS), st.sampled_from(("auto", "full")), st.sampled_from((1, 16_000)))
 def test_files_of_every_kind_are_moved_on(file: tuple[dict[str, Any], list[Any]], codec: str, level: Any, interval: int) -> None:
-    """What an operation refuses it refuses before a file is touched: a type that would be undefined, is shared or contains itself."""
+    """What an operation refuses it refuses before a file is touched: a type that is undefined, shared or contains itself."""
     document, records = file
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source.avro"
