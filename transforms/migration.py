@@ -18,13 +18,12 @@ from instar.formats.fingerprint import fingerprint
 from instar.formats.format import format_named
 from instar.formats.path import path_text
 from instar.formats.schema import Schema
-
-from .backwards import losses_through, merged
-from .mapping import Mapping, Operation, applied, identity
-from .rebase import exact_differences
-from .recovered import UNREGISTERED, Loss
-from .script import Script, draft, number_of, read_script
-from .typecheck import sql_check, type_check
+from instar.transforms.backwards import losses_through, merged
+from instar.transforms.mapping import Mapping, Operation, applied, identity
+from instar.transforms.rebase import exact_differences
+from instar.transforms.recovered import UNREGISTERED, Loss
+from instar.transforms.script import Script, draft, number_of, read_script
+from instar.transforms.typecheck import sql_check, type_check
 
 __all__ = ["Chain", "Checked", "Migration", "check_step", "draft", "load_migrations", "make_chain", "unregistered"]
 
