@@ -125,5 +125,6 @@ def refuse_key(container: dict[str, Any], known: frozenset[str], new: frozenset[
     names = [key for key in container if key in new and key not in known]
     raise DataError(
         f"the record has the key {path_text((names[0],))}, which no schema names, where a new field of that name would stand",
-        hint="Choose another name for the new field, or register the key in the schema first (and then move or drop it).",
+        hint="Choose another name for the new field, or register the key in the schema first (and then move or drop it). "
+        'op.add(…, existing="replace") lets its values go.',
     )

@@ -12,6 +12,7 @@ from instar.transforms.mapping import Mapping
 
 from .computed import computed
 from .place import index, placed, split
+from .tags import keeping_tags
 from .types import field_of
 
 
@@ -22,7 +23,7 @@ class Derive:
     `sql` names fields as they are called at this point of the chain, odd names in double quotes, fields of inner records with dots.
     Its own type must be `type`, or widen to it exactly. The field may be null unless `nullable=False`, where a null result fails.
     A field of that name is refused, unless `replace=True`: then it is replaced at its place, and `sql` still sees the old one. It
-    has the tags of the fields that `sql` reads.
+    has the tags of the fields that `sql` reads, and of the one it replaces.
     """
 
     path: str
@@ -53,6 +54,7 @@ class Derive:
                 self._refuse_existing(columns, parent)
                 return placed(columns, new, parent, self.position, self.after, self.before)
             i = index(columns, name, parent)
+            new = keeping_tags(new, columns[i].field)
             if self.position is None and not self.after and not self.before:
                 return [*columns[:i], new, *columns[i + 1 :]]
             return placed([*columns[:i], *columns[i + 1 :]], new, parent, self.position, self.after, self.before)

@@ -16,6 +16,7 @@ from instar.transforms.mapping import Mapping
 from instar.transforms.natural import to_natural
 
 from .place import index, split
+from .tags import fields_read, keeping_tags, united
 from .types import field_of
 
 _DIGITS = 38
@@ -30,6 +31,7 @@ class Python:
     the value where `writes` is one field, else a dict with a value for each key of `writes`. Values are ordinary Python ones
     (`natural.py` has the table), None for null and missing. A type without `?` says that the function never gives None. Where
     the record is null nothing is called. A field of that name is refused, unless `replace=True`: then it is replaced at its place.
+    What is written has the tags of what is read, and of the field that it replaces.
 
     The function must give the same for the same values: the proof calls it again and compares, and reports such fields as
     `repeated`, not as proved.
@@ -75,7 +77,9 @@ class Python:
         keyed = tuple(f.with_(name=key) for f, key in zip(self._fields(), self.writes, strict=True))
         function = Function(self.func, tuple(f for f, _ in reads), keyed)
         call = Call(function, tuple((e, f.type) for f, e in reads), Record(keyed), self._back(keyed, [f for f, _ in reads]))
-        new = [Column(f, Part(call, key, f.type)) for f, key in zip(self._fields(), self.writes, strict=True)]
+        tags = united(f for path in self.reads for f in fields_read(mapping, parse_path(path), parent))
+        fields = (f.with_(tags=tags) for f in self._fields())
+        new = [Column(f, Part(call, key, f.type)) for f, key in zip(fields, self.writes, strict=True)]
         return mapping.edit_columns(parent, lambda columns, _: self._placed(columns, new, parent))
 
     def _read(self, mapping: Mapping, text: str, parent: Path) -> tuple[Field, Expression]:
@@ -101,7 +105,8 @@ class Python:
             index(columns, new[0].field.name, parent)  # says that there is none, and what there is
         for c in new:
             if c.field.name in names:
-                out[names.index(c.field.name)] = c
+                i = names.index(c.field.name)
+                out[i] = keeping_tags(c, out[i].field)
             else:
                 out.append(c)
         return out

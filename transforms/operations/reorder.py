@@ -26,7 +26,7 @@ class Reorder:
     at: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.names, str) or not self.names:
+        if not isinstance(self.names, list | tuple) or not self.names or not all(isinstance(name, str) for name in self.names):
             raise MigrationError("reorder needs a list of names", hint='Write op.reorder(["id", "name"]).')
         given = [field_name(name) for name in self.names]
         if len(set(given)) < len(given):

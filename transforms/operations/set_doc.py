@@ -22,6 +22,8 @@ class SetDoc:
 
     def __post_init__(self) -> None:
         parse_path(self.path)
+        if not isinstance(self.text, str):
+            raise MigrationError(f"{self.text!r} is no text", hint='Write what the field means; "" takes it away.')
 
     def edit(self, mapping: Mapping) -> Mapping:
         path = parse_path(self.path)

@@ -14,8 +14,9 @@ from instar.transforms.mapping import Mapping
 class SetTag:
     """The field at `path` has the tag from now on; no data changes. `path` may also end in [] or {}.
 
-    Tags follow their field through every operation. What is split, derived, added by SQL or merged from a tagged field has its tags
-    as well, and what moves out of a tagged record has the record's, so that no mark is lost unless op.unset_tag says so.
+    Tags follow their field through every operation. What is split, derived, added by SQL, merged or given by a Python function from
+    a tagged field has its tags as well, what replaces a tagged field keeps its tags, and what moves out of a tagged record has the
+    record's, so that no mark is lost unless op.unset_tag says so.
     """
 
     path: str
@@ -24,6 +25,8 @@ class SetTag:
     def __post_init__(self) -> None:
         parse_path(self.path)
         _refuse_tag(self.tag)
+        if self.tag.split() != [self.tag]:
+            raise MigrationError(f"{self.tag!r} is not one word", hint='Write one word, such as "pii".')
 
     def edit(self, mapping: Mapping) -> Mapping:
         path = parse_path(self.path)
@@ -61,5 +64,5 @@ class UnsetTag:
 
 
 def _refuse_tag(tag: str) -> None:
-    if not isinstance(tag, str) or not tag.strip():
+    if not isinstance(tag, str) or not tag:
         raise MigrationError(f"{tag!r} is no tag", hint='Write a word, such as "pii".')

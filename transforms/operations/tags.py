@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from instar.formats.path import Path
 from instar.formats.schema import Field, Record
-from instar.transforms.expression import Source, Sql
+from instar.transforms.expression import Column, Source, Sql
+from instar.transforms.mapping import Mapping
 from instar.transforms.shared_types import places
 
 
@@ -25,3 +28,15 @@ def tags_read(sql: Sql, record: Record, at: tuple[str, ...], field: Field) -> tu
             found.append(inside)
         found += [f for _, f in places(inside)] if inside else []
     return united(found)
+
+
+def fields_read(mapping: Mapping, path: Path, record: Path) -> list[Field]:
+    """The field at `path` as something in `record` reads it: with those around it that `record` is not in, and those in it."""
+    shared = next((i for i, (a, b) in enumerate(zip(path, record, strict=False)) if a != b), min(len(path), len(record)))
+    around = [mapping.at(path[:depth]).field for depth in range(shared + 1, len(path))]
+    return [*around, *(f for _, f in places(mapping.at(path).field))]
+
+
+def keeping_tags(new: Column, replaced: Field) -> Column:
+    """The column that stands in the place of a field, with the tags of that as well."""
+    return replace(new, field=new.field.with_(tags=united([new.field, replaced])))
