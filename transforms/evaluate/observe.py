@@ -25,17 +25,24 @@ class _Observer(Evaluator):
         super().__init__(storage=False, tables=tables)
         self.eaches = eaches
         self.computed = Computed()
+        self.noting = True
 
     def _sql(self, e: Sql, scope: Scope, live: Live, path: Any) -> Any:
         made = super()._sql(e, scope, live, path)
+        if not self.noting:
+            return made
         new, old = to_python(made, e.type), self.computed.values.get(id(e))
         # under other guards other rows are null; where both are not, they are the same
         self.computed.values[id(e)] = new if old is None else [a if a is not None else b for a, b in zip(old, new, strict=True)]
         return made
 
     def _each(self, e: Each, scope: Scope, live: Live, path: Any) -> Any:
-        if id(e) not in self.eaches:  # an input of SQL: nobody asks where its elements are
-            return super()._each(e, scope, live, path)
+        if id(e) not in self.eaches:  # an input of SQL: nobody asks where its elements are, nor what SQL gave for each of them
+            noting, self.noting = self.noting, False
+            try:
+                return super()._each(e, scope, live, path)
+            finally:
+                self.noting = noting
         lengths = pc.fill_null(lengths_of(self.evaluate(e.of, scope, live, path)), 0).to_pylist()
         starts, at = [], 0
         for length in lengths:

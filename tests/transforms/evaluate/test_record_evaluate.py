@@ -96,3 +96,21 @@ def test_plain_records_that_stay_as_they_are_are_the_very_ones() -> None:
 def test_no_records_are_no_records() -> None:
     mapping = chain(SCHEMA, [op.derive("s", "string", sql="a::VARCHAR")])
     assert compile_records(mapping, PlainValues())([]) == []
+
+
+def test_sql_over_a_list_that_sql_computes_is_an_input_of_sql_under_another_condition() -> None:
+    other = Field("other", Record((Field("x", Int(64)),)), nullable=True)
+    mapping = chain(
+        schema(Field("a", Int(64)), other),
+        [
+            op.derive("l", "list<record{a: int64?}?>", sql="[{'a': a}]"),
+            op.derive("l[].b", "int64", sql="a + 1"),
+            op.derive("n", "int64", sql="len(l)"),
+            op.move("n", to="other.n", where_null="drop"),
+        ],
+    )
+    made = compile_records(mapping, PlainValues())([{"a": 1, "other": {"x": 5}}, {"a": 2, "other": None}])
+    assert made == [
+        {"a": 1, "other": {"x": 5, "n": 1}, "l": [{"a": 1, "b": 2}]},
+        {"a": 2, "other": None, "l": [{"a": 2, "b": 3}]},
+    ]
