@@ -80,10 +80,14 @@ class Manifest:
             ) from None
 
     def save(self, state: FilePath) -> None:
-        """Write it, in one step and durably; the folder is made where it is missing. One line a file, sorted."""
+        """Write it, in one step and durably; the folder is made where it is missing."""
         state.mkdir(parents=True, exist_ok=True)
+        write_text(state / NAME, self.as_text())
+
+    def as_text(self) -> str:
+        """What stands in the file: one line for each entry, sorted."""
         lines = [f"  {json.dumps(path)}: {json.dumps(_facts(self.entries[path]))}" for path in sorted(self.entries)]
-        write_text(state / NAME, f'{{"form": {_FORM}, "files": {{\n' + ",\n".join(lines) + "\n}}\n")
+        return f'{{"form": {_FORM}, "files": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 def content_hash(path: FilePath) -> str:

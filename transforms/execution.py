@@ -69,7 +69,7 @@ def holding(job: Job, verb: str, effects: Effects) -> Iterator[None]:
     make_folders(job.state.folder, effects)
     with locked(job.state.lock, this_owner(command=f"instar {verb} {job.name}")):
         settle(job.state, effects)
-        recall(job)
+        recall(job, effects)
         yield
 
 

@@ -21,7 +21,7 @@ from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
 from instar.transforms.report import Proof, RunReport, json_text, loss_text
 from instar.transforms.run.disk import disk_error
-from instar.transforms.run.effects import PosixEffects
+from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Proved
 from instar.transforms.run.listing import listing
@@ -65,13 +65,16 @@ def migrate(
     verb: str,
     saved: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    effects: Effects | None = None,
 ) -> RunReport:
     """Bring every file of the dataset to a version, up or down.
+
+    Every change of the file system goes through `effects`, the workers' too, which get it pickled; None is the real file system.
 
     Raises:
         InstarError: as the steps below tell. The dataset is unchanged then; what was staged is discarded.
     """
-    effects, watch, origin = PosixEffects(), Stopwatch(), provenance(job.project, verb)
+    effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, verb)
     progress, options = progress or Silent(), with_options(options, job.settings)
     with holding(job, verb, effects):
         with watch.step("inventory"):
@@ -136,7 +139,7 @@ def publish(proved: ProvedRun) -> PublishedRun:
     with run.watch.step("publish"):
         published = publish_files(run.job.location, run.folder, run.method, run.before, staged.receipts, run.journal, run.effects)
         try:
-            remember_versions(run.job, run.plan, staged.receipts)
+            remember_versions(run.job, run.plan, staged.receipts, run.effects)
         except OSError as error:
             raise disk_error("the new files are published, but what they are could not be noted", error) from error
     return PublishedRun(proved, published)

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instar.formats.inventory import Inventory
-from instar.formats.manifest import Entry, Manifest, Origin, content_hash, entry
+from instar.formats.manifest import NAME, Entry, Manifest, Origin, content_hash, entry
 from instar.transforms.job import Job
 from instar.transforms.plan import Plan
+from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Planned, Staged
 from instar.transforms.run.state import RunState, list_runs
 from instar.transforms.run.unit import Receipt
 
 
-def remember_versions(job: Job, plan: Plan, receipts: Sequence[Receipt]) -> None:
+def remember_versions(job: Job, plan: Plan, receipts: Sequence[Receipt], effects: Effects) -> None:
     """After a publish: the rewritten files are at the target, and those that were kept are where validation found them."""
     if job.settings.format != "json":
         return
@@ -29,7 +30,7 @@ def remember_versions(job: Job, plan: Plan, receipts: Sequence[Receipt]) -> None
         for a in plan.kept
         if plan.files[a.path].how == "validated"
     ]
-    known.with_entries([*kept, *made]).save(job.state.folder)
+    save_manifest(known.with_entries([*kept, *made]), job.state.folder, effects)
 
 
 def remember_adopted(job: Job, inventory: Inventory) -> None:
@@ -45,7 +46,7 @@ def remember_adopted(job: Job, inventory: Inventory) -> None:
         Manifest.load(job.state.folder).with_entries(entries).save(job.state.folder)
 
 
-def remember_rolled_back(job: Job, run: RunState) -> None:
+def remember_rolled_back(job: Job, run: RunState, effects: Effects) -> None:
     """After a rollback: the restored files are at the versions that the run had found them at."""
     if job.settings.format != "json":
         return
@@ -55,13 +56,13 @@ def remember_rolled_back(job: Job, run: RunState) -> None:
         _entry(root, r.path, r.source_size, r.source_hash, versions[r.path], "upgraded", fingerprints[versions[r.path]])
         for r in receipts_of(run)
     ]
-    Manifest.load(job.state.folder).with_entries(entries).save(job.state.folder)
+    save_manifest(Manifest.load(job.state.folder).with_entries(entries), job.state.folder, effects)
 
 
-def recall(job: Job) -> None:
+def recall(job: Job, effects: Effects) -> None:
     """The entries that a killed run, or its rollback, did not come to write; the caller holds the lock and has settled."""
     if job.settings.format == "json" and (made := recalled(job)) is not None:
-        made.save(job.state.folder)
+        save_manifest(made, job.state.folder, effects)
 
 
 def recalled(job: Job) -> Manifest | None:
@@ -81,6 +82,23 @@ def recalled(job: Job) -> Manifest | None:
         if (version := versions.get((path, hash))) in job.schemas and version is not None
     ]
     return manifest.with_entries(entries) if entries else None
+
+
+def save_manifest(manifest: Manifest, folder: Path, effects: Effects) -> None:
+    """Write it, in one step and durably; the caller holds the lock, so that the new file may have a fixed name.
+
+    What a killed command left under that name goes first. An existing manifest's mode is kept.
+    """
+    path = folder / NAME
+    part = folder / f".{NAME}.part"
+    if part.exists():
+        effects.unlink(part)
+    effects.create(part, manifest.as_text().encode("utf-8"))
+    if path.exists():
+        effects.dress(part, path)
+        effects.sync_file(part)
+    effects.replace(part, path)
+    effects.sync_folder(folder)
 
 
 def _is_known(manifest: Manifest, root: Path, path: str) -> bool:

@@ -10,24 +10,24 @@ from instar.formats.manifest import Manifest
 from instar.transforms.execution import Stopwatch, holding
 from instar.transforms.job import Job, inventory_of
 from instar.transforms.provenance import provenance
-from instar.transforms.remember import receipts_of, remember_rolled_back
+from instar.transforms.remember import receipts_of, remember_rolled_back, save_manifest
 from instar.transforms.report import RunReport, StampReport
-from instar.transforms.run.effects import PosixEffects
+from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.journal import Planned
 from instar.transforms.run.rollback import rollback
 
 
-def restore(job: Job) -> RunReport:
-    """Take the last published run back: every file as it was, byte for byte.
+def restore(job: Job, *, effects: Effects | None = None) -> RunReport:
+    """Take the last published run back: every file as it was, byte for byte. `effects`: None is the real file system.
 
     Raises:
         RunError: files were added, changed or removed since; all are named. UsageError: there is no run to roll back.
     """
-    effects, watch, origin = PosixEffects(), Stopwatch(), provenance(job.project, "rollback")
+    effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, "rollback")
     with holding(job, "rollback", effects), watch.step("rollback"):
         facts = {key: value for key, value in asdict(origin).items() if key != "versions"}
         run = rollback(job.state, effects, facts=facts)
-        remember_rolled_back(job, run)
+        remember_rolled_back(job, run, effects)
     planned = run.last(Planned)
     receipts = receipts_of(run)
     return RunReport(
@@ -64,6 +64,6 @@ def stamp(job: Job, version: int, files: tuple[str, ...]) -> StampReport:
         inventory = inventory_of(job)
         manifest = Manifest.load(job.state.folder)
         stamped = stamp_files(inventory, job.registry, version, files, manifest=manifest)
-        stamped.save(job.state.folder)
+        save_manifest(stamped, job.state.folder, effects)
     named = tuple(str(Path(f)) for f in files) or tuple(f.path for f in inventory.files)
     return StampReport(job.name, version, named)

@@ -8,8 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,10 @@ _FAILED_FILES = 50  # so many files with errors are enough to know
 
 
 # ---- one unit, in a worker
-def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None) -> Receipt:
+def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None, effects: Effects | None = None) -> Receipt:
     """Rewrite one file. The new one is complete under its staged name, or it is not there; making it durable is the caller's.
 
+    The format writes the contents of the `.part` file; all else is changed through `effects` (None: the real file system).
     Its mode, owner and attributes are the source's. Errors name the file by `unit.path`, and records by their number in the file.
 
     Raises:
@@ -43,7 +45,7 @@ def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None) -> 
     """
     started = time.perf_counter()
     try:
-        return _staged(unit, report, PosixEffects(), started)
+        return _staged(unit, report, effects or PosixEffects(), started)
     except InstarError as error:
         raise at_file(error, unit.path) from error.__cause__
     except OSError as error:
@@ -53,8 +55,9 @@ def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None) -> 
 def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Receipt:
     source, target = Path(unit.source), Path(unit.staged)
     part = target.with_name(target.name + ".part")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part.unlink(missing_ok=True)
+    _make_folders(target.parent, effects)
+    if os.path.lexists(part):
+        effects.unlink(part)
     known, source_hash = os.stat(source), content_hash(source)
     rewritten = _rewritten(unit, source, part, report)
     now = os.stat(source)
@@ -76,6 +79,14 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
         seconds=time.perf_counter() - started,
         notes=rewritten.notes,
     )
+
+
+def _make_folders(path: Path, effects: Effects) -> None:
+    """`path` and what is missing above it; other workers do the same. Their names become durable with the files'."""
+    if not path.is_dir():
+        _make_folders(path.parent, effects)
+        with suppress(FileExistsError):
+            effects.make_folder(path)
 
 
 def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritten:
@@ -161,7 +172,8 @@ def stage(
     group = _Group(journal, effects)
     receipts: dict[str, Receipt] = {}
     failures: list[InstarError] = []
-    with closing(_finished(units, executor, tally, failures)) as finished:
+    work = partial(stage_file, effects=effects)
+    with closing(_finished(units, work, executor, tally, failures)) as finished:
         for unit, future in finished:
             tally.flush()
             error = future.exception()
@@ -180,7 +192,7 @@ def stage(
 
 
 def _finished(
-    units: Sequence[Unit], executor: Executor, tally: _Tally, failures: Sequence[InstarError]
+    units: Sequence[Unit], work: Callable[..., Receipt], executor: Executor, tally: _Tally, failures: Sequence[InstarError]
 ) -> Generator[tuple[Unit, Future[Receipt]], None, None]:
     """The units with their futures, as they are done; few are under way at a time, and none is begun after a reason to stop.
 
@@ -191,7 +203,7 @@ def _finished(
     try:
         while True:
             while len(running) < width and not _enough(failures) and (unit := next(waiting, None)) is not None:
-                running[_submitted(executor, unit, tally)] = unit
+                running[_submitted(executor, work, unit, tally)] = unit
                 if any(future.done() for future in running):
                     break
             if not running or any(isinstance(failure, RunError) for failure in failures):
@@ -211,10 +223,10 @@ def _stop(executor: Executor, running: Iterable[Future[Receipt]]) -> None:
     wait(busy)
 
 
-def _submitted(executor: Executor, unit: Unit, tally: _Tally) -> Future[Receipt]:
+def _submitted(executor: Executor, work: Callable[..., Receipt], unit: Unit, tally: _Tally) -> Future[Receipt]:
     if isinstance(executor, Reporting):
-        return executor.submit_reporting(stage_file, unit, tally.add)
-    return executor.submit(stage_file, unit)
+        return executor.submit_reporting(work, unit, tally.add)
+    return executor.submit(work, unit)
 
 
 def _enough(failures: Sequence[InstarError]) -> bool:

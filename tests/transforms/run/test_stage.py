@@ -20,6 +20,7 @@ from instar.formats.manifest import content_hash
 from instar.formats.schema import Field, String, schema
 from instar.transforms.provenance import library_versions
 from instar.transforms.run import stage as module
+from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.executors import InlineExecutor
 from instar.transforms.run.journal import Staged, read_journal
 from instar.transforms.run.stage import counting_rows, stage, stage_file
@@ -127,6 +128,40 @@ def journal(tmp_path, quick):
 
     (tmp_path / "run").mkdir()
     return Journal(tmp_path / "run" / "journal.jsonl", quick)
+
+
+class Noting(PosixEffects):
+    """The real file system, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def make_folder(self, path: Path) -> None:
+        self.asked.append(("make_folder", path.name))
+        super().make_folder(path)
+
+    def unlink(self, path: Path) -> None:
+        self.asked.append(("unlink", path.name))
+        super().unlink(path)
+
+    def dress(self, path: Path, like: Path) -> None:
+        self.asked.append(("dress", path.name))
+        super().dress(path, like)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self.asked.append(("replace", target.name))
+        super().replace(source, target)
+
+
+def test_all_but_the_contents_is_done_by_the_effects_of_the_run(lines, data, journal):
+    units, effects = data(a="one\n", b="two\n"), Noting()
+    stage(units[:1], InlineExecutor(), journal, effects)
+    made = [("make_folder", "stage"), ("make_folder", "part=a")]
+    assert effects.asked == [*made, ("dress", "a.txt.part"), ("replace", "a.txt")]
+    effects.asked.clear()
+    os.rename(Path(units[0].staged), Path(units[0].staged + ".part"))  # what a killed worker leaves behind
+    stage(units, InlineExecutor(), journal, effects)
+    assert effects.asked[:3] == [("unlink", "a.txt.part"), ("dress", "a.txt.part"), ("replace", "a.txt")]
 
 
 def test_a_unit_becomes_a_file_and_a_receipt(lines, data):
