@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint wheel memory upcaster clean
+.PHONY: help demo test test-all lint wheel memory upcaster readers clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,6 +40,9 @@ memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, i
 
 upcaster: $(VENV)/.installed   ## dicts a second through an upcaster, beside a function written by hand
 	$(BIN)/python benchmarks/upcaster.py
+
+readers: $(VENV)/.installed   ## what programs meet that read a dataset while 200 runs publish, by method
+	$(BIN)/python benchmarks/readers.py
 
 clean:          ## remove the environment and what the demo made
 	rm -rf $(VENV) demo build dist *.egg-info

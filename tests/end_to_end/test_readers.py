@@ -1,0 +1,35 @@
+"""Readers in processes of their own while runs publish, as `make readers` counts them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "readers.py"
+PROMISED = {"one file by its name", "instar: dataset.scan"}
+COUNTED = {f"duckdb glob{way}" for way in ("", ", union_by_name", ", columns of both")}
+COUNTED |= {f"pyarrow dataset{way}" for way in ("", ", columns of both")}
+
+
+def counted(*arguments: str) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, str(BENCHMARK), "--json", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("publishes", [4, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_name_means_one_whole_file_and_a_scan_never_mixes_whatever_is_published(publishes: int) -> None:
+    found = counted("--publishes", str(publishes), "--files", "6", "--readers", "path,scan", "duckdb,pyarrow")
+    assert set(found) >= {"exchange", "replace"}
+    for method in ("exchange", "replace"):
+        measure = found[method]
+        assert measure["publishes"] == publishes
+        assert set(measure["reads"]) == PROMISED | COUNTED
+        for reader in PROMISED:
+            assert set(measure["reads"][reader]) == {"clean"}
+        assert sum(sum(outcomes.values()) for outcomes in measure["during"].values()) > 0
