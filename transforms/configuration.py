@@ -14,6 +14,7 @@ from instar.formats.errors import ConfigurationError, InstarError, SchemaError, 
 from instar.formats.format import FORMATS
 from instar.formats.lockfile import toml_string
 from instar.formats.typetext import parse_type
+from instar.transforms.naming import NameTemplate
 
 NAME = "instar.toml"
 DEFAULT_MEMORY = 1_000_000_000
@@ -21,7 +22,21 @@ DEFAULT_MEMORY = 1_000_000_000
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b)?", re.IGNORECASE)
 _POWERS = "bkmgt"
 _TOP = ("datasets", "registry", "migrations")
-_KEYS = ("path", "subject", "format", "include", "exclude", "partitions", "state", "memory", "workers", "name", "test", "fidelity")
+_KEYS = (
+    "path",
+    "subject",
+    "format",
+    "include",
+    "exclude",
+    "partitions",
+    "state",
+    "memory",
+    "workers",
+    "name",
+    "shadow",
+    "test",
+    "fidelity",
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,8 @@ class DatasetSettings:
     """One `[datasets.NAME]` table. Paths are absolute, not yet resolved; `memory` is in bytes; `workers` None: the caller's choice.
 
     `partitions`: the type of each `key=value` key, in Instar's type names. `allow`: the fidelity codes that may differ.
-    `file_name`: the template that names rewritten files. `test`: checks to run on the data.
+    `file_name`: the template that names rewritten files. `shadow`: where runs build a second tree, which leaves this one alone.
+    `test`: checks to run on the data.
     """
 
     path: Path
@@ -41,7 +57,8 @@ class DatasetSettings:
     state: Path | None = None
     memory: int = DEFAULT_MEMORY
     workers: int | None = None
-    file_name: str | None = None
+    file_name: NameTemplate | None = None
+    shadow: Path | None = None
     test: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
 
@@ -118,6 +135,7 @@ def parse_configuration(text: str, folder: Path) -> Configuration:
         datasets = table.table("datasets")
         settings = {name: _dataset(name, datasets.table(name), folder) for name in datasets.values}
         _refuse_overlaps(settings)
+        _refuse_shadows(settings)
         return Configuration(
             folder,
             _place(table.table("registry", only=("path",)).text("path") or "schemas", folder, "registry.path"),
@@ -138,7 +156,7 @@ def _dataset(name: str, table: _Table, folder: Path) -> DatasetSettings:
         known = f"Say format = {' or '.join(map(toml_string, FORMATS))}."
         said = f"{where}.format is {format!r}" if format else f"{where} has no format"
         raise ConfigurationError(said, hint=(suggestion(format, FORMATS) if format else "") or known)
-    state = table.text("state")
+    state, shadow = table.text("state"), table.text("shadow")
     return DatasetSettings(
         path=_place(path, folder, f"{where}.path"),
         subject=table.text("subject") or name,
@@ -149,7 +167,8 @@ def _dataset(name: str, table: _Table, folder: Path) -> DatasetSettings:
         state=_place(state, folder, f"{where}.state") if state else None,
         memory=table.size("memory") or DEFAULT_MEMORY,
         workers=table.count("workers"),
-        file_name=table.text("name"),
+        file_name=_template(table.text("name"), f"{where}.name"),
+        shadow=_place(shadow, folder, f"{where}.shadow") if shadow else None,
         test=table.texts("test"),
         allow=table.table("fidelity", only=("allow",)).texts("allow"),
     )
@@ -160,6 +179,13 @@ def _place(text: str, folder: Path, key: str) -> Path:
     if "://" in text:
         raise ConfigurationError(f"{key} is {text!r}", hint="Only paths of this machine's file systems are supported.")
     return Path(os.path.normpath(folder.absolute() / Path(text).expanduser()))
+
+
+def _template(text: str | None, key: str) -> NameTemplate | None:
+    try:
+        return NameTemplate.parse(text) if text else None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{key}: {error.message}", hint=error.hint) from None
 
 
 def _partitions(table: _Table) -> dict[str, str]:
@@ -179,6 +205,19 @@ def _refuse_overlaps(datasets: Mapping[str, DatasetSettings]) -> None:
                 raise ConfigurationError(
                     f"datasets.{other} ({inner}) lies in datasets.{name} ({settings.path})",
                     hint="Datasets must not overlap: give each its own directory.",
+                )
+
+
+def _refuse_shadows(datasets: Mapping[str, DatasetSettings]) -> None:
+    """A shadow may be a dataset of its own, but not in or around another one, nor that of two."""
+    shadows = [(name, settings.shadow) for name, settings in datasets.items() if settings.shadow]
+    for name, shadow in shadows:
+        for other, settings in datasets.items():
+            nested = shadow.is_relative_to(settings.path) or settings.path.is_relative_to(shadow)
+            if (nested and (name == other or shadow != settings.path)) or (name != other and shadow == settings.shadow):
+                raise ConfigurationError(
+                    f"the shadow of datasets.{name} ({shadow}) overlaps datasets.{other}",
+                    hint="A shadow is a directory of its own: not in a dataset, nor around one, nor the shadow of another.",
                 )
 
 

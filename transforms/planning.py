@@ -70,7 +70,7 @@ def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> 
 
 def refuse_unsupported(job: Job) -> None:
     """A setting that is understood but not obeyed would be a lie."""
-    for key, given in (("name", job.settings.file_name), ("test", job.settings.test)):
+    for key, given in (("name", job.settings.file_name), ("shadow", job.settings.shadow), ("test", job.settings.test)):
         if given:
             raise ConfigurationError(
                 f"[datasets.{job.name}] {key} is not supported by this version of Instar", hint=f"Remove `{key}` from instar.toml."

@@ -16,6 +16,7 @@ from instar.transforms.configuration import (
     parse_configuration,
     parse_size,
 )  # fmt: skip
+from instar.transforms.naming import NameTemplate
 
 FULL = """
 [registry]
@@ -34,6 +35,7 @@ state = "/var/instar/flights"
 memory = "1.5GiB"
 workers = 2
 name = "{stem}.v{version}{suffix}"
+shadow = "data/flights-next"
 test = ["flights.sql"]
 partitions = { month = "int32", day = "date" }
 fidelity.allow = ["parquet.bloom-filter"]
@@ -52,7 +54,8 @@ def test_everything_a_dataset_may_say(tmp_path: Path) -> None:
     assert (flights.include, flights.exclude) == (("*.parquet",), ("tmp/**",))
     assert flights.state == Path("/var/instar/flights")
     assert (flights.memory, flights.workers) == (1_610_612_736, 2)
-    assert flights.file_name == "{stem}.v{version}{suffix}"
+    assert flights.file_name == NameTemplate("{stem}.v{version}{suffix}")
+    assert flights.shadow == tmp_path / "data" / "flights-next"
     assert flights.test == ("flights.sql",)
     assert flights.partitions == {"month": "int32", "day": "date"}
     assert flights.allow == ("parquet.bloom-filter",)
@@ -89,6 +92,8 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         (DATASET + "include = [3]", "datasets.x.include is [3]", "list of texts"),
         (DATASET + 'partitions = { month = "int" }', "datasets.x.partitions.month", "'int32'"),
         (DATASET + 'fidelity = "all"', "datasets.x.fidelity is 'all'", "a table"),
+        (DATASET + 'name = "{stem}{suffix}"', "datasets.x.name: the template '{stem}{suffix}' has no {version}", "{version}"),
+        (DATASET + 'shadow = "data/next"', "the shadow of datasets.x", "of its own"),
         ("[datasets.x\n", "not valid TOML", "Mend it"),
         (DATASET + DATASET, "not valid TOML", "Mend it"),
     ],
@@ -112,6 +117,26 @@ def test_datasets_may_not_overlap(tmp_path: Path, outer: str, inner: str) -> Non
 def test_datasets_side_by_side_with_like_names_do_not_overlap(tmp_path: Path) -> None:
     text = '[datasets.a]\npath = "data"\nformat = "json"\n[datasets.b]\npath = "data2"\nformat = "json"\n'
     assert set(parse_configuration(text, tmp_path).datasets) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fits"),
+    [
+        ("next", "else", True),
+        ("next", "next", False),
+        ("b", "else", True),  # the shadow is the other dataset
+        ("b/deep", "else", False),
+        (".", "else", False),
+    ],
+)
+def test_a_shadow_is_a_directory_of_its_own(tmp_path: Path, one: str, other: str, fits: bool) -> None:
+    text = f'[datasets.a]\npath = "a"\nformat = "json"\nshadow = "{one}"\n[datasets.b]\npath = "b"\nformat = "json"\n'
+    text += f'[datasets.c]\npath = "c"\nformat = "json"\nshadow = "{other}"\n'
+    if fits:
+        assert parse_configuration(text, tmp_path).dataset("a").shadow == tmp_path / one
+        return
+    with pytest.raises(ConfigurationError, match=r"the shadow of datasets\.a .* overlaps datasets\.[abc]$"):
+        parse_configuration(text, tmp_path)
 
 
 def test_an_unknown_dataset_comes_with_a_suggestion(tmp_path: Path) -> None:
