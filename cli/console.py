@@ -11,6 +11,7 @@ from rich.table import Table
 
 from instar.cli.trees import difference_tree, print_tree, schema_tree
 from instar.formats.path import path_text
+from instar.transforms.gc import GcReport, Kept
 from instar.transforms.migration import Chain
 from instar.transforms.plan import Plan
 from instar.transforms.report import (
@@ -230,6 +231,56 @@ def _runs(report: RunsReport, console: Console, verbose: bool) -> None:
         what = r.verb + (f" to {r.target}" if r.target is not None else "")
         table.add_row(r.run, what, r.status, r.started[:19].replace("T", " "), escape(f"{r.user}@{r.host}"), escape(r.way_back))
     console.print(table)
+
+
+@_render.register
+def _gc(report: GcReport, console: Console, verbose: bool) -> None:
+    if not report.kept:
+        console.print(f"{escape(report.dataset)}: no run keeps anything")
+    else:
+        told = report.action != "list"
+        table = _table("run", "what", "since", ">files", ">size", ">frees", "fate" if told else "without it, no")
+        for kept in report.kept:
+            what = f"{kept.what} of {kept.verb}" + (f" to {kept.target}" if kept.target is not None else "")
+            last = _fate(kept, report.action) if told else _without(kept)
+            since = kept.since[:16].replace("T", " ")
+            table.add_row(kept.run, what, since, f"{kept.files:,}", size(kept.bytes), size(kept.frees), escape(last))
+        console.print(table)
+        _gone(report, console)
+    _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
+
+
+def _fate(kept: Kept, action: str) -> str:
+    if not kept.removed:
+        return f"stays: {kept.why}" if kept.why else "stays"
+    return ("removed" if action == "removed" else "would go") + (f": {kept.why}" if kept.why else "")
+
+
+def _without(kept: Kept) -> str:
+    """What could no longer be done; the run's own abilities first."""
+    parts = [
+        f"{verb} of " + ("it" if runs == (kept.run,) else f"it and {len(runs) - 1} before" if kept.run in runs else ", ".join(runs))
+        for verb, runs in (("rollback", kept.loses_rollback), ("verify", kept.loses_verify))
+        if runs
+    ]
+    return "; ".join(filter(None, [", ".join(parts), kept.why]))
+
+
+def _gone(report: GcReport, console: Console) -> None:
+    """What the removal came to, or would."""
+    if report.action == "list":
+        if report.free_if_all:
+            console.print(f"Without all but the last, {size(report.free_if_all)} would be free: say which stay, such as --keep 1")
+        return
+    number = sum(kept.removed for kept in report.kept)
+    if not number:
+        console.print("Nothing was removed." if report.action == "removed" else "Nothing would go.")
+        return
+    done = "Removed" if report.action == "removed" else "Would remove"
+    console.print(f"{done} {counted(number, 'folder')}: {size(report.freed)} free on disk")
+    for verb, runs in (("rollback", report.loses_rollback), ("verify", report.loses_verify)):
+        if runs:
+            console.print(f"no more  {verb} of {', '.join(runs)}")
 
 
 @_render.register

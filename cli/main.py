@@ -21,7 +21,7 @@ from instar.formats.errors import InstarError
 
 COMMANDS = (
     "init", "register", "revision", "check", "show", "diff",
-    "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "history", "stamp",
+    "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "gc", "history", "stamp",
     "read", "view", "convert", "completion",
 )  # fmt: skip
 FAULT = 70

@@ -16,14 +16,17 @@ from instar.transforms.progress import Progress
 from instar.transforms.report import RunReport, RunsReport, StampReport, StatusReport, VerifyReport
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     import pyarrow as pa
 
+    from instar.transforms.gc import GcReport
     from instar.transforms.scan import Scan
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset of a project. Every verb looks at the files anew; only `upgrade`, `downgrade`, `rollback` and `stamp` write."""
+    """A dataset of a project. Every verb looks at the files anew; `upgrade`, `downgrade`, `rollback`, `stamp` and `gc` write."""
 
     name: str
     configuration: Configuration
@@ -185,3 +188,34 @@ class Dataset:
         from instar.transforms.status import runs_of
 
         return runs_of(self.job())
+
+    def gc(
+        self,
+        *,
+        keep: int | None = None,
+        older_than: str | timedelta | datetime | None = None,
+        last: bool = False,
+        quarantined: bool = False,
+        interrupted: bool = False,
+        dry_run: bool = False,
+    ) -> GcReport:
+        """What the runs keep on disk, what each costs, and what could not be undone without it. Removes only when told.
+
+        `keep`: the newest so many snapshots stay. `older_than`: those younger stay ("30d", "2026-01-01", a timedelta, or a datetime
+        with its zone). A snapshot goes where neither keeps it; `last`, `quarantined`: even the last, even those that quarantined
+        records came from. `interrupted`: what interrupted runs have staged goes, too. `dry_run` only says what would.
+
+        Raises:
+            UsageError: the options do not go together. LockedError: a run is at work. RunError: the disk says no.
+        """
+        from instar.transforms.gc import gc
+
+        return gc(
+            self.job(),
+            keep=keep,
+            older_than=older_than,
+            last=last,
+            quarantined=quarantined,
+            interrupted=interrupted,
+            dry_run=dry_run,
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from instar.transforms.job import Job, inventory_of
 from instar.transforms.report import FileProblem, RunEntry, RunsReport, StatusReport, VersionCount
+from instar.transforms.run.collect import cut_off, has_snapshot, removal
 from instar.transforms.run.journal import Planned
 from instar.transforms.run.lock import holder
-from instar.transforms.run.state import list_runs, run_folders
+from instar.transforms.run.state import RunState, list_runs, run_folders
 
 
 def status_of(job: Job) -> StatusReport:
@@ -29,7 +32,9 @@ def status_of(job: Job) -> StatusReport:
         f"old files are kept in {job.state.runs}: a glob from above the dataset, such as {job.location.parent}/**, finds them, too"
     )
     busy = holder(job.state.lock)
-    unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in list_runs(job.state) if not r.settled)
+    runs = list_runs(job.state)
+    half_gone = () if busy else tuple(r.id for r in runs if cut_off(r))
+    unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in runs if not r.settled)
     return StatusReport(
         dataset=job.name,
         root=str(job.location),
@@ -43,6 +48,7 @@ def status_of(job: Job) -> StatusReport:
             *job.unregistered,
             *((f"a run is at work: {busy}",) if busy else ()),
             *((above,) if snapshots else ()),
+            *(f"the removal of what run {id} keeps was cut off: repeat the `instar gc` that removes it" for id in half_gone),
         ),
         others=len(inventory.others),
         pending=tuple((m.version, m.message) for m in job.migrations if oldest < m.version <= job.newest),
@@ -53,15 +59,12 @@ def status_of(job: Job) -> StatusReport:
 def runs_of(job: Job) -> RunsReport:
     """Every run of a dataset, as its journal tells it."""
     states, busy = list_runs(job.state), holder(job.state.lock) is not None
-    last = next((r.id for r in reversed(states) if r.status == "finished"), None)
     entries = []
     for run in states:
         planned = run.last(Planned)
         facts, status = planned.facts if planned else {}, str(run.status)
-        if run.id == last:
-            way_back = f"instar rollback {job.name}"
-        elif run.status == "finished":
-            way_back = "after the later runs are rolled back"
+        if run.status == "finished":
+            way_back = _way_back(job, run, [r for r in states if r.id > run.id and r.status == "finished"])
         elif busy and not run.settled:
             status, way_back = "running", "not before it ends"
         elif run.status == "half-published":
@@ -83,3 +86,13 @@ def runs_of(job: Job) -> RunsReport:
             )
         )
     return RunsReport(job.name, tuple(entries))
+
+
+def _way_back(job: Job, run: RunState, later: Sequence[RunState]) -> str:
+    """How a finished run can be undone now, or why not."""
+    if not has_snapshot(run):
+        return f"snapshot {removal(run) or 'is gone'}"
+    gone = next((r for r in later if not has_snapshot(r)), None)
+    if gone is not None:
+        return f"none: the snapshot of the later run {gone.id} is gone"
+    return "after the later runs are rolled back" if later else f"instar rollback {job.name}"

@@ -22,6 +22,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.remember import receipts_of, versions_before
 from instar.transforms.report import FileProblem, Proof, VerifyReport
+from instar.transforms.run.collect import has_snapshot, removal, require_snapshot
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Planned, PublishBegun, RolledBack
 from instar.transforms.run.lock import holder
@@ -32,6 +33,7 @@ from instar.transforms.tolerance import refuse_codes, tolerated
 CHANGED = "changed since the run published it"
 GONE = "no longer there"
 OLD_CHANGED = "its old form in the snapshot is no longer what the run found"
+NEW_GONE = "its new form went with the snapshot of the later run that rewrote it, so it cannot be proved"
 OLD_GONE = "its old form is no longer in the snapshot, so it cannot be proved"
 
 
@@ -55,16 +57,20 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
     refuse_codes(job)
     runs = list_runs(job.state)
     state = finished(job, runs, run)
+    if removal(state):
+        require_snapshot(state, f"the run {state.id} cannot be verified any more")
     later = [r for r in runs if r.id > state.id and r.status == "finished"]
     watch, progress = Stopwatch(), progress or Silent()
     receipts = {r.path: r for r in receipts_of(state)}
     options = with_options(options, job.settings).for_files(len(receipts))
     units = units_of(job, state, later, receipts, options)
     progress.step("prove", files=len(units), size=sum(r.source_size for r in receipts.values()))
-    found: list[Verified] = []
+    gone = [r.run.snapshot for r in later if not has_snapshot(r)]
+    lost = {unit.path for unit in units if any(Path(unit.staged).is_relative_to(snapshot) for snapshot in gone)}
+    found = [Verified(path, unproved=NEW_GONE) for path in sorted(lost)]
     with watch.step("prove"), executor_for(options) as executor:
         work = partial(verify_file, level=options.proof, allow=job.settings.allow)
-        for file in in_order(executor, work, ((unit, receipts[unit.path]) for unit in units)):
+        for file in in_order(executor, work, ((unit, receipts[unit.path]) for unit in units if unit.path not in lost)):
             found.append(file)
             progress.advance(files=1, rows=receipts[file.path].rows_out, size=receipts[file.path].source_size)
     report = _report(job, state, found, units, later, watch.seconds)

@@ -203,6 +203,7 @@ ONE_VALUE = {
     "downgrade": "sales 1",
     "rollback": "sales",
     "runs": "sales",
+    "gc": "sales",
     "history": "sales",
     "convert": "sales sales.avro --to avro",
     "read": "sales",

@@ -121,6 +121,27 @@ class Discarded:
 
 
 @dataclass(frozen=True)
+class Collecting:
+    """A folder of the run (`what`: "snapshot" or "stage") is about to be removed for good, because somebody asked for it.
+
+    From here it is not to be used. `facts` as in Planned; `backup`: where a checked copy of it is, "" where there is none.
+    """
+
+    what: str
+    facts: dict[str, Any]
+    backup: str = ""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """It is gone. `bytes` is what became free on disk."""
+
+    what: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Failed:
     """The run ended with this error."""
 
@@ -142,6 +163,8 @@ Event = (
     | RolledBack
     | Undone
     | Discarded
+    | Collecting
+    | Collected
     | Failed
 )
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}

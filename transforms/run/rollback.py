@@ -14,6 +14,7 @@ from typing import Any
 
 from instar.formats.errors import RunError, UsageError, Where
 from instar.formats.manifest import content_hash
+from instar.transforms.run.collect import require_snapshot
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import (
@@ -63,6 +64,7 @@ def rollback(
             (all named), or the disk says no. The dataset is unchanged then.
     """
     run = rollback_target(state, id)
+    require_snapshot(run, f"the run {run.id} cannot be rolled back")
     seen = refuse_changes(run)
     journal = run.run.open_journal(effects, clock)
     journal.write(RollbackBegun(facts))

@@ -1,0 +1,176 @@
+"""What the runs of a dataset keep on disk, and removing it for good.
+
+Order on disk: Collecting → the folder's files and folders, one by one → Collected. From the first of these on the snapshot is not
+used any more, so that a half-removed one is never taken for a whole one; what was cut off in between is gone on with by the next
+removal. Somebody may put a snapshot back afterwards, from a copy: it is then there again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from instar.formats.errors import RunError
+from instar.transforms.run.disk import disk_error
+from instar.transforms.run.effects import Effects
+from instar.transforms.run.footprint import Footprint, footprint, freed
+from instar.transforms.run.journal import Clock, Collected, Collecting, Discarded, Published, system_clock
+from instar.transforms.run.listing import is_folder, listing, read_listing
+from instar.transforms.run.snapshot import discard
+from instar.transforms.run.state import RunState, State, list_runs
+
+What = Literal["snapshot", "stage", "remainder"]
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """A folder that a run keeps on disk.
+
+    "snapshot": the old files of a published run. "stage": what an interrupted run had made so far. "remainder": a folder of a run
+    that is settled, left there because files were found in it that were not the run's. `begun`: its removal was begun and cut off.
+    """
+
+    run: RunState
+    what: What
+    path: Path
+    footprint: Footprint
+    begun: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.run.id
+
+    @property
+    def bytes(self) -> int:
+        """What would be free on disk if this alone were removed."""
+        return freed([self.footprint])
+
+
+def keepings(state: State) -> tuple[Keeping, ...]:
+    """What all runs keep, oldest first.
+
+    Raises:
+        RunError: a folder may not be read, or a journal cannot be understood.
+    """
+    try:
+        return tuple(
+            Keeping(run, what, path, footprint(path), begun=_begun(run, what))
+            for run in list_runs(state)
+            for what, path in _folders(run).items()
+        )
+    except OSError as error:
+        raise disk_error("what the runs keep could not be looked at", error) from error
+
+
+def _folders(run: RunState) -> Mapping[What, Path]:
+    found: dict[What, Path] = {}
+    if run.run.snapshot.is_dir() or _begun(run, "snapshot"):  # cut off after its last file: the end is still to be recorded
+        found["remainder" if run.last(Published) is None or run.last(Discarded) else "snapshot"] = run.run.snapshot
+    if run.run.stage.is_dir() or _begun(run, "stage"):
+        found["remainder" if run.settled else "stage"] = run.run.stage
+    return found
+
+
+# ---- is a snapshot there?
+def _begun(run: RunState, what: str) -> bool:
+    """Its removal was begun and not finished, by the journal."""
+    events = [e for e in (line.event for line in run.lines) if isinstance(e, (Collecting, Collected)) and e.what == what]
+    return bool(events) and isinstance(events[-1], Collecting)
+
+
+def cut_off(run: RunState) -> bool:
+    """Was a removal of something that the run keeps begun, and not finished?"""
+    return any(_begun(run, what) for what in ("snapshot", "stage"))
+
+
+def has_snapshot(run: RunState) -> bool:
+    """May the old files of a published run be used?"""
+    return run.run.snapshot.is_dir() and not _begun(run, "snapshot")
+
+
+@dataclass(frozen=True)
+class Removal:
+    """When a snapshot was removed (ISO 8601, UTC), and where a copy of it was put before, "" where none was."""
+
+    at: str
+    backup: str
+
+    def __str__(self) -> str:
+        return f"removed {self.at[:10]}" + (f", copy in {self.backup}" if self.backup else "")
+
+
+def removal(run: RunState) -> Removal | None:
+    """The removal of the run's snapshot; None where nobody removed it, or it is there again."""
+    if has_snapshot(run):
+        return None
+    found = (line for line in reversed(run.lines) if isinstance(line.event, Collecting) and line.event.what == "snapshot")
+    return next((Removal(line.at, line.event.backup) for line in found if isinstance(line.event, Collecting)), None)
+
+
+def require_snapshot(run: RunState, purpose: str) -> None:
+    """Raises RunError where the old files of a run are gone; `purpose` says what cannot be done, "… cannot be rolled back"."""
+    if has_snapshot(run):
+        return
+    gone = removal(run)
+    if gone is None:
+        raise RunError(
+            f"{purpose}: the snapshot of run {run.id} is gone from {run.run.snapshot}",
+            hint="Put it back from a backup; `downgrade` needs no snapshot.",
+        )
+    copy = f"Put the copy back first into that run's folder: {gone.backup}. " if gone.backup else ""
+    raise RunError(
+        f"{purpose}: the snapshot of run {run.id} was removed by `instar gc` ({gone.at[:10]})",
+        hint=f"{copy}`downgrade` needs no snapshot: it converts the files that are there.",
+    )
+
+
+def strangers(keeping: Keeping) -> tuple[str, ...]:
+    """Files in a snapshot that came or changed after its run was published, and that have no name elsewhere: a writer's, who still
+    had the old directory open. They would be lost with it."""
+    if keeping.what != "snapshot" or keeping.begun:
+        return ()
+    before = read_listing(keeping.run.run.before)
+    held, names = keeping.footprint.held, keeping.footprint.names
+    only_here = {number for (device, number), file in held.items() if names[device, number] >= file.names}
+    return tuple(
+        path
+        for path, entry in listing(keeping.path).items()
+        if not is_folder(path)
+        and entry.inode in only_here
+        and (path not in before or (entry.size, entry.mtime_ns) != (before[path].size, before[path].mtime_ns))
+    )
+
+
+# ---- away with it
+def collect(
+    chosen: Collection[Keeping],
+    facts: dict[str, Any],
+    effects: Effects,
+    *,
+    backups: Mapping[str, str] | None = None,
+    clock: Clock = system_clock,
+) -> int:
+    """Remove them, each recorded in its run's journal before and after; answers with the bytes that became free.
+
+    The caller holds the lock and has settled. `backups`: where copies are, by run.
+
+    Raises:
+        RunError: the disk says no. What is named is not to be used any more; the next removal goes on with it.
+    """
+    total = 0
+    for keeping in chosen:
+        run, journal = keeping.run.run, keeping.run.run.open_journal(effects, clock)
+        try:
+            now = footprint(keeping.path)  # what an earlier one of these shared with it is free only with this one
+            gain = freed([now])
+            if not keeping.begun:
+                journal.write(Collecting(keeping.what, facts, (backups or {}).get(keeping.id, "")))
+            discard(keeping.path, effects)
+            effects.sync_folder(run.path)
+        except OSError as error:
+            raise disk_error(f"the {keeping.what} of run {keeping.id} could not be removed whole", error) from error
+        journal.write(Collected(keeping.what, now.files, gain))
+        total += gain
+    return total
