@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from instar.formats.atomic import write_text
@@ -10,10 +11,12 @@ from instar.formats.errors import ConfigurationError, UsageError
 from instar.formats.format import FORMATS, format_named
 from instar.formats.registry import check_subject
 from instar.transforms.configuration import NAME, add_dataset, configuration_text, parse_configuration
-from instar.transforms.job import inventory_of
+from instar.transforms.execution import held
+from instar.transforms.job import Job, inventory_of
 from instar.transforms.project import Project
 from instar.transforms.remember import remember_adopted
 from instar.transforms.report import Adopted, FileProblem
+from instar.transforms.run.effects import Effects, PosixEffects
 
 HEAD = 1 << 16
 FIRST_LINES = "# Datasets of this project: one table each. `instar init --from DIR` adds another.\n"
@@ -33,6 +36,7 @@ def init(
     registered already is taken as it is. No data file is touched.
 
     Raises:
+        LockedError: a run works on the dataset, whose manifest (JSON) would have to be written.
         ConfigurationError: there is a project already and nothing to adopt, or it has a dataset of that name.
         UsageError: there is no data at `source`. FileError: the files have no schema in common; names two of them and the field.
     """
@@ -60,11 +64,12 @@ def _adopted(folder: Path, source: Path, name: str | None, subject: str | None, 
     if not data:
         raise UsageError(f"there are no {format} files in {location}", hint=f"Say which format it is: --format {'|'.join(FORMATS)}")
     project = Project(folder, parse_configuration(text, folder))
-    version, notes = _version(project, subject, format, data)
-    job = project.dataset(name).job()
-    inventory = inventory_of(job)
-    _make_project(folder, text)
-    remember_adopted(job, inventory)
+    with _alone(project.dataset(name).job(), format) as effects:
+        version, notes = _version(project, subject, format, data)
+        job = project.dataset(name).job()
+        inventory = inventory_of(job)
+        _make_project(folder, text)
+        remember_adopted(job, inventory, effects)
     return Adopted(
         project=str(folder.resolve()),
         subject=subject,
@@ -75,6 +80,12 @@ def _adopted(folder: Path, source: Path, name: str | None, subject: str | None, 
         notes=(*notes, *map(str, inventory.warnings)),
         problems=tuple(FileProblem(p.path, p.message, p.hint) for p in inventory.problems),
     )
+
+
+def _alone(job: Job, format: str) -> AbstractContextManager[Effects]:
+    """The dataset's lock where its manifest will be written, which other projects' runs may write, too."""
+    effects = PosixEffects()
+    return held(job, "init", effects) if format == "json" else nullcontext(effects)
 
 
 def _version(project: Project, subject: str, format: str, data: list[Path]) -> tuple[int, tuple[str, ...]]:

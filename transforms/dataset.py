@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +66,12 @@ class Dataset:
             InstarError: as `planning.plan_of`.
         """
         from instar.transforms.planning import plan_of
+        from instar.transforms.run.lock import at_work
 
         job = self.job()
         verb = "downgrade" if str(to).startswith("-") else "plan"
-        return plan_of(job, inventory_of(job), to, with_options(options or Options(), job.settings), verb=verb)
+        plan = plan_of(job, inventory_of(job), to, with_options(options or Options(), job.settings), verb=verb)
+        return replace(plan, warnings=(*plan.warnings, *at_work(job.state.lock)))
 
     def upgrade(
         self,

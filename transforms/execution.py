@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from instar.formats.errors import UsageError
 from instar.formats.format import Stamp
@@ -17,6 +19,7 @@ from instar.transforms.remember import recall
 from instar.transforms.report import json_text
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
+from instar.transforms.run.fence import Fenced
 from instar.transforms.run.journal import Journal, Method, Planned, new_run_id, system_clock
 from instar.transforms.run.listing import Listing
 from instar.transforms.run.lock import locked, this_owner
@@ -60,17 +63,38 @@ class Run:
 
 
 @contextmanager
-def holding(job: Job, verb: str, effects: Effects) -> Iterator[None]:
-    """The dataset's lock, an earlier interrupted run settled.
+def holding(job: Job, verb: str, effects: Effects) -> Iterator[Effects]:
+    """The dataset's lock, an earlier interrupted run settled. What changes the dataset from here on goes through the effects that
+    this gives: they refuse once the lock is lost.
 
     Raises:
         LockedError: another run holds it.
     """
-    make_folders(job.state.folder, effects)
-    with locked(job.state.lock, this_owner(command=f"instar {verb} {job.name}")):
-        settle(job.state, effects)
-        recall(job, effects)
-        yield
+    with held(job, verb, effects) as fenced:
+        settle(job.state, fenced)
+        recall(job, fenced)
+        yield fenced
+
+
+@contextmanager
+def held(job: Job, verb: str, effects: Effects) -> Iterator[Effects]:
+    """The dataset's lock alone. A state folder that was made for it and holds nothing else goes with it.
+
+    Raises:
+        LockedError: another run holds it.
+    """
+    folder = job.state.folder
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    owner = this_owner(command=f"instar {verb} {job.name}")
+    with locked(job.state.lock, owner, prepare=partial(make_folders, folder, effects)) as hold:
+        try:
+            yield Fenced(effects, hold.refuse_if_lost)
+        finally:
+            if missing and os.listdir(folder) == [job.state.lock.name]:
+                with suppress(OSError):  # somebody else waits in it already
+                    hold.remove()
+                    for path in missing:
+                        effects.remove_folder(path)
 
 
 def executor_for(options: Options) -> InlineExecutor | SubprocessExecutor:

@@ -76,7 +76,7 @@ def migrate(
     """
     effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, verb)
     progress, options = progress or Silent(), with_options(options, job.settings)
-    with holding(job, verb, effects):
+    with holding(job, verb, effects) as effects:
         with watch.step("inventory"):
             before = listing(job.location)
             inventory = inventory_of(job)

@@ -33,8 +33,8 @@ def remember_versions(job: Job, plan: Plan, receipts: Sequence[Receipt], effects
     save_manifest(known.with_entries([*kept, *made]), job.state.folder, effects)
 
 
-def remember_adopted(job: Job, inventory: Inventory) -> None:
-    """After `init --from`: the files that fit the adopted version."""
+def remember_adopted(job: Job, inventory: Inventory, effects: Effects) -> None:
+    """After `init --from`: the files that fit the adopted version; the caller holds the lock."""
     if job.settings.format != "json":
         return
     entries = [
@@ -43,7 +43,7 @@ def remember_adopted(job: Job, inventory: Inventory) -> None:
         if f.version is not None
     ]
     if entries:
-        Manifest.load(job.state.folder).with_entries(entries).save(job.state.folder)
+        save_manifest(Manifest.load(job.state.folder).with_entries(entries), job.state.folder, effects)
 
 
 def remember_rolled_back(job: Job, run: RunState, effects: Effects) -> None:

@@ -24,7 +24,7 @@ def restore(job: Job, *, effects: Effects | None = None) -> RunReport:
         RunError: files were added, changed or removed since; all are named. UsageError: there is no run to roll back.
     """
     effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, "rollback")
-    with holding(job, "rollback", effects), watch.step("rollback"):
+    with holding(job, "rollback", effects) as effects, watch.step("rollback"):
         facts = {key: value for key, value in asdict(origin).items() if key != "versions"}
         run = rollback(job.state, effects, facts=facts)
         remember_rolled_back(job, run, effects)
@@ -60,7 +60,7 @@ def stamp(job: Job, version: int, files: tuple[str, ...]) -> StampReport:
     """
     job.version(version, at=None)
     effects = PosixEffects()
-    with holding(job, "stamp", effects):
+    with holding(job, "stamp", effects) as effects:
         inventory = inventory_of(job)
         manifest = Manifest.load(job.state.folder)
         stamped = stamp_files(inventory, job.registry, version, files, manifest=manifest)

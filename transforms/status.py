@@ -8,7 +8,7 @@ from instar.transforms.job import Job, inventory_of
 from instar.transforms.report import FileProblem, RunEntry, RunsReport, StatusReport, VersionCount
 from instar.transforms.run.collect import cut_off, has_snapshot, removal
 from instar.transforms.run.journal import Planned
-from instar.transforms.run.lock import holder
+from instar.transforms.run.lock import at_work, holder
 from instar.transforms.run.state import RunState, list_runs, run_folders
 
 
@@ -31,7 +31,7 @@ def status_of(job: Job) -> StatusReport:
     above = (
         f"old files are kept in {job.state.runs}: a glob from above the dataset, such as {job.location.parent}/**, finds them, too"
     )
-    busy = holder(job.state.lock)
+    busy = at_work(job.state.lock)
     runs = list_runs(job.state)
     half_gone = () if busy else tuple(r.id for r in runs if cut_off(r))
     unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in runs if not r.settled)
@@ -46,7 +46,7 @@ def status_of(job: Job) -> StatusReport:
         warnings=(
             *map(str, inventory.warnings),
             *job.unregistered,
-            *((f"a run is at work: {busy}",) if busy else ()),
+            *busy,
             *((above,) if snapshots else ()),
             *(f"the removal of what run {id} keeps was cut off: repeat the `instar gc` that removes it" for id in half_gone),
         ),
