@@ -86,7 +86,7 @@ def gc(
     if not told.told or dry_run:
         return _report(job, judged(keepings(job.state), told, strangers), "dry run" if told.told else "list")
     effects = effects or PosixEffects()
-    with holding(job, "gc", effects):
+    with holding(job, "gc", effects) as effects:
         verdicts = judged(keepings(job.state), told, strangers)
         report = _report(job, verdicts, "removed")
         origin = provenance(job.project, "gc")
