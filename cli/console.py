@@ -67,7 +67,8 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
     for version, message in report.pending:
         console.print(f"pending: {version}  {escape(message)}")
     if report.problems:
-        console.print("Nothing can be migrated before these are settled.")
+        or_skip = "; --skip-unreadable leaves them as they are" if all(p.unreadable for p in report.problems) else ""
+        console.print(f"Nothing can be migrated before these are settled{or_skip}.")
     elif report.pending or any(v.version != report.newest for v in report.versions):
         console.print(f"Next: instar plan {escape(report.dataset)}")
 
@@ -76,7 +77,9 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
 def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     console.print(f"[bold]{escape(plan.dataset)}[/] to version {plan.target}  {escape(str(plan.root))}")
     if not plan.rewrites:
-        console.print(f"Nothing to do: all files are at version {plan.target} ({counted(len(plan.kept), 'file')}).")
+        others = "all other files" if plan.skipped else "all files"
+        console.print(f"Nothing to do: {others} are at version {plan.target} ({counted(len(plan.kept), 'file')}).")
+        _lines(console, "[yellow]skipped[/]", [f"{r.path}: {r.message}" for r in plan.skipped], verbose)
         _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
         return
     table = _table("from", ">files", ">rows", ">size", ">size after")
@@ -112,6 +115,7 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     _lines(console, "note", list(plan.notes), verbose)
     for path in plan.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it describes bytes that change")
+    _lines(console, "[yellow]skipped[/]", [f"{r.path}: {r.message}" for r in plan.skipped], verbose)
     _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
     if verbose:
         for a in plan.actions:
@@ -122,9 +126,10 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
 def _run(report: RunReport, console: Console, verbose: bool) -> None:
     if report.run is None:
         console.print(
-            f"{escape(report.dataset)}: nothing to do, all files are at version {report.target} "
-            f"({counted(report.files.get('kept', 0), 'file')})."
+            f"{escape(report.dataset)}: nothing to do, {'all other files' if report.skipped else 'all files'} are at version "
+            f"{report.target} ({counted(report.files.get('kept', 0), 'file')})."
         )
+        _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
         _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
         return
     if report.proof is not None:
@@ -149,6 +154,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         )
     for path in report.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it described bytes that changed")
+    _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
     _lines(console, "note", list(report.notes), verbose)
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
     if report.snapshot:

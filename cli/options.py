@@ -59,10 +59,19 @@ def chosen(project: Project, name: str | None) -> Dataset:
 
 def running(function: F) -> F:
     """The options of the verbs that rewrite data."""
-    method = click.option(
-        "--method", type=click.Choice(["exchange", "replace"]), help="How to publish. [default: the best that works here]"
-    )
-    return working(method(function))
+    for option in (
+        click.option(
+            "--skip-unreadable",
+            is_flag=True,
+            default=None,
+            help="Leave files that cannot be read as they are, and name them; else they fail the run.",
+        ),
+        click.option(
+            "--method", type=click.Choice(["exchange", "replace"]), help="How to publish. [default: the best that works here]"
+        ),
+    ):
+        function = option(function)
+    return working(function)
 
 
 def working(function: F) -> F:

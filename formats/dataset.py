@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 
 from .detect import SameValues, Verdict, Versions, judge, judge_records
 from .discover import Found, list_dataset, resolve_dataset
-from .errors import Collected, DatasetError, InstarError, Where
+from .errors import Collected, DatasetError, InstarError, MalformedError, Where, is_unreadable
 from .fingerprint import misfits
 from .format import FileFacts, Format, Stamp, format_named
 from .inventory import DataFile, Inventory, OtherFile, Remark
@@ -103,7 +103,10 @@ def _misfit(path: FilePath, file: DataFile, schema: Schema, format: Format) -> s
     if file.facts is None:
         return file.problem or "it cannot be read"
     if file.facts.schema is None:
-        return format.validate(path, schema)
+        try:
+            return format.validate(path, schema)
+        except MalformedError as error:
+            return str(error)
     return "; ".join(map(str, misfits(file.facts.schema, schema)[:3])) or None
 
 
@@ -145,13 +148,13 @@ class _Examiner:
                 return _Seen(problem=self.foreign(found.path, kind))
             return self.data(found)
         except InstarError as error:
-            return _with_problem(_unread(found), error.message, error.hint)
+            return _with_problem(_unread(found, unreadable=is_unreadable(error)), error.in_file, error.hint)
         except UnicodeEncodeError:
             problem = f"its name is not valid UTF-8, and no reader of {self.format.name} files can be told it"
-            return _with_problem(_unread(found), problem, "Rename it, or leave it out with `exclude`.")
+            return _with_problem(_unread(found, unreadable=True), problem, "Rename it, or leave it out with `exclude`.")
         except OSError as error:
             hint = "Check its permissions." if isinstance(error, PermissionError) else "Look at the file and try again."
-            return _with_problem(_unread(found), f"it cannot be read: {error.strerror or error}", hint)
+            return _with_problem(_unread(found, unreadable=True), f"it cannot be read: {error.strerror or error}", hint)
 
     def foreign(self, path: str, kind: str) -> Remark:
         message = f"it is a file of {kind}, in a dataset of {self.format.name} files"
@@ -209,8 +212,9 @@ class _Examiner:
         return disagreement(self.root / file.path, self.format.name, file.facts.schema, file.partitions)
 
 
-def _unread(found: Found) -> DataFile:
-    return DataFile(found.path, found.size, found.mtime_ns, None, None, partitions=partitions_of(found.path))
+def _unread(found: Found, *, unreadable: bool = False) -> DataFile:
+    partitions = partitions_of(found.path)
+    return DataFile(found.path, found.size, found.mtime_ns, None, None, unreadable=unreadable, partitions=partitions)
 
 
 def _with_problem(file: DataFile, problem: str, hint: str) -> _Seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -43,6 +43,12 @@ class InstarError(Exception):
 
     def __str__(self) -> str:
         place = str(self.where) if self.where else ""
+        return f"{place}: {self.message}" if place and place not in self.message else self.message
+
+    @property
+    def in_file(self) -> str:
+        """What went wrong and where in its file, for those who name the file themselves."""
+        place = str(replace(self.where, file=None)) if self.where else ""
         return f"{place}: {self.message}" if place and place not in self.message else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -88,8 +94,16 @@ class FileError(InstarError):
     """A data file cannot be read or understood, or a rewrite could not keep what it holds."""
 
 
+class UnreadableError(FileError):
+    """Instar cannot read the file: damaged, cut off, empty, encrypted, or in a form that it does not know."""
+
+
 class DataError(InstarError):
     """A value in a record does not fit: its type, a cast, a required field."""
+
+
+class MalformedError(DataError):
+    """A record's text is no value of its format: what is there cannot be read, whatever it should have been."""
 
 
 class DatasetError(InstarError):
@@ -127,6 +141,13 @@ class LockedError(InstarError):
     """Another run holds the dataset."""
 
     exit_code = 3
+
+
+def is_unreadable(error: InstarError) -> bool:
+    """Does the error say that a file, or a record of it, cannot be read at all? (Of several errors one is enough.)"""
+    if isinstance(error, Collected):
+        return any(is_unreadable(each) for each in error.errors)
+    return isinstance(error, UnreadableError | MalformedError)
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:

@@ -222,7 +222,7 @@ class Format(Protocol):
         """Header or footer only.
 
         Raises:
-            FileError: truncated, garbage, empty where that is not allowed, encrypted.
+            UnreadableError: truncated, garbage, empty where that is not allowed, encrypted.
         """
         ...
 
@@ -239,7 +239,11 @@ class Format(Protocol):
         ...
 
     def validate(self, path: FilePath, schema: Schema) -> str | None:
-        """For files that carry no schema: None where every record fits, else the first misfit (record, field, both types)."""
+        """For files that carry no schema: None where every record fits, else the first misfit (record, field, both types).
+
+        Raises:
+            UnreadableError, MalformedError: the file, or a record, cannot be read.
+        """
         ...
 
     def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
@@ -274,8 +278,9 @@ class Format(Protocol):
         part that holds no wanted record is left out. `name` is what the file is called, where `path` does not tell.
 
         Raises:
-            FileError: the file cannot be read, or is not of `schema`. DataError: a value that is not of its type, or from the
-            conversion; `where.row` is the record in the file. SchemaError: no such column, or one that no column can show.
+            UnreadableError: the file cannot be read. FileError: it is not of `schema`. DataError: a value that is not of its
+            type, or from the conversion; `where.row` is the record in the file. SchemaError: no such column, or one that no
+            column can show.
         """
         ...
 
@@ -304,7 +309,7 @@ class Format(Protocol):
         """Stream `request.source` through `request.convert` into `request.target`. Output bytes are a function of the input's.
 
         Raises:
-            FileError: the source cannot be read. DataError: from `convert`, or a value the target cannot hold.
+            UnreadableError: the source cannot be read. DataError: from `convert`, or a value the target cannot hold.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Literal
 
@@ -33,6 +33,7 @@ class DataFile:
 
     `version` is None where it is not known: then `problem` says why, and `candidates` holds the versions that it may be at.
     `variant`: it differs from its version's schema in what the structural fingerprint leaves out (order, nullability, storage).
+    `unreadable`: what is in it cannot be read at all (damaged, cut off, encrypted, no permission); `problem` says why.
     `partitions`: the `key=value` folders above it, outermost first; None is Hive's default partition.
     """
 
@@ -46,6 +47,7 @@ class DataFile:
     candidates: tuple[int, ...] = ()
     problem: str | None = None
     hint: str = ""
+    unreadable: bool = False
     partitions: tuple[tuple[str, str | None], ...] = ()
 
 
@@ -68,7 +70,8 @@ class Inventory:
     """A dataset as it was found. `location` is the dataset's resolved path, `root` the folder that all paths are relative to:
     the same, or the parent where the dataset is a single file. Files and others are sorted by path.
 
-    `problems` holds everything that must be solved before a run, the files' own problems included; `warnings` what may stay.
+    `problems` holds everything that must be solved before a run, the files' own problems included; `warnings` what may stay;
+    `skipped` the files that are passed over because they cannot be read, where that was asked for.
     """
 
     location: FilePath
@@ -80,6 +83,7 @@ class Inventory:
     problems: tuple[Remark, ...] = ()
     warnings: tuple[str, ...] = ()
     partition_keys: tuple[str, ...] = ()
+    skipped: tuple[Remark, ...] = ()
 
     @property
     def single(self) -> bool:
@@ -110,6 +114,22 @@ class Inventory:
                 return file
         raise UsageError(f"{path!r} is not a data file of {self.location}", hint=suggestion(path, [f.path for f in self.files]))
 
+    @property
+    def unreadable(self) -> tuple[Remark, ...]:
+        """Those of the problems that are files which cannot be read."""
+        paths = {file.path for file in self.files if file.unreadable}
+        return tuple(problem for problem in self.problems if problem.path in paths)
+
+    def skipping_unreadable(self) -> Inventory:
+        """The same without the files that cannot be read: they are no problem any more, but `skipped`."""
+        skipped = self.unreadable
+        return replace(
+            self,
+            files=tuple(file for file in self.files if not file.unreadable),
+            problems=tuple(problem for problem in self.problems if problem not in skipped),
+            skipped=(*self.skipped, *skipped),
+        )
+
     def require_sound(self) -> None:
         """
         Raises:
@@ -123,9 +143,12 @@ class Inventory:
         if errors:
             raise Collected(
                 f"{len(errors)} problems in {self.location}; nothing was changed",
-                hint="`instar status` lists them; solve each, or leave files out with `exclude`.",
+                hint="`instar status` lists them; solve each, or leave files out with `exclude`." + self._skipping(),
                 errors=errors,
             )
+
+    def _skipping(self) -> str:
+        return " With --skip-unreadable those that cannot be read stay as they are." if self.unreadable else ""
 
     def describing(self, rewritten: Iterable[str]) -> tuple[OtherFile, ...]:
         """Those others that describe one of the `rewritten` files, and so must not be carried over."""

@@ -12,7 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGE = CHECKOUT / "docs" / "refusals.md"
-JUDGING = ("SchemaError", "FileError", "DatasetError")
+JUDGING = ("SchemaError", "FileError", "UnreadableError", "DatasetError")
 """Errors about what somebody brings: documents, files, directories."""
 ELSEWHERE = (
     "no field …",  # of library calls

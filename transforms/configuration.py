@@ -36,6 +36,7 @@ _KEYS = (
     "shadow",
     "test",
     "fidelity",
+    "skip_unreadable",
 )
 
 
@@ -45,7 +46,7 @@ class DatasetSettings:
 
     `partitions`: the type of each `key=value` key, in Instar's type names. `allow`: the fidelity codes that may differ.
     `file_name`: the template that names rewritten files. `shadow`: where runs build a second tree, which leaves this one alone.
-    `test`: checks to run on the data.
+    `test`: checks to run on the data. `skip_unreadable`: files that cannot be read stay as they are, instead of failing a run.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class DatasetSettings:
     shadow: Path | None = None
     test: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    skip_unreadable: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def _dataset(name: str, table: _Table, folder: Path) -> DatasetSettings:
         shadow=_place(shadow, folder, f"{where}.shadow") if shadow else None,
         test=table.texts("test"),
         allow=table.table("fidelity", only=("allow",)).texts("allow"),
+        skip_unreadable=table.flag("skip_unreadable"),
     )
 
 
@@ -261,6 +264,12 @@ class _Table:
         if not isinstance(found, list) or not all(isinstance(item, str) and item for item in found):
             raise self.bad(key, 'a list of texts, such as ["*.tmp"]')
         return tuple(found)
+
+    def flag(self, key: str) -> bool:
+        value = self.values.get(key, False)
+        if type(value) is not bool:
+            raise self.bad(key, "true or false")
+        return value
 
     def count(self, key: str) -> int | None:
         value = self.values.get(key)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from instar.formats.columnar import column_schema
 from instar.formats.discover import list_dataset, resolve_dataset
 from instar.formats.documents import document_text, format_of
-from instar.formats.errors import Collected, DatasetError, InstarError, UsageError, Where
+from instar.formats.errors import Collected, DatasetError, InstarError, MalformedError, UsageError, Where
 from instar.formats.fingerprint import misfits
 from instar.formats.format import FORMATS, Format, Stamp, Through, format_named
 from instar.formats.inventory import DataFile
@@ -158,12 +158,19 @@ def _refuse_misfits(root: FilePath, names: list[str], own: dict[str, Schema | No
     errors: list[InstarError] = []
     for name in names:
         carried = own[name]
-        problem = "; ".join(map(str, misfits(carried, schema)[:3])) if carried is not None else format.validate(root / name, schema)
+        problem = "; ".join(map(str, misfits(carried, schema)[:3])) if carried is not None else _misfit(root / name, format, schema)
         if problem:
             hint = "Correct the document, or convert only the files that it describes."
             errors.append(DatasetError(f"it does not fit the document: {problem}", hint=hint, where=Where(file=name)))
     if errors:
         _raise(errors, root)
+
+
+def _misfit(path: FilePath, format: Format, schema: Schema) -> str | None:
+    try:
+        return format.validate(path, schema)
+    except MalformedError as error:
+        return str(error)
 
 
 def _raise(errors: list[InstarError], location: FilePath) -> None:

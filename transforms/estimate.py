@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from instar.formats.errors import Collected, DataError, FileError, InstarError
+from instar.formats.errors import Collected, DataError, FileError, InstarError, is_unreadable
 from instar.formats.format import Format
 from instar.formats.inventory import DataFile, Inventory
 from instar.transforms.migration import Chain
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.stage import at_file, rewrite_request
 
 SAMPLE_BYTES = 2_000_000
 SAMPLE_ROWS = 20_000
@@ -33,13 +33,14 @@ def estimate_seconds(format: str, size: int, workers: int) -> float:
 class Estimates:
     """Sizes after a rewrite, by the ratio that one file of each version shows: the one of median size, or its beginning.
 
-    `judging`: a sample that cannot be converted is an error; else it is taken to keep its size, for staging names every such file.
+    `judging`: a sample that cannot be converted is an error, and `reading` one that cannot be read; else it is taken to keep its
+    size, for staging names every such file.
     """
 
-    def __init__(self, format: Format, inventory: Inventory, *, judging: bool = True) -> None:
+    def __init__(self, format: Format, inventory: Inventory, *, judging: bool = True, reading: bool = True) -> None:
         self.format = format
         self.inventory = inventory
-        self.judging = judging
+        self.judging, self.reading = judging, reading
         self.ratios: dict[int, float] = {}
 
     def __call__(self, file: DataFile, chain: Chain) -> int:
@@ -53,7 +54,7 @@ class Estimates:
         """New bytes for each old one.
 
         Raises:
-            DataError: what the sample holds cannot be converted; an upgrade would say the same.
+            DataError: what the sample holds cannot be converted. FileError: it cannot be read. An upgrade would say the same.
         """
         path = self.inventory.root / file.path
         if not file.size:
@@ -64,24 +65,28 @@ class Estimates:
             with in_memory() as target:
                 read = self._rewritten(path, target, file, chain)
                 return target.stat().st_size / read if read else 1.0
-        except (DataError, Collected) as error:
-            if not self.judging:
-                return 1.0
-            raise error.at(file=file.path) from error
         except InstarError as error:
-            raise error.at(file=file.path) from error
+            asked = self.reading if is_unreadable(error) else self.judging or not isinstance(error, DataError | Collected)
+            if not asked:
+                return 1.0
+            raise at_file(error, file.path) from error
 
     def _of_first_rows(self, path: Path, file: DataFile, chain: Chain) -> float:
         """A file of the first rows, as one row group, stands for a large Parquet file."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(path, buffer_size=SAMPLE_BUFFER) as source:
+        from instar.formats.parquet.source import unreadable
+
+        with pq.ParquetFile(path, buffer_size=SAMPLE_BUFFER, page_checksum_verification=True) as source:
             if not source.num_row_groups:
                 return 1.0
             group = source.metadata.row_group(0)
             wanted = SAMPLE_MEMORY // 4 * group.num_rows // max(group.total_byte_size, 1)  # rows of large values: few
-            batch = next(source.iter_batches(max(1, min(wanted, SAMPLE_ROWS)), use_threads=False), None)
+            try:
+                batch = next(source.iter_batches(max(1, min(wanted, SAMPLE_ROWS)), use_threads=False), None)
+            except (pa.ArrowException, OSError) as error:
+                raise unreadable(path, error) from error
             codec = group.column(0).compression.lower() if group.num_columns else "snappy"
         if batch is None or not batch.num_rows:
             return 1.0

@@ -31,13 +31,15 @@ LEAST = 64_000_000
 class Options:
     """How to run. `memory` is one budget in bytes for all processes and DuckDB together; `method` None: the best that works.
 
-    0 workers, 0 memory: what `instar.toml` says of the dataset, else one worker in this process, and 1 GB.
+    0 workers, 0 memory: what `instar.toml` says of the dataset, else one worker in this process, and 1 GB. `skip_unreadable`: files
+    that cannot be read stay untouched in their places, named in plan and report; None: what `instar.toml` says.
     """
 
     workers: int = 0
     memory: int = 0
     proof: Literal["auto", "full"] = "auto"
     method: Literal["exchange", "replace"] | None = None
+    skip_unreadable: bool | None = None
 
     def for_files(self, count: int) -> Options:
         """No more workers than there are files, or than the budget can hold at the least each needs."""
@@ -174,9 +176,10 @@ def at_version(inventory: Inventory, *, up: bool) -> int | None:
 
 
 def with_options(options: Options, settings: DatasetSettings) -> Options:
-    """What the caller said; the dataset's own memory and workers where he said nothing."""
+    """What the caller said; the dataset's own settings where he said nothing."""
     return replace(
         options,
         memory=options.memory or settings.memory or DEFAULT_MEMORY,
         workers=options.workers or settings.workers or 1,
+        skip_unreadable=settings.skip_unreadable if options.skip_unreadable is None else options.skip_unreadable,
     )

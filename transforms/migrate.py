@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from instar.formats.errors import Collected, InstarError, UnreadableError, is_unreadable
 from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.plan import Plan, by_version, refuse_changed
@@ -19,7 +20,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
-from instar.transforms.report import Proof, RunReport, json_text, loss_text
+from instar.transforms.report import FileProblem, Proof, RunReport, json_text, loss_text
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
@@ -27,6 +28,7 @@ from instar.transforms.run.journal import Proved
 from instar.transforms.run.listing import listing
 from instar.transforms.run.publish import Publication
 from instar.transforms.run.publish import publish as publish_files
+from instar.transforms.run.settle import abandon
 from instar.transforms.run.stage import stage as stage_units
 from instar.transforms.run.unit import FileProof, Receipt, Unit
 from instar.transforms.tolerance import tolerated
@@ -34,11 +36,15 @@ from instar.transforms.tolerance import tolerated
 
 @dataclass(frozen=True)
 class StagedRun:
-    """New files stand beside the data, durable; nothing of the dataset has changed."""
+    """New files stand beside the data, durable; nothing of the dataset has changed.
+
+    `units` are those that have receipts; `skipped` the files that turned out to be unreadable and were passed over.
+    """
 
     run: Run
     units: tuple[Unit, ...]
     receipts: tuple[Receipt, ...]
+    skipped: tuple[FileProblem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,20 +96,37 @@ def migrate(
         with executor_for(options) as executor:
             run = begin(job, plan, before, options, executor, origin, progress, watch, effects)
             with abandoned_on_failure(run):
-                return report(publish(prove(stage(run))))
+                staged = stage(run)
+                if staged.receipts:
+                    return report(publish(prove(staged)))
+                none = UnreadableError("none of the files that were to be rewritten can be read")
+                abandon(run.folder, run.journal, run.effects, none)
+                return nothing_to_do(job, plan, verb, origin, watch, staged.skipped)
 
 
 def stage(run: Run) -> StagedRun:
     """New files beside the data, in parallel, made durable before they count.
 
     Raises:
-        DataError, FileError, RunError, or Collected of several: every file's own.
+        DataError, FileError, RunError, or Collected of several: every file's own. (With `skip_unreadable` a file that cannot be
+            read is none of them.)
     """
     units = units_of(run)
     run.progress.step("stage", files=len(units), size=run.plan.bytes_in)
     with run.watch.step("stage"):
-        receipts = stage_units(units, run.executor, run.journal, run.effects, run.progress)
-    return StagedRun(run, units, receipts)
+        skipped: list[FileProblem] = []
+        passed_over = partial(_passed_over, skipped) if run.options.skip_unreadable else lambda unit, error: False
+        receipts = stage_units(units, run.executor, run.journal, run.effects, run.progress, passed_over=passed_over)
+    staged = {receipt.path for receipt in receipts}
+    return StagedRun(run, tuple(unit for unit in units if unit.path in staged), receipts, tuple(skipped))
+
+
+def _passed_over(skipped: list[FileProblem], unit: Unit, error: InstarError) -> bool:
+    """Notes a file that cannot be read; every other error is one of the run."""
+    if is_unreadable(error):
+        first = next(each for each in (error.errors if isinstance(error, Collected) else (error,)) if is_unreadable(each))
+        skipped.append(FileProblem(unit.path, first.in_file, first.hint, unreadable=True))
+    return is_unreadable(error)
 
 
 def prove(staged: StagedRun) -> ProvedRun:
@@ -149,6 +172,7 @@ def report(published: PublishedRun) -> RunReport:
     """What was done, kept as `report.json` in the run's folder."""
     proved, run = published.proved, published.proved.staged.run
     receipts, plan = proved.staged.receipts, run.plan
+    rewritten, skipped = {receipt.path for receipt in receipts}, skipped_by(plan, proved.staged.skipped)
     losses = {loss_text(loss) for version, chain in plan.chains.items() if plan.target < version for loss in chain.losses}
     made = RunReport(
         verb=run.provenance.command,
@@ -156,9 +180,14 @@ def report(published: PublishedRun) -> RunReport:
         run=run.folder.id,
         dataset=run.job.name,
         subject=run.job.subject,
-        origin=by_version(plan.rewrites),
+        origin=by_version(tuple(action for action in plan.rewrites if action.path in rewritten)),
         target=plan.target,
-        files={"rewritten": len(receipts), "kept": len(plan.kept), "carried_over": plan.carried_over},
+        files={
+            "rewritten": len(receipts),
+            "kept": len(plan.kept),
+            "carried_over": plan.carried_over,
+            "skipped": len(skipped),
+        },
         rows_in=sum(r.rows_in for r in receipts),
         rows_out=sum(r.rows_out for r in receipts),
         bytes_in=sum(r.source_size for r in receipts),
@@ -174,6 +203,7 @@ def report(published: PublishedRun) -> RunReport:
         dropped=published.publication.left_out,
         notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
         warnings=plan.warnings,
+        skipped=skipped,
     )
     try:
         run.effects.create(run.folder.report, json_text(made.as_json()).encode())
@@ -182,11 +212,20 @@ def report(published: PublishedRun) -> RunReport:
     return made
 
 
-def nothing_to_do(job: Job, plan: Plan, verb: str, origin: Provenance, watch: Stopwatch) -> RunReport:
-    """All files are at the target; nothing was written."""
+def skipped_by(plan: Plan, staging: tuple[FileProblem, ...]) -> tuple[FileProblem, ...]:
+    """The files that were passed over: those that the inventory could not read, and those that staging could not."""
+    before = (FileProblem(remark.path, remark.message, remark.hint, unreadable=True) for remark in plan.skipped)
+    return tuple(sorted((*before, *staging), key=lambda problem: problem.path))
+
+
+def nothing_to_do(
+    job: Job, plan: Plan, verb: str, origin: Provenance, watch: Stopwatch, staging: tuple[FileProblem, ...] = ()
+) -> RunReport:
+    """All files that can be read are at the target; nothing was written."""
+    skipped = skipped_by(plan, staging)
     return RunReport(
         verb=verb, status="nothing to do", run=None, dataset=job.name, subject=job.subject, origin={}, target=plan.target,
-        files={"rewritten": 0, "kept": len(plan.kept), "carried_over": plan.carried_over}, rows_in=0, rows_out=0, bytes_in=0,
-        bytes_out=0, bytes_planned=0, seconds=watch.seconds, proof=None, method=plan.method, snapshot=None, provenance=origin,
-        warnings=plan.warnings,
+        files={"rewritten": 0, "kept": len(plan.kept), "carried_over": plan.carried_over, "skipped": len(skipped)},
+        rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds=watch.seconds, proof=None,
+        method=plan.method, snapshot=None, provenance=origin, warnings=plan.warnings, skipped=skipped,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from instar.formats.errors import UsageError
-from instar.formats.inventory import DataFile, Inventory
+from instar.formats.inventory import DataFile, Inventory, Remark
 from instar.formats.path import path_text
 from instar.transforms.left_behind import left_behind
 from instar.transforms.migration import Chain
@@ -39,7 +39,7 @@ class Plan:
     """What a run would do, in full. `chains` has one entry a version that is to be rewritten.
 
     `method` is how it would be published and `method_reason` why; `dropped` are side files that describe bytes which change;
-    `seconds` is a rough estimate of wall time. All sizes are bytes.
+    `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are. All sizes are bytes.
     """
 
     dataset: str
@@ -58,6 +58,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     files: Mapping[str, DataFile] = field(default_factory=dict, repr=False)
+    skipped: tuple[Remark, ...] = ()
 
     @property
     def rewrites(self) -> tuple[Action, ...]:
@@ -103,6 +104,7 @@ class Plan:
                 a.path: {"action": a.kind, "version": a.version, "size": a.size, "mtime_ns": a.mtime_ns} for a in self.actions
             },
             "chains": {str(version): chain.hash for version, chain in sorted(self.chains.items())},
+            **({"skipped": [remark.path for remark in self.skipped]} if self.skipped else {}),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -114,7 +116,12 @@ class Plan:
             "format": self.format,
             "from": by_version(self.rewrites),
             "to": self.target,
-            "files": {"rewrite": len(self.rewrites), "keep": len(self.kept), "carried_over": self.carried_over},
+            "files": {
+                "rewrite": len(self.rewrites),
+                "keep": len(self.kept),
+                "carried_over": self.carried_over,
+                "skipped": len(self.skipped),
+            },
             "rows": self.rows,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
@@ -128,6 +135,7 @@ class Plan:
                 {"path": a.path, "action": a.kind, "from": a.version, "rows": a.rows, "bytes_in": a.size, "bytes_out": a.bytes_out}
                 for a in self.actions
             ],
+            "skipped": [{"path": remark.path, "problem": remark.message} for remark in self.skipped],
             "warnings": list(self.warnings),
             "notes": list(self.notes),
             "identity": self.identity(),
@@ -206,6 +214,7 @@ def make_plan(
         warnings=(*map(str, inventory.warnings), *warnings),
         notes=tuple(notes),
         files={f.path: f for f in inventory.files},
+        skipped=inventory.skipped,
     )
 
 
@@ -234,7 +243,7 @@ def refuse_changed(plan: Plan, saved: Mapping[str, Any]) -> None:
     if saved.get("hash") == plan.hash:
         return
     before, now = saved.get("identity") or {}, plan.identity()
-    changed = [key for key in ("dataset", "root", "subject", "target", "chains") if before.get(key) != now[key]]
+    changed = [key for key in ("dataset", "root", "subject", "target", "chains", "skipped") if before.get(key) != now.get(key)]
     old_files, new_files = before.get("files") or {}, now["files"]
     files = sorted(path for path in {*old_files, *new_files} if old_files.get(path) != new_files.get(path))
     what = [f"its {key} changed" for key in changed] + ([f"{len(files)} files changed: {', '.join(files[:5])}"] if files else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from instar.formats.errors import ConfigurationError, UsageError
+from instar.formats.errors import ConfigurationError, UnreadableError, UsageError
 from instar.formats.inventory import DataFile, Inventory
 from instar.transforms.estimate import Estimates, estimate_seconds
 from instar.transforms.job import Job, Options, at_version
@@ -12,6 +12,7 @@ from instar.transforms.migration import Chain
 from instar.transforms.partitions import refuse_partitions
 from instar.transforms.plan import Plan, make_plan
 from instar.transforms.run.foresight import foreseen
+from instar.transforms.run.stage import at_file
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
 from instar.transforms.typecheck import type_check
 
@@ -26,37 +27,49 @@ def plan_of(
 
     Raises:
         DatasetError: the inventory has problems; all are named. UsageError: no such version, or it is in the other direction.
-        MigrationError: a chain does not type-check. FileError: a file holds what a rewrite would lose.
+        MigrationError: a chain does not type-check. FileError: a file holds what a rewrite would lose, or cannot be read.
         DataError: a record of the sample cannot be converted.
     """
     refuse_unsupported(job)
     refuse_codes(job)
+    inventory = inventory.skipping_unreadable() if options.skip_unreadable else inventory
     inventory.require_sound()
     target = job.version(to, at=at_version(inventory, up=verb != "downgrade"))
     refuse_direction(inventory, target, verb)
     foresight = foreseen(job.location)
     work = options.for_files(sum(file.version != target for file in inventory.files))
+    later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
     plan = make_plan(
         inventory,
         dataset=job.name,
         target=target,
         chain=lambda version: checked_chain(job, inventory, version, target),
-        estimate=Estimates(job.format, inventory, judging=judging),
+        estimate=Estimates(job.format, inventory, judging=judging, reading=not later),
         method=(options.method or foresight.method, "as asked" if options.method else foresight.reason),
         disk_free=shutil.disk_usage(job.location.parent).free,
         seconds=lambda size: estimate_seconds(job.settings.format, size, work.workers),
         warnings=job.unregistered,
-        foresee=lambda file, chain: noteworthy(job, inventory, file, chain, work.unit_memory),
+        foresee=lambda file, chain: noteworthy(job, inventory, file, chain, work.unit_memory, reading=not later),
     )
-    refuse_unkeepable(job, inventory, plan)
+    refuse_unkeepable(job, inventory, plan, reading=not later)
     return plan
 
 
-def noteworthy(job: Job, inventory: Inventory, file: DataFile, chain: Chain, memory: int) -> tuple[str, ...]:
-    """What people should know of a file's rewrite; a file that fits many times over is not opened for it."""
+def noteworthy(
+    job: Job, inventory: Inventory, file: DataFile, chain: Chain, memory: int, *, reading: bool = True
+) -> tuple[str, ...]:
+    """What people should know of a file's rewrite; a file that fits many times over is not opened for it.
+
+    `reading`: that a file cannot be read is an error, else it is such a thing.
+    """
     if file.facts is None or file.facts.bytes_uncompressed * MOST_EXPANSION <= memory:
         return ()
-    return job.format.foresee(inventory.root / file.path, reads=chain.mapping.reads(), memory=memory)
+    try:
+        return job.format.foresee(inventory.root / file.path, reads=chain.mapping.reads(), memory=memory)
+    except UnreadableError as error:
+        if reading:
+            raise at_file(error, file.path) from error
+        return (error.message,)
 
 
 def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> Chain:

@@ -103,7 +103,8 @@ class RunReport:
 
     `status`: "done", or "nothing to do" (then `run` is None and nothing was written). `origin` counts the rewritten files by the
     version they were at. `seconds` is wall time by step. `losses` is what a downgrade lost, as it had declared,
-    and `left_behind` the fields that the older version has no place for.
+    and `left_behind` the fields that the older version has no place for. `skipped`: files that could not be read and stand
+    untouched.
     """
 
     verb: str
@@ -129,6 +130,7 @@ class RunReport:
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    skipped: tuple[FileProblem, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -153,6 +155,7 @@ class RunReport:
             "losses": [{"path": path, "reason": reason} for path, reason in self.losses],
             "left_behind": list(self.left_behind),
             "dropped": list(self.dropped),
+            "skipped": [{"path": file.path, "problem": file.problem} for file in self.skipped],
             "notes": list(self.notes),
             "warnings": list(self.warnings),
             "provenance": {**asdict(self.provenance), "versions": dict(self.provenance.versions)},
@@ -173,12 +176,14 @@ class VersionCount:
 
 @dataclass(frozen=True)
 class FileProblem:
-    """A file that keeps a dataset from being migrated: unreadable, an anomaly, or ambiguous between `candidates`."""
+    """A file that keeps a dataset from being migrated: an anomaly, ambiguous between `candidates`, or `unreadable`: what is in it
+    cannot be read at all, so that `--skip-unreadable` passes it over."""
 
     path: str
     problem: str
     hint: str = ""
     candidates: tuple[int, ...] = ()
+    unreadable: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 
+from instar.formats.inventory import DataFile, Inventory, Remark
 from instar.transforms.job import Job, inventory_of
 from instar.transforms.report import FileProblem, RunEntry, RunsReport, StatusReport, VersionCount
 from instar.transforms.run.collect import cut_off, has_snapshot, removal
@@ -26,7 +28,7 @@ def status_of(job: Job) -> StatusReport:
         total = None if any(r is None for r in rows) else sum(r for r in rows if r is not None)
         versions.append(VersionCount(version, len(files), total, sum(f.size for f in files), sum(f.variant for f in files), how))
     oldest = min((v.version for v in versions), default=job.newest)
-    candidates = {f.path: f.candidates for f in inventory.files}
+    files = {f.path: f for f in inventory.files}
     snapshots = [run for run in run_folders(job.state) if run.snapshot.is_dir()]
     above = (
         f"old files are kept in {job.state.runs}: a glob from above the dataset, such as {job.location.parent}/**, finds them, too"
@@ -42,18 +44,35 @@ def status_of(job: Job) -> StatusReport:
         format=job.settings.format,
         newest=job.newest,
         versions=tuple(versions),
-        problems=tuple(FileProblem(p.path, p.message, p.hint, candidates.get(p.path, ())) for p in inventory.problems),
+        problems=tuple(_problem(p, files.get(p.path)) for p in inventory.problems),
         warnings=(
             *map(str, inventory.warnings),
             *job.unregistered,
             *busy,
             *((above,) if snapshots else ()),
             *(f"the removal of what run {id} keeps was cut off: repeat the `instar gc` that removes it" for id in half_gone),
+            *_left_unread(job, inventory),
         ),
         others=len(inventory.others),
         pending=tuple((m.version, m.message) for m in job.migrations if oldest < m.version <= job.newest),
         interrupted=unsettled,
     )
+
+
+def _left_unread(job: Job, inventory: Inventory) -> Iterator[str]:
+    """What the last run passed over because it could not be read, and is still where it was: headers and footers do not tell."""
+    last = next((run.run for run in reversed(list_runs(job.state)) if run.status == "finished"), None)
+    said = json.loads(last.report.read_text(encoding="utf-8")) if last is not None and last.report.is_file() else {}
+    versions = {f.path: f.version for f in inventory.files}
+    for file in said.get("skipped", ()):
+        if versions.get(file["path"], said["to"]) not in (said["to"], None):
+            yield f"{file['path']}: the last run could not read it and left it as it was: {file['problem']}"
+
+
+def _problem(remark: Remark, file: DataFile | None) -> FileProblem:
+    if file is None:
+        return FileProblem(remark.path, remark.message, remark.hint)
+    return FileProblem(remark.path, remark.message, remark.hint, file.candidates, file.unreadable)
 
 
 def runs_of(job: Job) -> RunsReport:

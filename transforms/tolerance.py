@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from instar.formats.errors import Collected, ConfigurationError, FileError, Where, suggestion
+from instar.formats.errors import Collected, ConfigurationError, FileError, InstarError, UnreadableError, Where, suggestion
 from instar.formats.format import Unlike
 from instar.formats.inventory import Inventory
 from instar.formats.lockfile import toml_string
@@ -32,25 +32,33 @@ def refuse_codes(job: Job) -> None:
             raise ConfigurationError(f"{key}, which no {job.settings.format} file can be refused for", hint=suggestion(code, known))
 
 
-def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan) -> None:
-    """What a rewrite cannot keep refuses the file by name, unless `fidelity.allow` names it.
+def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan, *, reading: bool = True) -> None:
+    """What a rewrite cannot keep refuses the file by name, unless `fidelity.allow` names it. `reading`: so does one that
+    cannot be read.
 
     Raises:
         FileError: one such thing; Collected where there are several.
     """
     places = {version: (chain.mapping.target, chain.mapping.carried()) for version, chain in plan.chains.items()}
     found: dict[Unlike, list[str]] = {}
+    unread: list[InstarError] = []
     for action in plan.rewrites:
         target, carried = places[action.version]
-        for lost in job.format.unkeepable(inventory.root / action.path, target=target, carried=carried):
+        try:
+            lost_there = job.format.unkeepable(inventory.root / action.path, target=target, carried=carried)
+        except UnreadableError as error:
+            unread += [UnreadableError(error.message, hint=error.hint, where=Where(file=action.path))] if reading else []
+            continue
+        for lost in lost_there:
             if lost.code not in job.settings.allow:
                 found.setdefault(lost, []).append(action.path)
-    errors = [_refusal(job, lost, files) for lost, files in found.items()]
+    errors = [*unread, *(_refusal(job, lost, files) for lost, files in found.items())]
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        hint = _way_out(job, sorted({lost.code for lost in found}))
-        raise Collected(f"{len(errors)} things a rewrite could not keep; nothing was changed", hint=hint, errors=errors)
+        hint = _way_out(job, sorted({lost.code for lost in found})) if found else unread[0].hint
+        what = "things a rewrite could not keep" if not unread else "files or things in them that cannot be migrated"
+        raise Collected(f"{len(errors)} {what}; nothing was changed", hint=hint, errors=errors)
 
 
 def _refusal(job: Job, lost: Unlike, files: Sequence[str]) -> FileError:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from instar.formats.errors import FileError, suggestion
+from instar.formats.errors import UnreadableError, suggestion
 
 
 class Garbled(ValueError):
@@ -25,9 +25,9 @@ class Codec:
 
 
 def codec_named(name: str) -> Codec:
-    """Raises FileError for a codec that Avro does not name."""
+    """Raises UnreadableError for a codec that Avro does not name."""
     if name not in CODECS:
-        raise FileError(
+        raise UnreadableError(
             f"its codec is {name!r}, which Instar cannot read",
             hint=f"{suggestion(name, list(CODECS))} Write the file again with one of {', '.join(CODECS)}.",
         )

@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 from typing import BinaryIO, NoReturn
 
 from instar.formats.avro.codecs import Codec, Garbled, codec_named
-from instar.formats.errors import FileError, Where
+from instar.formats.errors import UnreadableError, Where
 
 MAGIC = b"Obj\x01"
 SCHEMA, CODEC = "avro.schema", "avro.codec"
@@ -42,7 +42,7 @@ class Block:
 
 
 class Container:
-    """A container file open for reading. Every fault is a FileError with the file, the block and the byte offset."""
+    """A container file open for reading. Every fault is an UnreadableError with the file, the block and the byte offset."""
 
     def __init__(self, file: BinaryIO, path: FilePath) -> None:
         self.file = file
@@ -85,7 +85,7 @@ class Container:
             self.fail(f"block {block.number} cannot be decompressed ({codec.name}): {e}", block.start)
 
     def fail(self, problem: str, offset: int) -> NoReturn:
-        raise FileError(
+        raise UnreadableError(
             f"{problem} (byte {offset})",
             hint="The file is truncated or damaged; write it again from its source, or exclude it.",
             where=Where(file=str(self.path)),
@@ -111,8 +111,8 @@ class Container:
         header = Header(metadata, sync, self.file.tell())
         try:
             header.codec  # noqa: B018  an unknown codec is refused here, before any block
-        except FileError as e:
-            raise FileError(e.message, hint=e.hint, where=Where(file=str(self.path))) from None
+        except UnreadableError as e:
+            raise UnreadableError(e.message, hint=e.hint, where=Where(file=str(self.path))) from None
         return header
 
     def _text(self, key: bytes) -> str:
@@ -152,12 +152,12 @@ def opened(path: FilePath) -> Iterator[Container]:
     """The file open for reading, its header read.
 
     Raises:
-        FileError: it cannot be opened, or is no Avro file.
+        UnreadableError: it cannot be opened, or is no Avro file.
     """
     try:
         file = open(path, "rb")  # noqa: SIM115  closed below; only the opening's own errors are translated
     except OSError as e:
-        raise FileError(
+        raise UnreadableError(
             f"cannot be read: {e.strerror}", hint="Check that it exists and may be read.", where=Where(file=str(path))
         ) from e
     with file:

@@ -14,7 +14,7 @@ from instar.formats.avro.rewrite import BATCH_ROWS, BATCH_SHARE, header_schema
 from instar.formats.avro.values import AvroValues
 from instar.formats.avro.walk import MOST_EMPTY_ITEMS, Damaged, fields_walker, least_size, long_at
 from instar.formats.columnar import ColumnBuilder, shifted, wanted_fields
-from instar.formats.errors import DataError, FileError, Where
+from instar.formats.errors import DataError, FileError, UnreadableError, Where
 from instar.formats.format import Through
 from instar.formats.schema import Field, Integer, Number, Record, Schema, String, Union
 
@@ -101,7 +101,7 @@ def _walked(
 
 
 def _damaged(source: Container, block: Block, row: int, problem: str, place: str) -> NoReturn:
-    raise FileError(
+    raise UnreadableError(
         f"the record cannot be read: {problem} (block {block.number}, byte {block.offset})",
         hint="The file is damaged; write it again from its source, or exclude it.",
         where=Where(file=str(source.path), row=row, path=place or None),

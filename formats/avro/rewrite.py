@@ -14,7 +14,7 @@ from instar.formats.avro.physical import layout
 from instar.formats.avro.render import document, header_text
 from instar.formats.avro.values import AvroValues
 from instar.formats.avro.walk import MOST_EMPTY_ITEMS, Damaged, least_size, records_walker, values_walker
-from instar.formats.errors import DataError, FileError, SchemaError, Where
+from instar.formats.errors import DataError, FileError, SchemaError, UnreadableError, Where
 from instar.formats.format import Rewrite, Rewritten, Stamp
 from instar.formats.schema import Schema
 
@@ -28,7 +28,8 @@ def rewrite(request: Rewrite) -> Rewritten:
     """As the format contract says. Codec, sync marker, metadata and the rows of each block stay as they are.
 
     Raises:
-        FileError: the source is damaged or is not of `source_schema`. DataError: a value that the target cannot hold.
+        UnreadableError: the source is damaged. FileError: it is not of `source_schema`. DataError: a value that the target
+            cannot hold.
     """
     with opened(request.source) as source:
         own = header_schema(source)
@@ -53,13 +54,13 @@ def header_schema(container: Container) -> Schema:
     """The schema in the file's header.
 
     Raises:
-        FileError: it is not valid Avro.
+        UnreadableError: it is not valid Avro.
     """
     try:
         return parse(container.header.metadata[SCHEMA].decode())
     except (SchemaError, UnicodeDecodeError) as e:
         problem = e.message if isinstance(e, SchemaError) else "it is not UTF-8"
-        raise FileError(
+        raise UnreadableError(
             f"the schema in its header is not valid: {problem}",
             hint=e.hint if isinstance(e, SchemaError) else "The file is damaged; write it again from its source.",
             where=Where(file=str(container.path)),
@@ -160,7 +161,7 @@ class _Work:
             self._damaged(block, "it is nested too deeply", "")
 
     def _damaged(self, block: Block, problem: str, place: str) -> NoReturn:
-        raise FileError(
+        raise UnreadableError(
             f"the record cannot be read: {problem} (block {block.number}, byte {block.offset})",
             hint="The file is damaged; write it again from its source, or exclude it.",
             where=Where(file=str(self.source.path), row=self.rows + len(self.batch), path=place or None),

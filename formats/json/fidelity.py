@@ -38,7 +38,7 @@ def form_of(path: FilePath, name: str) -> Form:
     """Read the whole file, whose name is (or will be) `name`.
 
     Raises:
-        FileError: it is not JSON, or cannot be unpacked.
+        UnreadableError: it is not JSON, or cannot be unpacked.
     """
     crlf = all_ = 0
     last = b""

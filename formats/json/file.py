@@ -55,7 +55,7 @@ class JsonFormat:
         """Layout and size; reads the first line, and on to the next if there is one.
 
         Raises:
-            FileError: not JSON in UTF-8, or a compressed stream that is damaged.
+            UnreadableError: not JSON in UTF-8, or a compressed stream that is damaged.
         """
         layout = layout_of(path)
         size = path.stat().st_size

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from instar.formats.errors import FileError
+from instar.formats.errors import UnreadableError
 
 from .streams import blocks, compression_of
 
@@ -47,7 +47,7 @@ def layout_of(path: FilePath, name: str | None = None) -> Layout:
     """Read as much of the file as tells: the first line, and whether anything comes after it. `name` is the file's own by default.
 
     Raises:
-        FileError: it is not JSON in UTF-8, or its compressed stream is damaged.
+        UnreadableError: it is not JSON in UTF-8, or its compressed stream is damaged.
     """
     with open(path, "rb") as file:
         compression = compression_of(file.read(4))
@@ -65,10 +65,10 @@ def layout_of(path: FilePath, name: str | None = None) -> Layout:
     return Layout(kind, compression, bom)
 
 
-def not_json(name: str, text: bytes) -> FileError:
+def not_json(name: str, text: bytes) -> UnreadableError:
     """The error for a file that begins like no JSON value."""
     wide = text[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return FileError(
+    return UnreadableError(
         f"{name} is not JSON: it begins with {text.lstrip(BLANK)[:20]!r}",
         hint="It is UTF-16; JSON files are UTF-8 (RFC 8259 section 8.1)." if wide else "Leave it out with `exclude`, or repair it.",
     )

@@ -21,7 +21,7 @@ def records(path: FilePath) -> Iterator[bytes]:
     """The text of each record in turn, unchecked.
 
     Raises:
-        FileError, DataError: the file cannot be cut into records.
+        UnreadableError, MalformedError: the file cannot be cut into records.
     """
     for _, text in pieces(layout_of(path).kind, blocks(path), path):
         if text is not None:

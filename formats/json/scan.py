@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from instar.formats.errors import DataError, Where
+from instar.formats.errors import DataError, MalformedError, Where
 
 from .scalars import shown
 from .style import Style, UniformObject
@@ -150,17 +150,17 @@ def malformed(text: bytes, error: Exception, expected: str) -> DataError:
     if isinstance(error, UnicodeDecodeError):
         return not_utf8(error)
     if isinstance(error, RecursionError):
-        return DataError("the value is nested too deeply", hint=hint, where=where)
+        return MalformedError("the value is nested too deeply", hint=hint, where=where)
     if _half_pair(text):
         return DataError("a key or a value holds half a surrogate pair, which is no character", hint=hint, where=where)
     problem = str(error).removeprefix("JSON is malformed: ") or "it ends too early"
-    return DataError(f"not valid JSON: {problem} in {shown(text)}", hint=hint, where=where)
+    return MalformedError(f"not valid JSON: {problem} in {shown(text)}", hint=hint, where=where)
 
 
-def not_utf8(error: UnicodeDecodeError) -> DataError:
+def not_utf8(error: UnicodeDecodeError) -> MalformedError:
     """The error for bytes that are not UTF-8."""
     wrong = error.object[error.start : error.start + 1].hex()
-    return DataError(
+    return MalformedError(
         f"not valid UTF-8: byte 0x{wrong} at {error.start + 1} of the record ({error.reason})",
         hint="JSON is UTF-8 (RFC 8259 section 8.1); convert the file where it is written.",
     )

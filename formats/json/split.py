@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path as FilePath
 
-from instar.formats.errors import DataError, FileError, Where
+from instar.formats.errors import MalformedError, UnreadableError, Where
 
 from .layout import BLANK, BOM, Kind
 
@@ -35,7 +35,7 @@ def pieces(kind: Kind, text: Iterable[bytes], path: FilePath) -> Iterator[Piece]
     """Joined, the pieces are the text. Records are cut, not checked: `Values` and `validate` do that.
 
     Raises:
-        FileError, DataError: the array has no end, or something other than records and commas in it; names the record.
+        UnreadableError, MalformedError: the array has no end, or something other than records and commas in it; names the record.
     """
     if kind == "lines":
         return _lines(text)
@@ -145,7 +145,7 @@ class _Cursor:
 
     def mark(self, mark: bytes) -> bytes:
         if not self.at_least(1):
-            raise FileError(
+            raise UnreadableError(
                 f"{self.path.name} is cut off: its array has no end after {self.row} records", hint="Copy or write it again."
             )
         if not self.at(mark):
@@ -195,5 +195,5 @@ class _Cursor:
     def shown(self) -> str:
         return repr(self.buffer[self.start : self.start + 20].decode("utf-8", "replace"))
 
-    def error(self, problem: str) -> DataError:
-        return DataError(f"the array is malformed: {problem}", hint="Repair the file.", where=Where(row=self.row))
+    def error(self, problem: str) -> MalformedError:
+        return MalformedError(f"the array is malformed: {problem}", hint="Repair the file.", where=Where(row=self.row))

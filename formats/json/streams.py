@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 
 import zstandard
 
-from instar.formats.errors import FileError
+from instar.formats.errors import UnreadableError
 
 BLOCK = 1 << 18
 _PACKED_BLOCK = 1 << 16  # of compressed bytes: text rarely packs better than 1:20
@@ -54,7 +54,7 @@ def blocks(path: FilePath, read: Callable[[int], None] = lambda size: None, name
     """The file's text, unpacked, in blocks; `read` is told of each block's bytes in the file. `name`: the file's own by default.
 
     Raises:
-        FileError: the compressed stream is damaged or ends too early.
+        UnreadableError: the compressed stream is damaged or ends too early.
     """
     with open(path, "rb", buffering=0) as file:
         head = file.read(4)
@@ -84,11 +84,11 @@ def _unpacked(name: str, file: IO[bytes], compression: str, read: Callable[[int]
                 if text:
                     yield text
     except (zlib.error, zstandard.ZstdError) as error:
-        raise FileError(
+        raise UnreadableError(
             f"{name} is damaged: its {compression} stream cannot be unpacked ({error})", hint="Write it again from its source."
         ) from None
     if decoder is not None:
-        raise FileError(f"{name} is cut off: its {compression} stream has no end", hint="Copy or write it again.")
+        raise UnreadableError(f"{name} is cut off: its {compression} stream has no end", hint="Copy or write it again.")
 
 
 def unpacked_size(path: FilePath, size: int) -> int:

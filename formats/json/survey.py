@@ -43,7 +43,7 @@ def survey(files: Iterable[tuple[str, FilePath, Schema]]) -> Survey:
     """All records of the files: each with its name for messages, its path, and its schema.
 
     Raises:
-        FileError, DataError: a file is no JSON; names the record.
+        UnreadableError, DataError: a file is no JSON; names the record.
     """
     found = Survey()
     for name, path, schema in files:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from instar.formats.errors import DataError, SchemaError, Where
+from instar.formats.errors import DataError, MalformedError, SchemaError, Where
 from instar.formats.logical import TYPE
 from instar.formats.path import quoted_name
 from instar.formats.schema import Field, Float, Int, Json, Record, Schema, Type
@@ -37,7 +37,8 @@ def validate(path: FilePath, schema: Schema) -> str | None:
     `format` limits the range of int8 … uint64, float and double, and is otherwise a remark, as 2020-12 has it (validation, 7.2.1).
 
     Raises:
-        FileError: the file cannot be cut into records. SchemaError: the document's patterns cannot be compiled.
+        UnreadableError: the file cannot be cut into records. MalformedError: a record is no JSON; `where.row` is which.
+        SchemaError: the document's patterns cannot be compiled.
     """
     valid = compiled(schema)
     read = record_reader()
@@ -50,6 +51,8 @@ def validate(path: FilePath, schema: Schema) -> str | None:
                 return f"record {row}: {shown(text)} is {kind_of_text(text)}, expected an object"
             if not valid.is_valid(value):
                 return _misfit(row, next(iter(valid.iter_errors(value))))
+    except MalformedError as error:
+        raise error.at(row=row) from None
     except DataError as error:
         return str(error.at(row=row))
     return None

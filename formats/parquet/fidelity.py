@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 
 import pyarrow as pa
 
-from instar.formats.errors import FileError, SchemaError
+from instar.formats.errors import FileError, SchemaError, UnreadableError
 from instar.formats.fingerprint import differences
 from instar.formats.format import Stamp, Unlike
 from instar.formats.path import Path, path_text
@@ -70,6 +70,8 @@ def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path]) -> 
     carried = {place: origin for place, origin in carried.items() if origin in source.places}
     try:
         output = planned(source, target, carried, None)
+    except UnreadableError:
+        raise
     except (SchemaError, FileError) as error:
         return (Unlike("parquet.schema", error.message),)
     drafted = places(output.drafted, target.record)

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any
 
-from instar.formats.errors import FileError, Where
+from instar.formats.errors import UnreadableError, Where
 
 from . import thrift
 from .thrift import BINARY, I32, LIST, STRUCT, Struct
@@ -114,7 +114,7 @@ def read_footer(path: FilePath) -> Footer:
     """The footer of a Parquet file.
 
     Raises:
-        FileError: the file is empty, truncated, encrypted or no Parquet file; or its footer is damaged.
+        UnreadableError: the file is empty, truncated, encrypted or no Parquet file; or its footer is damaged.
     """
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -131,29 +131,29 @@ def checked_length(path: FilePath, size: int, head: bytes, tail: bytes) -> int:
     """The footer's length, from a file's first four and last eight bytes.
 
     Raises:
-        FileError: as `read_footer`.
+        UnreadableError: as `read_footer`.
     """
     where = Where(file=str(path))
     if size == 0:
-        raise FileError("the file is empty (0 bytes), which no Parquet file is", where=where,
-                        hint="Delete it or write it again: a Parquet file without rows still has a footer.")  # fmt: skip
+        raise UnreadableError("the file is empty (0 bytes), which no Parquet file is", where=where,
+                              hint="Delete it or write it again: a Parquet file without rows still has a footer.")  # fmt: skip
     if ENCRYPTED_MAGIC in (head, tail[4:]):
         raise encrypted(path)
     if head != MAGIC:
-        raise FileError("not a Parquet file: it does not begin with PAR1", where=where,
-                        hint="Move it out of the dataset, or leave it out with `exclude`.")  # fmt: skip
+        raise UnreadableError("not a Parquet file: it does not begin with PAR1", where=where,
+                              hint="Move it out of the dataset, or leave it out with `exclude`.")  # fmt: skip
     length = int.from_bytes(tail[:4], "little")
     if size < 12 or tail[4:] != MAGIC:
-        raise FileError("the file is truncated: it does not end with PAR1", where=where,
-                        hint="Its writer did not finish, or a copy broke off; write or copy it again.")  # fmt: skip
+        raise UnreadableError("the file is truncated: it does not end with PAR1", where=where,
+                              hint="Its writer did not finish, or a copy broke off; write or copy it again.")  # fmt: skip
     if not 0 < length <= size - 12:
-        raise FileError(f"the file is damaged: its footer would have {length} of {size} bytes", where=where,
-                        hint="Write or copy it again.")  # fmt: skip
+        raise UnreadableError(f"the file is damaged: its footer would have {length} of {size} bytes", where=where,
+                              hint="Write or copy it again.")  # fmt: skip
     return length
 
 
-def encrypted(path: FilePath) -> FileError:
-    return FileError("the file is encrypted", where=Where(file=str(path)),
+def encrypted(path: FilePath) -> UnreadableError:
+    return UnreadableError("the file is encrypted", where=Where(file=str(path)),
                      hint="Instar has no keys: decrypt it first, or leave it out with `exclude`.")  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> 
     """The footer from its bytes.
 
     Raises:
-        FileError: it is damaged or of an encrypted file.
+        UnreadableError: it is damaged or of an encrypted file.
     """
     try:
         struct, _ = thrift.decode(data, 0, _OPENED)
@@ -172,15 +172,15 @@ def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> 
         if any(3 in chunk and not isinstance(get(chunk, 3), dict) for chunk in chunks):
             raise thrift.ThriftError("a column chunk's metadata is no struct")
     except (thrift.ThriftError, IndexError, KeyError, TypeError, RecursionError) as error:
-        raise FileError(
+        raise UnreadableError(
             f"the footer is damaged: {error}", hint="Write or copy the file again.", where=Where(file=str(path))
         ) from None
     footer = Footer(struct, root, start, size)
     if 8 in struct or any(8 in chunk for group in footer.row_groups for chunk in items(group, 1)):
         raise encrypted(path)
     if any(len(items(group, 1)) != len(footer.leaves) for group in footer.row_groups):
-        raise FileError("the footer is damaged: a row group does not have one chunk for each column", where=Where(file=str(path)),
-                        hint="Write the file again.")  # fmt: skip
+        raise UnreadableError("the footer is damaged: a row group does not have one chunk for each column",
+                              where=Where(file=str(path)), hint="Write the file again.")  # fmt: skip
     return footer
 
 

@@ -94,7 +94,7 @@ class Selection:
         """The columns of a row group as they are stored, INT96 as its raw bytes.
 
         Raises:
-            FileError: as `read_batches`.
+            UnreadableError: as `read_batches`.
         """
         rows = self.source.footer.rows[group]
         if not self.leaves:
@@ -132,7 +132,7 @@ def read_batches(
     """These leaves of a row group in batches of up to `rows`, as they are stored; none where there are fewer than the footer says.
 
     Raises:
-        FileError: a page is damaged, or does not fit into memory.
+        UnreadableError: a page is damaged, or does not fit into memory.
     """
     try:
         yield from reader.reader.iter_batches(rows, row_groups=[group], column_indices=leaves, use_threads=False)

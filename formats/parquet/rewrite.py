@@ -71,7 +71,7 @@ def foreseen(path: FilePath, reads: Sequence[str], memory: int) -> tuple[str, ..
     """See `Format.foresee`: the row groups that will be split, judged by the first rows of those that could be too large.
 
     Raises:
-        FileError: the file cannot be read.
+        UnreadableError: the file cannot be read.
     """
     source = open_source(path)
     wanted = set(reads) or set(source.logical.record.names[:1])
@@ -122,7 +122,7 @@ class _Conversion:
         """The converted batches of a row group.
 
         Raises:
-            FileError: a page is damaged. DataError: from the conversion, or a value that the target cannot hold.
+            UnreadableError: a page is damaged. DataError: from the conversion, or a value that the target cannot hold.
         """
         for batch in self.selection.batches(reader, group):
             made = self._converted(batch)
@@ -135,7 +135,7 @@ class _Conversion:
         """After a row group: were all its rows there?
 
         Raises:
-            FileError: the file is damaged, some of them are missing.
+            UnreadableError: the file is damaged, some of them are missing.
         """
         expected = sum(self.source.footer.rows[: group + 1])
         if self.rows_in != expected:

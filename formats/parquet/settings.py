@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from instar.formats.errors import FileError, Where
+from instar.formats.errors import UnreadableError, Where
 
 from . import thrift
 from .footer import BOOLEAN, CODECS, ENCODINGS, INT32, INT64, Element, Footer, get, items
@@ -64,7 +64,7 @@ def writer_options(source: Source, written: Footer, origins: Sequence[int | None
     leaf that each of its leaves is carried from, None for a new one.
 
     Raises:
-        FileError: a page header that must be looked at is damaged.
+        UnreadableError: a page header that must be looked at is damaged.
     """
     old = source.footer
     paths = [dotted(leaf) for leaf in written.leaves]
@@ -135,7 +135,7 @@ def _struct_at(source: Source, offset: int) -> Struct:
             failure = error
             if len(data) < length:
                 break
-    raise FileError(
+    raise UnreadableError(
         f"the page at byte {offset} is damaged: {failure}", hint="Write the file again.", where=Where(file=str(source.path))
     )
 

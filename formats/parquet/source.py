@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instar.formats.arrow import logical_schema
-from instar.formats.errors import FileError, SchemaError, Where
+from instar.formats.errors import FileError, SchemaError, UnreadableError, Where
 from instar.formats.fingerprint import differences
 from instar.formats.format import FileFacts, Stamp
 from instar.formats.path import Path, path_text
@@ -58,7 +58,7 @@ def open_source(path: FilePath) -> Source:
     """Reads and understands a file's footer.
 
     Raises:
-        FileError: empty, truncated, damaged, encrypted, two columns with one name, or nothing pyarrow can read.
+        UnreadableError: empty, truncated, damaged, encrypted, two columns with one name, or nothing pyarrow can read.
     """
     data, start, size = _footer_bytes(path)
     footer = parse_footer(data, path, start, size)
@@ -107,7 +107,7 @@ def _footer_bytes(path: FilePath) -> tuple[bytes, int, int]:
     try:
         str(path).encode()
     except UnicodeEncodeError:  # Python keeps bytes that are no text as lone surrogates
-        raise FileError(
+        raise UnreadableError(
             "its name is not valid UTF-8, and no reader of Parquet can be told it",
             hint="Rename it, or leave it out with `exclude`.",
             where=Where(file=str(path)),
@@ -124,7 +124,7 @@ def _footer_bytes(path: FilePath) -> tuple[bytes, int, int]:
                 file.seek(size - 8 - length)
                 tail = file.read()
     except OSError as error:
-        raise FileError(
+        raise UnreadableError(
             f"cannot be read: {error.strerror}", hint="Check the file's permissions.", where=Where(file=str(path))
         ) from error
     return tail[-8 - length : -8], size - 8 - length, size
@@ -150,16 +150,16 @@ def understood(footer: Footer, path: FilePath) -> Schema:
     return _logical(path, footer.root, arrow, leaves)[0]
 
 
-def unreadable(path: FilePath, error: Exception) -> FileError:
+def unreadable(path: FilePath, error: Exception) -> UnreadableError:
     """pyarrow's refusal to read a file, as one of ours."""
-    return FileError(
+    return UnreadableError(
         f"cannot be read: {error}", hint="Write the file again, or leave it out with `exclude`.", where=Where(file=str(path))
     )
 
 
-def too_large(path: FilePath, group: int, error: MemoryError) -> FileError:
+def too_large(path: FilePath, group: int, error: MemoryError) -> UnreadableError:
     """A part of a row group that cannot be read a piece at a time and does not fit into memory: a page, a dictionary, a value."""
-    return FileError(
+    return UnreadableError(
         f"row group {group} holds a value or a page that does not fit into memory: {error}",
         hint="Run where there is more memory, write the file again in smaller pieces, or leave it out with `exclude`.",
         where=Where(file=str(path)),
@@ -182,7 +182,7 @@ def _remembered(path: FilePath, arrow: pa.Schema) -> Schema:
     try:
         return _logical_of(arrow.serialize().to_pybytes())
     except SchemaError as error:
-        raise FileError(
+        raise UnreadableError(
             f"its schema cannot be used: {error.message}",
             hint=error.hint,
             where=Where(file=str(path), path=error.where and error.where.path),

@@ -45,7 +45,7 @@ def test_one_upgrade_brings_a_mixed_directory_to_the_newest_version(mixed: Path,
     planned = instar("plan", "flights", "--json", at=mixed)
     assert planned.code == 0, planned.out
     assert tree(mixed, times=True) == untouched
-    assert planned.json["files"] == {"rewrite": 10, "keep": 2, "carried_over": 2}
+    assert planned.json["files"] == {"rewrite": 10, "keep": 2, "carried_over": 2, "skipped": 0}
 
     report = instar("upgrade", "flights", "--json", at=mixed).json
     assert report["from"] == {"1": 6, "2": 4}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from instar.formats.errors import Collected, InstarError, RunError, Where
+from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, Where
 from instar.formats.format import Format, Rewrite, Rewritten, Stamp, format_named
 from instar.formats.manifest import content_hash
 from instar.transforms.progress import Progress, Silent
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from instar.transforms.mapping import Mapping
 
 _GROUP_FILES, _GROUP_BYTES, _GROUP_SECONDS = 64, 256 << 20, 2.0  # files are made durable in groups of at most this
+_UNREADABLE = (errno.EIO, errno.EACCES, errno.EPERM, errno.EBADMSG, errno.EUCLEAN)  # what is wrong with one file, not the run
 _FAILED_FILES = 50  # so many files with errors are enough to know
 
 
@@ -40,8 +42,8 @@ def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None, eff
     Its mode, owner and attributes are the source's. Errors name the file by `unit.path`, and records by their number in the file.
 
     Raises:
-        FileError, DataError, Collected: from the format or the conversion. RunError: the source changed meanwhile, or the disk
-            says no.
+        UnreadableError: the source cannot be read. FileError, DataError, Collected: from the format or the conversion. RunError:
+            the source changed meanwhile, or the disk says no.
     """
     started = time.perf_counter()
     try:
@@ -54,11 +56,11 @@ def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None, eff
 
 def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Receipt:
     source, target = Path(unit.source), Path(unit.staged)
-    part = target.with_name(target.name + ".part")
+    part = _part(unit)
     _make_folders(target.parent, effects)
     if os.path.lexists(part):
         effects.unlink(part)
-    known, source_hash = os.stat(source), content_hash(source)
+    known, source_hash = os.stat(source), _source_hash(unit)
     rewritten = _rewritten(unit, source, part, report)
     now = os.stat(source)
     if (now.st_size, now.st_mtime_ns, now.st_ino) != (known.st_size, known.st_mtime_ns, known.st_ino):
@@ -87,6 +89,23 @@ def _make_folders(path: Path, effects: Effects) -> None:
         _make_folders(path.parent, effects)
         with suppress(FileExistsError):
             effects.make_folder(path)
+
+
+def _part(unit: Unit) -> Path:
+    """Where the new file is written until it is complete."""
+    staged = Path(unit.staged)
+    return staged.with_name(staged.name + ".part")
+
+
+def _source_hash(unit: Unit) -> str:
+    """The whole source is read for it, so that this is where a drive tells that it cannot."""
+    try:
+        return content_hash(Path(unit.source))
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            raise
+        hint = "Look at its permissions and its drive, or leave it out: --skip-unreadable, or `exclude`."
+        raise UnreadableError(f"it cannot be read: {error.strerror}", hint=hint) from error
 
 
 def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritten:
@@ -158,11 +177,18 @@ def _mapped(error: InstarError, change: Callable[[Where], Where]) -> InstarError
 
 # ---- all units, in the coordinator
 def stage(
-    units: Sequence[Unit], executor: Executor, journal: Journal, effects: Effects, progress: Progress | None = None
+    units: Sequence[Unit],
+    executor: Executor,
+    journal: Journal,
+    effects: Effects,
+    progress: Progress | None = None,
+    *,
+    passed_over: Callable[[Unit, InstarError], bool] = lambda unit, error: False,
 ) -> tuple[Receipt, ...]:
     """Stage all units over the executor; receipts in the units' order, each in the journal and its file durable.
 
-    Progress: rows and source bytes as they pass where the executor can tell, else with each file.
+    Progress: rows and source bytes as they pass where the executor can tell, else with each file. `passed_over` is asked of a unit
+    that failed: is it to be left out of the run? Then nothing of it is in the stage, and there is no receipt.
 
     Raises:
         Collected: files whose data or form says no, all of them (up to 50). RunError: the disk says no, a worker died, a source
@@ -181,6 +207,9 @@ def stage(
                 receipts[unit.path] = receipt = future.result()
                 group.add(receipt, Path(unit.staged))
                 tally.finished(receipt, told=isinstance(executor, Reporting))
+            elif isinstance(error, InstarError) and passed_over(unit, error):
+                _unstage(unit, effects)
+                tally.passed_over()
             elif isinstance(error, InstarError):
                 failures.append(error)
             else:
@@ -188,7 +217,16 @@ def stage(
     if failures:
         raise _together(failures)
     group.flush()
-    return tuple(receipts[unit.path] for unit in units)
+    return tuple(receipts[unit.path] for unit in units if unit.path in receipts)
+
+
+def _unstage(unit: Unit, effects: Effects) -> None:
+    """Nothing of the unit stays: a stage that holds more than was staged is published by no method."""
+    try:
+        if os.path.lexists(_part(unit)):
+            effects.unlink(_part(unit))
+    except OSError as error:
+        raise disk_error(f"what was staged of {unit.path} cannot be removed", error, Where(file=unit.path)) from error
 
 
 def _finished(
@@ -297,6 +335,9 @@ class _Tally:
         while self._told:
             rows, size = self._told.popleft()
             self._progress.advance(rows=rows, size=size)
+
+    def passed_over(self) -> None:
+        self._progress.advance(files=1)
 
     def finished(self, receipt: Receipt, told: bool) -> None:
         rows, size = (0, 0) if told else (receipt.rows_in, receipt.source_size)

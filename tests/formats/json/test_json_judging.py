@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instar.formats.errors import FileError, SchemaError
+from instar.formats.errors import FileError, MalformedError, SchemaError
 from instar.formats.json import FORMAT
 from instar.formats.json.rewrite import records
 from instar.formats.schema import (
@@ -152,7 +152,10 @@ def test_records_fit_the_schema_that_they_give(tmp_path: Path, texts: list[str])
 
 # ---- validate
 def misfit(folder: Path, s: Schema, *records: Any) -> str | None:
-    return FORMAT.validate(lines(folder, *records), s)
+    try:
+        return FORMAT.validate(lines(folder, *records), s)
+    except MalformedError as error:
+        return str(error)
 
 
 PLAIN = schema(
@@ -196,7 +199,8 @@ def test_the_first_misfit_is_named(tmp_path: Path, record: Any, expected: str | 
 def test_invalid_utf8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     path.write_bytes(b'{"id":1}\n{"id":1,"x":"\xff"}\n')
-    assert "record 1: not valid UTF-8: byte 0xff" in (FORMAT.validate(path, PLAIN) or "")
+    with pytest.raises(MalformedError, match="record 1: not valid UTF-8: byte 0xff"):
+        FORMAT.validate(path, PLAIN)
 
 
 def test_the_registered_document_itself_is_asked(tmp_path: Path) -> None:
