@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from instar.transforms.progress import Silent
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 @contextmanager
 def shown_progress(as_json: bool) -> Iterator[Progress]:
     """The progress to hand to a run."""
-    from instar.transforms.progress import Silent
-
     if as_json or not sys.stderr.isatty():
         yield Silent()
         return
@@ -33,8 +33,8 @@ def shown_progress(as_json: bool) -> Iterator[Progress]:
         yield Shown(bars)
 
 
-class Shown:
-    """A bar a step."""
+class Shown(Silent):
+    """A bar a step; one that moves to and fro where nobody knows how much there is to do."""
 
     def __init__(self, bars: Bars) -> None:
         self.bars = bars
@@ -43,7 +43,7 @@ class Shown:
 
     def step(self, name: str, *, files: int, size: int) -> None:
         self.done, self.total, self.rows = 0, files, 0
-        self.task = self.bars.add_task(name, total=max(size, 1), files=f"0/{files}", rows=0)
+        self.task = self.bars.add_task(name, total=size or None, files=f"0/{files}" if files else "", rows=0)
 
     def advance(self, *, files: int = 0, rows: int = 0, size: int = 0) -> None:
         if self.task is None:

@@ -15,19 +15,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from instar.formats.errors import Collected as Collected
+    from instar.formats.errors import ConfigurationError as ConfigurationError
+    from instar.formats.errors import DataError as DataError
+    from instar.formats.errors import DatasetError as DatasetError
+    from instar.formats.errors import FileError as FileError
     from instar.formats.errors import InstarError as InstarError
+    from instar.formats.errors import LockedError as LockedError
+    from instar.formats.errors import MigrationError as MigrationError
+    from instar.formats.errors import ProofError as ProofError
+    from instar.formats.errors import RegistryError as RegistryError
+    from instar.formats.errors import RunError as RunError
+    from instar.formats.errors import SchemaError as SchemaError
+    from instar.formats.errors import UsageError as UsageError
+    from instar.transforms import events as events
     from instar.transforms import operations as op
     from instar.transforms.adopt import init as init
     from instar.transforms.dataset import Dataset as Dataset
+    from instar.transforms.gc import GcReport as GcReport
     from instar.transforms.job import Options as Options
+    from instar.transforms.plan import Plan as Plan
+    from instar.transforms.progress import Progress as Progress
+    from instar.transforms.progress import Silent as Silent
     from instar.transforms.project import Project as Project
     from instar.transforms.project import convert_files as convert
     from instar.transforms.project import open_project as open
+    from instar.transforms.report import CheckReport as CheckReport
+    from instar.transforms.report import ConvertReport as ConvertReport
+    from instar.transforms.report import HistoryReport as HistoryReport
+    from instar.transforms.report import RunReport as RunReport
+    from instar.transforms.report import RunsReport as RunsReport
+    from instar.transforms.report import StampReport as StampReport
+    from instar.transforms.report import StatusReport as StatusReport
+    from instar.transforms.report import VerifyReport as VerifyReport
 
     __version__: str
 
-__all__ = ["Dataset", "InstarError", "Options", "Project", "__version__", "convert", "init", "op", "open"]
+__all__ = [
+    "CheckReport", "Collected", "ConfigurationError", "ConvertReport", "DataError", "Dataset", "DatasetError", "FileError",
+    "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress", "Project", "ProofError",
+    "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport", "StatusReport", "UsageError",
+    "VerifyReport", "__version__", "convert", "events", "init", "op", "open",
+]  # fmt: skip
 
+_ERRORS = "instar.formats.errors"
+_REPORTS = "instar.transforms.report"
 _HOMES = {
     "convert": ("instar.transforms.project", "convert_files"),
     "open": ("instar.transforms.project", "open_project"),
@@ -35,15 +67,40 @@ _HOMES = {
     "Project": ("instar.transforms.project", "Project"),
     "Dataset": ("instar.transforms.dataset", "Dataset"),
     "Options": ("instar.transforms.job", "Options"),
-    "InstarError": ("instar.formats.errors", "InstarError"),
+    "Plan": ("instar.transforms.plan", "Plan"),
+    "Progress": ("instar.transforms.progress", "Progress"),
+    "Silent": ("instar.transforms.progress", "Silent"),
+    "Collected": (_ERRORS, "Collected"),
+    "ConfigurationError": (_ERRORS, "ConfigurationError"),
+    "DataError": (_ERRORS, "DataError"),
+    "DatasetError": (_ERRORS, "DatasetError"),
+    "FileError": (_ERRORS, "FileError"),
+    "InstarError": (_ERRORS, "InstarError"),
+    "LockedError": (_ERRORS, "LockedError"),
+    "MigrationError": (_ERRORS, "MigrationError"),
+    "ProofError": (_ERRORS, "ProofError"),
+    "RegistryError": (_ERRORS, "RegistryError"),
+    "RunError": (_ERRORS, "RunError"),
+    "SchemaError": (_ERRORS, "SchemaError"),
+    "UsageError": (_ERRORS, "UsageError"),
+    "CheckReport": (_REPORTS, "CheckReport"),
+    "ConvertReport": (_REPORTS, "ConvertReport"),
+    "GcReport": ("instar.transforms.gc", "GcReport"),
+    "HistoryReport": (_REPORTS, "HistoryReport"),
+    "RunReport": (_REPORTS, "RunReport"),
+    "RunsReport": (_REPORTS, "RunsReport"),
+    "StampReport": (_REPORTS, "StampReport"),
+    "StatusReport": (_REPORTS, "StatusReport"),
+    "VerifyReport": (_REPORTS, "VerifyReport"),
 }
+_MODULES = {"op": "instar.transforms.operations", "events": "instar.transforms.events"}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "op":
-        return import_module("instar.transforms.operations")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name == "__version__":
         from importlib.metadata import version
 

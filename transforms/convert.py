@@ -24,6 +24,8 @@ from instar.formats.schema import Schema
 from instar.transforms.configuration import DEFAULT_MEMORY
 from instar.transforms.conversion import FORMATS, Conversion, conversion
 from instar.transforms.convert_source import Source, SourceFile
+from instar.transforms.events import FileConverted
+from instar.transforms.execution import Stopwatch
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.report import Converted, ConvertReport
 from instar.transforms.run.disk import disk_error
@@ -73,15 +75,17 @@ def convert(source: Source, wish: Wish, progress: Progress | None = None) -> Con
     """
     started = time.perf_counter()
     progress = progress or Silent()
+    watch = Stopwatch(progress)
     _refuse_taken(source, wish)
     names = _names(source, wish)
     made = conversion(source.schema, wish.format.name, missing=_surveyed(source, wish), name=_bare(wish.target.name))
     document = wish.format.render(made.target)
     with _beside(wish.target) as folder:
-        progress.step("convert", files=len(names), size=2 * source.size)
-        files = _written(source, wish, made, names, folder, progress)
+        with watch.step("convert", files=len(names), size=2 * source.size):
+            files = _written(source, wish, made, names, folder, progress)
         (folder / "document").write_text(document, encoding="utf-8")
-        _publish(folder, wish, names[0] if source.single else None)
+        with watch.step("publish", files=len(names)):
+            _publish(folder, wish, names[0] if source.single else None)
     notes = (*source.notes, *_left_notes(source))
     return ConvertReport(
         source=str(source.root / source.files[0].path if source.single else source.root),
@@ -173,6 +177,7 @@ def _written(
 
 
 def _one(source: Source, file: SourceFile, wish: Wish, made: Conversion, name: str, path: Path, progress: Progress) -> Converted:
+    started = time.perf_counter()
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -193,8 +198,10 @@ def _one(source: Source, file: SourceFile, wish: Wish, made: Conversion, name: s
     problem = _read_back(path, wish, made.target, batches)
     if problem:
         raise ProofError(f"{name} was read back otherwise: {problem}", hint=_FAULT, where=Where(file=file.path))
+    made_size, took = path.stat().st_size, time.perf_counter() - started
+    progress.event(FileConverted(file.path, name, rows, file.size, made_size, took))
     progress.advance(files=1, size=file.size)
-    return Converted(file.path, name, rows, file.size, path.stat().st_size)
+    return Converted(file.path, name, rows, file.size, made_size)
 
 
 _FAULT = "Nothing was published. This is a fault of Instar's or of the disk: report it, please."

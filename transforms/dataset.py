@@ -11,6 +11,7 @@ from instar.formats.inventory import Inventory
 from instar.formats.registry import Registry
 from instar.transforms.configuration import Configuration, DatasetSettings
 from instar.transforms.job import Job, Options, inventory_of, open_job, with_options
+from instar.transforms.observed import observed
 from instar.transforms.plan import Plan
 from instar.transforms.progress import Progress
 from instar.transforms.report import RunReport, RunsReport, StampReport, StatusReport, VerifyReport
@@ -89,9 +90,10 @@ class Dataset:
         from instar.transforms.migrate import migrate
         from instar.transforms.plan import read_plan
 
-        saved = read_plan(Path(plan)) if plan else None
-        target = saved["identity"]["target"] if saved and to is None else to
-        return migrate(self.job(), target, options or Options(), verb="upgrade", saved=saved, progress=progress)
+        with observed(progress, "upgrade", self.name, self.settings.subject) as seen:
+            saved = read_plan(Path(plan)) if plan else None
+            target = saved["identity"]["target"] if saved and to is None else to
+            return seen.ran(migrate(self.job(), target, options or Options(), verb="upgrade", saved=saved, progress=seen))
 
     def downgrade(self, to: int | str, *, options: Options | None = None, progress: Progress | None = None) -> RunReport:
         """Bring every file back to an older version through the migrations' ways back.
@@ -101,9 +103,10 @@ class Dataset:
         """
         from instar.transforms.migrate import migrate
 
-        return migrate(self.job(), to, options or Options(), verb="downgrade", progress=progress)
+        with observed(progress, "downgrade", self.name, self.settings.subject) as seen:
+            return seen.ran(migrate(self.job(), to, options or Options(), verb="downgrade", progress=seen))
 
-    def rollback(self) -> RunReport:
+    def rollback(self, *, progress: Progress | None = None) -> RunReport:
         """Restore the files as they were before the last run, byte for byte.
 
         Raises:
@@ -111,7 +114,8 @@ class Dataset:
         """
         from instar.transforms.restore import restore
 
-        return restore(self.job())
+        with observed(progress, "rollback", self.name, self.settings.subject) as seen:
+            return seen.ran(restore(self.job(), progress=seen))
 
     def verify(self, run: str | None = None, *, options: Options | None = None, progress: Progress | None = None) -> VerifyReport:
         """The proof of a finished run (the last one by default), again; writes nothing. What does not hold is in the report.
@@ -121,7 +125,8 @@ class Dataset:
         """
         from instar.transforms.verify import verify
 
-        return verify(self.job(), run, options or Options(), progress)
+        with observed(progress, "verify", self.name, self.settings.subject) as seen:
+            return seen.verified(verify(self.job(), run, options or Options(), seen))
 
     def scan(
         self,

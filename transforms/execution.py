@@ -11,9 +11,10 @@ from functools import partial
 
 from instar.formats.errors import UsageError
 from instar.formats.format import Stamp
+from instar.transforms.events import RunBegun, StepEnded
 from instar.transforms.job import Job, Options
 from instar.transforms.plan import Plan, by_version
-from instar.transforms.progress import Progress
+from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance
 from instar.transforms.remember import recall
 from instar.transforms.report import json_text
@@ -31,17 +32,22 @@ from instar.transforms.run.unit import Unit
 
 @dataclass
 class Stopwatch:
-    """Wall seconds by step."""
+    """Wall seconds by step; tells the progress when one begins and ends."""
 
+    progress: Progress = field(default_factory=Silent)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str, *, files: int = 0, size: int = 0) -> Iterator[None]:
+        """A step over so many files of so many source bytes, 0 where that is not known yet."""
         started = time.perf_counter()
+        self.progress.step(name, files=files, size=size)
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            took = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + took
+            self.progress.event(StepEnded(name, took))
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,25 @@ def begin(
     id = new_run_id(system_clock(), (known.id for known in run_folders(job.state)))
     folder = begin_run(job.state, id, Planned(str(job.location), method, facts), text, effects)
     journal = folder.open_journal(effects)
+    progress.event(_begun(id, plan, options, method, origin))
     return Run(job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch)
+
+
+def _begun(run: str, plan: Plan, options: Options, method: Method, origin: Provenance) -> RunBegun:
+    return RunBegun(
+        run=run,
+        from_=by_version(plan.rewrites),
+        to=plan.target,
+        method=method,
+        plan=plan.hash,
+        files=len(plan.rewrites),
+        rows=plan.rows,
+        bytes=plan.bytes_in,
+        workers=options.workers,
+        user=origin.user,
+        host=origin.host,
+        instar=dict(origin.versions)["instar"],
+    )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from instar.formats.errors import Collected, InstarError, UnreadableError, is_unreadable
+from instar.transforms.events import Warned
 from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.plan import Plan, by_version, refuse_changed
@@ -20,7 +21,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
-from instar.transforms.report import FileProblem, Proof, RunReport, json_text, loss_text
+from instar.transforms.report import FileProblem, Proof, RunReport, json_text, loss_text, proved_event
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
@@ -80,8 +81,8 @@ def migrate(
     Raises:
         InstarError: as the steps below tell. The dataset is unchanged then; what was staged is discarded.
     """
-    effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, verb)
-    progress, options = progress or Silent(), with_options(options, job.settings)
+    progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, verb)
+    watch, options = Stopwatch(progress), with_options(options, job.settings)
     with holding(job, verb, effects) as effects:
         with watch.step("inventory"):
             before = listing(job.location)
@@ -90,6 +91,8 @@ def migrate(
             plan = plan_of(job, inventory, to, options, verb=verb, judging=False)  # staging names all that cannot be converted
         if saved is not None:
             refuse_changed(plan, saved)
+        for warning in plan.warnings:
+            progress.event(Warned(warning))
         if not plan.rewrites:
             return nothing_to_do(job, plan, verb, origin, watch)
         options = options.for_files(len(plan.rewrites))
@@ -112,8 +115,7 @@ def stage(run: Run) -> StagedRun:
             read is none of them.)
     """
     units = units_of(run)
-    run.progress.step("stage", files=len(units), size=run.plan.bytes_in)
-    with run.watch.step("stage"):
+    with run.watch.step("stage", files=len(units), size=run.plan.bytes_in):
         skipped: list[FileProblem] = []
         passed_over = partial(_passed_over, skipped) if run.options.skip_unreadable else lambda unit, error: False
         receipts = stage_units(units, run.executor, run.journal, run.effects, run.progress, passed_over=passed_over)
@@ -137,12 +139,12 @@ def prove(staged: StagedRun) -> ProvedRun:
     """
     run = staged.run
     receipts = {r.path: r for r in staged.receipts}
-    run.progress.step("prove", files=len(staged.units), size=run.plan.bytes_in)
     proofs: list[FileProof] = []
-    with run.watch.step("prove"):
+    with run.watch.step("prove", files=len(staged.units), size=run.plan.bytes_in):
         work = partial(prove_file, level=run.options.proof)
         for found in in_order(run.executor, work, ((unit, receipts[unit.path]) for unit in staged.units)):
             proofs.append(tolerated(found, run.job.settings.allow))
+            run.progress.event(proved_event(proofs[-1], receipts[found.path]))
             run.progress.advance(files=1, rows=receipts[found.path].rows_out, size=receipts[found.path].source_size)
     proof = Proof.of(proofs)
     if proof.verdict == "failed":
@@ -158,8 +160,7 @@ def publish(proved: ProvedRun) -> PublishedRun:
         RunError: the dataset changed since the plan was made, or the disk says no. The dataset is as it was.
     """
     staged, run = proved.staged, proved.staged.run
-    run.progress.step("publish", files=len(staged.units), size=0)
-    with run.watch.step("publish"):
+    with run.watch.step("publish", files=len(staged.units)):
         published = publish_files(run.job.location, run.folder, run.method, run.before, staged.receipts, run.journal, run.effects)
         try:
             remember_versions(run.job, run.plan, staged.receipts, run.effects)

@@ -16,6 +16,7 @@ from instar.transforms.configuration import Configuration, DatasetSettings, load
 from instar.transforms.dataset import Dataset
 from instar.transforms.job import Job, open_job
 from instar.transforms.migration import Migration, draft, load_migrations
+from instar.transforms.observed import observed
 from instar.transforms.progress import Progress
 from instar.transforms.report import Adopted, CheckReport, ConvertReport, HistoryEntry, HistoryReport
 from instar.transforms.spelling import operation_text
@@ -87,8 +88,9 @@ class Project:
                 source, target, to, version=version, schema=schema, compression=compression, document=document, memory=memory,
                 progress=progress,
             )  # fmt: skip
-        wish = Wish.of(target, to, compression=compression, document=document, memory=memory or job.settings.memory)
-        return convert(of_dataset(job, version), wish, progress)
+        with observed(progress, "convert", job.name, job.subject) as seen:
+            wish = Wish.of(target, to, compression=compression, document=document, memory=memory or job.settings.memory)
+            return seen.converted(convert(of_dataset(job, version), wish, seen))
 
     def _job_of(self, source: Path | str, subject: str | None, schema: Path | str | None) -> Job | None:
         """The dataset that is meant, or files of a subject; None for files that the project does not know."""
@@ -308,10 +310,11 @@ def convert_files(
     from instar.transforms.convert import Wish, convert
     from instar.transforms.convert_source import of_path
 
-    if version is not None:
-        raise UsageError("these files are of no version that is known", hint="Name a dataset of a project, or --subject.")
-    wish = Wish.of(target, to, compression=compression, document=document, memory=memory)
-    return convert(of_path(Path(source), Path(schema) if schema else None), wish, progress)
+    with observed(progress, "convert", str(source), "") as seen:
+        if version is not None:
+            raise UsageError("these files are of no version that is known", hint="Name a dataset of a project, or --subject.")
+        wish = Wish.of(target, to, compression=compression, document=document, memory=memory)
+        return seen.converted(convert(of_path(Path(source), Path(schema) if schema else None), wish, seen))
 
 
 def open_project(folder: Path | str) -> Project:

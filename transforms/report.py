@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from instar.formats.errors import Collected, ProofError
 from instar.formats.path import path_text
+from instar.transforms.events import FileProved
 from instar.transforms.provenance import Provenance
 from instar.transforms.recovered import Loss
-from instar.transforms.run.unit import FileProof
+from instar.transforms.run.unit import FileProof, Receipt
 
 REPORT_FORMAT = 1
 """Of `report.json`; raised when a key changes its meaning or goes."""
@@ -95,6 +97,12 @@ class Proof:
             for f in self.files
         ]
         return {"verdict": self.verdict, "ways": self.ways, "checks": checks}
+
+
+def proved_event(proof: FileProof, receipt: Receipt) -> FileProved:
+    """A file's proof as a log tells it."""
+    ways = dict(Counter(column.way for column in proof.columns))
+    return FileProved(proof.path, proof.verdict, ways, receipt.rows_out, receipt.source_size, proof.seconds)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from instar.formats.dataset import stamp_files
 from instar.formats.manifest import Manifest
 from instar.transforms.execution import Stopwatch, holding
 from instar.transforms.job import Job, inventory_of
+from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import provenance
 from instar.transforms.remember import receipts_of, remember_rolled_back, save_manifest
 from instar.transforms.report import RunReport, StampReport
@@ -17,13 +18,13 @@ from instar.transforms.run.journal import Planned
 from instar.transforms.run.rollback import rollback
 
 
-def restore(job: Job, *, effects: Effects | None = None) -> RunReport:
+def restore(job: Job, *, progress: Progress | None = None, effects: Effects | None = None) -> RunReport:
     """Take the last published run back: every file as it was, byte for byte. `effects`: None is the real file system.
 
     Raises:
         RunError: files were added, changed or removed since; all are named. UsageError: there is no run to roll back.
     """
-    effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, "rollback")
+    effects, watch, origin = effects or PosixEffects(), Stopwatch(progress or Silent()), provenance(job.project, "rollback")
     with holding(job, "rollback", effects) as effects, watch.step("rollback"):
         facts = {key: value for key, value in asdict(origin).items() if key != "versions"}
         run = rollback(job.state, effects, facts=facts)

@@ -16,12 +16,13 @@ from typing import Literal
 from instar.formats.errors import InstarError, RunError, UsageError
 from instar.formats.format import Stamp, format_named
 from instar.formats.manifest import content_hash
+from instar.transforms.events import FileProved
 from instar.transforms.execution import Stopwatch, executor_for
 from instar.transforms.job import Job, Options, with_options
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.remember import receipts_of, versions_before
-from instar.transforms.report import FileProblem, Proof, VerifyReport
+from instar.transforms.report import FileProblem, Proof, VerifyReport, proved_event
 from instar.transforms.run.collect import has_snapshot, removal, require_snapshot
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Planned, PublishBegun, RolledBack
@@ -60,18 +61,22 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
     if removal(state):
         require_snapshot(state, f"the run {state.id} cannot be verified any more")
     later = [r for r in runs if r.id > state.id and r.status == "finished"]
-    watch, progress = Stopwatch(), progress or Silent()
+    progress = progress or Silent()
+    watch = Stopwatch(progress)
     receipts = {r.path: r for r in receipts_of(state)}
     options = with_options(options, job.settings).for_files(len(receipts))
     units = units_of(job, state, later, receipts, options)
-    progress.step("prove", files=len(units), size=sum(r.source_size for r in receipts.values()))
     gone = [r.run.snapshot for r in later if not has_snapshot(r)]
     lost = {unit.path for unit in units if any(Path(unit.staged).is_relative_to(snapshot) for snapshot in gone)}
     found = [Verified(path, unproved=NEW_GONE) for path in sorted(lost)]
-    with watch.step("prove"), executor_for(options) as executor:
+    size = sum(r.source_size for r in receipts.values())
+    with watch.step("prove", files=len(units), size=size), executor_for(options) as executor:
+        for file in found:
+            progress.event(_verified_event(file, receipts[file.path]))
         work = partial(verify_file, level=options.proof, allow=job.settings.allow)
         for file in in_order(executor, work, ((unit, receipts[unit.path]) for unit in units if unit.path not in lost)):
             found.append(file)
+            progress.event(_verified_event(file, receipts[file.path]))
             progress.advance(files=1, rows=receipts[file.path].rows_out, size=receipts[file.path].source_size)
     report = _report(job, state, found, units, later, watch.seconds)
     if not report.ok:
@@ -166,6 +171,13 @@ def verify_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"],
         return Verified(unit.path, (*problems, error.message))
     except OSError as error:
         return Verified(unit.path, unproved=f"cannot be read: {error.strerror}")
+
+
+def _verified_event(file: Verified, receipt: Receipt) -> FileProved:
+    if file.proof is None or file.problems:
+        verdict = "failed" if file.problems else "unproved"
+        return FileProved(file.path, verdict, {}, receipt.rows_out, receipt.source_size, file.proof.seconds if file.proof else 0.0)
+    return proved_event(file.proof, receipt)
 
 
 def _hash(path: str) -> str:

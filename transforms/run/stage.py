@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, Where
 from instar.formats.format import Format, Rewrite, Rewritten, Stamp, format_named
 from instar.formats.manifest import content_hash
+from instar.transforms.events import FileStaged
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import library_versions
 from instar.transforms.run.disk import disk_error
@@ -341,4 +342,7 @@ class _Tally:
 
     def finished(self, receipt: Receipt, told: bool) -> None:
         rows, size = (0, 0) if told else (receipt.rows_in, receipt.source_size)
+        self._progress.event(
+            FileStaged(receipt.path, receipt.rows_in, receipt.rows_out, receipt.source_size, receipt.size, receipt.seconds)
+        )
         self._progress.advance(files=1, rows=rows, size=size)

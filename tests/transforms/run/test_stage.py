@@ -18,6 +18,7 @@ from instar.formats.errors import Collected, DataError, FileError, RunError, Whe
 from instar.formats.format import Rewrite, Rewritten, Stamp
 from instar.formats.manifest import content_hash
 from instar.formats.schema import Field, String, schema
+from instar.transforms.progress import Silent
 from instar.transforms.provenance import library_versions
 from instar.transforms.run import stage as module
 from instar.transforms.run.effects import PosixEffects
@@ -235,7 +236,7 @@ def test_a_variant_is_read_by_its_own_schema(lines, data):
     assert unit.mapping.based == [other]  # type: ignore[attr-defined]
 
 
-class Counts:
+class Counts(Silent):
     """A progress that adds up."""
 
     def __init__(self) -> None:

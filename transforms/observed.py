@@ -1,0 +1,154 @@
+"""A verb, watched: what listeners are told whichever it is. It begins; files were slow; what went wrong; it ended, and how."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from instar.formats.errors import Collected, InstarError, LockedError
+from instar.transforms.events import (
+    Begun,
+    Ended,
+    Errored,
+    Event,
+    FileConverted,
+    FileProved,
+    FileSlow,
+    FileStaged,
+    RunBegun,
+    Status,
+    StepEnded,
+)
+from instar.transforms.pace import Pace
+from instar.transforms.progress import Progress, Silent
+from instar.transforms.report import ConvertReport, RunReport, VerifyReport
+
+TOLD_ERRORS = 100
+"""Of several collected errors so many are told one by one; the exception has them all."""
+
+
+@contextmanager
+def observed(progress: Progress | None, verb: str, dataset: str, subject: str) -> Iterator[Observed]:
+    """The progress to hand to a verb. What the verb answers is to be given to one of `ran`, `verified` and `converted`, once."""
+    seen = Observed(progress or Silent())
+    seen.event(Begun(verb, dataset, subject))
+    try:
+        yield seen
+    except BaseException as error:
+        seen.failed(error)
+        raise
+
+
+class Observed:
+    """Hands on what it is told, adds slow files, and keeps what the end of the verb must say."""
+
+    def __init__(self, to: Progress) -> None:
+        self._to, self._pace, self._started = to, Pace(), time.perf_counter()
+        self._steps: dict[str, float] = {}
+        self._run: str | None = None
+        self._errors = self._slow = 0
+
+    # ---- as a Progress
+    def step(self, name: str, *, files: int, size: int) -> None:
+        self._to.step(name, files=files, size=size)
+
+    def advance(self, *, files: int = 0, rows: int = 0, size: int = 0) -> None:
+        self._to.advance(files=files, rows=rows, size=size)
+
+    def event(self, event: Event) -> None:
+        self._to.event(event)
+        match event:
+            case RunBegun(run=run):
+                self._run = run
+            case StepEnded(step=step, seconds=seconds):
+                self._steps[step] = self._steps.get(step, 0.0) + seconds
+            case FileStaged(file=file, bytes_in=size, seconds=seconds):
+                self._judge("stage", file, size, seconds)
+            case FileProved(file=file, bytes=size, seconds=seconds):
+                self._judge("prove", file, size, seconds)
+            case FileConverted(file=file, bytes_in=size, seconds=seconds):
+                self._judge("convert", file, size, seconds)
+            case FileSlow():
+                self._slow += 1
+            case Errored():
+                self._errors += 1
+            case _:
+                pass
+
+    def _judge(self, step: str, file: str, size: int, seconds: float) -> None:
+        slow = self._pace.judged(step, file, size, seconds)
+        if slow is not None:
+            self.event(slow)
+
+    # ---- the end
+    def ran(self, report: RunReport) -> RunReport:
+        """The verb was one that rewrites; its report again."""
+        ended = self._ended("nothing to do" if report.status == "nothing to do" else "done", 0)
+        self._to.event(
+            replace(
+                ended,
+                run=report.run,
+                files=dict(report.files),
+                rows_in=report.rows_in,
+                rows_out=report.rows_out,
+                bytes_in=report.bytes_in,
+                bytes_out=report.bytes_out,
+                proof=report.proof.verdict if report.proof else None,
+            )
+        )
+        return report
+
+    def verified(self, report: VerifyReport) -> VerifyReport:
+        """The verb was `verify`; what does not hold is told as errors."""
+        for problem in (*report.problems, *report.unproved):
+            self.event(Errored("ProofError", problem.problem, "", file=problem.path))
+        ended = self._ended("done" if report.ok else "failed", 0 if report.ok else 1)
+        rows = sum(file.rows_new for file in report.proof.files)
+        self._to.event(replace(ended, run=report.run, files={"verified": report.files}, rows_in=rows, proof=report.verdict))
+        return report
+
+    def converted(self, report: ConvertReport) -> ConvertReport:
+        """The verb was `convert`."""
+        self._to.event(
+            replace(
+                self._ended("done", 0),
+                files={"converted": len(report.files)},
+                rows_in=report.rows,
+                rows_out=report.rows,
+                bytes_in=report.bytes_in,
+                bytes_out=report.bytes_out,
+            )
+        )
+        return report
+
+    def failed(self, error: BaseException) -> None:
+        """An error ended the verb."""
+        if not isinstance(error, Exception):
+            self._to.event(self._ended("interrupted", 130 if isinstance(error, KeyboardInterrupt) else None))
+            return
+        for event in errored(error):
+            self.event(event)
+        code = error.exit_code if isinstance(error, InstarError) else None
+        self._to.event(self._ended("locked" if isinstance(error, LockedError) else "failed", code))
+
+    def _ended(self, status: Status, exit: int | None) -> Ended:
+        took = time.perf_counter() - self._started
+        return Ended(status, exit, self._run, took, dict(self._steps), errors=self._errors, slow=self._slow)
+
+
+def errored(error: Exception) -> tuple[Errored, ...]:
+    """An error as events: each of several collected ones, the first hundred, and then how many more there are."""
+    if not isinstance(error, InstarError):
+        return (Errored(type(error).__name__, str(error), ""),)
+    every = error.errors if isinstance(error, Collected) and error.errors else (error,)
+    told = tuple(_errored(each, error.hint) for each in every[:TOLD_ERRORS])
+    left = len(every) - len(told)
+    return (*told, Errored(type(error).__name__, f"and {left:,} more errors: {error}", error.hint)) if left else told
+
+
+def _errored(error: InstarError, hint: str) -> Errored:
+    where = error.where
+    place = (where.file, where.row, where.path) if where else (None, None, None)
+    return Errored(type(error).__name__, str(error), error.hint or hint, *place)
