@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckReport", "Collected", "ConfigurationError", "ConvertReport", "DataError", "Dataset", "DatasetError", "FileError",
-    "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress", "Project", "ProofError",
-    "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport", "StatusReport", "UsageError",
-    "VerifyReport", "__version__", "convert", "events", "init", "op", "open",
+    "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress", "Project",
+    "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport",
+    "StatusReport", "UsageError", "VerifyReport", "__version__", "convert", "events", "init", "op", "open",
 ]  # fmt: skip
 
 _ERRORS = "instar.formats.errors"
