@@ -22,3 +22,13 @@ def conformance() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no conformance files at {folder} (INSTAR_CONFORMANCE names them)")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many interruptions the crash tests tried, and how long it took; they say it by `record_property`."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    said = [value for report in reports for name, value in getattr(report, "user_properties", ()) if name == "crash"]
+    if said:
+        terminalreporter.section("interruptions")
+        for line in sorted(said):
+            terminalreporter.write_line(line)

@@ -7,7 +7,8 @@ n-th effect, by one that records, or by one without hard links.
 What durable means here. A *file's* contents and attributes survive a power cut after `sync_file`; its *name* survives only
 after `sync_folder` of the folder that holds it. Rename, replace, link, exchange and unlink are each atomic to other
 processes, and become durable at the next `sync_folder` of the folders concerned; before that a power cut may show either state,
-never a mixture. A drive that lies about flushing its cache is beyond us.
+never a mixture, save that a file moved between two folders may have both names when only the new one's folder was synced. A drive
+that lies about flushing its cache is beyond us.
 """
 
 from __future__ import annotations

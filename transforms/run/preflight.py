@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import Collection, Iterator
@@ -54,10 +53,14 @@ def probe(dataset: Path, state: State, effects: Effects) -> Probe:
 
 @contextmanager
 def _scratch(state: State, effects: Effects) -> Iterator[Path]:
-    """A folder for trials in the state folder; it goes afterwards, and the folders that had to be made for it, too."""
+    """A folder for trials in the state folder; it goes afterwards, and the folders that had to be made for it, too.
+
+    What a killed command left of one goes first: who holds the lock is the only one to try.
+    """
     missing = [path for path in (state.folder, *state.folder.parents) if not path.exists()]
     make_folders(state.folder, effects)
-    folder = state.folder / f"probe-{secrets.token_hex(4)}"
+    folder = state.folder / "probe"
+    discard(folder, effects)
     try:
         effects.make_folder(folder)
         yield folder

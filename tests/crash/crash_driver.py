@@ -1,0 +1,175 @@
+"""Serves the crash tests: a request is one line of JSON on standard input, its answer one line on standard output.
+
+Each task takes a folder that is not there yet, and answers with `points`, how many interruptions it tried, `of`, how many there
+are, `seconds`, and `failures`: what was wrong, in words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import crash_lake as lake
+from crash_effects import Killing, Point, Quick
+from crash_forking import adopt_orphans, orphans_gone
+from crash_power import PowerCut, Recording, Variant
+from crash_scene import Scene, good, prepared, problems_after, well
+
+
+def in_turns(scene: Scene, points: Mapping[str, Sequence[Any]], interrupted: Callable[[str, Any], list[str]]) -> list[str]:
+    """An upgrade interrupted at each point and repeated, each followed by a rollback interrupted at one of its own."""
+    failures: list[str] = []
+    up, down = points["upgrade"], points["rollback"]
+    for index in range(max(len(up), len(down))):
+        scene.fresh()
+        problems: list[str] = []
+        if index < len(up):
+            problems = [f"upgrade, {up[index]}: {problem}" for problem in interrupted("upgrade", up[index])]
+        else:
+            good(scene.run("upgrade", Quick()))
+        if index < len(down) and not problems:
+            problems = [f"rollback, {down[index]}: {problem}" for problem in interrupted("rollback", down[index])]
+        failures += problems
+    return failures
+
+
+# ---- kills
+def kill_everywhere(folder: Path, format: str, method: str, workers: int, group: bool, every: int, first: int) -> dict[str, Any]:
+    """SIGKILL before and within every effect (or every so many of them): the whole group, or the coordinator alone.
+
+    What is killed has so many workers; whatever else runs does all by itself, which is quicker.
+    """
+    scene = prepared(folder, format, method)
+
+    def interrupted(verb: str, point: Point) -> list[str]:
+        scene.log.unlink(missing_ok=True)
+        ended = scene.fork(killed, scene, verb, point, workers, group)
+        if ended.fault or ended.signal != signal.SIGKILL:
+            return [ended.fault or f"it was not killed but says {ended.value}"]
+        problems = problems_after(scene, verb)
+        return problems if orphans_gone() else [*problems, "workers outlive their coordinator"]
+
+    points = {verb: wanted.points[first % every :: every] for verb, wanted in scene.wanted.items()}
+    failures = in_turns(scene, points, interrupted)
+    return {"points": sum(map(len, points.values())), "of": sum(len(w.points) for w in scene.wanted.values()), "failures": failures}
+
+
+def killed(scene: Scene, verb: str, point: Point, workers: int, group: bool) -> str:
+    """In a child, which is the coordinator."""
+    return lake.command(scene.box, verb, {**scene.settings, "workers": workers}, Killing(scene.log, *point, group))
+
+
+def kill_at_random(folder: Path, format: str, method: str, kills: int, seed: int) -> dict[str, Any]:
+    """SIGKILL of `instar` as people call it, with two workers, at random moments; of every second one the coordinator alone."""
+    scene, drawn = prepared(folder, format, method), random.Random(seed)
+    seconds = {"upgrade": 1.5, "rollback": 0.3}  # what they take here, roughly; longer ones that come to an end teach it
+
+    def interrupted(verb: str, point: tuple[float, bool]) -> list[str]:
+        part, group = point
+        child, begun = started(scene, verb)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(part * seconds[verb])
+            seconds[verb] = (seconds[verb] + time.monotonic() - begun) / 2
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL) if group else child.kill()
+        child.wait()
+        problems = problems_after(scene, verb)
+        return problems if orphans_gone() else [*problems, "workers outlive their coordinator"]
+
+    moments = [(drawn.uniform(0, 1.5), drawn.random() < 0.5) for _ in range(kills)]
+    failures = in_turns(scene, {"upgrade": moments[::2], "rollback": moments[1::2]}, interrupted)
+    return {"points": kills, "of": kills, "failures": failures}
+
+
+def started(scene: Scene, verb: str) -> tuple[subprocess.Popen[bytes], float]:
+    """The command as a process group of its own, and since when it holds the dataset (or has ended)."""
+    more = ["--workers", "2", "--method", scene.settings["method"]] if verb == "upgrade" else []
+    child = subprocess.Popen(
+        [sys.executable, "-m", "instar", "-C", str(scene.box), verb, lake.NAME, "--json", *more],
+        stdout=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    lock = lake.state_of(scene.box) / "lock"
+    before = lock.stat().st_mtime_ns if lock.exists() else 0
+    while child.poll() is None and not (lock.exists() and lock.stat().st_mtime_ns != before):
+        time.sleep(0.001)
+    return child, time.monotonic()
+
+
+# ---- power cuts
+def power_cuts(folder: Path, format: str, method: str, variant: Variant, every: int, first: int) -> dict[str, Any]:
+    """The power is cut before every effect (or every so many of them) and after the last; a command that was done must stay so."""
+    scene = prepared(folder, format, method)
+    kept = folder / "kept"
+
+    def interrupted(verb: str, after: int) -> list[str]:
+        shutil.rmtree(kept, ignore_errors=True)
+        ended = scene.fork(cut, scene, verb, after, variant, kept)
+        if ended.fault or ended.signal:
+            return [ended.fault or f"killed by signal {ended.signal}"]
+        if ended.value == "cut":
+            return problems_after(scene, verb)
+        lost = lake.differences(scene.wanted[verb].tree, scene.stands())
+        return [] if well(verb, ended.value) and not lost else [f"it was {ended.value}, and now: {lost}"]
+
+    points = {verb: range(wanted.effects + 1)[first % every :: every] for verb, wanted in scene.wanted.items()}
+    failures = in_turns(scene, points, interrupted)
+    return {"points": sum(map(len, points.values())), "of": sum(w.effects + 1 for w in scene.wanted.values()), "failures": failures}
+
+
+def cut(scene: Scene, verb: str, after: int, variant: Variant, kept: Path) -> str:
+    """In a child: the command until the power is off, and what the disk shows afterwards."""
+    effects = Recording(scene.box, kept, after, torn=variant == "kept")
+    try:
+        said = lake.command(scene.box, verb, scene.settings, effects)
+    except PowerCut:
+        said = "cut"
+    effects.lose(variant, seed=after)
+    return said
+
+
+# ---- serving
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "kill everywhere": kill_everywhere,
+    "kill at random": kill_at_random,
+    "power cuts": power_cuts,
+}
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    adopt_orphans()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a command prints is not an answer
+    for line in sys.stdin:
+        request = json.loads(line)
+        begun, folder = time.perf_counter(), Path(request.pop("folder"))
+        if threads := other_threads():
+            raise AssertionError(f"with the threads {threads} no child may be forked")
+        answer = TASKS[request.pop("task")](folder, **request)
+        if not answer["failures"]:
+            shutil.rmtree(folder)
+        answers.write(json.dumps({**answer, "seconds": time.perf_counter() - begun}) + "\n")
+        answers.flush()
+    answers.close()
+
+
+def other_threads() -> list[str]:
+    """The names of this process' threads but the first; jemalloc's, which pyarrow brings, knows of forks."""
+    if sys.platform != "linux":
+        return []
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names[1:] if not name.startswith("jemalloc")]
+
+
+if __name__ == "__main__":
+    main()

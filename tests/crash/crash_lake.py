@@ -1,0 +1,170 @@
+"""What the crash tests migrate: small, but with all in it that a run must carry over; how it is looked at, before and after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from instar.formats.errors import InstarError
+from instar.transforms.job import Job, Options
+from instar.transforms.migrate import migrate
+from instar.transforms.project import open_project
+from instar.transforms.restore import restore
+from instar.transforms.run.effects import Effects
+from instar.transforms.status import runs_of, status_of
+
+NAME = "events"
+SUFFIX = {"parquet": ".parquet", "avro": ".avro", "json": ".ndjson"}
+LONG_AGO = 1_600_000_000
+AVRO = {"type": "record", "name": "Event", "fields": [{"name": "n", "type": "long"}, {"name": "text", "type": "string"}]}
+STEP = """
+from instar import op
+
+upgrade = [
+    op.add("note", "string", default="-"),
+    op.rename("text", to="words"),
+]
+"""
+
+
+def dataset_of(box: Path) -> Path:
+    return box / "data" / NAME
+
+
+def state_of(box: Path) -> Path:
+    return box / "data" / ".instar" / NAME
+
+
+def job_of(box: Path) -> Job:
+    return open_project(box).dataset(NAME).job()
+
+
+# ---- making it
+def make_project(box: Path, format: str) -> None:
+    """A project with three files at version 1, one at version 2 already, other files, modes, an empty folder."""
+    dataset, suffix = dataset_of(box), SUFFIX[format]
+    for name, first in (("month=1/a", 0), ("month=1/b", 10), ("month=2/c", 20)):
+        _write(dataset / f"{name}{suffix}", format, [{"n": first + n, "text": f"word {n}"} for n in range(4)])
+    _command(box, "init", "--from", f"data/{NAME}")
+    script = box / "migrations" / NAME / "0002_step.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(f'"""One step."""\n{STEP}')
+    _command(box, "register", NAME)
+    _write(dataset / f"month=2/new{suffix}", format, [{"n": n, "words": "new", "note": "late"} for n in range(3)])
+    (dataset / f"month=1/.a{suffix}.crc").write_text("a checksum")
+    (dataset / "month=1" / "README").write_text("read me\n")
+    (dataset / ".hidden").write_text("")
+    (dataset / "_SUCCESS").write_text("")
+    if format == "parquet":
+        (dataset / "_common_metadata").write_text("a summary of what was")
+    (dataset / "empty").mkdir()
+    (dataset / f"month=1/b{suffix}").chmod(0o640)
+    (dataset / "_SUCCESS").chmod(0o400)
+    (dataset / "month=2").chmod(0o750)
+    for folder, folders, files in os.walk(dataset, topdown=False):
+        for name in (*files, *folders):
+            os.utime(os.path.join(folder, name), (LONG_AGO, LONG_AGO))
+    os.utime(dataset, (LONG_AGO, LONG_AGO))
+    shutil.rmtree(dataset.parent / ".instar", ignore_errors=True)
+
+
+def _command(box: Path, *arguments: str) -> None:
+    from instar.cli.main import run
+
+    if run(["-C", str(box), *arguments, "--json"]) != 0:
+        raise AssertionError(arguments)
+
+
+def _write(path: Path, format: str, records: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if format == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"n": pa.int64()}
+        schema = pa.schema([pa.field(name, types.get(name, pa.string()), nullable=name != "note") for name in records[0]])
+        pq.write_table(pa.Table.from_pylist(records, schema), path)
+    elif format == "avro":
+        import fastavro
+
+        fields = [{"name": name, "type": "long" if name == "n" else "string"} for name in records[0]]
+        with path.open("wb") as file:
+            fastavro.writer(file, {**AVRO, "fields": fields}, records, sync_marker=b"0123456789abcdef")
+    else:
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+# ---- the commands
+def command(box: Path, verb: str, settings: dict[str, Any], effects: Effects) -> str:
+    """Run `upgrade` or `rollback`; the report's status, or what refused it."""
+    try:
+        if verb == "rollback":
+            return restore(job_of(box), effects=effects).status
+        return migrate(job_of(box), None, Options(**settings), verb=verb, effects=effects).status
+    except InstarError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+# ---- looking at it
+Standing = dict[str, tuple[str, str, int | None]]
+"""Path → mode, hash of the contents ("" for a folder), mtime in ns (None: nobody promises it)."""
+
+
+def standing(root: Path) -> Standing:
+    """The tree below `root`, the root itself as "."."""
+    found: Standing = {}
+    for path in (root, *sorted(root.rglob("*"))):
+        known = path.lstat()
+        hash = hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else ""
+        found[path.relative_to(root).as_posix()] = (oct(known.st_mode), hash, known.st_mtime_ns)
+    return found
+
+
+def promised(before: Standing, after: Standing) -> Standing:
+    """What must stand there after a run: `after`, with those times that an uninterrupted run kept."""
+    return {
+        path: (mode, hash, time if path in before and before[path][2] == time else None)
+        for path, (mode, hash, time) in after.items()
+    }
+
+
+def differences(wanted: Standing, found: Standing) -> list[str]:
+    out = [f"{path} is missing" for path in wanted.keys() - found.keys()]
+    out += [f"{path} is left over" for path in found.keys() - wanted.keys()]
+    for path in wanted.keys() & found.keys():
+        for what, one, other in zip(("mode", "contents", "time"), wanted[path], found[path], strict=True):
+            if one is not None and one != other:
+                out.append(f"{path}: its {what} is {other}, not {one}")
+    return sorted(out)
+
+
+def looks(box: Path) -> dict[str, Any]:
+    """What `status` and `runs` say."""
+    job = job_of(box)
+    status = status_of(job)
+    return {
+        "versions": {str(v.version): v.files for v in status.versions},
+        "interrupted": list(status.interrupted),
+        "problems": [str(problem) for problem in status.problems],
+        "runs": [(run.verb, run.status) for run in runs_of(job).runs],
+    }
+
+
+RECORDS = {"plan.json", "journal.jsonl", "before.json", "after.json", "report.json"}
+
+
+def leftovers(box: Path) -> list[str]:
+    """What stands beside the dataset that no later command has a use for."""
+    state = state_of(box)
+    out = [path.name for path in dataset_of(box).parent.iterdir() if path.name not in (NAME, ".instar")]
+    out += [f".instar/{path.name}" for path in state.parent.iterdir() if path != state]
+    out += [path.name for path in state.iterdir() if path.name not in ("lock", "manifest.json", "runs")]
+    statuses = {run.run: run.status for run in runs_of(job_of(box)).runs}
+    for run in (state / "runs").iterdir() if (state / "runs").is_dir() else ():
+        allowed = RECORDS | ({"snapshot"} if statuses[run.name] == "finished" else set())
+        out += [f"{path.name} of a run that is {statuses[run.name]}" for path in run.iterdir() if path.name not in allowed]
+    return sorted(out)

@@ -1,0 +1,123 @@
+"""One cell of the matrix: a project in a folder of its own, what uninterrupted runs make of it, and what a repeated one made."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import crash_lake as lake
+from crash_effects import Counting, Point, Quick, points_of
+from crash_forking import Ended, forked
+
+from instar.transforms.run.effects import Effects
+
+SETTINGS: dict[str, dict[str, Any]] = {"exchange": {"method": "exchange"}, "replace": {"method": "replace"}}
+"""The options of a run, by what the tests call its method."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an uninterrupted command leaves behind, and how many effects it takes."""
+
+    tree: lake.Standing
+    looks: dict[str, Any]
+    points: list[Point]
+
+    @property
+    def effects(self) -> int:
+        return sum(part is None for _, part in self.points)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`settings` are the options of its upgrades; `wanted` is by verb."""
+
+    folder: Path
+    settings: dict[str, Any]
+    wanted: dict[str, Wanted] = field(default_factory=dict)
+
+    @property
+    def box(self) -> Path:
+        return self.folder / "box"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "effects.log"
+
+    def fork(self, work: Callable[..., Any], *arguments: Any) -> Ended:
+        return forked(self.folder / "answer", work, *arguments)
+
+    def run(self, verb: str, effects: Effects) -> Ended:
+        """A command, and what there is afterwards, in a child."""
+        return self.fork(run_and_look, self.box, verb, self.settings, effects)
+
+    def fresh(self) -> None:
+        """The project as it was before the first run."""
+        shutil.rmtree(self.box, ignore_errors=True)
+        shutil.copytree(self.folder / "template", self.box)
+
+    def stands(self) -> lake.Standing:
+        return lake.standing(lake.dataset_of(self.box))
+
+
+def run_and_look(box: Path, verb: str, settings: dict[str, Any], effects: Effects) -> dict[str, Any]:
+    status = lake.command(box, verb, settings, effects)
+    return {"status": status, "looks": lake.looks(box), "leftovers": lake.leftovers(box), "modules": list(sys.modules)}
+
+
+def prepared(folder: Path, format: str, method: str) -> Scene:
+    """Make the project, and upgrade and roll it back once, without any interruption."""
+    scene = Scene(folder, {**SETTINGS[method], "workers": 1})
+    folder.mkdir(parents=True)
+    good(scene.fork(lake.make_project, folder / "template", format))
+    scene.fresh()
+    before = scene.stands()
+    for verb in ("upgrade", "rollback"):
+        scene.log.unlink(missing_ok=True)
+        done = good(scene.run(verb, Counting(scene.log)))
+        if done["status"] != "done" or done["leftovers"]:
+            raise AssertionError(done)
+        load(done["modules"])
+        scene.wanted[verb] = Wanted(lake.promised(before, scene.stands()), done["looks"], points_of(scene.log))
+    if left := lake.differences(before, scene.stands()):
+        raise AssertionError(f"the rollback was not exact: {left}")
+    return scene
+
+
+def load(modules: list[str]) -> None:
+    """Import here what a child had to, so that the next ones find it loaded."""
+    for name in modules:
+        if name not in sys.modules and not name.startswith(("instar_", "_")):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+
+
+def good(ended: Ended) -> Any:
+    """What a child answered that nobody disturbed."""
+    if ended.fault or ended.signal:
+        raise AssertionError(ended.fault or f"killed by signal {ended.signal}")
+    return ended.value
+
+
+def problems_after(scene: Scene, verb: str) -> list[str]:
+    """Run the command again, undisturbed: what is otherwise than if it had never been interrupted."""
+    again = scene.run(verb, Quick())
+    if again.fault or again.signal:
+        return [again.fault or f"the repeated command was killed by signal {again.signal}"]
+    said, looks, wanted = again.value["status"], again.value["looks"], scene.wanted[verb]
+    problems = [] if well(verb, said) else [f"the repeated command says: {said}"]
+    problems += lake.differences(wanted.tree, scene.stands())
+    problems += [f"left over: {path}" for path in again.value["leftovers"]]
+    problems += [f"{key} is {looks[key]}" for key in ("versions", "interrupted", "problems") if looks[key] != wanted.looks[key]]
+    return problems + [f"runs: {run}" for run in looks["runs"] if run[1] in ("half-published", "running")]
+
+
+def well(verb: str, said: str) -> bool:
+    """Either it did the work, or found that all had been done."""
+    return said in ("done", "nothing to do") or (verb == "rollback" and "no run to roll back" in said)

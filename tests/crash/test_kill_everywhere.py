@@ -1,0 +1,38 @@
+"""Killed at every effect of a run, the same command brings the dataset to where an uninterrupted one would have.
+
+Everything that a run writes goes through the effects, its journal, too: every journaled step lies between two of these points. An
+append is also cut off in its midst and after each whole line, and what is created or copied, half-way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+FORMATS, METHODS = ("parquet", "json", "avro"), ("exchange", "replace")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_at_every_point(format: str, method: str, none_fail: Callable[..., None]) -> None:
+    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=1, first=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", [True, False], ids=["group", "coordinator"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_at_every_point_with_workers(format: str, method: str, group: bool, none_fail: Callable[..., None]) -> None:
+    """Workers are killed together with the coordinator, or are alive and hear of its death."""
+    none_fail("kill everywhere", format=format, method=method, workers=2, group=group, every=1, first=0)
+
+
+@pytest.mark.parametrize(("format", "method", "first"), [("parquet", "exchange", 9), ("json", "replace", 4)])
+def test_at_some_points(format: str, method: str, first: int, none_fail: Callable[..., None]) -> None:
+    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=23, first=first)
+
+
+def test_the_coordinator_alone_at_some_points(none_fail: Callable[..., None]) -> None:
+    none_fail("kill everywhere", format="avro", method="exchange", workers=2, group=False, every=70, first=31)
