@@ -278,9 +278,11 @@ def _gone(report: GcReport, console: Console) -> None:
         if report.free_if_all:
             console.print(f"Without all but the last, {size(report.free_if_all)} would be free: say which stay, such as --keep 1")
         return
+    for copy in report.copied:
+        console.print(f"copied   {escape(copy)}")
     number = sum(kept.removed for kept in report.kept)
     if not number:
-        console.print("Nothing was removed." if report.action == "removed" else "Nothing would go.")
+        console.print("Nothing would go." if report.action == "dry run" else "Nothing was removed.")
         return
     done = "Removed" if report.action == "removed" else "Would remove"
     console.print(f"{done} {counted(number, 'folder')}: {size(report.freed)} free on disk")

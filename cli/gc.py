@@ -13,6 +13,7 @@ EXAMPLES = """
 instar gc flights                              what each snapshot costs; removes nothing
 instar gc flights --keep 2                     the two newest stay
 instar gc flights --older-than 30d --dry-run   what would go
+instar gc flights --keep 2 --backup /mnt/nas   copied there and checked before it goes
 """
 
 
@@ -25,6 +26,12 @@ instar gc flights --older-than 30d --dry-run   what would go
 @click.option("--last", is_flag=True, help="Even the last one, if the others say so.")
 @click.option("--quarantined", is_flag=True, help="Even those that quarantined records came from.")
 @click.option("--interrupted", is_flag=True, help="Remove what interrupted runs have staged: they then start from the beginning.")
+@click.option(
+    "--backup",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="First copy what goes to DIR, checked by its hashes; with nothing told to go, copy every snapshot.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would go; write nothing.")
 @click.pass_obj
 def command(
@@ -35,6 +42,7 @@ def command(
     last: bool,
     quarantined: bool,
     interrupted: bool,
+    backup: Path | None,
     dry_run: bool,
     as_json: bool,
     verbose: bool,
@@ -45,9 +53,18 @@ def command(
     snapshot and those that quarantined records came from, unless that is told, too.
     """
     from instar.cli.output import show
+    from instar.cli.progress import shown_progress
 
     found = chosen(opened(folder), dataset)
-    report = found.gc(
-        keep=keep, older_than=older_than, last=last, quarantined=quarantined, interrupted=interrupted, dry_run=dry_run
-    )
+    with shown_progress(as_json) as progress:
+        report = found.gc(
+            keep=keep,
+            older_than=older_than,
+            last=last,
+            quarantined=quarantined,
+            interrupted=interrupted,
+            backup=backup,
+            dry_run=dry_run,
+            progress=progress,
+        )
     show(report, as_json, verbose=verbose)

@@ -204,13 +204,16 @@ class Dataset:
         last: bool = False,
         quarantined: bool = False,
         interrupted: bool = False,
+        backup: Path | str | None = None,
         dry_run: bool = False,
+        progress: Progress | None = None,
     ) -> GcReport:
-        """What the runs keep on disk, what each costs, and what could not be undone without it. Removes only when told.
+        """What the runs keep on disk, what each costs, and what could not be undone without it; removes only when told.
 
         `keep`: the newest so many snapshots stay. `older_than`: those younger stay ("30d", "2026-01-01", a timedelta, or a datetime
         with its zone). A snapshot goes where neither keeps it; `last`, `quarantined`: even the last, even those that quarantined
-        records came from. `interrupted`: what interrupted runs have staged goes, too. `dry_run` only says what would.
+        records came from. `interrupted`: what interrupted runs have staged goes, too. `backup`: a folder elsewhere to which the
+        snapshots that go (all, where nothing is told to go) are copied first, and checked. `dry_run` only says what would go.
 
         Raises:
             UsageError: the options do not go together. LockedError: a run is at work. RunError: the disk says no.
@@ -224,5 +227,7 @@ class Dataset:
             last=last,
             quarantined=quarantined,
             interrupted=interrupted,
+            backup=Path(backup) if backup is not None else None,
             dry_run=dry_run,
+            progress=progress,
         )

@@ -5,22 +5,29 @@ Nothing is removed that is not told, the story being: look → judge → copy (w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from instar.formats.errors import UsageError
 from instar.transforms.execution import holding
 from instar.transforms.job import Job
+from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import provenance
 from instar.transforms.retention import Abilities, Retention, Verdict, abilities, judged, moment, published_at
-from instar.transforms.run.collect import Keeping, What, collect, keepings, strangers
+from instar.transforms.run.backup import Copy, back_up, check_place, check_room
+from instar.transforms.run.collect import Keeping, What, backup_of, collect, keepings, strangers
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.footprint import freed
-from instar.transforms.run.journal import Planned, system_clock
+from instar.transforms.run.journal import BackedUp, Planned, system_clock
 from instar.transforms.run.lock import holder
 from instar.transforms.run.state import list_runs
+
+Action = Literal["list", "dry run", "backed up", "removed"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Kept:
     """One folder of old or unfinished files. `bytes` as a listing shows them; `frees` is what its removal alone frees on disk.
 
     `loses_rollback`, `loses_verify`: the runs that could not be taken back, or not be proved again in full, without it.
+    `backup`: where the last copy of it was made, "" where none was.
     """
 
     run: str
@@ -43,23 +51,27 @@ class Kept:
     why: str
     loses_rollback: tuple[str, ...]
     loses_verify: tuple[str, ...]
+    backup: str
 
 
 @dataclass(frozen=True)
 class GcReport:
-    """The answer of `gc`. `action`: "list" (nothing was told), "dry run" (what is `removed` would go), "removed" (it is gone).
+    """The answer of `gc`. `action`: "list" and "backed up" removed nothing, as nothing was told to go; "dry run": what is marked
+    `removed` would go; "removed": it is gone.
 
     `freed` is what their removal together freed, or would free. `free_if_all`: what removing every snapshot but the last would.
+    `copied`: where checked copies are.
     """
 
     dataset: str
     state: str
-    action: Literal["list", "dry run", "removed"]
+    action: Action
     kept: tuple[Kept, ...]
     freed: int
     free_if_all: int
     loses_rollback: tuple[str, ...]
     loses_verify: tuple[str, ...]
+    copied: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -74,25 +86,63 @@ def gc(
     last: bool = False,
     quarantined: bool = False,
     interrupted: bool = False,
+    backup: Path | None = None,
     dry_run: bool = False,
+    progress: Progress | None = None,
     effects: Effects | None = None,
 ) -> GcReport:
     """List what the runs of a dataset keep on disk; remove what is told. Listing and dry runs write nothing.
 
+    `backup`: a folder elsewhere to which the snapshots that go are copied first; where nothing is told to go, every one is.
+
     Raises:
-        UsageError: the options do not go together. LockedError: a run is at work. RunError: the disk says no.
+        UsageError: the options do not go together. LockedError: a run is at work. RunError: the disk says no, a copy there
+            differs, or a snapshot is no longer what its run recorded. Nothing was removed then, unless the message says so.
     """
     told = retention(keep, older_than, last=last, quarantined=quarantined, interrupted=interrupted)
-    if not told.told or dry_run:
-        return _report(job, judged(keepings(job.state), told, strangers), "dry run" if told.told else "list")
+    place = check_place(backup, job.location, job.state.folder) if backup else None
+    if dry_run or not (told.told or place):
+        verdicts = judged(keepings(job.state), told, strangers)
+        if place:
+            check_room(place, _to_copy(verdicts, told), job.location.name)
+        return _report(job, verdicts, "dry run" if dry_run else "list")
     effects = effects or PosixEffects()
     with holding(job, "gc", effects) as effects:
         verdicts = judged(keepings(job.state), told, strangers)
-        report = _report(job, verdicts, "removed")
-        origin = provenance(job.project, "gc")
-        facts = {"user": origin.user, "host": origin.host, "told": _words(told)}
-        collect([each for each, verdict in verdicts if verdict.goes], facts, effects)
+        copies = _back_up(job, place, _to_copy(verdicts, told), effects, progress or Silent()) if place else ()
+        report = _report(job, verdicts, "removed" if told.told else "backed up", copies)
+        collect([each for each, verdict in verdicts if verdict.goes], _facts(job, told), effects)
     return report
+
+
+def _to_copy(verdicts: Sequence[tuple[Keeping, Verdict]], told: Retention) -> list[Keeping]:
+    """The snapshots that go; where nothing is told to go, all that are whole."""
+    whole = [(each, verdict) for each, verdict in verdicts if each.what == "snapshot" and not each.begun]
+    return [each for each, verdict in whole if verdict.goes or (not told.told and each.run.status != "half-published")]
+
+
+def _back_up(job: Job, place: Path, chosen: Sequence[Keeping], effects: Effects, progress: Progress) -> tuple[Copy, ...]:
+    """Checked copies, each recorded in its run's journal."""
+    check_room(place, chosen, job.location.name)
+    progress.step("copy", files=sum(each.footprint.files for each in chosen), size=sum(each.footprint.bytes for each in chosen))
+    origin = provenance(job.project, "gc")
+    facts = {"made": origin.started, "user": origin.user, "host": origin.host, "instar": dict(origin.versions)["instar"]}
+    copies: list[Copy] = []
+    for each in chosen:
+        told = partial(_advance, progress)
+        copy = back_up(each, place, job.location.name, facts, effects, told)
+        each.run.run.open_journal(effects).write(BackedUp(str(copy.path), copy.files, copy.bytes))
+        copies.append(copy)
+    return tuple(copies)
+
+
+def _advance(progress: Progress, files: int, size: int) -> None:
+    progress.advance(files=files, size=size)
+
+
+def _facts(job: Job, told: Retention) -> dict[str, Any]:
+    origin = provenance(job.project, "gc")
+    return {"user": origin.user, "host": origin.host, "told": _words(told)}
 
 
 def retention(
@@ -131,30 +181,38 @@ def _words(told: Retention) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _report(job: Job, verdicts: Sequence[tuple[Keeping, Verdict]], action: Literal["list", "dry run", "removed"]) -> GcReport:
+def _report(job: Job, verdicts: Sequence[tuple[Keeping, Verdict]], action: Action, copies: Sequence[Copy] = ()) -> GcReport:
     runs, found = list_runs(job.state), [each for each, _ in verdicts]
     now, going = abilities(runs), [each for each, verdict in verdicts if verdict.goes]
     lost = now.without(abilities(runs, _snapshots(going)))
     old = [each for each in found if each.what == "snapshot"][:-1]
-    busy = holder(job.state.lock) if action != "removed" else None
+    busy = holder(job.state.lock) if action in ("list", "dry run") else None
+    copied = {copy.run: str(copy.path) for copy in copies}
     return GcReport(
         dataset=job.name,
         state=str(job.state.folder),
         action=action,
-        kept=tuple(_kept(each, verdict, now.without(abilities(runs, _snapshots([each])))) for each, verdict in verdicts),
+        kept=tuple(_kept(each, verdict, now.without(abilities(runs, _snapshots([each]))), copied) for each, verdict in verdicts),
         freed=freed(each.footprint for each in going),
         free_if_all=freed(each.footprint for each in old),
         loses_rollback=tuple(sorted(lost.rollback)),
         loses_verify=tuple(sorted(lost.verify)),
-        warnings=(f"a run is at work: {busy}",) if busy else (),
+        copied=tuple(copied.values()),
+        warnings=(*((f"a run is at work: {busy}",) if busy else ()), *(_same_disk(job, copies))),
     )
+
+
+def _same_disk(job: Job, copies: Sequence[Copy]) -> tuple[str, ...]:
+    if any(os.stat(copy.path).st_dev == os.stat(job.state.folder).st_dev for copy in copies):
+        return ("the copies are on the file system of the dataset itself: they are lost with that disk",)
+    return ()
 
 
 def _snapshots(found: Sequence[Keeping]) -> frozenset[str]:
     return frozenset(each.id for each in found if each.what == "snapshot")
 
 
-def _kept(each: Keeping, verdict: Verdict, lost: Abilities) -> Kept:
+def _kept(each: Keeping, verdict: Verdict, lost: Abilities, copied: Mapping[str, str]) -> Kept:
     planned = each.run.last(Planned)
     facts = planned.facts if planned else {}
     to = facts.get("to")
@@ -172,4 +230,5 @@ def _kept(each: Keeping, verdict: Verdict, lost: Abilities) -> Kept:
         why=verdict.why,
         loses_rollback=tuple(sorted(lost.rollback)),
         loses_verify=tuple(sorted(lost.verify)),
+        backup=copied.get(each.id) or backup_of(each.run),
     )

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author
+from killing import Dying, Killed, Unsynced
 from support import Answer, tree
 
 from instar.formats.errors import RunError, UsageError
@@ -25,26 +26,6 @@ from instar.transforms.run.footprint import footprint, freed
 from instar.transforms.run.journal import Collected, Collecting
 from instar.transforms.run.lock import locked, this_owner
 from instar.transforms.run.state import State, list_runs
-
-
-class Killed(BaseException):
-    """The process is no more."""
-
-
-class Dying:
-    """Effects of a process that is killed right before its n-th effect; none follows."""
-
-    def __init__(self, at: int) -> None:
-        self.at, self.count = at, 0
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        def effect(*args: Any) -> None:
-            self.count += 1
-            if self.count >= self.at:
-                raise Killed(f"{name} {args}")
-            getattr(PosixEffects(), name)(*args)
-
-        return effect
 
 
 def write(path: Path, first: int, rows: int = 2000) -> None:
@@ -310,7 +291,7 @@ def test_killed_at_any_effect_a_removal_is_gone_on_with_and_never_half_used(auth
     at, torn = 1, 0
     while True:
         try:
-            gc(job, keep=0, last=True, effects=Dying(at))  # type: ignore[arg-type]
+            gc(job, keep=0, last=True, effects=Dying(at))
             break
         except Killed:
             pass
@@ -322,7 +303,7 @@ def test_killed_at_any_effect_a_removal_is_gone_on_with_and_never_half_used(auth
                 assert any(run.id in warning for warning in author.do("status", "sales")["warnings"])
                 if run.id == runs[2]:
                     assert "removed by" in author.refused("rollback", "sales")["message"]
-        report = gc(job, keep=0, last=True)
+        report = gc(job, keep=0, last=True, effects=Unsynced())
         assert not snapshots(author)
         assert {k.run for k in report.kept} <= {k.run for k in wanted.kept}
         assert all(run.last(Collected) for run in list_runs(state(author)))

@@ -16,7 +16,7 @@ from instar.formats.errors import RunError
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.footprint import Footprint, footprint, freed
-from instar.transforms.run.journal import Clock, Collected, Collecting, Discarded, Published, system_clock
+from instar.transforms.run.journal import BackedUp, Clock, Collected, Collecting, Discarded, Published, system_clock
 from instar.transforms.run.listing import is_folder, listing, read_listing
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunState, State, list_runs
@@ -105,8 +105,14 @@ def removal(run: RunState) -> Removal | None:
     """The removal of the run's snapshot; None where nobody removed it, or it is there again."""
     if has_snapshot(run):
         return None
-    found = (line for line in reversed(run.lines) if isinstance(line.event, Collecting) and line.event.what == "snapshot")
-    return next((Removal(line.at, line.event.backup) for line in found if isinstance(line.event, Collecting)), None)
+    begun = (line.at for line in reversed(run.lines) if isinstance(line.event, Collecting) and line.event.what == "snapshot")
+    return next((Removal(at, backup_of(run)) for at in begun), None)
+
+
+def backup_of(run: RunState) -> str:
+    """Where the last copy of its snapshot was made, "" where none was. Whether it is there still, nobody knows from here."""
+    made = run.last(BackedUp)
+    return made.path if made else ""
 
 
 def require_snapshot(run: RunState, purpose: str) -> None:
@@ -144,17 +150,10 @@ def strangers(keeping: Keeping) -> tuple[str, ...]:
 
 
 # ---- away with it
-def collect(
-    chosen: Collection[Keeping],
-    facts: dict[str, Any],
-    effects: Effects,
-    *,
-    backups: Mapping[str, str] | None = None,
-    clock: Clock = system_clock,
-) -> int:
+def collect(chosen: Collection[Keeping], facts: dict[str, Any], effects: Effects, clock: Clock = system_clock) -> int:
     """Remove them, each recorded in its run's journal before and after; answers with the bytes that became free.
 
-    The caller holds the lock and has settled. `backups`: where copies are, by run.
+    The caller holds the lock and has settled.
 
     Raises:
         RunError: the disk says no. What is named is not to be used any more; the next removal goes on with it.
@@ -166,7 +165,7 @@ def collect(
             now = footprint(keeping.path)  # what an earlier one of these shared with it is free only with this one
             gain = freed([now])
             if not keeping.begun:
-                journal.write(Collecting(keeping.what, facts, (backups or {}).get(keeping.id, "")))
+                journal.write(Collecting(keeping.what, facts))
             discard(keeping.path, effects)
             effects.sync_folder(run.path)
         except OSError as error:

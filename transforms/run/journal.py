@@ -121,15 +121,23 @@ class Discarded:
 
 
 @dataclass(frozen=True)
+class BackedUp:
+    """There is a checked copy of the run's snapshot elsewhere, at `path`."""
+
+    path: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Collecting:
     """A folder of the run (`what`: "snapshot" or "stage") is about to be removed for good, because somebody asked for it.
 
-    From here it is not to be used. `facts` as in Planned; `backup`: where a checked copy of it is, "" where there is none.
+    From here it is not to be used. `facts` as in Planned.
     """
 
     what: str
     facts: dict[str, Any]
-    backup: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,6 +171,7 @@ Event = (
     | RolledBack
     | Undone
     | Discarded
+    | BackedUp
     | Collecting
     | Collected
     | Failed
