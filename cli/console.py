@@ -247,7 +247,8 @@ def _gc(report: GcReport, console: Console, verbose: bool) -> None:
         told = report.action != "list"
         table = _table("run", "what", "since", ">files", ">size", ">frees", "fate" if told else "without it, no")
         for kept in report.kept:
-            what = f"{kept.what} of {kept.verb}" + (f" to {kept.target}" if kept.target is not None else "")
+            what = kept.verb + (f" to {kept.target}" if kept.target is not None else "")
+            what = what if kept.what == "snapshot" else f"{kept.what} of {what}"
             last = _fate(kept, report.action) if told else _without(kept)
             since = kept.since[:16].replace("T", " ")
             table.add_row(kept.run, what, since, f"{kept.files:,}", size(kept.bytes), size(kept.frees), escape(last))

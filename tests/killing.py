@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from instar.transforms.run.effects import Effects, PosixEffects
 
@@ -25,6 +25,11 @@ class Unsynced(PosixEffects):
     def append(self, path: Path, data: bytes) -> None:
         with open(path, "ab") as file:
             file.write(data)
+
+
+def dying(at: int) -> Effects:
+    """Effects of a process that is killed right before its `at`-th."""
+    return cast(Effects, Dying(at))
 
 
 class Dying:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ from instar.formats.errors import UsageError
 from instar.transforms.execution import holding
 from instar.transforms.job import Job
 from instar.transforms.progress import Progress, Silent
-from instar.transforms.provenance import provenance
+from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.retention import Abilities, Retention, Verdict, abilities, judged, moment, published_at
 from instar.transforms.run.backup import Copy, back_up, check_place, check_room
 from instar.transforms.run.collect import Keeping, What, backup_of, collect, keepings, strangers
@@ -106,12 +105,13 @@ def gc(
         if place:
             check_room(place, _to_copy(verdicts, told), job.location.name)
         return _report(job, verdicts, "dry run" if dry_run else "list")
-    effects = effects or PosixEffects()
+    effects, origin = effects or PosixEffects(), provenance(job.project, "gc")
     with holding(job, "gc", effects) as effects:
         verdicts = judged(keepings(job.state), told, strangers)
-        copies = _back_up(job, place, _to_copy(verdicts, told), effects, progress or Silent()) if place else ()
+        copies = _back_up(job, place, _to_copy(verdicts, told), origin, effects, progress or Silent()) if place else ()
         report = _report(job, verdicts, "removed" if told.told else "backed up", copies)
-        collect([each for each, verdict in verdicts if verdict.goes], _facts(job, told), effects)
+        facts = {"user": origin.user, "host": origin.host, "told": _words(told)}
+        collect([each for each, verdict in verdicts if verdict.goes], facts, effects)
     return report
 
 
@@ -121,28 +121,19 @@ def _to_copy(verdicts: Sequence[tuple[Keeping, Verdict]], told: Retention) -> li
     return [each for each, verdict in whole if verdict.goes or (not told.told and each.run.status != "half-published")]
 
 
-def _back_up(job: Job, place: Path, chosen: Sequence[Keeping], effects: Effects, progress: Progress) -> tuple[Copy, ...]:
+def _back_up(
+    job: Job, place: Path, chosen: Sequence[Keeping], origin: Provenance, effects: Effects, progress: Progress
+) -> tuple[Copy, ...]:
     """Checked copies, each recorded in its run's journal."""
     check_room(place, chosen, job.location.name)
     progress.step("copy", files=sum(each.footprint.files for each in chosen), size=sum(each.footprint.bytes for each in chosen))
-    origin = provenance(job.project, "gc")
     facts = {"made": origin.started, "user": origin.user, "host": origin.host, "instar": dict(origin.versions)["instar"]}
     copies: list[Copy] = []
     for each in chosen:
-        told = partial(_advance, progress)
-        copy = back_up(each, place, job.location.name, facts, effects, told)
+        copy = back_up(each, place, job.location.name, facts, effects, lambda files, size: progress.advance(files=files, size=size))
         each.run.run.open_journal(effects).write(BackedUp(str(copy.path), copy.files, copy.bytes))
         copies.append(copy)
     return tuple(copies)
-
-
-def _advance(progress: Progress, files: int, size: int) -> None:
-    progress.advance(files=files, size=size)
-
-
-def _facts(job: Job, told: Retention) -> dict[str, Any]:
-    origin = provenance(job.project, "gc")
-    return {"user": origin.user, "host": origin.host, "told": _words(told)}
 
 
 def retention(

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author
-from killing import Dying, Killed, Unsynced
+from killing import Killed, Unsynced, dying
 from support import Answer, tree
 
 from instar.formats.errors import RunError, UsageError
@@ -291,7 +291,7 @@ def test_killed_at_any_effect_a_removal_is_gone_on_with_and_never_half_used(auth
     at, torn = 1, 0
     while True:
         try:
-            gc(job, keep=0, last=True, effects=Dying(at))
+            gc(job, keep=0, last=True, effects=dying(at))
             break
         except Killed:
             pass

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author
-from killing import Dying, Killed, Unsynced
+from killing import Killed, Unsynced, dying
 from support import tree
 
 from instar.formats.errors import RunError
@@ -215,7 +215,7 @@ def test_killed_at_any_effect_a_copy_is_gone_on_with_and_never_half_a_copy(autho
     final, at = nas / "sales" / runs[0], 1
     while True:
         try:
-            gc(job, keep=1, backup=nas, effects=Dying(at))
+            gc(job, keep=1, backup=nas, effects=dying(at))
             break
         except Killed:
             pass
