@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from instar.cli.job import as_job
 from instar.cli.names import datasets_or_files, subjects, versions
 from instar.cli.options import verb
 
 if TYPE_CHECKING:
+    from instar.transforms.progress import Progress
     from instar.transforms.project import Project
 
 EXAMPLES = """
@@ -39,6 +41,7 @@ instar convert out.ndjson flights.parquet --to parquet --schema out.schema.json
     help="Where the schema document of DST goes. [default: beside it]",
 )  # fmt: skip
 @click.option("--memory", metavar="SIZE", help="Budget, such as 2GB. [default: the dataset's, else 1GB]")
+@as_job
 @click.pass_obj
 def command(
     folder: Path,
@@ -53,6 +56,7 @@ def command(
     memory: str | None,
     as_json: bool,
     verbose: bool,
+    progress: Progress,
 ) -> None:
     """Write the records of SRC to DST in another format; SRC is only read.
 
@@ -61,23 +65,21 @@ def command(
     file was written and read back equal by another reader.
     """
     from instar.cli.output import show
-    from instar.cli.progress import shown_progress
     from instar.transforms.configuration import parse_size
     from instar.transforms.project import convert_files
 
     project = _project(folder, needed=subject is not None)
     size = parse_size(memory) if memory else 0
-    with shown_progress(as_json) as progress:
-        if project is None:
-            report = convert_files(
-                source, target, to, version=version, schema=schema, compression=compression, document=document, memory=size,
-                progress=progress,
-            )  # fmt: skip
-        else:
-            report = project.convert(
-                source, target, to, version=version, subject=subject, schema=schema, compression=compression, document=document,
-                memory=size, progress=progress,
-            )  # fmt: skip
+    if project is None:
+        report = convert_files(
+            source, target, to, version=version, schema=schema, compression=compression, document=document, memory=size,
+            progress=progress,
+        )  # fmt: skip
+    else:
+        report = project.convert(
+            source, target, to, version=version, subject=subject, schema=schema, compression=compression, document=document,
+            memory=size, progress=progress,
+        )  # fmt: skip
     show(report, as_json, verbose=verbose)
 
 

@@ -16,6 +16,8 @@ from typing import NoReturn
 
 import click
 
+from instar.cli.ending import Ending
+from instar.cli.exits import FAULT, exit_codes
 from instar.cli.interruption import CODES, WORDS, Interruption
 from instar.formats.errors import InstarError
 
@@ -24,7 +26,6 @@ COMMANDS = (
     "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "gc", "history", "stamp",
     "read", "view", "convert", "completion",
 )  # fmt: skip
-FAULT = 70
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
 """What a disk or a system says no with: no fault of ours, wherever it comes up."""
 
@@ -49,7 +50,7 @@ class Commands(click.Group):
             raise click.UsageError(f"there is no command {args[0]!r}. {suggestion(args[0], COMMANDS)}", ctx) from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=exit_codes())
 @click.option(
     "-C", "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Run as if started in DIR."
 )
@@ -70,6 +71,8 @@ def instar(ctx: click.Context, folder: Path | None) -> None:
     """
     if folder is not None:
         ctx.with_resource(contextlib.chdir(folder))  # so that every path on the command line is meant from there
+    if isinstance(ctx.obj, Ending):
+        ctx.obj.keep(ctx)
     ctx.obj = Path()
 
 
@@ -85,22 +88,28 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(arguments: list[str], interruption: Interruption | None = None) -> int:
-    """Run one command line; the exit code. 0 done, 1 the data or the disk says no, 2 wrong use, 3 locked, 70 a fault of ours."""
-    as_json = "--json" in arguments
+    """Run one command line; the exit code, one of `exits.EXITS`."""
+    as_json, ending = "--json" in arguments, Ending()
     spare_address_space()
     try:
-        left = instar.main(args=arguments, prog_name="instar", standalone_mode=False)
+        left = instar.main(args=arguments, prog_name="instar", standalone_mode=False, obj=ending)
     except BaseException as error:
         arrived = interruption.signal if interruption else None
         if arrived is None and isinstance(error, (KeyboardInterrupt, click.Abort)):
             arrived = signal.SIGINT
         if arrived is not None:
-            return interrupted(arrived, as_json=as_json)
+            ending.ended(CODES[arrived])
+            return interrupted(arrived, as_json=as_json, silent=ending.log_on_stderr)
         if isinstance(error, BrokenPipeError):
+            ending.ended(0)
             return unheard()
-        known, code = understood(error, verbose="-v" in arguments or "--verbose" in arguments)
-        return failed(known, code, as_json=as_json)
-    return left if isinstance(left, int) else 0  # click answers a command's `Exit(code)` with its code
+        verbose = ("-v" in arguments or "--verbose" in arguments) and not ending.log_on_stderr
+        known, code = understood(error, verbose=verbose)
+        ending.ended(code, error if code == FAULT and isinstance(error, Exception) else known)
+        return failed(known, code, as_json=as_json, silent=ending.log_on_stderr)
+    code = left if isinstance(left, int) else 0  # click answers a command's `Exit(code)` with its code
+    ending.ended(code)
+    return code
 
 
 def spare_address_space() -> None:
@@ -150,20 +159,20 @@ def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int
             raise error
 
 
-def interrupted(by: signal.Signals, *, as_json: bool) -> int:
+def interrupted(by: signal.Signals, *, as_json: bool, silent: bool = False) -> int:
     """Tell that a signal ended the command."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not silent:
         click.echo(err=True)  # the line on which the terminal showed ^C
     hint = "Nothing is half-done: the same command starts again and settles what was left."
-    return failed(InstarError(WORDS[by], hint=hint), CODES[by], as_json=as_json)
+    return failed(InstarError(WORDS[by], hint=hint), CODES[by], as_json=as_json, silent=silent)
 
 
-def failed(error: InstarError, code: int, *, as_json: bool) -> int:
-    """Tell of a failure: one object on stdout with --json, else on stderr."""
+def failed(error: InstarError, code: int, *, as_json: bool, silent: bool = False) -> int:
+    """Tell of a failure: one object on stdout with --json, else on stderr; nothing there where it is `silent`, a log's own."""
     from instar.cli.output import echo_json, error_json, show_error
 
     if as_json:
         echo_json({"error": error_json(error, code)})
-    else:
+    elif not silent:
         show_error(error)
     return code

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from instar.transforms.events import Ended, Event
 from instar.transforms.progress import Silent
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Shown(Silent):
     def step(self, name: str, *, files: int, size: int) -> None:
         self.done, self.total, self.rows = 0, files, 0
         self.task = self.bars.add_task(name, total=size or None, files=f"0/{files}" if files else "", rows=0)
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Ended):
+            self.bars.stop()  # what comes now is the answer
 
     def advance(self, *, files: int = 0, rows: int = 0, size: int = 0) -> None:
         if self.task is None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from instar.cli.job import as_job
 from instar.cli.names import datasets, versions
 from instar.cli.options import chosen, opened, run_options, running, verb
+
+if TYPE_CHECKING:
+    from instar.transforms.progress import Progress
 
 EXAMPLES = """
 instar upgrade flights                         to the newest version
 instar upgrade flights 2
 instar upgrade flights +1
 instar upgrade flights --plan plan.json        exactly what was reviewed, or not at all
+instar upgrade flights --log json --metrics flights.prom
 """
 
 
@@ -28,6 +34,7 @@ instar upgrade flights --plan plan.json        exactly what was reviewed, or not
     help="Refuse if anything differs from this plan.",
 )
 @running
+@as_job
 @click.pass_obj
 def command(
     folder: Path,
@@ -37,6 +44,7 @@ def command(
     plan: Path | None,
     as_json: bool,
     verbose: bool,
+    progress: Progress,
     **options: object,
 ) -> None:
     """Bring every file of DATASET to VERSION (a number or +N; the newest by default) in one pass.
@@ -45,12 +53,10 @@ def command(
     snapshot that `instar rollback` restores. A failed proof publishes nothing.
     """
     from instar.cli.output import show
-    from instar.cli.progress import shown_progress
     from instar.formats.errors import UsageError
 
     if version is not None and to is not None:
         raise UsageError("the version is said twice", hint="Say VERSION or --to, not both.")
     found = chosen(opened(folder), dataset)
-    with shown_progress(as_json) as progress:
-        report = found.upgrade(version or to, plan=plan, options=run_options(found, **options), progress=progress)
+    report = found.upgrade(version or to, plan=plan, options=run_options(found, **options), progress=progress)
     show(report, as_json, verbose=verbose)

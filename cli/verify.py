@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from instar.cli.job import as_job
 from instar.cli.names import datasets_and_runs, runs
 from instar.cli.options import chosen, opened, run_options, verb, working
 
 if TYPE_CHECKING:
     from instar.transforms.dataset import Dataset
+    from instar.transforms.progress import Progress
     from instar.transforms.project import Project
 
 EXAMPLES = """
@@ -26,19 +28,20 @@ instar verify flights --proof full             recompute every column
 @click.argument("dataset", metavar="[DATASET]", required=False, shell_complete=datasets_and_runs)
 @click.argument("run", required=False, shell_complete=runs)
 @working
+@as_job
 @click.pass_obj
-def command(folder: Path, dataset: str | None, run: str | None, as_json: bool, verbose: bool, **options: object) -> None:
+def command(
+    folder: Path, dataset: str | None, run: str | None, as_json: bool, verbose: bool, progress: Progress, **options: object
+) -> None:
     """Prove a finished RUN of DATASET again, by its snapshot: the last one, unless it is named.
 
     DuckDB recomputes from the old files what the new ones must hold, and the new files are held against the run's receipts.
     Writes nothing. Exits with 1 if something is not as the run left it, does not hold, or cannot be proved any more.
     """
     from instar.cli.output import show
-    from instar.cli.progress import shown_progress
 
     found, id = meant(opened(folder), dataset, run)
-    with shown_progress(as_json) as progress:
-        report = found.verify(id, options=run_options(found, **options), progress=progress)
+    report = found.verify(id, options=run_options(found, **options), progress=progress)
     show(report, as_json, verbose=verbose)
     if not report.ok:
         raise click.exceptions.Exit(1)

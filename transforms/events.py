@@ -100,6 +100,18 @@ class StepEnded(Event):
     seconds: float
 
 
+@dataclass(frozen=True)
+class Progressed(Event):
+    """So much of a step is done. Logs say it when they have said nothing for half a minute; runs tell `Progress.advance`."""
+
+    name: ClassVar[str] = "progress"
+    step: str
+    files: int
+    rows: int
+    bytes: int
+    seconds: float
+
+
 # ---- files
 @dataclass(frozen=True)
 class FileStaged(Event):
@@ -154,6 +166,17 @@ class FileSlow(Event):
     times: float
 
 
+@dataclass(frozen=True)
+class FileSkipped(Event):
+    """A file that cannot be read was left untouched in its place, as somebody wished; `message` says what is wrong with it."""
+
+    name: ClassVar[str] = "file_skipped"
+    level: ClassVar[Level] = "warning"
+    file: str
+    message: str
+    hint: str
+
+
 # ---- what went wrong, or may
 @dataclass(frozen=True)
 class Warned(Event):
@@ -166,7 +189,10 @@ class Warned(Event):
 
 @dataclass(frozen=True)
 class Errored(Event):
-    """An error that ends the verb; several, where several were collected. `kind` is its class's name, `row` counts from 0."""
+    """An error that ends the verb; several, where several were collected. `kind` is its class's name, `row` counts from 0.
+
+    `traceback` only where it is a fault, no error of Instar's.
+    """
 
     name: ClassVar[str] = "error"
     level: ClassVar[Level] = "error"
@@ -176,3 +202,4 @@ class Errored(Event):
     file: str | None = None
     row: int | None = None
     path: str | None = None
+    traceback: str | None = None

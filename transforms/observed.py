@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from traceback import format_exception
 
 from instar.formats.errors import Collected, InstarError, LockedError
 from instar.transforms.events import (
@@ -15,6 +16,7 @@ from instar.transforms.events import (
     Event,
     FileConverted,
     FileProved,
+    FileSkipped,
     FileSlow,
     FileStaged,
     RunBegun,
@@ -85,6 +87,8 @@ class Observed:
     # ---- the end
     def ran(self, report: RunReport) -> RunReport:
         """The verb was one that rewrites; its report again."""
+        for problem in report.skipped:
+            self.event(FileSkipped(problem.path, problem.problem, problem.hint))
         ended = self._ended("nothing to do" if report.status == "nothing to do" else "done", 0)
         self._to.event(
             replace(
@@ -141,7 +145,7 @@ class Observed:
 def errored(error: Exception) -> tuple[Errored, ...]:
     """An error as events: each of several collected ones, the first hundred, and then how many more there are."""
     if not isinstance(error, InstarError):
-        return (Errored(type(error).__name__, str(error), ""),)
+        return (Errored(type(error).__name__, str(error), "", traceback="".join(format_exception(error))),)
     every = error.errors if isinstance(error, Collected) and error.errors else (error,)
     told = tuple(_errored(each, error.hint) for each in every[:TOLD_ERRORS])
     left = len(every) - len(told)

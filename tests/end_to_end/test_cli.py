@@ -180,7 +180,7 @@ def test_the_help_of_every_command_ends_with_examples(command: str, capfd: pytes
 def test_the_help_names_every_command(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     text = capfd.readouterr().out
-    listed = text.split("Commands:\n")[1].splitlines()
+    listed = text.split("Commands:\n")[1].split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in listed if line[:3].strip()] == list(COMMANDS)
     assert run(["--version"]) == 0
     assert "instar" in capfd.readouterr().out
