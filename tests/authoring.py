@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from support import Answer
+
+
+def said(*arguments: str, at: Path) -> Answer:
+    """A command in this process, where the fixtures of one test are not to be had."""
+    from instar.cli.main import run
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(["-C", str(at), *arguments])
+    return Answer(code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from authoring import Author
+from authoring import Author, said
 from killing import Killed, Unsynced, dying
 from support import tree
 
@@ -25,8 +25,10 @@ from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.state import State
 
 
-@pytest.fixture
-def sales(author: Author) -> Path:
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a dataset at version 1 of three."""
+    author = Author(tmp_path_factory.mktemp("backup") / "team", said)
     data = author.data("sales")
     for number in (1, 2):
         (data / f"month={number}" / "deep").mkdir(parents=True)
@@ -38,7 +40,14 @@ def sales(author: Author) -> Path:
     author.adopt("sales")
     author.step("sales", 'op.rename("note", to="remark")')
     author.step("sales", 'op.rename("remark", to="text")')
-    return data
+    return author.folder
+
+
+@pytest.fixture
+def sales(author: Author, team: Path) -> Path:
+    """The dataset, in a project of its own."""
+    shutil.copytree(team, author.folder, dirs_exist_ok=True)
+    return author.data("sales")
 
 
 @pytest.fixture
@@ -208,7 +217,10 @@ def test_names_that_are_one_name_there_are_found_out(author: Author, sales: Path
     assert state(author).run(run).snapshot.exists()
 
 
-def test_killed_at_any_effect_a_copy_is_gone_on_with_and_never_half_a_copy(author: Author, runs: list[str], nas: Path) -> None:
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_at_any_effect_a_copy_is_gone_on_with_and_never_half_a_copy(
+    every: int, author: Author, runs: list[str], nas: Path
+) -> None:
     job, original = job_of(author), author.folder / "saved"
     shutil.copytree(state(author).folder, original)
     wanted = full(state(author).run(runs[0]).snapshot)
@@ -230,5 +242,5 @@ def test_killed_at_any_effect_a_copy_is_gone_on_with_and_never_half_a_copy(autho
         shutil.rmtree(nas / "sales")
         shutil.rmtree(state(author).folder)
         shutil.copytree(original, state(author).folder)
-        at += 1
+        at += every
     assert at > 40

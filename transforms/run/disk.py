@@ -13,12 +13,21 @@ def disk_error(what: str, error: OSError, where: Where | None = None) -> RunErro
     return RunError(f"{what}: {error.strerror or error}{place}", hint=_advice(error.errno), where=where)
 
 
-def _advice(number: int | None) -> str:
+def no_space(number: int | None) -> str:
+    """What to do about a full disk or a quota that is used up; "" where the error is another."""
     match number:
         case errno.ENOSPC:
             return "The disk is full: free some space there, then repeat the command."
         case errno.EDQUOT:
             return "The disk quota is used up: free some space, then repeat the command."
+        case _:
+            return ""
+
+
+def _advice(number: int | None) -> str:
+    match number:
+        case errno.ENOSPC | errno.EDQUOT:
+            return no_space(number)
         case errno.EACCES | errno.EPERM:
             return "This user lacks a permission there. Run as the owner of the files, or correct the permissions."
         case errno.EROFS:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instar.formats.errors import RunError, Where
+from instar.transforms.run.disk import no_space
 from instar.transforms.run.effects import UNSUPPORTED, Effects
 from instar.transforms.run.journal import Method
 from instar.transforms.run.listing import Listing, changed_since, described, is_folder, listing
@@ -45,7 +46,8 @@ def probe(dataset: Path, state: State, effects: Effects) -> Probe:
             links = _can_link(scratch, effects)
             reason = _why_not_exchange(dataset, scratch, effects)
     except OSError as error:
-        raise RunError(f"the state folder {state.folder} cannot be written: {error.strerror}", hint=_WAYS_OUT) from error
+        what = f"the state folder {state.folder} cannot be written: {error.strerror}"
+        raise RunError(what, hint=no_space(error.errno) or _WAYS_OUT) from error
     if reason:
         return Probe("replace", reason, links)
     return Probe("exchange", "the file system can exchange two folders in one step", links)

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 from instar.formats.discover import state_folder
 from instar.formats.errors import RunError, UsageError, suggestion
+from instar.transforms.run.disk import no_space
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import (
     Clock,
@@ -133,7 +134,7 @@ def begin_run(state: State, id: str, planned: Planned, plan: bytes, effects: Eff
     except OSError as error:
         raise RunError(
             f"the state folder {state.folder} cannot be written: {error.strerror}",
-            hint='Make its parent writable, free some space, or set state = "…" to a folder on the dataset\'s file system.',
+            hint=no_space(error.errno) or 'Make its parent writable, or set state = "…" to a folder on the dataset\'s file system.',
         ) from error
     return run
 
@@ -160,7 +161,8 @@ def make_folders(path: Path, effects: Effects) -> None:
 def _unwritable(path: Path, error: OSError) -> RunError:
     return RunError(
         f"the state folder {path} cannot be made: {error.strerror}",
-        hint=f'Make {path.parent} writable, or set state = "…" in instar.toml to a writable folder on the dataset\'s file system.',
+        hint=no_space(error.errno)
+        or f'Make {path.parent} writable, or set state = "…" in instar.toml to a writable folder on the dataset\'s file system.',
     )
 
 
