@@ -165,6 +165,6 @@ def leftovers(box: Path) -> list[str]:
     out += [path.name for path in state.iterdir() if path.name not in ("lock", "manifest.json", "runs")]
     statuses = {run.run: run.status for run in runs_of(job_of(box)).runs}
     for run in (state / "runs").iterdir() if (state / "runs").is_dir() else ():
-        allowed = RECORDS | ({"snapshot"} if statuses[run.name] == "finished" else set())
+        allowed = RECORDS | ({"snapshot"} if statuses[run.name] in ("finished", "rolled back") else set())
         out += [f"{path.name} of a run that is {statuses[run.name]}" for path in run.iterdir() if path.name not in allowed]
     return sorted(out)
