@@ -22,6 +22,7 @@ from typing import Any
 import crash_lake as lake
 from crash_effects import Killing, Point, Quick
 from crash_forking import adopt_orphans, orphans_gone
+from crash_gc import gc_cut, gc_killed
 from crash_power import PowerCut, Recording, Variant
 from crash_scene import Scene, good, prepared, problems_after, well
 
@@ -142,6 +143,8 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "kill everywhere": kill_everywhere,
     "kill at random": kill_at_random,
     "power cuts": power_cuts,
+    "gc killed": gc_killed,
+    "gc cut": gc_cut,
 }
 
 

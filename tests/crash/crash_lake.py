@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from instar.formats.errors import InstarError
+from instar.transforms.gc import gc
 from instar.transforms.job import Job, Options
 from instar.transforms.migrate import migrate
 from instar.transforms.project import open_project
@@ -100,8 +101,10 @@ def _write(path: Path, format: str, records: list[dict[str, Any]]) -> None:
 
 # ---- the commands
 def command(box: Path, verb: str, settings: dict[str, Any], effects: Effects) -> str:
-    """Run `upgrade` or `rollback`; the report's status, or what refused it."""
+    """Run `upgrade`, `rollback` or `gc`; the report's status, or what refused it."""
     try:
+        if verb == "gc":
+            return gc(job_of(box), keep=0, last=True, backup=box / "nas", effects=effects).action
         if verb == "rollback":
             return restore(job_of(box), effects=effects).status
         return migrate(job_of(box), None, Options(**settings), verb=verb, effects=effects).status

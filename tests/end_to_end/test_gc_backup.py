@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author, said
-from killing import Killed, Unsynced, dying
 from support import tree
 
 from instar.formats.errors import RunError
@@ -215,32 +214,3 @@ def test_names_that_are_one_name_there_are_found_out(author: Author, sales: Path
     with pytest.raises(RunError, match="README is another there"):
         gc(job_of(author), keep=0, last=True, backup=nas, effects=CaseBlind())
     assert state(author).run(run).snapshot.exists()
-
-
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
-def test_killed_at_any_effect_a_copy_is_gone_on_with_and_never_half_a_copy(
-    every: int, author: Author, runs: list[str], nas: Path
-) -> None:
-    job, original = job_of(author), author.folder / "saved"
-    shutil.copytree(state(author).folder, original)
-    wanted = full(state(author).run(runs[0]).snapshot)
-    final, at = nas / "sales" / runs[0], 1
-    while True:
-        try:
-            gc(job, keep=1, backup=nas, effects=dying(at))
-            break
-        except Killed:
-            pass
-        if final.exists():
-            assert full(final / "snapshot") == wanted
-        else:
-            assert full(state(author).run(runs[0]).snapshot) == wanted
-        gc(job, keep=1, backup=nas, effects=Unsynced())
-        assert full(final / "snapshot") == wanted
-        assert [path.name for path in final.parent.iterdir()] == [runs[0]]
-        assert not state(author).run(runs[0]).snapshot.exists()
-        shutil.rmtree(nas / "sales")
-        shutil.rmtree(state(author).folder)
-        shutil.copytree(original, state(author).folder)
-        at += every
-    assert at > 40

@@ -117,6 +117,7 @@ def back_up(keeping: Keeping, place: Path, folder: str, facts: Mapping[str, Any]
         hashes = _checked_source(keeping)
         if final.exists():
             _check_copy(final / "snapshot", hashes, keeping.path)
+            effects.sync_folder(final.parent)  # who was killed right after the rename had not come to it
             return Copy(run.id, final, keeping.footprint.files, keeping.footprint.bytes, fresh=False)
         partial = _partial(final)
         _make_folders(partial, effects)
@@ -158,7 +159,9 @@ def _copy_tree(source: Path, target: Path, hashes: Mapping[str, str], effects: E
         new = target / path
         if is_folder(path):
             _make_folders(new, effects)
-        elif not (new.is_file() and content_hash(new) == hashes[path]):
+        elif new.is_file() and content_hash(new) == hashes[path]:
+            _finish(new, source / path, effects)
+        else:
             if os.path.lexists(new):
                 effects.unlink(new)
             _copy_file(source / path, new, effects)
@@ -180,6 +183,11 @@ def _copy_file(source: Path, target: Path, effects: Effects) -> None:
     with open(source, "rb") as old:
         while chunk := old.read(_CHUNK):
             effects.append(target, chunk)
+    _finish(target, source, effects)
+
+
+def _finish(target: Path, source: Path, effects: Effects) -> None:
+    """All but the bytes, which are there; a killed copy may have left them undressed, and not yet on the disk."""
     _dress(target, source, effects)
     effects.sync_file(target)
 
