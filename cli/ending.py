@@ -1,4 +1,4 @@
-"""How a command ends, for whoever must know: the exit code is known only when everything else is over."""
+"""How a command ends, for whoever must know: the exit code is known only when everything else is over. A signal may end it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 import click
 
+from instar.cli.interruption import Interruption
+
 _KEY = "instar.ending"
 
 
 class Ending:
     """At most one listener, which a command names while it runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, interruption: Interruption | None = None) -> None:
+        self.interruption = interruption or Interruption()
         self._listener: Callable[[int, Exception | None], None] | None = None
         self.log_on_stderr = False
         """A log has stderr for itself: what else would be said there is in it."""

@@ -84,12 +84,14 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # a name or an arrow that cannot be shown is no fault
     interruption = Interruption()
     interruption.listen()
-    sys.exit(run(arguments, interruption))
+    code = run(arguments, interruption)
+    interruption.over()
+    sys.exit(code)
 
 
 def run(arguments: list[str], interruption: Interruption | None = None) -> int:
     """Run one command line; the exit code, one of `exits.EXITS`."""
-    as_json, ending = "--json" in arguments, Ending()
+    as_json, ending = "--json" in arguments, Ending(interruption)
     spare_address_space()
     try:
         left = instar.main(args=arguments, prog_name="instar", standalone_mode=False, obj=ending)
@@ -99,7 +101,7 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
             arrived = signal.SIGINT
         if arrived is not None:
             ending.ended(CODES[arrived])
-            return interrupted(arrived, as_json=as_json, silent=ending.log_on_stderr)
+            return interrupted(arrived, error, as_json=as_json, silent=ending.log_on_stderr)
         if isinstance(error, BrokenPipeError):
             ending.ended(0)
             return unheard()
@@ -159,12 +161,17 @@ def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int
             raise error
 
 
-def interrupted(by: signal.Signals, *, as_json: bool, silent: bool = False) -> int:
-    """Tell that a signal ended the command."""
-    if sys.stderr.isatty() and not silent:
-        click.echo(err=True)  # the line on which the terminal showed ^C
-    hint = "Nothing is half-done: the same command starts again and settles what was left."
-    return failed(InstarError(WORDS[by], hint=hint), CODES[by], as_json=as_json, silent=silent)
+def interrupted(by: signal.Signals, error: BaseException, *, as_json: bool, silent: bool = False) -> int:
+    """Tell that a signal ended the command, and what it leaves, which the run has noted on the error."""
+    notes = " ".join(note for note in getattr(error, "__notes__", ()) if "\n" not in note)  # the others are tracebacks
+    hint = notes or "Nothing is half-done: the same command starts again and settles what was left."
+    try:
+        if sys.stderr.isatty() and not silent:
+            click.echo(err=True)  # the line on which the terminal showed ^C
+        return failed(InstarError(WORDS[by], hint=hint), CODES[by], as_json=as_json, silent=silent)
+    except OSError:  # the terminal was closed
+        unheard()
+        return CODES[by]
 
 
 def failed(error: InstarError, code: int, *, as_json: bool, silent: bool = False) -> int:

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
+from instar.cli.ending import ending_of
+from instar.cli.interruption import Interruption
 from instar.transforms.events import Ended, Event
 from instar.transforms.progress import Silent
 
@@ -19,9 +23,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def shown_progress(as_json: bool) -> Iterator[Progress]:
-    """The progress to hand to a run."""
+    """The progress to hand to a run; wherever it is told something, a signal that has arrived may stop the run."""
+    context = click.get_current_context(silent=True)
+    interruption = ending_of(context).interruption if context else Interruption()
     if as_json or not sys.stderr.isatty():
-        yield Silent()
+        yield Attentive(Silent(), interruption)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -31,7 +37,25 @@ def shown_progress(as_json: bool) -> Iterator[Progress]:
         TransferSpeedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield Shown(bars)
+        yield Attentive(Shown(bars), interruption)
+
+
+class Attentive:
+    """Hands on what it is told; each time is a safe point."""
+
+    def __init__(self, to: Progress, interruption: Interruption) -> None:
+        self._to, self._interruption = to, interruption
+
+    def step(self, name: str, *, files: int, size: int) -> None:
+        self._interruption.at_step(name)
+        self._to.step(name, files=files, size=size)
+
+    def advance(self, *, files: int = 0, rows: int = 0, size: int = 0) -> None:
+        self._interruption.heed()
+        self._to.advance(files=files, rows=rows, size=size)
+
+    def event(self, event: Event) -> None:
+        self._to.event(event)
 
 
 class Shown(Silent):

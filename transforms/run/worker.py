@@ -21,7 +21,9 @@ _EVERY = 0.1  # seconds between two messages about progress
 def main() -> None:
     """Serve until the input ends."""
     _die_with(int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole process group; the coordinator decides
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # these go to whole process groups; the coordinator decides
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     source, sink = _private_pipes()
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(source, tasks), daemon=True).start()
