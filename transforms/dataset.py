@@ -66,13 +66,14 @@ class Dataset:
         Raises:
             InstarError: as `planning.plan_of`.
         """
-        from instar.transforms.planning import plan_of
+        from instar.transforms.planning import hindered, plan_of
         from instar.transforms.run.lock import at_work
 
         job = self.job()
         verb = "downgrade" if str(to).startswith("-") else "plan"
-        plan = plan_of(job, inventory_of(job), to, with_options(options or Options(), job.settings), verb=verb)
-        return replace(plan, warnings=(*plan.warnings, *at_work(job.state.lock)))
+        options = with_options(options or Options(), job.settings)
+        plan = plan_of(job, inventory_of(job), to, options, verb=verb)
+        return replace(plan, warnings=(*plan.warnings, *at_work(job.state.lock), *hindered(job, plan, options)))
 
     def upgrade(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import cast
 
 from instar.formats.errors import ConfigurationError, UnreadableError, UsageError
 from instar.formats.inventory import DataFile, Inventory
@@ -12,6 +13,9 @@ from instar.transforms.migration import Chain
 from instar.transforms.partitions import refuse_partitions
 from instar.transforms.plan import Plan, make_plan
 from instar.transforms.run.foresight import foreseen
+from instar.transforms.run.journal import Method
+from instar.transforms.run.listing import listing
+from instar.transforms.run.obstacles import obstacles
 from instar.transforms.run.stage import at_file
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
 from instar.transforms.typecheck import type_check
@@ -53,6 +57,16 @@ def plan_of(
     )
     refuse_unkeepable(job, inventory, plan, reading=not later)
     return plan
+
+
+def hindered(job: Job, plan: Plan, options: Options) -> tuple[str, ...]:
+    """What would stop the run of a plan before its first byte, as far as looking tells; reads only."""
+    if not plan.rewrites:
+        return ()
+    planned, changed = listing(job.location), tuple(action.path for action in plan.rewrites)
+    method, workers = cast(Method, plan.method), options.for_files(len(changed)).workers
+    found = obstacles(job.location, job.state, planned, changed, method, plan.disk_needed, workers)
+    return tuple(f"the run would be refused: {error}" for error in found)
 
 
 def noteworthy(

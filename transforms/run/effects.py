@@ -164,8 +164,10 @@ class PosixEffects:
         wanted, found = os.stat(like), os.stat(path)
         if (wanted.st_uid, wanted.st_gid) != (found.st_uid, found.st_gid) and hasattr(os, "chown"):
             os.chown(path, wanted.st_uid, wanted.st_gid)
-        os.chmod(path, stat.S_IMODE(wanted.st_mode))  # after chown, which clears setuid and setgid
-        _copy_attributes(like, path)
+        _copy_attributes(like, path)  # before the mode, which may forbid it: user attributes need a writable file
+        os.chmod(
+            path, stat.S_IMODE(wanted.st_mode)
+        )  # after chown, which clears setuid and setgid, and after ACLs that were inherited
 
     def set_times(self, path: Path, atime_ns: int, mtime_ns: int) -> None:
         os.utime(path, ns=(atime_ns, mtime_ns))

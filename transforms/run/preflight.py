@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,11 +15,9 @@ from instar.transforms.run.disk import no_space
 from instar.transforms.run.effects import UNSUPPORTED, Effects
 from instar.transforms.run.journal import Method
 from instar.transforms.run.listing import Listing, changed_since, described, is_folder, listing
-from instar.transforms.run.snapshot import base_of, discard
+from instar.transforms.run.obstacles import WAYS_OUT, allow_open_files, obstacles, together
+from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import State, make_folders
-from instar.transforms.run.tree import side_files
-
-_WAYS_OUT = 'Set state = "…" in instar.toml to a writable folder on the dataset\'s own file system and outside of it.'
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def probe(dataset: Path, state: State, effects: Effects) -> Probe:
             reason = _why_not_exchange(dataset, scratch, effects)
     except OSError as error:
         what = f"the state folder {state.folder} cannot be written: {error.strerror}"
-        raise RunError(what, hint=no_space(error.errno) or _WAYS_OUT) from error
+        raise RunError(what, hint=no_space(error.errno) or WAYS_OUT) from error
     if reason:
         return Probe("replace", reason, links)
     return Probe("exchange", "the file system can exchange two folders in one step", links)
@@ -76,7 +73,7 @@ def _refuse_other_file_system(dataset: Path, scratch: Path) -> None:
     if os.stat(dataset).st_dev != os.stat(scratch).st_dev or _mount(dataset) != _mount(scratch):
         mounted = " (it is a mount point)" if os.path.ismount(dataset) else ""
         raise RunError(
-            f"the dataset {dataset}{mounted} and its state folder {scratch.parent} are on two file systems", hint=_WAYS_OUT
+            f"the dataset {dataset}{mounted} and its state folder {scratch.parent} are on two file systems", hint=WAYS_OUT
         )
 
 
@@ -128,18 +125,20 @@ def _why_not_exchange(dataset: Path, scratch: Path, effects: Effects) -> str:
 
 # ---- before the first byte
 def preflight(
-    dataset: Path, state: State, planned: Listing, rewritten: tuple[str, ...], method: Method, bytes_needed: int, workers: int
+    dataset: Path, state: State, planned: Listing, changed: tuple[str, ...], method: Method, bytes_needed: int, workers: int
 ) -> None:
-    """Everything else that can be known beforehand; reads only. `bytes_needed`: what the run will write below the state folder.
+    """Everything else that can be known beforehand; changes no file. `changed`: the files that will be rewritten or come back;
+    `bytes_needed`: what the run will write below the state folder.
 
     Raises:
-        RunError: the dataset changed since it was planned; too little disk; a permission, an owner that could not be kept, too few
-            open files. Each names the place.
+        RunError, or Collected of several: the dataset changed since it was planned; too little disk; a permission, an owner that
+            could not be kept, too few open files. Each names the places.
     """
     check_unchanged(dataset, planned)
-    check_space(state.folder, bytes_needed)
-    check_permissions(dataset, planned, rewritten, method)
-    check_open_files(workers)
+    error = together(obstacles(dataset, state, planned, changed, method, bytes_needed, workers))
+    if error is not None:
+        raise error
+    allow_open_files(workers)
 
 
 def bytes_copied(planned: Listing, rewritten: Collection[str], method: Method) -> int:
@@ -157,71 +156,3 @@ def check_unchanged(dataset: Path, planned: Listing) -> None:
             hint="Plan again, when its writers have finished.",
             where=Where(file=changes[0].path),
         )
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Raises RunError where the file system that `folder` is on, or will be on, has less than `needed` bytes left."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    if free < needed:
-        raise RunError(
-            f"the run needs {_size(needed)} below {folder}, and {_size(free)} are free",
-            hint='Free some space there, or set state = "…" to a folder with more. Nothing was changed.',
-        )
-
-
-def check_permissions(dataset: Path, planned: Listing, rewritten: tuple[str, ...], method: Method) -> None:
-    """Raises RunError for files that cannot be read, folders that cannot be changed, and owners that could not be kept."""
-    base = base_of(dataset, planned)
-    _refuse((path for path in rewritten if not os.access(base / path, os.R_OK)), "cannot be read by this user")
-    if method == "replace":
-        changed = {os.path.dirname(base / path) for path in (*rewritten, *side_files(planned, rewritten))}
-    else:
-        changed = {str(dataset), str(dataset.parent)}
-    _refuse((path for path in changed if not os.access(path, os.W_OK | os.X_OK)), "cannot be written by this user")
-    _refuse(
-        (path for path in planned if is_folder(path) and _other_device(base / path, base)),
-        "is on another file system than the dataset",
-    )
-    if hasattr(os, "geteuid") and os.geteuid() != 0:
-        made = [*rewritten, *(path for path in planned if is_folder(path) and method == "exchange")]
-        _refuse(
-            (path for path in made if os.stat(base / path).st_uid != os.geteuid()), "belongs to another user, who could not be kept"
-        )
-
-
-def _refuse(paths: Iterator[str], why: str) -> None:
-    found = sorted(paths)
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise RunError(
-            f"{found[0]} {why}{more}", hint="Run as the owner of the files or correct the permissions.", where=Where(file=found[0])
-        )
-
-
-def _other_device(path: Path, base: Path) -> bool:
-    return os.stat(path).st_dev != os.stat(base).st_dev
-
-
-def check_open_files(workers: int) -> None:
-    """Raises RunError where the limit on open files is too low for the workers' pipes and the files they write."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = 64 + 8 * workers
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        raise RunError(
-            f"a process may have {soft} files open, and {workers} workers need {needed}",
-            hint=f"Run `ulimit -n {max(1024, needed)}` first, or use fewer workers.",
-        )
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import threading
 import time
@@ -93,9 +94,10 @@ def _make_folders(path: Path, effects: Effects) -> None:
 
 
 def _part(unit: Unit) -> Path:
-    """Where the new file is written until it is complete."""
+    """Where the new file is written until it is complete: a name of bounded length beside it that no other new file can have, for
+    hidden files are not data."""
     staged = Path(unit.staged)
-    return staged.with_name(staged.name + ".part")
+    return staged.with_name(f".{hashlib.blake2b(os.fsencode(staged.name), digest_size=8).hexdigest()}.part")
 
 
 def _source_hash(unit: Unit) -> str:
