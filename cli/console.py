@@ -27,6 +27,7 @@ from instar.transforms.report import (
     VerifyReport,
     loss_text,
 )
+from instar.transforms.run.resume import Resumption
 from instar.transforms.schemas import DiffReport, SchemaReport
 from instar.transforms.spelling import operation_text
 
@@ -107,6 +108,8 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     )
     console.print(f"time     about {duration(plan.seconds)}")
     console.print(f"publish  {plan.method}: {escape(plan.method_reason)}")
+    if plan.resumes:
+        console.print(f"resumes  {_resumed(plan.resumes)}")
     console.print("way back rollback restores every byte from the snapshot")
     for version, chain in sorted(plan.chains.items()):
         _way_down(console, chain, min(version, plan.target), max(version, plan.target))
@@ -124,6 +127,10 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
 
 @_render.register
 def _run(report: RunReport, console: Console, verbose: bool) -> None:
+    if report.status == "discarded":
+        console.print(f"{escape(report.dataset)}: run {report.run} had been interrupted and had changed nothing; its stage is gone")
+        _lines(console, "note", list(report.notes), verbose)
+        return
     if report.run is None:
         console.print(
             f"{escape(report.dataset)}: nothing to do, {'all other files' if report.skipped else 'all files'} are at version "
@@ -145,7 +152,11 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         console.print(f"size     {size(report.bytes_in)} → {size(report.bytes_out)}")
     if report.seconds:
         console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
+    if report.resumed:
+        console.print(f"resumed  {_resumed(report.resumed)}")
     console.print(f"run      {report.run}, published by {report.method}")
+    if report.undoes:
+        console.print(f"undoes   {', '.join(report.undoes)}")
     for path, reason in report.losses:
         console.print(f"way back {escape(path)}: {escape(reason)}")
     if report.left_behind:
@@ -157,8 +168,17 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
     _lines(console, "note", list(report.notes), verbose)
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
-    if report.snapshot:
+    if report.undoes:
+        console.print(f"way back instar rollback {escape(report.dataset)} {report.run}")
+    elif report.snapshot:
         console.print(f"way back instar rollback {escape(report.dataset)}")
+
+
+def _resumed(found: Resumption) -> str:
+    """What is used of an interrupted run, and what not, and why."""
+    parts = [f"{counted(len(found.receipts), 'file')} of run {found.run} had been staged already"]
+    parts += [f"{counted(count, 'file')} again: {reason}" for reason, count in found.again.items()]
+    return escape("; ".join(parts))
 
 
 @_render.register

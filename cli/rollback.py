@@ -8,26 +8,45 @@ from typing import TYPE_CHECKING
 import click
 
 from instar.cli.job import as_job
-from instar.cli.names import datasets
-from instar.cli.options import chosen, opened, verb
+from instar.cli.names import datasets, runs
+from instar.cli.options import chosen, opened, run_options, running, verb
 
 if TYPE_CHECKING:
     from instar.transforms.progress import Progress
 
 EXAMPLES = """
-instar rollback flights
+instar rollback flights                            the last run
+instar rollback flights --to 20261121-210500-1234  all that came after that run
+instar rollback flights 20261121-210500-1234       that run, being the last; also one that was a rollback
 """
 
 
 @verb("rollback", examples=EXAMPLES)
 @click.argument("dataset", required=False, shell_complete=datasets)
+@click.argument("run", required=False, shell_complete=runs)
+@click.option("--to", "to", metavar="RUN", shell_complete=runs, help="Take back all that came after this run.")
+@running
 @as_job
 @click.pass_obj
-def command(folder: Path, dataset: str | None, as_json: bool, verbose: bool, progress: Progress) -> None:
+def command(
+    folder: Path,
+    dataset: str | None,
+    run: str | None,
+    to: str | None,
+    as_json: bool,
+    verbose: bool,
+    progress: Progress,
+    **options: object,
+) -> None:
     """Restore DATASET from the snapshot of its last run, byte for byte, and record that as a new run.
 
-    Refuses, naming them, when files were added or changed since.
+    Files that arrived since at the newer version are converted to the one before, proved as in any run. Where the last run was
+    interrupted before it published anything, only what it had staged goes.
     """
     from instar.cli.output import show
+    from instar.formats.errors import UsageError
 
-    show(chosen(opened(folder), dataset).rollback(progress=progress), as_json, verbose=verbose)
+    if run is not None and to is not None:
+        raise UsageError("a run and --to say two things", hint="Say RUN for one run, or --to RUN for all that came after it.")
+    found = chosen(opened(folder), dataset)
+    show(found.rollback(run, to=to, options=run_options(found, **options), progress=progress), as_json, verbose=verbose)

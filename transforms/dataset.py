@@ -107,16 +107,26 @@ class Dataset:
         with observed(progress, "downgrade", self.name, self.settings.subject) as seen:
             return seen.ran(migrate(self.job(), to, options or Options(), verb="downgrade", progress=seen))
 
-    def rollback(self, *, progress: Progress | None = None) -> RunReport:
-        """Restore the files as they were before the last run, byte for byte.
+    def rollback(
+        self,
+        run: str | None = None,
+        *,
+        to: str | None = None,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> RunReport:
+        """Restore the files as they were before the last run (or `run`, or all that came after the run `to`), byte for byte.
+
+        Files that arrived since are converted to the version before. It is a run of its own, which can be rolled back by its id.
 
         Raises:
-            RunError: files were added or changed since. UsageError: there is no run to roll back.
+            RunError: the snapshot is damaged, or the dataset changed meanwhile. UsageError: there is no run to roll back.
+            MigrationError: a file that arrived since cannot be converted.
         """
         from instar.transforms.restore import restore
 
         with observed(progress, "rollback", self.name, self.settings.subject) as seen:
-            return seen.ran(restore(self.job(), progress=seen))
+            return seen.ran(restore(self.job(), run, to=to, options=options, progress=seen))
 
     def verify(self, run: str | None = None, *, options: Options | None = None, progress: Progress | None = None) -> VerifyReport:
         """The proof of a finished run (the last one by default), again; writes nothing. What does not hold is in the report.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from instar.formats.errors import UsageError
 from instar.formats.format import Stamp
@@ -17,7 +18,8 @@ from instar.transforms.plan import Plan, by_version
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance
 from instar.transforms.remember import recall
-from instar.transforms.report import json_text
+from instar.transforms.report import RunReport, json_text
+from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
 from instar.transforms.run.fence import Fenced
@@ -25,8 +27,9 @@ from instar.transforms.run.journal import Journal, Method, Planned, new_run_id, 
 from instar.transforms.run.listing import Listing
 from instar.transforms.run.lock import locked, this_owner
 from instar.transforms.run.preflight import bytes_copied, preflight, probe
+from instar.transforms.run.resume import Resumption, resume, resumption, sound
 from instar.transforms.run.settle import abandon, settle
-from instar.transforms.run.state import RunFolder, begin_run, make_folders, run_folders
+from instar.transforms.run.state import RunFolder, RunState, begin_run, interrupted_run, make_folders, run_folders
 from instar.transforms.run.unit import Unit
 
 
@@ -51,8 +54,18 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
+class Undoing:
+    """What a run does besides its plan, when it is a rollback: files that it brings back (`paths`), and what to record of it."""
+
+    paths: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Run:
-    """A run: where its state lives and with what it works. `before` is the listing of the dataset that it was planned by."""
+    """A run: where its state lives and with what it works. `before` is the listing of the dataset that it was planned by, `resumed`
+    what it goes on from, if it was interrupted."""
 
     job: Job
     plan: Plan
@@ -66,6 +79,8 @@ class Run:
     provenance: Provenance
     progress: Progress
     watch: Stopwatch
+    resumed: Resumption | None = None
+    undoing: Undoing = Undoing()
 
 
 @contextmanager
@@ -118,29 +133,54 @@ def begin(
     progress: Progress,
     watch: Stopwatch,
     effects: Effects,
+    *,
+    undoing: Undoing | None = None,
 ) -> Run:
-    """Preflight, then the run's folder with the plan in it. `before` was listed before the inventory was taken.
+    """Preflight, then the run's folder with the plan in it; that of an interrupted run, if there is one, with what of its stage
+    still counts. `before` was listed before the inventory was taken.
 
     Raises:
         RunError: too little disk, a permission, another file system: before the first byte of the dataset.
     """
+    undoing = undoing or Undoing()
     probed = probe(job.location, job.state, effects)
     method = options.method or probed.method
     if method == "exchange" and probed.method != "exchange":
         raise UsageError(
             f"this dataset cannot be published by exchange: {probed.reason}", hint="Leave --method out, or say replace."
         )
-    rewritten = tuple(a.path for a in plan.rewrites)
-    needed = plan.disk_needed + (0 if probed.links else bytes_copied(before, set(rewritten), method))
-    preflight(job.location, job.state, before, rewritten, method, needed, options.workers)
+    changed = (*(a.path for a in plan.rewrites), *undoing.paths)
+    last = interrupted_run(job.state)
+    found = sound(resumption(last, plan.wanted()), last.run, executor) if last else None
+    needed = plan.disk_needed + (0 if probed.links else bytes_copied(before, set(changed), method))
+    needed -= sum(receipt.size for receipt in found.receipts.values()) if found else 0
+    preflight(job.location, job.state, before, tuple(p for p in changed if p in before), method, needed, options.workers)
     facts = {"verb": origin.command, "from": by_version(plan.rewrites), "to": plan.target, "plan": plan.hash, "user": origin.user,
-             "host": origin.host, "git": origin.git, "subject": job.subject, "files": len(plan.rewrites)}  # fmt: skip
-    text = json_text(plan.as_json()).encode()
-    id = new_run_id(system_clock(), (known.id for known in run_folders(job.state)))
-    folder = begin_run(job.state, id, Planned(str(job.location), method, facts), text, effects)
+             "host": origin.host, "git": origin.git, "subject": job.subject, "files": len(changed), **undoing.facts}  # fmt: skip
+    text = json_text({**plan.as_json(), **undoing.plan}).encode()
+    folder = _folder(job, method, facts, text, last, found, effects)
     journal = folder.open_journal(effects)
-    progress.event(_begun(id, plan, options, method, origin))
-    return Run(job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch)
+    progress.event(_begun(folder.id, plan, options, method, origin))
+    return Run(job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch, found, undoing)
+
+
+def _folder(
+    job: Job,
+    method: Method,
+    facts: dict[str, Any],
+    plan: bytes,
+    last: RunState | None,
+    found: Resumption | None,
+    effects: Effects,
+) -> RunFolder:
+    if last is not None and found is not None:
+        try:
+            resume(last.run, found, facts, plan, last.run.open_journal(effects), effects)
+        except OSError as error:
+            raise disk_error(f"the interrupted run {last.id} could not be resumed", error) from error
+        return last.run
+    id = new_run_id(system_clock(), (known.id for known in run_folders(job.state)))
+    return begin_run(job.state, id, Planned(str(job.location), method, facts), plan, effects)
 
 
 def _begun(run: str, plan: Plan, options: Options, method: Method, origin: Provenance) -> RunBegun:
@@ -162,12 +202,24 @@ def _begun(run: str, plan: Plan, options: Options, method: Method, origin: Prove
 
 @contextmanager
 def abandoned_on_failure(run: Run) -> Iterator[None]:
-    """Whatever ends the run early is written into its journal, and what it staged is discarded."""
+    """Whatever ends the run early is written into its journal; what it staged is kept or discarded, as `abandon` says."""
     try:
         yield
     except BaseException as error:
         abandon(run.folder, run.journal, run.effects, error)
         raise
+
+
+def write_report(run: Run, report: RunReport) -> None:
+    """Keep it as `report.json` in the run's folder, durable but for its name, which the listings' flush takes along.
+
+    Raises:
+        RunError: the disk says no.
+    """
+    try:
+        run.effects.create(run.folder.report, json_text(report.as_json()).encode())
+    except OSError as error:
+        raise disk_error(f"the report of run {run.folder.id} could not be written", error) from error
 
 
 def units_of(run: Run) -> tuple[Unit, ...]:

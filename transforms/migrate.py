@@ -13,7 +13,7 @@ from typing import Any
 
 from instar.formats.errors import Collected, InstarError, UnreadableError, is_unreadable
 from instar.transforms.events import Warned
-from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of
+from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.plan import Plan, by_version, refuse_changed
 from instar.transforms.planning import plan_of
@@ -21,7 +21,8 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
-from instar.transforms.report import FileProblem, Proof, RunReport, json_text, loss_text, proved_event
+from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, proved_event
+from instar.transforms.run.changes import ChangeSet, change_set
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
@@ -79,7 +80,8 @@ def migrate(
     Every change of the file system goes through `effects`, the workers' too, which get it pickled; None is the real file system.
 
     Raises:
-        InstarError: as the steps below tell. The dataset is unchanged then; what was staged is discarded.
+        InstarError: as the steps below tell. The dataset is unchanged then; what was staged is discarded, or kept for the next
+            command where it is worth something.
     """
     progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, verb)
     watch, options = Stopwatch(progress), with_options(options, job.settings)
@@ -114,13 +116,16 @@ def stage(run: Run) -> StagedRun:
         DataError, FileError, RunError, or Collected of several: every file's own. (With `skip_unreadable` a file that cannot be
             read is none of them.)
     """
-    units = units_of(run)
-    with run.watch.step("stage", files=len(units), size=run.plan.bytes_in):
+    units, staged = units_of(run), run.resumed.receipts if run.resumed else {}
+    left = tuple(unit for unit in units if unit.path not in staged)
+    size = run.plan.bytes_in - sum(receipt.source_size for receipt in staged.values())
+    with run.watch.step("stage", files=len(left), size=size):
         skipped: list[FileProblem] = []
         passed_over = partial(_passed_over, skipped) if run.options.skip_unreadable else lambda unit, error: False
-        receipts = stage_units(units, run.executor, run.journal, run.effects, run.progress, passed_over=passed_over)
-    staged = {receipt.path for receipt in receipts}
-    return StagedRun(run, tuple(unit for unit in units if unit.path in staged), receipts, tuple(skipped))
+        made = stage_units(left, run.executor, run.journal, run.effects, run.progress, passed_over=passed_over)
+    receipts = {**staged, **{receipt.path: receipt for receipt in made}}
+    whole = tuple(unit for unit in units if unit.path in receipts)
+    return StagedRun(run, whole, tuple(receipts[unit.path] for unit in whole), tuple(skipped))
 
 
 def _passed_over(skipped: list[FileProblem], unit: Unit, error: InstarError) -> bool:
@@ -154,14 +159,17 @@ def prove(staged: StagedRun) -> ProvedRun:
 
 
 def publish(proved: ProvedRun) -> PublishedRun:
-    """The new files take the place of the old ones, which stay as the snapshot.
+    """The new files take the place of the old ones, which stay as the snapshot. What is to be said of the run is written first, so
+    that it is there however the publish comes to its end.
 
     Raises:
         RunError: the dataset changed since the plan was made, or the disk says no. The dataset is as it was.
     """
     staged, run = proved.staged, proved.staged.run
     with run.watch.step("publish", files=len(staged.units)):
-        published = publish_files(run.job.location, run.folder, run.method, run.before, staged.receipts, run.journal, run.effects)
+        changes = change_set(run.before, staged.receipts)
+        write_report(run, report_of(proved, changes))
+        published = publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
         try:
             remember_versions(run.job, run.plan, staged.receipts, run.effects)
         except OSError as error:
@@ -170,12 +178,17 @@ def publish(proved: ProvedRun) -> PublishedRun:
 
 
 def report(published: PublishedRun) -> RunReport:
-    """What was done, kept as `report.json` in the run's folder."""
-    proved, run = published.proved, published.proved.staged.run
+    """What was done."""
+    return report_of(published.proved, published.publication.changes)
+
+
+def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
+    """What a run does, and how long its steps took so far; the same before its publish as after."""
+    run = proved.staged.run
     receipts, plan = proved.staged.receipts, run.plan
     rewritten, skipped = {receipt.path for receipt in receipts}, skipped_by(plan, proved.staged.skipped)
     losses = {loss_text(loss) for version, chain in plan.chains.items() if plan.target < version for loss in chain.losses}
-    made = RunReport(
+    return RunReport(
         verb=run.provenance.command,
         status="done",
         run=run.folder.id,
@@ -194,23 +207,19 @@ def report(published: PublishedRun) -> RunReport:
         bytes_in=sum(r.source_size for r in receipts),
         bytes_out=sum(r.size for r in receipts),
         bytes_planned=plan.bytes_out,
-        seconds=run.watch.seconds,
+        seconds=dict(run.watch.seconds),
         proof=proved.proof,
-        method=published.publication.method,
+        method=run.method,
         snapshot=str(run.folder.snapshot),
         provenance=run.provenance,
         losses=tuple(sorted(losses)),
         left_behind=plan.left_behind(),
-        dropped=published.publication.left_out,
+        dropped=changes.removed,
         notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
         warnings=plan.warnings,
         skipped=skipped,
+        resumed=run.resumed,
     )
-    try:
-        run.effects.create(run.folder.report, json_text(made.as_json()).encode())
-    except OSError as error:
-        raise disk_error(f"the new files are published, but not the report of run {run.folder.id}", error) from error
-    return made
 
 
 def skipped_by(plan: Plan, staging: tuple[FileProblem, ...]) -> tuple[FileProblem, ...]:

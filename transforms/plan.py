@@ -14,6 +14,7 @@ from instar.formats.inventory import DataFile, Inventory, Remark
 from instar.formats.path import path_text
 from instar.transforms.left_behind import left_behind
 from instar.transforms.migration import Chain
+from instar.transforms.run.resume import Resumption, Wanted
 from instar.transforms.spelling import operation_text
 
 
@@ -39,7 +40,8 @@ class Plan:
     """What a run would do, in full. `chains` has one entry a version that is to be rewritten.
 
     `method` is how it would be published and `method_reason` why; `dropped` are side files that describe bytes which change;
-    `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are. All sizes are bytes.
+    `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are; `resumes` is what
+    of an interrupted run's stage would be used. All sizes are bytes.
     """
 
     dataset: str
@@ -59,6 +61,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     files: Mapping[str, DataFile] = field(default_factory=dict, repr=False)
     skipped: tuple[Remark, ...] = ()
+    resumes: Resumption | None = None
 
     @property
     def rewrites(self) -> tuple[Action, ...]:
@@ -129,6 +132,7 @@ class Plan:
             "seconds": round(self.seconds, 1),
             "method": {"name": self.method, "reason": self.method_reason},
             "way_back": self.way_back(),
+            "resumes": self.resumes.as_json() if self.resumes else None,
             "dropped": list(self.dropped),
             "chains": [_chain_json(version, chain) for version, chain in sorted(self.chains.items())],
             "actions": [
@@ -141,6 +145,10 @@ class Plan:
             "identity": self.identity(),
             "hash": self.hash,
         }
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """The files to be rewritten, as what an interrupted run had staged is held against."""
+        return tuple(Wanted(a.path, a.size, a.mtime_ns, self.chains[a.version].hash) for a in self.rewrites)
 
     def way_back(self) -> dict[str, Any]:
         """How this could be undone: exactly by the snapshot, or by a downgrade with what that would lose."""

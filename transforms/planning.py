@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import cast
 
 from instar.formats.errors import ConfigurationError, UnreadableError, UsageError
@@ -16,7 +17,9 @@ from instar.transforms.run.foresight import foreseen
 from instar.transforms.run.journal import Method
 from instar.transforms.run.listing import listing
 from instar.transforms.run.obstacles import obstacles
+from instar.transforms.run.resume import resumption
 from instar.transforms.run.stage import at_file
+from instar.transforms.run.state import interrupted_run
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
 from instar.transforms.typecheck import type_check
 
@@ -56,7 +59,8 @@ def plan_of(
         foresee=lambda file, chain: noteworthy(job, inventory, file, chain, work.unit_memory, reading=not later),
     )
     refuse_unkeepable(job, inventory, plan, reading=not later)
-    return plan
+    last = interrupted_run(job.state)
+    return replace(plan, resumes=resumption(last, plan.wanted())) if last else plan
 
 
 def hindered(job: Job, plan: Plan, options: Options) -> tuple[str, ...]:

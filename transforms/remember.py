@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from instar.formats.manifest import NAME, Entry, Manifest, Origin, content_hash,
 from instar.transforms.job import Job
 from instar.transforms.plan import Plan
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import Planned, Staged
-from instar.transforms.run.state import RunState, list_runs
+from instar.transforms.run.journal import Restored
+from instar.transforms.run.rollback import restored_files, versions_before
+from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.unit import Receipt
 
 
@@ -46,15 +46,15 @@ def remember_adopted(job: Job, inventory: Inventory, effects: Effects) -> None:
         save_manifest(Manifest.load(job.state.folder).with_entries(entries), job.state.folder, effects)
 
 
-def remember_rolled_back(job: Job, run: RunState, effects: Effects) -> None:
-    """After a rollback: the restored files are at the versions that the run had found them at."""
+def remember_restored(job: Job, restored: Sequence[Restored], effects: Effects) -> None:
+    """After a rollback: the restored files are at the versions that they were found at."""
     if job.settings.format != "json":
         return
-    versions, root = versions_before(run), _root(job)
-    fingerprints = {version: job.registry.fingerprint(job.subject, version) for version in set(versions.values())}
+    root = _root(job)
     entries = [
-        _entry(root, r.path, r.source_size, r.source_hash, versions[r.path], "upgraded", fingerprints[versions[r.path]])
-        for r in receipts_of(run)
+        _entry(root, r.path, r.size, r.hash, r.version, "upgraded", job.registry.fingerprint(job.subject, r.version))
+        for r in restored
+        if r.version is not None
     ]
     save_manifest(Manifest.load(job.state.folder).with_entries(entries), job.state.folder, effects)
 
@@ -71,7 +71,7 @@ def recalled(job: Job) -> Manifest | None:
     A journal says at which version each content was found and made. Whatever the manifest knows already stays.
     """
     root, manifest, runs = Path(_root(job)), Manifest.load(job.state.folder), list_runs(job.state)
-    paths = {receipt.path for run in runs for receipt in receipts_of(run)}
+    paths = {made.path for run in runs for made in (*receipts_of(run), *restored_files(run))}
     unknown = {path: content_hash(root / path) for path in sorted(paths) if not _is_known(manifest, root, path)}
     if not unknown:
         return None
@@ -109,27 +109,17 @@ def _is_known(manifest: Manifest, root: Path, path: str) -> bool:
     return manifest.entry_for(root, path, status.st_size, status.st_mtime_ns) is not None
 
 
-def receipts_of(run: RunState) -> list[Receipt]:
-    """What the run staged."""
-    return [line.event.receipt for line in run.lines if isinstance(line.event, Staged)]
-
-
 def _contents(run: RunState) -> list[tuple[tuple[str, str], int]]:
     """(path, content hash) → version of every file that a published run (or one that is being published) found or made; what
     stands last goes before the others."""
-    planned = run.last(Planned)
-    if planned is None or run.status not in ("finished", "half-published", "rolled back"):
+    target = run.facts.get("to")
+    if target is None or run.status not in ("finished", "half-published", "rolled back"):
         return []
-    before, target, receipts = versions_before(run), int(planned.facts["to"]), receipts_of(run)
-    old = [((r.path, r.source_hash), before[r.path]) for r in receipts]
-    new = [((r.path, r.hash), target) for r in receipts]
-    return new + old if run.status == "rolled back" else old + new
-
-
-def versions_before(run: RunState) -> dict[str, int]:
-    """The version at which the run found each file that it rewrote."""
-    plan = json.loads(run.run.plan.read_text(encoding="utf-8"))
-    return {path: file["version"] for path, file in plan["identity"]["files"].items() if file["action"] == "rewrite"}
+    before, receipts = versions_before(run), receipts_of(run)
+    old = [((r.path, r.source_hash), before[r.path]) for r in receipts if r.path in before]
+    new = [((r.path, r.hash), int(target)) for r in receipts]
+    back = [((r.path, r.hash), r.version) for r in restored_files(run) if r.version is not None]
+    return [*new, *back, *old] if run.status == "rolled back" else [*old, *new, *back]
 
 
 def _root(job: Job) -> str:

@@ -13,6 +13,7 @@ from instar.formats.path import path_text
 from instar.transforms.events import FileProved
 from instar.transforms.provenance import Provenance
 from instar.transforms.recovered import Loss
+from instar.transforms.run.resume import Resumption
 from instar.transforms.run.unit import FileProof, Receipt
 
 REPORT_FORMAT = 1
@@ -109,10 +110,10 @@ def proved_event(proof: FileProof, receipt: Receipt) -> FileProved:
 class RunReport:
     """The answer of `upgrade`, `downgrade` and `rollback`.
 
-    `status`: "done", or "nothing to do" (then `run` is None and nothing was written). `origin` counts the rewritten files by the
-    version they were at. `seconds` is wall time by step. `losses` is what a downgrade lost, as it had declared,
-    and `left_behind` the fields that the older version has no place for. `skipped`: files that could not be read and stand
-    untouched.
+    `status`: "done"; "nothing to do" (then `run` is None and nothing was written); "discarded" (an interrupted run's stage).
+    `origin` counts the rewritten files by the version they were at. `seconds` is wall time by step. `losses` is what a downgrade
+    lost, as it had declared, and `left_behind` the fields that the older version has no place for. `skipped`: files that could
+    not be read and stand untouched. `resumed`: what it used of an interrupted run; `undoes`: the runs that a rollback took back.
     """
 
     verb: str
@@ -139,6 +140,8 @@ class RunReport:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     skipped: tuple[FileProblem, ...] = ()
+    resumed: Resumption | None = None
+    undoes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -160,6 +163,8 @@ class RunReport:
             "proof": self.proof.as_json() if self.proof else None,
             "method": self.method,
             "snapshot": self.snapshot,
+            "resumed": self.resumed.as_json() if self.resumed else None,
+            "undoes": list(self.undoes),
             "losses": [{"path": path, "reason": reason} for path, reason in self.losses],
             "left_behind": list(self.left_behind),
             "dropped": list(self.dropped),

@@ -1,56 +1,262 @@
-"""The other verbs that write: `rollback` (the old files, exactly) and `stamp` (a person's answer, in the manifest)."""
+"""Rollback: the dataset as it was before a run, by the run's snapshot. A run of its own: stage → prove → publish → report.
+
+Old files come back byte for byte, by a second name for the file in the snapshot, each held against the hash it had. Files that
+arrived since are not lost: those at the version that is taken back are converted to the one before, and proved as in any run.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from instar.formats.dataset import stamp_files
-from instar.formats.manifest import Manifest
-from instar.transforms.execution import Stopwatch, holding
-from instar.transforms.job import Job, inventory_of
+from instar.formats.errors import FileError
+from instar.formats.inventory import Inventory
+from instar.formats.manifest import Manifest, content_hash
+from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
+from instar.transforms.job import Job, Options, inventory_of, with_options
+from instar.transforms.migrate import ProvedRun, prove, stage
+from instar.transforms.plan import Plan
+from instar.transforms.planning import plan_of
 from instar.transforms.progress import Progress, Silent
-from instar.transforms.provenance import provenance
-from instar.transforms.remember import receipts_of, remember_rolled_back, save_manifest
+from instar.transforms.provenance import Provenance, provenance
+from instar.transforms.remember import remember_restored, remember_versions, save_manifest
 from instar.transforms.report import RunReport, StampReport
+from instar.transforms.run.changes import ChangeSet, side_files
+from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
-from instar.transforms.run.journal import Planned
-from instar.transforms.run.rollback import rollback
+from instar.transforms.run.executors import in_order
+from instar.transforms.run.journal import Restored
+from instar.transforms.run.listing import Listing, is_folder, listing, read_listing
+from instar.transforms.run.publish import publish as publish_files
+from instar.transforms.run.rollback import Origin, Tree, runs_to_undo, tree_of, undone
+from instar.transforms.run.settle import discard_new_files
+from instar.transforms.run.state import RunState, interrupted_run, make_folders
+from instar.transforms.run.tree import link_or_copy, parent_of
 
 
-def restore(job: Job, *, progress: Progress | None = None, effects: Effects | None = None) -> RunReport:
-    """Take the last published run back: every file as it was, byte for byte. `effects`: None is the real file system.
+@dataclass(frozen=True)
+class Undo:
+    """What a rollback brings about: the tree as it will be, in terms of where every file's contents are now.
+
+    `back` are the files that come out of snapshots, `gone` those that a run had added, `arrived` the data files that came since, at
+    a version that is taken back: they are converted to `target`.
+    """
+
+    runs: tuple[RunState, ...]
+    back: Tree
+    gone: tuple[str, ...]
+    arrived: tuple[str, ...]
+    target: int
+    folder_times: Mapping[str, int]
+
+
+def restore(
+    job: Job,
+    run: str | None = None,
+    *,
+    to: str | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    effects: Effects | None = None,
+) -> RunReport:
+    """Take the last run back, the run `run`, or all that came after the run `to`. `effects`: None is the real file system.
+
+    Where the last run was interrupted before it published, there is nothing to take back but what it had staged, which goes.
 
     Raises:
-        RunError: files were added, changed or removed since; all are named. UsageError: there is no run to roll back.
+        UsageError: there is no such run. RunError: a snapshot is damaged, the dataset changed meanwhile, or the disk says no.
+        MigrationError: a file that arrived since cannot be converted. The dataset is unchanged then.
     """
-    effects, watch, origin = effects or PosixEffects(), Stopwatch(progress or Silent()), provenance(job.project, "rollback")
-    with holding(job, "rollback", effects) as effects, watch.step("rollback"):
-        facts = {key: value for key, value in asdict(origin).items() if key != "versions"}
-        run = rollback(job.state, effects, facts=facts)
-        remember_rolled_back(job, run, effects)
-    planned = run.last(Planned)
-    receipts = receipts_of(run)
+    effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, "rollback")
+    options, progress = with_options(options or Options(), job.settings), progress or Silent()
+    with holding(job, "rollback", effects):
+        last = interrupted_run(job.state)
+        if last and run is None and to is None and last.facts.get("verb") != "rollback":
+            return _discarded(job, last, origin, effects)
+        with watch.step("plan"):
+            before = listing(job.location)
+            inventory = inventory_of(job)
+            undo = undo_of(job, runs_to_undo(job.state, run, to), before, inventory)
+            plan = plan_of(job, _only(inventory, undo.arrived), undo.target, options, verb="rollback", judging=False)
+        options = options.for_files(len(plan.rewrites))
+        with executor_for(options) as executor:
+            begun = begin(
+                job, plan, before, options, executor, origin, progress, watch, effects, undoing=_undoing(undo, inventory, plan)
+            )
+            with abandoned_on_failure(begun):
+                restored = stage_back(begun, undo)
+                return _published(prove(stage(begun)), undo, restored)
+
+
+# ---- what to do
+def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inventory) -> Undo:
+    """Pure but for reading the runs' records. `runs`: newest first."""
+    now = tree_of(job.location, before)
+    tree: Mapping[str, Origin] = now
+    for run in runs:
+        tree = undone(tree, run)
+    back = {path: origin for path, origin in tree.items() if now.get(path) != origin}
+    oldest = read_listing(runs[-1].run.before)
+    targets = {int(to) for run in runs if (to := run.facts.get("to")) is not None}
+    old = [origin.version for origin in back.values() if origin.version is not None]
+    target = max(old, default=min(targets, default=job.newest))
+    arrived = tuple(
+        file.path
+        for file in inventory.files
+        if file.path in tree
+        and file.path not in back
+        and file.version in targets - {target}
+        and (file.path not in oldest or oldest[file.path][:3] != before[file.path][:3])
+    )
+    gone = {path for path in now if path not in tree}
+    describing = set(side_files([path for path in tree if path not in back], {*back, *arrived}))
+    return Undo(tuple(runs), back, (*sorted(gone), *sorted(describing)), arrived, target, _folder_times(tree, oldest, before))
+
+
+def _folder_times(tree: Tree, oldest: Listing, before: Listing) -> dict[str, int]:
+    """Of the folders that will hold just what they held then: their times then."""
+    folders = {path: entry for path, entry in before.items() if is_folder(path)}
+    then, will = _children(oldest), _children({**folders, **{path: origin.entry for path, origin in tree.items()}})
+    return {folder: oldest[folder].mtime_ns for folder in folders if folder in oldest and then.get(folder) == will.get(folder)}
+
+
+def _children(entries: Listing) -> dict[str, dict[str, tuple[int, int]]]:
+    """What each folder holds: files with size and mtime, folders by name."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for path, entry in entries.items():
+        if path != "./":
+            found.setdefault(parent_of(path.rstrip("/")), {})[path] = (0, 0) if is_folder(path) else entry[:2]
+    return found
+
+
+def _only(inventory: Inventory, paths: Collection[str]) -> Inventory:
+    """The part of an inventory that is to be converted; what is odd about the rest is in nobody's way."""
+    return replace(inventory, files=tuple(f for f in inventory.files if f.path in paths), problems=(), others=(), warnings=())
+
+
+def _undoing(undo: Undo, inventory: Inventory, plan: Plan) -> Undoing:
+    """What to record of a rollback, so that it can itself be taken back, and the versions of what it restores be known."""
+    versions = {file.path: file.version for file in inventory.files}
+    restores = {
+        path: {"action": "restore", "version": versions.get(path), "size": origin.entry.size, "mtime_ns": origin.entry.mtime_ns}
+        for path, origin in undo.back.items()
+        if origin.version is not None
+    }
+    identity = plan.identity()
+    ids = [run.id for run in undo.runs]
+    files = {**identity["files"], **restores}
+    record = {"undoes": ids, "removes": list(undo.gone), "identity": {**identity, "files": files}}
+    origin = dict[str, int]()
+    for version in filter(None, (versions.get(path) for path in restores)):
+        origin[str(version)] = origin.get(str(version), 0) + 1
+    return Undoing(tuple(undo.back), {"undoes": ids, "from": origin}, record)
+
+
+# ---- doing it
+def stage_back(run: Run, undo: Undo) -> tuple[Restored, ...]:
+    """The old files in the stage, by a second name where the disk has such, durable; each is what it was.
+
+    Raises:
+        RunError: some are not, or are gone from the snapshot (all named); or the disk says no.
+    """
+    found = list(in_order(run.executor, checked, undo.back.items()))
+    damage = [problem for _, problem in found if problem]
+    if damage:
+        more = f" (and {len(damage) - 5} more)" if len(damage) > 5 else ""
+        raise FileError(
+            f"the snapshot is no longer what it was: {', '.join(damage[:5])}{more}",
+            hint=f"It is in {undo.runs[0].run.snapshot}. Restore it from a backup; `downgrade` needs no snapshot.",
+        )
+    restored = [
+        Restored(path, origin.entry.size, origin.entry.mtime_ns, hash, origin.version)
+        for (path, origin), (hash, _) in zip(undo.back.items(), found, strict=True)
+    ]
+    try:
+        for path, origin in undo.back.items():
+            make_folders((run.folder.stage / path).parent, run.effects)
+            link_or_copy(origin.file, run.folder.stage / path, run.effects)
+        for folder in sorted({parent_of(path) for path in undo.back}, reverse=True):
+            run.effects.sync_folder(run.folder.stage / folder)
+    except OSError as error:
+        raise disk_error("the old files could not be staged", error) from error
+    if restored:
+        run.journal.write(*restored)
+    return tuple(restored)
+
+
+def checked(path: str, origin: Origin) -> tuple[str, str]:
+    """The content hash of a file in a snapshot, and what is wrong with it ("" where nothing is). For a worker."""
+    try:
+        known = os.stat(origin.file, follow_symlinks=False)
+        hash = content_hash(origin.file)
+    except OSError as error:
+        return "", f"{path}: {error.strerror}"
+    if (known.st_size, known.st_mtime_ns) != origin.entry[:2] or (origin.entry.hash and hash != origin.entry.hash):
+        return hash, f"{path} was changed"
+    return hash, ""
+
+
+def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored]) -> RunReport:
+    run, receipts = proved.staged.run, proved.staged.receipts
+    written = {**{r.path: r.hash for r in restored}, **{r.path: r.hash for r in receipts}}
+    changes = ChangeSet(written, undo.gone, undo.folder_times)
+    write_report(run, _report(proved, undo, restored))
+    with run.watch.step("publish"):
+        publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
+        try:
+            remember_restored(run.job, restored, run.effects)
+            remember_versions(run.job, run.plan, receipts, run.effects)
+        except OSError as error:
+            raise disk_error("the old files are back, but what they are could not be noted", error) from error
+    return _report(proved, undo, restored)
+
+
+def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored]) -> RunReport:
+    run, receipts = proved.staged.run, proved.staged.receipts
+    origin: dict[str, int] = run.undoing.facts.get("from", {})
+    returned = [path for path in undo.back if path not in run.before]
+    sizes = [run.before[r.path].size for r in restored if r.path in run.before]
     return RunReport(
         verb="rollback",
         status="done",
-        run=run.id,
-        dataset=job.name,
-        subject=job.subject,
-        origin={str(planned.facts["to"]): len(receipts)} if planned else {},
-        target=None,
-        files={"restored": len(receipts)},
-        rows_in=sum(r.rows_out for r in receipts),
-        rows_out=sum(r.rows_in for r in receipts),
-        bytes_in=sum(r.size for r in receipts),
-        bytes_out=sum(r.source_size for r in receipts),
-        bytes_planned=sum(r.source_size for r in receipts),
-        seconds=watch.seconds,
-        proof=None,
-        method=planned.method if planned else "",
-        snapshot=None,
-        provenance=origin,
+        run=run.folder.id,
+        dataset=run.job.name,
+        subject=run.job.subject,
+        origin=origin,
+        target=undo.target,
+        files={"restored": len(restored), "converted": len(receipts), "removed": len(undo.gone)},
+        rows_in=sum(r.rows_in for r in receipts),
+        rows_out=sum(r.rows_out for r in receipts),
+        bytes_in=sum(sizes) + sum(r.source_size for r in receipts),
+        bytes_out=sum(r.size for r in (*restored, *receipts)),
+        bytes_planned=sum(r.size for r in restored) + run.plan.bytes_out,
+        seconds=dict(run.watch.seconds),
+        proof=proved.proof if receipts else None,
+        method=run.method,
+        snapshot=str(run.folder.snapshot),
+        provenance=run.provenance,
+        dropped=undo.gone,
+        notes=(
+            *(f"{path} is there again; it had been removed since" for path in returned),
+            *(f"{r.path} had come since: converted to version {undo.target}" for r in receipts),
+            *proved.proof.allowances,
+        ),
+        undoes=tuple(each.id for each in undo.runs),
     )
+
+
+def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects) -> RunReport:
+    """An interrupted run had changed nothing: what it had staged goes."""
+    kept = discard_new_files(last.run, last.run.open_journal(effects), effects, "rolled back")
+    return RunReport(
+        verb="rollback", status="discarded", run=last.id, dataset=job.name, subject=job.subject, origin={}, target=None, files={},
+        rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds={}, proof=None, method="", snapshot=None,
+        provenance=origin, undoes=(last.id,),
+        notes=(f"{kept} holds files that are not the run's: look at them",) if kept else (),
+    )  # fmt: skip
 
 
 def stamp(job: Job, version: int, files: tuple[str, ...]) -> StampReport:

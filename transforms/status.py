@@ -9,7 +9,6 @@ from instar.formats.inventory import DataFile, Inventory, Remark
 from instar.transforms.job import Job, inventory_of
 from instar.transforms.report import FileProblem, RunEntry, RunsReport, StatusReport, VersionCount
 from instar.transforms.run.collect import cut_off, has_snapshot, removal
-from instar.transforms.run.journal import Planned
 from instar.transforms.run.lock import at_work, holder
 from instar.transforms.run.state import RunState, list_runs, run_folders
 
@@ -78,18 +77,13 @@ def _problem(remark: Remark, file: DataFile | None) -> FileProblem:
 def runs_of(job: Job) -> RunsReport:
     """Every run of a dataset, as its journal tells it."""
     states, busy = list_runs(job.state), holder(job.state.lock) is not None
+    changed = [r for r in states if r.status == "finished" and not r.undoes]
     entries = []
     for run in states:
-        planned = run.last(Planned)
-        facts, status = planned.facts if planned else {}, str(run.status)
-        if run.status == "finished":
-            way_back = _way_back(job, run, [r for r in states if r.id > run.id and r.status == "finished"])
-        elif busy and not run.settled:
+        facts, status = run.facts, str(run.status)
+        way_back = _way_back(job.name, run, changed)
+        if busy and not run.settled:
             status, way_back = "running", "not before it ends"
-        elif run.status == "half-published":
-            way_back = "the next command that writes brings it to an end"
-        else:
-            way_back = "nothing to undo"
         to = facts.get("to")
         entries.append(
             RunEntry(
@@ -107,11 +101,23 @@ def runs_of(job: Job) -> RunsReport:
     return RunsReport(job.name, tuple(entries))
 
 
-def _way_back(job: Job, run: RunState, later: Sequence[RunState]) -> str:
-    """How a finished run can be undone now, or why not."""
+def _way_back(name: str, run: RunState, changed: Sequence[RunState]) -> str:
+    """How a run can be undone now, or why not. `changed`: the published runs that nobody has taken back, oldest first."""
+    if run.status == "half-published":
+        return "the next command that writes brings it to an end"
+    if run.status == "interrupted" and not run.settled:
+        return f"the same command goes on with it; instar rollback {name} discards it"
+    if run.status != "finished":
+        return "nothing to undo"
     if not has_snapshot(run):
         return f"snapshot {removal(run) or 'is gone'}"
-    gone = next((r for r in later if not has_snapshot(r)), None)
+    if run.undoes:
+        return f"instar rollback {name} {run.id}"
+    ids = [each.id for each in changed]
+    gone = next((r.id for r in changed if r.id > run.id and not has_snapshot(r)), None)
     if gone is not None:
-        return f"none: the snapshot of the later run {gone.id} is gone"
-    return "after the later runs are rolled back" if later else f"instar rollback {job.name}"
+        return f"none: the snapshot of the later run {gone} is gone"
+    if run.id == ids[-1]:
+        return f"instar rollback {name}"
+    before = ids.index(run.id) - 1
+    return f"instar rollback {name} --to {ids[before]}" if before >= 0 else "after the later runs are rolled back"

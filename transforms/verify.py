@@ -21,13 +21,13 @@ from instar.transforms.execution import Stopwatch, executor_for
 from instar.transforms.job import Job, Options, with_options
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
-from instar.transforms.remember import receipts_of, versions_before
 from instar.transforms.report import FileProblem, Proof, VerifyReport, proved_event
 from instar.transforms.run.collect import has_snapshot, removal, require_snapshot
 from instar.transforms.run.executors import in_order
-from instar.transforms.run.journal import Planned, PublishBegun, RolledBack
+from instar.transforms.run.journal import PublishBegun
 from instar.transforms.run.lock import holder
-from instar.transforms.run.state import RunState, list_runs
+from instar.transforms.run.rollback import versions_before
+from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.unit import FileProof, Receipt, Unit
 from instar.transforms.tolerance import refuse_codes, tolerated
 
@@ -60,7 +60,7 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
     state = finished(job, runs, run)
     if removal(state):
         require_snapshot(state, f"the run {state.id} cannot be verified any more")
-    later = [r for r in runs if r.id > state.id and r.status == "finished"]
+    later = [r for r in runs if r.id > state.id and r.status == "finished" and not r.undoes]  # what was undone cancels out
     progress = progress or Silent()
     watch = Stopwatch(progress)
     receipts = {r.path: r for r in receipts_of(state)}
@@ -90,7 +90,7 @@ def finished(job: Job, runs: Sequence[RunState], id: str | None) -> RunState:
     Raises:
         UsageError: there is no such run. RunError: it did not finish, was rolled back, or one was cut off while it published.
     """
-    known = [r for r in runs if r.status == "finished"]
+    known = [r for r in runs if r.status == "finished" and not r.undoes]
     if id is None and not known:
         raise UsageError(f"{job.name} has no finished run to verify", hint=f"`instar runs {job.name}` lists what was done to it.")
     if id is not None:
@@ -103,12 +103,17 @@ def finished(job: Job, runs: Sequence[RunState], id: str | None) -> RunState:
                 hint="The next command that writes settles it (repeat it, or `instar rollback`); then verify.",
             )
     state = known[-1] if id is None else next(r for r in runs if r.id == id)
+    if state.undoes:
+        raise RunError(
+            f"the run {state.id} is a rollback: it brought files back whose hashes were compared, and migrated none",
+            hint="A run that migrated can be verified.",
+        )
     if state.status == "finished":
         return state
     if state.status == "rolled back":
-        at = next((line.at for line in reversed(state.lines) if isinstance(line.event, RolledBack)), "")[:19].replace("T", " ")
+        by = next(r for r in reversed(runs) if state.id in r.undoes and r.status == "finished")
         raise RunError(
-            f"the run {state.id} was rolled back ({at}): its files are gone, and there is nothing to verify",
+            f"the run {state.id} was rolled back by {by.id} ({by.begun[:19].replace('T', ' ')}): there is nothing to verify",
             hint="The dataset is as it was before that run.",
         )
     what = "still at work" if busy and not state.settled else state.status
@@ -119,15 +124,15 @@ def units_of(
     job: Job, state: RunState, later: Sequence[RunState], receipts: dict[str, Receipt], options: Options
 ) -> tuple[Unit, ...]:
     """What the run did, largest file first; `staged` is where its new file stands now."""
-    planned, begun = state.last(Planned), state.last(PublishBegun)
-    if planned is None or begun is None:
+    facts = state.facts
+    if "to" not in facts or state.last(PublishBegun) is None:
         raise RunError(f"the journal of run {state.id} does not say what it did", hint="Restore the state folder.")
-    if planned.facts.get("subject", job.subject) != job.subject:
+    if facts.get("subject", job.subject) != job.subject:
         raise UsageError(
-            f"the run {state.id} was one of the subject {planned.facts['subject']}, and {job.name} is of {job.subject} now",
+            f"the run {state.id} was one of the subject {facts['subject']}, and {job.name} is of {job.subject} now",
             hint="Verify it with the instar.toml it was run with.",
         )
-    target, versions = int(planned.facts["to"]), versions_before(state)
+    target, versions = int(facts["to"]), versions_before(state)
     chains = {version: job.chain(version, target) for version in sorted({versions[path] for path in receipts})}
     base = job.location if job.location.is_dir() else job.location.parent
     rewriters = _rewriters(later)
@@ -194,8 +199,6 @@ def _report(
     later: Sequence[RunState],
     seconds: dict[str, float],
 ) -> VerifyReport:
-    planned = state.last(Planned)
-    assert planned is not None
     proof = Proof.of(file.proof for file in found if file.proof)
     problems = [FileProblem(file.path, text) for file in found for text in file.problems]
     problems += [FileProblem(file.path, text) for file in proof.files for text in file.failures]
@@ -204,9 +207,9 @@ def _report(
     return VerifyReport(
         dataset=job.name,
         run=state.id,
-        verb=str(planned.facts.get("verb", "")),
-        origin=dict(planned.facts.get("from", {})),
-        target=int(planned.facts["to"]),
+        verb=str(state.facts.get("verb", "")),
+        origin=dict(state.facts.get("from", {})),
+        target=int(state.facts["to"]),
         started=state.begun,
         files=len(found),
         proof=proof,

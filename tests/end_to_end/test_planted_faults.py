@@ -65,4 +65,4 @@ def test_without_a_fault_the_same_steps_publish(dataset: str, project: Path) -> 
         plan = plan_of(job, inventory_of(job), None, options)
         run = begin(job, plan, seen, options, executor, provenance(project, "upgrade"), Silent(), Stopwatch(), effects)
         published = publish(prove(stage(run)))
-    assert set(published.publication.rewritten) == {action.path for action in plan.rewrites}
+    assert set(published.publication.changes.written) == {action.path for action in plan.rewrites}

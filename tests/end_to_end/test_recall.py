@@ -38,7 +38,7 @@ def test_after_a_kill_between_publishing_and_remembering(notes: Path, author: Au
     assert versions(author) == {"2": 2}
     assert tree(notes) == new
     with monkeypatch.context() as killed:
-        killed.setattr(restore, "remember_rolled_back", lambda *_: None)
+        killed.setattr(restore, "remember_restored", lambda *_: None)
         author.do("rollback", "notes")
     assert tree(notes) == old
     author.do("upgrade", "notes")

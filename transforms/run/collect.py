@@ -16,7 +16,7 @@ from instar.formats.errors import RunError
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.footprint import Footprint, footprint, freed
-from instar.transforms.run.journal import BackedUp, Clock, Collected, Collecting, Discarded, Published, system_clock
+from instar.transforms.run.journal import BackedUp, Clock, Collected, Collecting, Discarded, Published, Resumed, system_clock
 from instar.transforms.run.listing import is_folder, listing, read_listing
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunState, State, list_runs
@@ -76,8 +76,10 @@ def _folders(run: RunState) -> Mapping[What, Path]:
 # ---- is a snapshot there?
 def _begun(run: RunState, what: str) -> bool:
     """Its removal was begun and not finished, by the journal."""
-    events = [e for e in (line.event for line in run.lines) if isinstance(e, (Collecting, Collected)) and e.what == what]
-    return bool(events) and isinstance(events[-1], Collecting)
+    events = [line.event for line in run.lines]
+    resumed = max((number for number, event in enumerate(events) if isinstance(event, Resumed)), default=-1)
+    said = [e for e in events[resumed + 1 :] if isinstance(e, (Collecting, Collected)) and e.what == what]
+    return bool(said) and isinstance(said[-1], Collecting)
 
 
 def cut_off(run: RunState) -> bool:

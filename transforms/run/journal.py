@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """Another command goes on with a run that was interrupted; `facts` as in Planned, for the plan that counts from here. What had
+    been staged before counts no more, save what is said to be staged again right after this."""
+
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Staged:
     """A new file is durable in the stage."""
 
@@ -57,12 +65,14 @@ class Proved:
 
 @dataclass(frozen=True)
 class PublishBegun:
-    """From here the dataset may change. The inodes of the old and the new tree (exchange) tell later whether it did."""
+    """From here the dataset may change. The inodes of the old and the new tree (exchange) tell later whether it did;
+    `folder_times` as in the change set."""
 
     method: Method
     dataset: str
     old_inode: int
     new_inode: int
+    folder_times: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,8 +85,16 @@ class Replacing:
 
 
 @dataclass(frozen=True)
+class Adding:
+    """A file is about to stand where there was none."""
+
+    path: str
+    new_inode: int
+
+
+@dataclass(frozen=True)
 class Removing:
-    """A side file that describes bytes which change is about to go; it is in the snapshot already."""
+    """A file is about to go (a side file that describes bytes which change, an old name); it is in the snapshot already."""
 
     path: str
     old_inode: int
@@ -89,21 +107,20 @@ class Exchanged:
 
 @dataclass(frozen=True)
 class Published:
-    """The run is done; the snapshot is complete. After RollbackBegun: the rollback is off, the dataset stays published."""
+    """The run is done; the snapshot is complete."""
 
     files: int
 
 
 @dataclass(frozen=True)
-class RollbackBegun:
-    """Somebody wants the old files back. `facts` as in Planned."""
+class Restored:
+    """A rollback has staged an old file, out of a snapshot, durable. `version` is the schema's, where it is a data file's."""
 
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class RolledBack:
-    """The dataset is as it was before the run, by somebody's wish."""
+    path: str
+    size: int
+    mtime_ns: int
+    hash: str
+    version: int | None
 
 
 @dataclass(frozen=True)
@@ -150,8 +167,17 @@ class Collected:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """The run was interrupted, by a signal, the disk or a worker's death; what is staged stays, and the next command goes on."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class Failed:
-    """The run ended with this error."""
+    """The run ended with this error, and what it staged is worth nothing."""
 
     kind: str
     message: str
@@ -160,20 +186,22 @@ class Failed:
 
 Event = (
     Planned
+    | Resumed
     | Staged
+    | Restored
     | Proved
     | PublishBegun
     | Replacing
+    | Adding
     | Removing
     | Exchanged
     | Published
-    | RollbackBegun
-    | RolledBack
     | Undone
     | Discarded
     | BackedUp
     | Collecting
     | Collected
+    | Stopped
     | Failed
 )
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from instar.formats.errors import Collected, InstarError, RunError, Where
+from instar.transforms.run.changes import side_files
 from instar.transforms.run.journal import Method
 from instar.transforms.run.listing import Listing, is_folder
 from instar.transforms.run.snapshot import base_of
 from instar.transforms.run.state import State
-from instar.transforms.run.tree import parent_of, side_files
+from instar.transforms.run.tree import parent_of
 
 WAYS_OUT = 'Set state = "…" in instar.toml to a writable folder on the dataset\'s own file system and outside of it.'
 _AS_OWNER = "Run as the owner of the files or correct the permissions."

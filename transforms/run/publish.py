@@ -1,9 +1,11 @@
-"""Publishing: the staged files take the place of the old ones, which stay as the snapshot.
+"""Publishing: the staged files take their places in the dataset; what they replace stays as the snapshot.
 
 `exchange`: the whole new tree in one step. Order on disk: new tree complete → both listings → PublishBegun → exchange →
 Exchanged → the old tree becomes `snapshot/` → Published. `replace`: file by file. Old files linked into `snapshot/` → both
-listings → PublishBegun → for each file: Replacing → replace → … → empty stage removed → Published. Each arrow is a flush. What
-stops in between is taken back, here where the error is met, else by `settle`.
+listings → PublishBegun → for each file: Replacing → replace → … → empty stage removed → Published. Each arrow is a flush.
+
+From PublishBegun on all that is needed is on disk: what stops in between is brought to its end by the next command (`complete`).
+An error that is met here is answered here: what was done is taken back.
 """
 
 from __future__ import annotations
@@ -14,33 +16,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instar.formats.errors import RunError, Where
+from instar.transforms.run.changes import ChangeSet, changes_between, with_hashes
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import Exchanged, Journal, Method, PublishBegun, Published, Removing, Replacing, Undone
-from instar.transforms.run.listing import Entry, Listing, changed_since, described, listing, listing_bytes
-from instar.transforms.run.snapshot import base_of, discard, put_back, swap_unless_changed
-from instar.transforms.run.state import RunFolder, make_folders, run_state
-from instar.transforms.run.tree import build_tree, link_or_copy, parent_of, side_files, with_hashes
-from instar.transforms.run.unit import Receipt
+from instar.transforms.run.journal import Adding, Exchanged, Journal, Method, PublishBegun, Published, Removing, Replacing, Undone
+from instar.transforms.run.listing import Entry, Listing, changed_since, described, listing, listing_bytes, read_listing
+from instar.transforms.run.snapshot import base_of, discard, inode, put_back, restore_times, swap_unless_changed, tree_with
+from instar.transforms.run.state import RunFolder, RunState, make_folders, run_state
+from instar.transforms.run.tree import build_tree, link_or_copy, parent_of
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published. `left_out`: side files that are gone because they described bytes which changed; `copied`: files
-    that had to be copied where others were linked; `entries`: the dataset as it now is."""
+    """What was published. `copied`: files that had to be copied where others were linked; `entries`: the dataset as it now is."""
 
     method: Method
-    rewritten: tuple[str, ...]
-    left_out: tuple[str, ...]
+    changes: ChangeSet
     copied: int
     copied_bytes: int
     entries: dict[str, Entry]
 
 
 def publish(
-    dataset: Path, run: RunFolder, method: Method, before: Listing, receipts: Sequence[Receipt], journal: Journal, effects: Effects
+    dataset: Path, run: RunFolder, method: Method, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects
 ) -> Publication:
-    """Publish what `receipts` say was staged. `dataset` is resolved, `before` the listing which the run was planned by.
+    """Publish what was staged. `dataset` is resolved, `before` the listing which the run was planned by.
 
     The dataset is listed again as the last thing before, and (exchange) the tree that left once more after: any change refuses.
 
@@ -50,13 +50,29 @@ def publish(
     """
     try:
         if method == "exchange":
-            return _by_exchange(dataset, run, before, receipts, journal, effects)
-        return _by_replace(dataset, run, before, receipts, journal, effects)
+            return _by_exchange(dataset, run, before, changes, journal, effects)
+        return _by_replace(dataset, run, before, changes, journal, effects)
     except BaseException as error:
         _take_back(run, journal, effects, error)
         if isinstance(error, OSError):
             raise disk_error("the staged files could not be published", error) from error
         raise
+
+
+def complete(run: RunState, journal: Journal, effects: Effects) -> bool:
+    """Bring a publish that stopped anywhere after PublishBegun to its end; may itself be stopped, and be called again.
+
+    Answers False, having changed nothing more, where it cannot: the dataset, or what was staged, changed since.
+
+    Raises:
+        OSError: the disk says no. RunError: as `listing`, `read_listing`.
+    """
+    begun = run.last(PublishBegun)
+    assert begun is not None, "only a publish that has begun is completed"
+    before, after = read_listing(run.run.before), read_listing(run.run.after)
+    if begun.method == "exchange":
+        return _complete_exchange(begun, run.run, before, after, journal, effects)
+    return _complete_replace(begun, run.run, before, after, journal, effects)
 
 
 def _take_back(run: RunFolder, journal: Journal, effects: Effects, cause: BaseException) -> None:
@@ -69,52 +85,134 @@ def _take_back(run: RunFolder, journal: Journal, effects: Effects, cause: BaseEx
     except (OSError, RunError) as error:
         raise RunError(
             f"publishing failed ({cause}), and so did taking it back ({error})",
-            hint="Correct the cause, then repeat the command: it first puts the old files back from the snapshot.",
+            hint="Correct the cause, then repeat the command: it first brings this to its end.",
         ) from cause
 
 
+# ---- exchange
 def _by_exchange(
-    dataset: Path, run: RunFolder, before: Listing, receipts: Sequence[Receipt], journal: Journal, effects: Effects
+    dataset: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects
 ) -> Publication:
-    hashes = {receipt.path: receipt.hash for receipt in receipts}
-    left_out = side_files(before, hashes)
-    built = build_tree(dataset, run.stage, before, hashes, left_out, effects)
+    built = build_tree(dataset, run.stage, before, changes, effects)
     _write_listings(run, before, built.entries, effects)
     _refuse_changes(dataset, before)
     journal.write(PublishBegun("exchange", str(dataset), before["./"].inode, built.entries["./"].inode))
     swap_unless_changed(dataset, run.stage, before, effects)
+    _finish_exchange(run, len(changes.written), journal, effects)
+    return Publication("exchange", changes, built.copied, built.copied_bytes, built.entries)
+
+
+def _finish_exchange(run: RunFolder, count: int, journal: Journal, effects: Effects) -> None:
     journal.write(Exchanged())
     effects.rename(run.stage, run.snapshot)
     effects.sync_folder(run.path)
-    journal.write(Published(len(hashes)))
-    return Publication("exchange", tuple(hashes), left_out, built.copied, built.copied_bytes, built.entries)
+    journal.write(Published(count))
 
 
+def _complete_exchange(
+    begun: PublishBegun, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects
+) -> bool:
+    dataset, stands = Path(begun.dataset), inode(Path(begun.dataset))
+    if stands == begun.old_inode:
+        if (
+            changed_since(before, listing(dataset))
+            or inode(run.stage) != begun.new_inode
+            or changed_since(after, listing(run.stage))
+        ):
+            return False
+        effects.exchange(dataset, run.stage)
+    elif stands != begun.new_inode:
+        return False
+    effects.sync_folder(dataset.parent)  # the step before may have been taken and not have reached the disk
+    effects.sync_folder(run.path)
+    old = tree_with(begun.old_inode, run)
+    if old is None or (changed_since(before, listing(old)) and not changed_since(after, listing(dataset))):
+        return False
+    if old == run.stage:
+        effects.rename(run.stage, run.snapshot)
+        effects.sync_folder(run.path)
+    journal.write(Published(len(changes_between(before, after).written)))
+    return True
+
+
+# ---- replace
 def _by_replace(
-    dataset: Path, run: RunFolder, before: Listing, receipts: Sequence[Receipt], journal: Journal, effects: Effects
+    dataset: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects
 ) -> Publication:
-    hashes = {receipt.path: receipt.hash for receipt in receipts}
-    left_out, base = side_files(before, hashes), base_of(dataset, before)
-    copied = _save_old_files(base, run, (*left_out, *hashes), effects)
+    base = base_of(dataset, before)
+    copied = _save_old_files(base, run, [path for path in changes.paths if path in before], effects)
     staged = listing(run.stage)
-    after = {path: staged[path] if path in hashes else entry for path, entry in before.items() if path not in left_out}
-    entries = with_hashes(after, hashes)
+    kept = {path: entry for path, entry in before.items() if path not in changes.removed}
+    entries = with_hashes({**kept, **{path: staged[path] for path in changes.written}}, changes.written)
+    entries = {path: _at(entry, changes.folder_times.get(path)) for path, entry in entries.items()}
     _write_listings(run, before, entries, effects)
     _refuse_changes(dataset, before)
-    journal.write(PublishBegun("replace", str(dataset), 0, 0))
-    for path in left_out:
+    journal.write(PublishBegun("replace", str(dataset), 0, 0, dict(changes.folder_times)))
+    for path in changes.paths:
         _refuse_change(base, path, before)
+        _take_step(path, base, run, before, entries, journal, effects)
+    _finish_replace(base, run, changes, journal, effects)
+    return Publication("replace", changes, len(copied), sum(before[path].size for path in copied), entries)
+
+
+def _take_step(path: str, base: Path, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects) -> None:
+    """One file goes, comes, or is replaced; announced before, durable after."""
+    if path not in after:
         journal.write(Removing(path, before[path].inode))
         effects.unlink(base / path)
-        effects.sync_folder((base / path).parent)
-    for path in hashes:
-        _refuse_change(base, path, before)
-        journal.write(Replacing(path, before[path].inode, entries[path].inode))
+    elif path in before:
+        journal.write(Replacing(path, before[path].inode, after[path].inode))
         effects.replace(run.staged(path), base / path)
-        effects.sync_folder((base / path).parent)
+    else:
+        make_folders((base / path).parent, effects)
+        journal.write(Adding(path, after[path].inode))
+        effects.rename(run.staged(path), base / path)
+    effects.sync_folder((base / path).parent)
+
+
+def _finish_replace(base: Path, run: RunFolder, changes: ChangeSet, journal: Journal, effects: Effects) -> None:
+    restore_times(base, changes.folder_times, effects)
     discard(run.stage, effects)
-    journal.write(Published(len(hashes)))
-    return Publication("replace", tuple(hashes), left_out, len(copied), sum(before[path].size for path in copied), entries)
+    journal.write(Published(len(changes.written)))
+
+
+def _complete_replace(
+    begun: PublishBegun, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects
+) -> bool:
+    base, between = base_of(Path(begun.dataset), before), changes_between(before, after)
+    changes = ChangeSet(between.written, between.removed, begun.folder_times)
+    open_steps = [path for path in changes.paths if not _taken(base / path, after.get(path))]
+    if not all(_can_be_taken(path, base, run, before, after) for path in open_steps):
+        return False
+    for path in changes.paths:
+        if path in open_steps:
+            _take_step(path, base, run, before, after, journal, effects)
+        else:  # it may have been taken and not have reached the disk
+            effects.sync_folder((base / path).parent)
+    _finish_replace(base, run, changes, journal, effects)
+    return True
+
+
+def _taken(path: Path, wanted: Entry | None) -> bool:
+    return inode(path) == (wanted.inode if wanted else None)
+
+
+def _can_be_taken(path: str, base: Path, run: RunFolder, before: Listing, after: Listing) -> bool:
+    """Is the old file as it was (or none there, as before), and the new one in the stage?"""
+    there = _same(base / path, before[path]) if path in before else inode(base / path) is None
+    return there and (path not in after or _same(run.staged(path), after[path]))
+
+
+def _same(path: Path, known: Entry) -> bool:
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (found.st_size, found.st_mtime_ns, found.st_ino) == known[:3]
+
+
+def _at(entry: Entry, mtime_ns: int | None) -> Entry:
+    return entry if mtime_ns is None else entry._replace(mtime_ns=mtime_ns)
 
 
 def _save_old_files(base: Path, run: RunFolder, paths: Sequence[str], effects: Effects) -> list[str]:
@@ -131,6 +229,7 @@ def _save_old_files(base: Path, run: RunFolder, paths: Sequence[str], effects: E
     return copied
 
 
+# ---- what both need
 def _write_listings(run: RunFolder, before: Listing, after: Listing, effects: Effects) -> None:
     effects.create(run.before, listing_bytes(before))
     effects.create(run.after, listing_bytes(after))
@@ -149,8 +248,7 @@ def _refuse_changes(dataset: Path, before: Listing) -> None:
 
 def _refuse_change(base: Path, path: str, before: Listing) -> None:
     """The same for one file, right before its step."""
-    known = os.stat(base / path, follow_symlinks=False)
-    if (known.st_size, known.st_mtime_ns, known.st_ino) != before[path][:3]:
+    if not (_same(base / path, before[path]) if path in before else inode(base / path) is None):
         raise RunError(
             f"{path} changed in the moment of publishing",
             hint="What had been published was taken back. Let the dataset's writers finish, then repeat the command.",

@@ -1,156 +1,134 @@
-"""Rollback: the old files come back exactly, by the snapshot of the run.
+"""What a rollback brings back: for every path of a dataset, where its contents come from once runs are undone. Reads only.
 
-It is written into the journal of the run it takes back, as further events; the run stays in the history. The new files are
-removed afterwards: they can be made again, byte for byte, by the same upgrade, and nothing else is in them (checked).
+A rollback is a run of its own: it stages what this says, publishes it as any run does, and can itself be rolled back.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from instar.formats.errors import RunError, UsageError, Where
+from instar.formats.errors import RunError, UsageError
 from instar.formats.manifest import content_hash
+from instar.transforms.run.changes import changes_between
 from instar.transforms.run.collect import require_snapshot
-from instar.transforms.run.disk import disk_error
-from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import (
-    Clock,
-    PublishBegun,
-    Published,
-    Removing,
-    Replacing,
-    RollbackBegun,
-    RolledBack,
-    system_clock,
-)
-from instar.transforms.run.listing import Change, Entry, Listing, changed_since, described, listing, read_listing
-from instar.transforms.run.settle import discard_new_files
-from instar.transforms.run.snapshot import base_of, put_back, swap_unless_changed
-from instar.transforms.run.state import RunState, State, list_runs, run_state
+from instar.transforms.run.journal import Restored
+from instar.transforms.run.listing import Entry, Listing, is_folder, read_listing
+from instar.transforms.run.snapshot import base_of
+from instar.transforms.run.state import RunState, State, list_runs, receipts_of
 
 
-def rollback_target(state: State, id: str | None = None) -> RunState:
-    """The run that a rollback takes back: the last that is published, which is also the only one that can be.
+class Origin(NamedTuple):
+    """Where the contents of a path are: a file, what is known of it (its hash, where somebody had computed it), and the schema
+    version it is at where a run had found or made it."""
+
+    file: Path
+    entry: Entry
+    version: int | None = None
+
+
+Tree = Mapping[str, Origin]
+"""Path relative to the dataset → origin, of files only."""
+
+
+# ---- which runs
+_LISTS = "`instar runs` lists the runs of a dataset and what became of them."
+
+
+def runs_to_undo(state: State, run: str | None = None, to: str | None = None) -> tuple[RunState, ...]:
+    """The runs that a rollback takes back, newest first: the last one that changed the data, `run`, or all `to` (after) a run.
+
+    A rollback is not counted among the runs that changed the data: undone again is one only by its own id.
 
     Raises:
-        UsageError: no run is published, or there is no run `id`. RunError: `id` is not the last published run.
+        UsageError: there is no such run, or none. RunError: it is not published, or others came after it.
     """
     runs = list_runs(state)
-    published = [run for run in runs if run.status == "finished"]
-    if id is not None:
-        state.run(id)
-    if not published:
-        raise UsageError("there is no run to roll back", hint="`instar runs` lists the runs of a dataset and what became of them.")
-    last = published[-1]
-    if id in (None, last.id):
-        return last
-    if id not in {run.id for run in published}:
-        status = next(run.status for run in runs if run.id == id)
-        raise RunError(f"the run {id} cannot be rolled back: it is {status}", hint=f"The last published run is {last.id}.")
-    raise RunError(f"the run {id} is not the last one: {last.id} came after it", hint=f"Roll back {last.id} first.")
+    for id in (run, to):
+        if id is not None:
+            state.run(id)
+    changed = [each for each in runs if each.status == "finished" and not each.undoes]
+    if to is not None:
+        return _usable(tuple(each for each in reversed(changed) if each.id > to)) or _nothing_after(to)
+    if run is None:
+        if not changed:
+            raise UsageError("there is no run to roll back", hint=_LISTS)
+        return _usable((changed[-1],))
+    asked = next(each for each in runs if each.id == run)
+    if asked.status != "finished":
+        last = f"The last published run is {changed[-1].id}." if changed else "No run is published."
+        raise RunError(f"the run {run} cannot be rolled back: it is {asked.status}", hint=last)
+    later = [each for each in (runs if asked.undoes else changed) if each.status == "finished" and each.id > run]
+    if later:
+        raise RunError(
+            f"the run {run} is not the last one: {later[-1].id} came after it",
+            hint=f"Roll back {later[-1].id} first, or all that came after a run with --to RUN.",
+        )
+    return _usable((asked,))
 
 
-def rollback(
-    state: State, effects: Effects, *, id: str | None = None, facts: dict[str, Any], clock: Clock = system_clock
-) -> RunState:
-    """Take the last published run back; the caller holds the lock and has settled. Answers with the run as it now is.
+def _usable(runs: tuple[RunState, ...]) -> tuple[RunState, ...]:
+    """Raises RunError where the snapshot of one was removed."""
+    for run in runs:
+        require_snapshot(run, f"the run {run.id} cannot be rolled back")
+    return runs
+
+
+def _nothing_after(to: str) -> tuple[RunState, ...]:
+    raise UsageError(f"no run changed the dataset after {to}", hint=_LISTS)
+
+
+# ---- what they had changed
+def tree_of(dataset: Path, entries: Listing) -> dict[str, Origin]:
+    """The dataset's files as they are."""
+    base = base_of(dataset, entries)
+    return {path: Origin(base / path, entry) for path, entry in entries.items() if not is_folder(path)}
+
+
+def undone(tree: Tree, run: RunState) -> dict[str, Origin]:
+    """The tree without what the run had changed.
+
+    What the run had replaced or removed comes back out of its snapshot, what it had added goes. A file that somebody has put in
+    the place of one of the run's since is nothing of the run's: it stays.
 
     Raises:
-        UsageError: there is no such run. RunError: files were added, changed or removed since, or the snapshot is not what it was
-            (all named), or the disk says no. The dataset is unchanged then.
+        RunError: the run's records cannot be read.
     """
-    run = rollback_target(state, id)
-    require_snapshot(run, f"the run {run.id} cannot be rolled back")
-    seen = refuse_changes(run)
-    journal = run.run.open_journal(effects, clock)
-    journal.write(RollbackBegun(facts))
-    try:
-        _put_back(run, seen, effects)
-    except RunError:
-        journal.write(Published(len(read_listing(run.run.after))))
-        raise
-    except OSError as error:
-        raise disk_error("the rollback did not come to its end; the next command on this dataset goes on with it", error) from error
-    journal.write(RolledBack())
-    with contextlib.suppress(OSError):  # it is done; what cannot be removed now, the next command removes: the run is not settled
-        discard_new_files(run.run, journal, effects, "rolled back")
-    return run_state(run.run)
+    before, after = read_listing(run.run.before), read_listing(run.run.after)
+    changes, versions, hashes = changes_between(before, after), versions_before(run), _old_hashes(run)
+    made = dict(tree)
+    for path in changes.paths:
+        now = tree.get(path)
+        if now is not None and not (path in after and _is(now, after[path])):
+            continue
+        if path in before:
+            entry = before[path]._replace(hash=hashes.get(path, ""))
+            made[path] = Origin(run.run.snapshot / path, entry, versions.get(path))
+        else:
+            made.pop(path, None)
+    return made
 
 
-def _put_back(run: RunState, seen: Listing, effects: Effects) -> None:
-    begun = _begun(run)
-    if begun.method == "exchange":
-        swap_unless_changed(Path(begun.dataset), run.run.snapshot, seen, effects)
-    else:
-        put_back(run, effects)
+def _is(now: Origin, made: Entry) -> bool:
+    """Is it the file that the run made? A copy with the same bytes is as good."""
+    if now.entry[:3] == made[:3]:
+        return True
+    return now.entry.size == made.size and bool(made.hash) and content_hash(now.file) == made.hash
 
 
-def refuse_changes(run: RunState) -> Listing:
-    """Is the dataset as the run published it, and the snapshot as the run found it? Answers with the dataset as it was looked at.
-
-    Raises:
-        RunError: names what is not.
-    """
-    begun = _begun(run)
-    now = listing(Path(begun.dataset))
-    changes = tuple(_changes_since_publish(run, Path(begun.dataset), now))
-    if changes:
-        raise RunError(
-            f"the dataset is no longer as run {run.id} left it: {described(changes)}",
-            hint="A rollback would lose these changes. Move the added files aside and undo the others, then roll back; "
-            "or use `downgrade`, which converts what is there.",
-            where=Where(file=changes[0].path),
-        )
-    damage = tuple(_snapshot_changes(run, begun))
-    if damage:
-        raise RunError(
-            f"the snapshot of run {run.id} is no longer what it was: {described(damage)}",
-            hint=f"It is in {run.run.snapshot}. Restore it from a backup; `downgrade` needs no snapshot.",
-            where=Where(file=damage[0].path),
-        )
-    return now
+def versions_before(run: RunState) -> dict[str, int]:
+    """The version at which the run found each file that it rewrote or restored."""
+    plan = json.loads(run.run.plan.read_text(encoding="utf-8"))
+    files = plan["identity"]["files"]
+    return {path: file["version"] for path, file in files.items() if file["action"] in ("rewrite", "restore")}
 
 
-def _begun(run: RunState) -> PublishBegun:
-    begun = run.last(PublishBegun)
-    if begun is None:
-        raise RunError(f"the journal of run {run.id} does not say how it was published", hint="Restore the state folder.")
-    return begun
+def _old_hashes(run: RunState) -> dict[str, str]:
+    return {receipt.path: receipt.source_hash for receipt in receipts_of(run)}
 
 
-def _changes_since_publish(run: RunState, dataset: Path, now: Listing) -> Iterator[Change]:
-    """As `changed_since`, but a file of another inode or time whose contents are the same has not changed."""
-    after = read_listing(run.run.after)
-    base = base_of(dataset, now)
-    for change in changed_since(after, now):
-        path = change.path
-        if change.what != "changed" or not _same_bytes(after[path], now[path], base / path, run.run.snapshot / path):
-            yield change
-
-
-def _same_bytes(recorded: Entry, now: Entry, path: Path, saved: Path) -> bool:
-    """By the recorded hash; else, for a file that was linked into the new tree, by the snapshot's, if it is not the very same."""
-    if recorded.size != now.size:
-        return False
-    if recorded.hash:
-        return content_hash(path) == recorded.hash
-    return saved.is_file() and os.stat(saved).st_ino != now.inode and content_hash(path) == content_hash(saved)
-
-
-def _snapshot_changes(run: RunState, begun: PublishBegun) -> tuple[Change, ...]:
-    before = read_listing(run.run.before)
-    snapshot = run.run.snapshot
-    if begun.method == "exchange":
-        return changed_since(before, listing(snapshot))
-    steps = {line.event.path for line in run.lines if isinstance(line.event, (Replacing, Removing))}
-    found = {path: entry for path, entry in listing(snapshot).items() if path in steps}
-    return changed_since(_without_inodes({path: before[path] for path in steps}), _without_inodes(found))
-
-
-def _without_inodes(entries: Listing) -> dict[str, Entry]:
-    """Files that could not be linked were copied into the snapshot."""
-    return {path: entry._replace(inode=0) for path, entry in entries.items()}
+def restored_files(run: RunState) -> tuple[Restored, ...]:
+    """What a rollback had brought back out of snapshots."""
+    return tuple(line.event for line in run.lines if isinstance(line.event, Restored))

@@ -10,43 +10,36 @@ from typing import Literal
 from instar.formats.errors import InstarError, RunError
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import (
-    Clock,
-    Discarded,
-    Failed,
-    Journal,
-    PublishBegun,
-    Published,
-    RolledBack,
-    Undone,
-    system_clock,
-)
+from instar.transforms.run.journal import Clock, Discarded, Failed, Journal, PublishBegun, Stopped, Undone, system_clock
 from instar.transforms.run.listing import changed_since, listing, read_listing
-from instar.transforms.run.snapshot import discard, inode, put_back, tree_with
+from instar.transforms.run.publish import complete
+from instar.transforms.run.snapshot import discard, inode, put_back
 from instar.transforms.run.state import RunFolder, RunState, State, list_runs, run_state
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What became of an interrupted run.
+    """What became of a run that had not come to its end.
 
-    "discarded": it had published nothing. "undone": its half publish was taken back. "rolled back": its half rollback was finished.
-    "finished": its new tree stood already and somebody has changed files in it since, which taking back would have hidden.
+    "finished": its publish had begun, and was completed. "undone": it was taken back, since the dataset has changed meanwhile; what
+    is staged stays. "discarded": it had failed, and what it had staged is gone.
     `kept`: a folder of the run in which files were found that are not the run's, left there for a person to look at.
     """
 
     run: str
-    what: Literal["discarded", "undone", "rolled back", "finished"]
+    what: Literal["finished", "undone", "discarded"]
     kept: Path | None = None
 
 
 def settle(state: State, effects: Effects, clock: Clock = system_clock) -> tuple[Settled, ...]:
     """Settle every run of the dataset that is not; the caller holds the lock. Writes nothing where all are.
 
+    An interrupted run which has published nothing stays as it is: what it has staged can be used (`resume`).
+
     Raises:
         RunError: the dataset or the snapshot is not what the run left (names the places), or the disk says no.
     """
-    unsettled = [run for run in list_runs(state) if not run.settled]
+    unsettled = [run for run in list_runs(state) if not run.settled and run.status != "interrupted"]
     try:
         return tuple(_settled(run, run.run.open_journal(effects, clock), effects) for run in unsettled)
     except OSError as error:
@@ -55,57 +48,54 @@ def settle(state: State, effects: Effects, clock: Clock = system_clock) -> tuple
 
 def _settled(run: RunState, journal: Journal, effects: Effects) -> Settled:
     if run.status != "half-published":
-        kept = discard_new_files(run.run, journal, effects, "interrupted" if run.status == "interrupted" else run.status)
-        return Settled(run.id, "discarded", kept)
-    if _stands_and_changed(run):
-        _finish(run, journal, effects)
+        return Settled(run.id, "discarded", discard_new_files(run.run, journal, effects, run.status))
+    if complete(run, journal, effects):
         return Settled(run.id, "finished")
     put_back(run, effects)
-    rolling = run.last(Published) is not None
-    journal.write(RolledBack() if rolling else Undone("the run was interrupted"))
-    kept = discard_new_files(run.run, journal, effects, "rolled back" if rolling else "undone")
-    return Settled(run.id, "rolled back" if rolling else "undone", kept)
-
-
-def _stands_and_changed(run: RunState) -> bool:
-    """The new tree stands in the dataset's place, and its files are not all as the run made them."""
-    begun = run.last(PublishBegun)
-    if begun is None or begun.method != "exchange" or inode(Path(begun.dataset)) != begun.new_inode:
-        return False
-    return bool(changed_since(read_listing(run.run.after), listing(Path(begun.dataset))))
-
-
-def _finish(run: RunState, journal: Journal, effects: Effects) -> None:
-    begun = run.last(PublishBegun)
-    if begun is not None and tree_with(begun.old_inode, run.run) == run.run.stage:
-        effects.rename(run.run.stage, run.run.snapshot)
-        effects.sync_folder(run.run.path)
-    journal.write(Published(len(read_listing(run.run.after))))
+    journal.write(Undone("the dataset changed after the run was interrupted"))
+    return Settled(run.id, "undone")
 
 
 def abandon(run: RunFolder, journal: Journal, effects: Effects, error: BaseException) -> None:
-    """Record that a run failed, and discard what it staged; for the coordinator, when a step has raised `error`.
+    """Record that a run ended early; for the coordinator, when a step has raised `error`.
 
-    A run that is still half-published stays so, for `settle`. Raises nothing of its own: what it could not discard, `settle` does.
+    What an interruption, the disk or a worker stopped keeps its stage: the next command goes on with it. Where the data, a file or
+    the proof said no, what was staged is discarded. A run that is still half-published stays so, for `settle`. Raises nothing of
+    its own: what it could not discard, `settle` does.
     """
     hint = error.hint if isinstance(error, InstarError) else ""
+    ended = Stopped if resumable(error) else Failed
     try:
-        journal.write(Failed(type(error).__name__, str(error), hint))
+        journal.write(ended(type(error).__name__, str(error), hint))
         if run_state(run).status == "failed":
             discard_new_files(run, journal, effects, str(error))
     except (OSError, RunError) as also:
-        error.add_note(f"The run's stage could not be discarded ({also}); the next command on this dataset does it.")
+        error.add_note(f"What became of the run could not be recorded ({also}); the next command on this dataset settles it.")
+
+
+def resumable(error: BaseException) -> bool:
+    """Does what stopped a run leave what it had staged worth keeping?"""
+    return isinstance(error, (RunError, OSError)) or not isinstance(error, Exception)
 
 
 def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason: str) -> Path | None:
-    """Remove the stage and the snapshot, none of which is the dataset's only copy of anything. Answers with what was kept."""
+    """Remove the stage and what there is of a snapshot, none of which is the dataset's only copy of anything. Answers with what
+    was kept."""
     kept = next((path for path in (run.stage, run.snapshot) if _holds_foreign(run, path)), None)
     for path in (run.stage, run.snapshot):
         if path != kept:
             discard(path, effects)
+    discard_records(run, effects)
     effects.sync_folder(run.path)
     journal.write(Discarded(reason if kept is None else f"{reason}; kept {kept.name}, which holds files that are not the run's"))
     return kept
+
+
+def discard_records(run: RunFolder, effects: Effects) -> None:
+    """What is written down for a publish, and is not true where there is none."""
+    for path in (run.before, run.after, run.report):
+        if path.exists():
+            effects.unlink(path)
 
 
 def _holds_foreign(run: RunFolder, tree: Path) -> bool:

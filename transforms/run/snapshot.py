@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
 from instar.formats.errors import RunError, Where
 from instar.formats.manifest import content_hash
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import PublishBegun, Removing, Replacing
+from instar.transforms.run.journal import Adding, PublishBegun, Removing, Replacing
 from instar.transforms.run.listing import Listing, changed_since, described, is_folder, listing, read_listing
 from instar.transforms.run.state import RunFolder, RunState
 
 
 def put_back(run: RunState, effects: Effects) -> None:
-    """Bring the dataset to what it was before the run's publish, names, bytes, modes and times.
+    """Bring the dataset to what it was before the run's publish, names, bytes, modes and times; nothing of a publish that is whole.
 
     Raises:
         RunError: the dataset or the snapshot is not what the run left; names the places, and has changed nothing.
@@ -91,21 +92,25 @@ def inode(path: Path) -> int | None:
 
 
 # ---- replace
+_Step = Replacing | Adding | Removing
+
+
 def _put_files_back(begun: PublishBegun, run: RunState, effects: Effects) -> None:
     """Each old file over the new one, the last first; the snapshot's copy is used up by it, so that it can be done again."""
     before = read_listing(run.run.before)
     base = base_of(Path(begun.dataset), before)
-    steps = [line.event for line in reversed(run.lines) if isinstance(line.event, (Replacing, Removing))]
+    steps = [line.event for line in reversed(run.lines) if isinstance(line.event, _Step)]
     _refuse_foreign(steps, base, run.run)
     for step in steps:
-        _put_file_back(step, base / step.path, run.run.snapshot / step.path, effects)
-    for path in sorted((path for path in before if is_folder(path)), reverse=True):
-        _restore_time(base / path, before[path].mtime_ns, effects)
+        _take_step_back(step, base / step.path, run.run.snapshot / step.path, effects)
+    for path in sorted({parent for step in steps for parent in _parents(step.path)} - before.keys(), reverse=True):
+        _remove_if_empty(base / path, effects)
+    restore_times(base, {path: entry.mtime_ns for path, entry in before.items() if is_folder(path)}, effects)
 
 
-def _refuse_foreign(steps: list[Replacing | Removing], base: Path, run: RunFolder) -> None:
+def _refuse_foreign(steps: list[_Step], base: Path, run: RunFolder) -> None:
     after = read_listing(run.after)
-    foreign = [step.path for step in steps if (run.snapshot / step.path).exists() and not _ours(step, base / step.path, after)]
+    foreign = [step.path for step in steps if not _ours(step, base / step.path, run, after)]
     if foreign:
         names = ", ".join(foreign[:5])
         raise RunError(
@@ -115,29 +120,50 @@ def _refuse_foreign(steps: list[Replacing | Removing], base: Path, run: RunFolde
         )
 
 
-def _ours(step: Replacing | Removing, target: Path, after: Listing) -> bool:
+def _ours(step: _Step, target: Path, run: RunFolder, after: Listing) -> bool:
     """Is what stands at the step's path the old file, the new one or one with its bytes, or nothing?"""
     found = inode(target)
-    if found in (None, step.old_inode):
+    if found is None:
+        return True
+    if isinstance(step, Adding):
+        return found == step.new_inode or (run.staged(step.path)).exists()
+    if found == step.old_inode or not (run.snapshot / step.path).exists():
         return True
     return isinstance(step, Replacing) and (found == step.new_inode or content_hash(target) == after[step.path].hash)
 
 
-def _put_file_back(step: Replacing | Removing, target: Path, saved: Path, effects: Effects) -> None:
-    if not saved.exists():
+def _take_step_back(step: _Step, target: Path, saved: Path, effects: Effects) -> None:
+    if isinstance(step, Adding):
+        if inode(target) != step.new_inode:
+            return
+        effects.unlink(target)
+    elif not saved.exists():
         return
-    if inode(target) == step.old_inode:  # the step was announced and not taken; replacing would do nothing, both being one file
+    elif inode(target) == step.old_inode:  # the step was announced and not taken; replacing would do nothing, both being one file
         effects.unlink(saved)
     else:
         effects.replace(saved, target)
     effects.sync_folder(target.parent)
 
 
-def _restore_time(folder: Path, mtime_ns: int, effects: Effects) -> None:
-    known = os.stat(folder)
-    if known.st_mtime_ns != mtime_ns:
-        effects.set_times(folder, known.st_atime_ns, mtime_ns)
-        effects.sync_folder(folder)
+def _parents(path: str) -> list[str]:
+    return [f"{folder}/" for folder in map(str, PurePosixPath(path).parents) if folder != "."]
+
+
+def _remove_if_empty(folder: Path, effects: Effects) -> None:
+    """A folder that was made for a file which has gone again; what somebody else put into it stays."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        effects.remove_folder(folder)
+        effects.sync_folder(folder.parent)
+
+
+def restore_times(base: Path, times: Mapping[str, int], effects: Effects) -> None:
+    """Give folders (as a listing names them) their mtimes (ns), the innermost first."""
+    for path in sorted(times, reverse=True):
+        folder, known = base / path, os.stat(base / path)
+        if known.st_mtime_ns != times[path]:
+            effects.set_times(folder, known.st_atime_ns, times[path])
+            effects.sync_folder(folder)
 
 
 def base_of(dataset: Path, entries: Listing) -> Path:

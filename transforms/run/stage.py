@@ -202,23 +202,28 @@ def stage(
     receipts: dict[str, Receipt] = {}
     failures: list[InstarError] = []
     work = partial(stage_file, effects=effects)
-    with closing(_finished(units, work, executor, tally, failures)) as finished:
-        for unit, future in finished:
-            tally.flush()
-            error = future.exception()
-            if error is None:
-                receipts[unit.path] = receipt = future.result()
-                group.add(receipt, Path(unit.staged))
-                tally.finished(receipt, told=isinstance(executor, Reporting))
-            elif isinstance(error, InstarError) and passed_over(unit, error):
-                _unstage(unit, effects)
-                tally.passed_over()
-            elif isinstance(error, InstarError):
-                failures.append(error)
-            else:
-                raise error
-    if failures:
-        raise _together(failures)
+    try:
+        with closing(_finished(units, work, executor, tally, failures)) as finished:
+            for unit, future in finished:
+                tally.flush()
+                error = future.exception()
+                if error is None:
+                    receipts[unit.path] = receipt = future.result()
+                    group.add(receipt, Path(unit.staged))
+                    tally.finished(receipt, told=isinstance(executor, Reporting))
+                elif isinstance(error, InstarError) and passed_over(unit, error):
+                    _unstage(unit, effects)
+                    tally.passed_over()
+                elif isinstance(error, InstarError):
+                    failures.append(error)
+                else:
+                    raise error
+        if failures:
+            raise _together(failures)
+    except BaseException:
+        with suppress(InstarError):  # what is whole need not be done again; the disk may be what ended the run
+            group.flush()
+        raise
     group.flush()
     return tuple(receipts[unit.path] for unit in units if unit.path in receipts)
 

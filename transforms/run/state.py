@@ -8,9 +8,9 @@ It lies beside the dataset on the same file system, never inside it, and is the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from instar.formats.discover import state_folder
 from instar.formats.errors import RunError, UsageError, suggestion
@@ -19,18 +19,20 @@ from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import (
     Clock,
     Discarded,
+    Event,
     Failed,
     Journal,
     Line,
     Planned,
     PublishBegun,
     Published,
-    RollbackBegun,
-    RolledBack,
+    Resumed,
+    Staged,
     Undone,
     read_journal,
     system_clock,
 )
+from instar.transforms.run.unit import Receipt
 
 Status = Literal["finished", "failed", "interrupted", "half-published", "rolled back"]
 _E = TypeVar("_E")
@@ -184,6 +186,17 @@ class RunState:
         """When it began (ISO 8601), "" where it died before it could say so."""
         return self.lines[0].at if self.lines else ""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its plan was made of: of the last command that went on with it. Empty where it died before it could say so."""
+        said = [line.event for line in self.lines if isinstance(line.event, (Planned, Resumed))]
+        return said[-1].facts if said else {}
+
+    @property
+    def undoes(self) -> tuple[str, ...]:
+        """The runs that it takes back, if it is a rollback."""
+        return tuple(self.facts.get("undoes", ()))
+
     def last(self, kind: type[_E]) -> _E | None:
         """The last event of a kind, None where there was none."""
         return next((line.event for line in reversed(self.lines) if isinstance(line.event, kind)), None)
@@ -198,24 +211,42 @@ def run_folders(state: State) -> tuple[RunFolder, ...]:
 
 def list_runs(state: State) -> tuple[RunState, ...]:
     """All runs, oldest first. A run that is at work just now looks interrupted: the lock tells them apart (`lock.holder`)."""
-    return tuple(run_state(run) for run in run_folders(state))
+    runs = [run_state(run) for run in run_folders(state)]
+    undone: set[str] = set()
+    for at in reversed(range(len(runs))):  # a rollback that was itself rolled back undoes nothing
+        if runs[at].status == "finished" and runs[at].id in undone:
+            runs[at] = replace(runs[at], status="rolled back")
+        elif runs[at].status == "finished":
+            undone.update(runs[at].undoes)
+    return tuple(runs)
 
 
 def run_state(run: RunFolder) -> RunState:
-    """What the run's journal says became of it."""
+    """What the run's journal says became of it; whether a later run undid it, only `list_runs` can tell."""
     lines = read_journal(run.journal)
-    kinds = [type(line.event) for line in lines]
-    status, settled = _status(kinds)
+    status, settled = _status([line.event for line in lines])
     return RunState(run, status, settled, lines)
 
 
-def _status(kinds: list[type]) -> tuple[Status, bool]:
-    if RolledBack in kinds:
-        return "rolled back", Discarded in kinds
-    if Published in kinds and kinds.count(Published) > kinds.count(RollbackBegun):
-        return "finished", True
+def _status(events: list[Event]) -> tuple[Status, bool]:
+    kinds = [type(event) for event in events]
     if Published in kinds:
-        return "half-published", False
-    if PublishBegun in kinds and Undone not in kinds:
+        return "finished", True
+    if kinds.count(PublishBegun) > kinds.count(Undone):
         return "half-published", False
     return ("failed" if Failed in kinds else "interrupted"), Discarded in kinds
+
+
+def interrupted_run(state: State) -> RunState | None:
+    """The last run, if it was interrupted before it published and its stage is still there: the one that can be resumed."""
+    runs = run_folders(state)
+    last = run_state(runs[-1]) if runs else None
+    return last if last and last.status == "interrupted" and not last.settled else None
+
+
+def receipts_of(run: RunState) -> list[Receipt]:
+    """What the run staged, as far as it counts: since it was last resumed, and the last of a path."""
+    events = [line.event for line in run.lines]
+    begun = max((number for number, event in enumerate(events) if isinstance(event, Resumed)), default=-1)
+    staged = {event.receipt.path: event.receipt for event in events[begun + 1 :] if isinstance(event, Staged)}
+    return list(staged.values())

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from instar.formats.manifest import content_hash
+from instar.transforms.run.changes import change_set
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.journal import Journal, Method, Planned
 from instar.transforms.run.listing import listing
@@ -115,7 +116,7 @@ class Lake:
     def publish(self, effects: Any, id: str = "20261121-210500-0001", method: Method = "exchange") -> tuple[RunFolder, Publication]:
         before = listing(self.dataset)
         run, journal, receipts = self.staged(effects, id, method)
-        return run, publish(self.dataset, run, method, before, receipts, journal, effects)
+        return run, publish(self.dataset, run, method, before, change_set(before, receipts), journal, effects)
 
 
 def make_lake(parent: Path) -> Lake:

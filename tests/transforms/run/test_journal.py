@@ -9,6 +9,7 @@ import pytest
 from instar.formats.errors import RunError
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.journal import (
+    Adding,
     Discarded,
     Exchanged,
     Failed,
@@ -19,9 +20,10 @@ from instar.transforms.run.journal import (
     Published,
     Removing,
     Replacing,
-    RollbackBegun,
-    RolledBack,
+    Restored,
+    Resumed,
     Staged,
+    Stopped,
     Undone,
     new_run_id,
     read_journal,
@@ -39,8 +41,10 @@ EVENTS = (
     Removing("_metadata", 3),
     Exchanged(),
     Published(1),
-    RollbackBegun({"user": "bob"}),
-    RolledBack(),
+    Resumed({"user": "bob"}),
+    Restored("a", 1, 2, "aa", None),
+    Adding("b", 4),
+    Stopped("Interrupted", "", ""),
     Undone("killed"),
     Discarded("failed"),
     Failed("DataError", "no", "do"),

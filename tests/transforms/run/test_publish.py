@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from instar.formats.errors import RunError
+from instar.transforms.run.changes import change_set
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.journal import PublishBegun, Published, Removing, Replacing, Undone
 from instar.transforms.run.listing import changed_since, listing, read_listing
@@ -25,7 +26,7 @@ def test_only_the_rewritten_files_change_and_side_files_go(lake, facts, side, me
     old = facts(lake.dataset)
     _, publication = lake.publish(PosixEffects(), method=method)
     new = facts(lake.dataset)
-    assert set(publication.left_out) == side
+    assert set(publication.changes.removed) == side
     assert set(new) == set(old) - side
     for path in lake.paths:
         assert new[path][0] != old[path][0]
@@ -94,7 +95,7 @@ def test_a_dataset_that_changed_is_refused_and_stays(lake, quick, facts, method,
     path.unlink() if what == "removed" else path.write_bytes(b"written by somebody")
     old = facts(lake.dataset)
     with pytest.raises(RunError, match=r"changed while the run worked|could not be published") as caught:
-        publish(lake.dataset, run, method, before, receipts, journal, quick)
+        publish(lake.dataset, run, method, before, change_set(before, receipts), journal, quick)
     assert path.name in str(caught.value)
     assert facts(lake.dataset) == old
 
@@ -142,8 +143,9 @@ def test_an_error_of_the_disk_is_taken_back_and_said(lake, quick, facts, method,
 
     run, journal, receipts = lake.staged(quick, method=method)
     effects: Any = type("Full", (type(quick),), {effect: full})()
+    before = listing(lake.dataset)
     with pytest.raises(RunError, match="No space left on device") as caught:
-        publish(lake.dataset, run, method, listing(lake.dataset), receipts, journal, effects)
+        publish(lake.dataset, run, method, before, change_set(before, receipts), journal, effects)
     assert "free some space" in caught.value.hint
     assert facts(lake.dataset) == old
     assert run_state(run).status == "interrupted"
@@ -169,8 +171,9 @@ def test_a_stage_that_is_not_what_was_staged_is_refused(lake, quick, facts, dama
     old = facts(lake.dataset)
     run, journal, receipts = lake.staged(quick)
     run.staged(lake.paths[0]).unlink() if damage == "lost" else run.staged("more").write_bytes(b"")
+    before = listing(lake.dataset)
     with pytest.raises(RunError, match="the stage"):
-        publish(lake.dataset, run, "exchange", listing(lake.dataset), receipts, journal, quick)
+        publish(lake.dataset, run, "exchange", before, change_set(before, receipts), journal, quick)
     assert facts(lake.dataset) == old
 
 

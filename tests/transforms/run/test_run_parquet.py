@@ -17,12 +17,12 @@ from instar import op
 from instar.formats.errors import Collected, DataError
 from instar.formats.format import Stamp, format_named
 from instar.transforms.mapping import chain
+from instar.transforms.run.changes import change_set
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
 from instar.transforms.run.journal import Planned
 from instar.transforms.run.listing import listing
 from instar.transforms.run.publish import publish
-from instar.transforms.run.rollback import rollback
 from instar.transforms.run.settle import abandon, settle
 from instar.transforms.run.stage import stage
 from instar.transforms.run.state import State, begin_run, list_runs
@@ -56,7 +56,7 @@ def units_for(dataset: Path, stage: Path) -> list[Unit]:
 
 @pytest.mark.parametrize("method", ["exchange", "replace"])
 @pytest.mark.parametrize("make", [InlineExecutor, lambda: SubprocessExecutor(2)])
-def test_up_and_back(dataset, facts, method, make):
+def test_up_and_what_the_snapshot_keeps(dataset, facts, method, make):
     old, before, state = facts(dataset), listing(dataset), State.beside(dataset)
     run = begin_run(state, "20261121-210500-0001", Planned(str(dataset), method, {}), b"{}", EFFECTS)
     journal = run.open_journal(EFFECTS)
@@ -64,12 +64,14 @@ def test_up_and_back(dataset, facts, method, make):
         receipts = stage(units_for(dataset, run.stage), executor, journal, EFFECTS)
     assert {(receipt.rows_in, receipt.rows_out) for receipt in receipts} == {(2500, 2500)}
     assert len({receipt.hash for receipt in receipts}) == 1  # equal sources give equal bytes
-    publish(dataset, run, method, before, receipts, journal, EFFECTS)
+    publish(dataset, run, method, before, change_set(before, receipts), journal, EFFECTS)
     new = pq.ParquetFile(dataset / "month=3" / "part-0.parquet").read()
     assert new.schema.names == ["flight", "delay"]
     assert new["flight"].to_pylist() == list(range(2500))
-    rollback(state, EFFECTS, facts={})
-    assert facts(dataset) == old
+    snapshot = facts(run.snapshot)
+    assert {path: snapshot[path] for path in old if path in snapshot and path.endswith("parquet")} == {
+        path: fact for path, fact in old.items() if path.endswith("parquet")
+    }
 
 
 def test_a_cast_that_fails_names_each_file_and_its_record(dataset, facts):
@@ -129,8 +131,7 @@ def test_killed_while_it_stages(dataset, facts):
         coordinator.communicate()
     psutil.wait_procs(workers, timeout=5)
     assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
-    (settled,) = settle(state, EFFECTS)
-    assert settled.what == "discarded"
+    assert settle(state, EFFECTS) == ()
     assert [run.status for run in list_runs(state)] == ["interrupted"]
     assert facts(dataset) == old
 
