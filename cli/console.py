@@ -137,6 +137,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
             f"{report.target} ({counted(report.files.get('kept', 0), 'file')})."
         )
         _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
+        _lines(console, "note", list(report.notes), verbose)
         _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
         return
     if report.proof is not None:

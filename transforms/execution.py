@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -84,15 +84,16 @@ class Run:
 
 
 @contextmanager
-def holding(job: Job, verb: str, effects: Effects) -> Iterator[Effects]:
-    """The dataset's lock, an earlier interrupted run settled. What changes the dataset from here on goes through the effects that
-    this gives: they refuse once the lock is lost.
+def holding(job: Job, verb: str, effects: Effects, said: Callable[[str], None] = lambda text: None) -> Iterator[Effects]:
+    """The dataset's lock, a publish that was cut off settled (`said` is told how). What changes the dataset from here on goes
+    through the effects that this gives: they refuse once the lock is lost.
 
     Raises:
         LockedError: another run holds it.
     """
     with held(job, verb, effects) as fenced:
-        settle(job.state, fenced)
+        for settled in settle(job.state, fenced):
+            said(str(settled))
         recall(job, fenced)
         yield fenced
 

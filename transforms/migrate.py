@@ -7,7 +7,7 @@ plan is in `planning`, what a run holds and works with in `execution`, how files
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -85,7 +85,8 @@ def migrate(
     """
     progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, verb)
     watch, options = Stopwatch(progress), with_options(options, job.settings)
-    with holding(job, verb, effects) as effects:
+    said: list[str] = []
+    with holding(job, verb, effects, said.append) as effects:
         with watch.step("inventory"):
             before = listing(job.location)
             inventory = inventory_of(job)
@@ -96,14 +97,15 @@ def migrate(
         for warning in plan.warnings:
             progress.event(Warned(warning))
         if not plan.rewrites:
-            return nothing_to_do(job, plan, verb, origin, watch)
+            return replace(nothing_to_do(job, plan, verb, origin, watch), notes=tuple(said))
         options = options.for_files(len(plan.rewrites))
         with executor_for(options) as executor:
             run = begin(job, plan, before, options, executor, origin, progress, watch, effects)
             with abandoned_on_failure(run):
                 staged = stage(run)
                 if staged.receipts:
-                    return report(publish(prove(staged)))
+                    done = report(publish(prove(staged)))
+                    return replace(done, notes=(*done.notes, *said))
                 none = UnreadableError("none of the files that were to be rewritten can be read")
                 abandon(run.folder, run.journal, run.effects, none)
                 return nothing_to_do(job, plan, verb, origin, watch, staged.skipped)

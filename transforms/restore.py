@@ -72,10 +72,11 @@ def restore(
     """
     effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, "rollback")
     options, progress = with_options(options or Options(), job.settings), progress or Silent()
-    with holding(job, "rollback", effects):
+    said: list[str] = []
+    with holding(job, "rollback", effects, said.append) as effects:
         last = interrupted_run(job.state)
         if last and run is None and to is None and last.facts.get("verb") != "rollback":
-            return _discarded(job, last, origin, effects)
+            return _discarded(job, last, origin, effects, said)
         with watch.step("plan"):
             before = listing(job.location)
             inventory = inventory_of(job)
@@ -88,7 +89,7 @@ def restore(
             )
             with abandoned_on_failure(begun):
                 restored = stage_back(begun, undo)
-                return _published(prove(stage(begun)), undo, restored)
+                return _published(prove(stage(begun)), undo, restored, said)
 
 
 # ---- what to do
@@ -199,11 +200,11 @@ def checked(path: str, origin: Origin) -> tuple[str, str]:
     return hash, ""
 
 
-def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored]) -> RunReport:
+def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[str]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
     written = {**{r.path: r.hash for r in restored}, **{r.path: r.hash for r in receipts}}
     changes = ChangeSet(written, undo.gone, undo.folder_times)
-    write_report(run, _report(proved, undo, restored))
+    write_report(run, _report(proved, undo, restored, said))
     with run.watch.step("publish"):
         publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
         try:
@@ -211,10 +212,10 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored]) -> R
             remember_versions(run.job, run.plan, receipts, run.effects)
         except OSError as error:
             raise disk_error("the old files are back, but what they are could not be noted", error) from error
-    return _report(proved, undo, restored)
+    return _report(proved, undo, restored, said)
 
 
-def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored]) -> RunReport:
+def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[str]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
     origin: dict[str, int] = run.undoing.facts.get("from", {})
     returned = [path for path in undo.back if path not in run.before]
@@ -243,19 +244,20 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored]) -> RunR
             *(f"{path} is there again; it had been removed since" for path in returned),
             *(f"{r.path} had come since: converted to version {undo.target}" for r in receipts),
             *proved.proof.allowances,
+            *said,
         ),
         undoes=tuple(each.id for each in undo.runs),
     )
 
 
-def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects) -> RunReport:
+def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects, said: Sequence[str]) -> RunReport:
     """An interrupted run had changed nothing: what it had staged goes."""
     kept = discard_new_files(last.run, last.run.open_journal(effects), effects, "rolled back")
     return RunReport(
         verb="rollback", status="discarded", run=last.id, dataset=job.name, subject=job.subject, origin={}, target=None, files={},
         rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds={}, proof=None, method="", snapshot=None,
         provenance=origin, undoes=(last.id,),
-        notes=(f"{kept} holds files that are not the run's: look at them",) if kept else (),
+        notes=(*((f"{kept} holds files that are not the run's: look at them",) if kept else ()), *said),
     )  # fmt: skip
 
 

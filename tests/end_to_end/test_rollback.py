@@ -184,9 +184,7 @@ def test_a_dataset_of_json_files_knows_its_versions_after_every_way_back(author:
     for name in "ab":
         (data / f"{name}.ndjson").write_text('{"n": 1, "note": "x"}\n{"n": 2, "note": "y"}\n')
     author.adopt("notes")
-    author.step(
-        "notes", 'op.map_values("note", {"x": "X", "y": "Y"}), op.set_doc("note", "in capitals")', '{"note": "lower(note)"}'
-    )
+    author.step("notes", 'op.map_values("note", {"x": "X", "y": "Y"}), op.set_doc("note", "in capitals")')
     before = tree(data)
     author.do("upgrade", "notes")
     back = author.do("rollback", "notes")["run"]

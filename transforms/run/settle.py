@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from instar.formats.errors import InstarError, RunError
+from instar.formats.errors import InstarError, LockedError, RunError
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Clock, Discarded, Failed, Journal, PublishBegun, Stopped, Undone, system_clock
@@ -29,6 +29,14 @@ class Settled:
     run: str
     what: Literal["finished", "undone", "discarded"]
     kept: Path | None = None
+
+    def __str__(self) -> str:
+        became = {
+            "finished": "was cut off while it published, and is completed now",
+            "undone": "was cut off while it published, and is taken back: the dataset has changed meanwhile",
+            "discarded": "had failed, and what it had staged is gone now",
+        }[self.what]
+        return f"run {self.run} {became}" + (f"; {self.kept} holds files that are not the run's: look at them" if self.kept else "")
 
 
 def settle(state: State, effects: Effects, clock: Clock = system_clock) -> tuple[Settled, ...]:
@@ -75,7 +83,7 @@ def abandon(run: RunFolder, journal: Journal, effects: Effects, error: BaseExcep
 
 def resumable(error: BaseException) -> bool:
     """Does what stopped a run leave what it had staged worth keeping?"""
-    return isinstance(error, (RunError, OSError)) or not isinstance(error, Exception)
+    return isinstance(error, (RunError, LockedError, OSError)) or not isinstance(error, Exception)
 
 
 def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason: str) -> Path | None:
