@@ -104,7 +104,12 @@ def test_the_day_of_somebody_who_changes_a_schema(format: str, author: Author) -
     author.do("rollback", "sales")
     assert tree(data) == before
     runs = author.do("runs", "sales")["runs"]
-    assert [(r["verb"], r["status"], r["target"]) for r in runs] == [("upgrade", "rolled back", 2), ("downgrade", "rolled back", 1)]
+    assert [(r["verb"], r["status"], r["target"]) for r in runs] == [
+        ("upgrade", "rolled back", 2),
+        ("downgrade", "rolled back", 1),
+        ("rollback", "finished", 2),
+        ("rollback", "finished", 1),
+    ]
     assert author.do("current")[0]["versions"] == {"1": 1}
 
 

@@ -47,9 +47,13 @@ def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None, eff
         UnreadableError: the source cannot be read. FileError, DataError, Collected: from the format or the conversion. RunError:
             the source changed meanwhile, or the disk says no.
     """
-    started = time.perf_counter()
+    started, effects = time.perf_counter(), effects or PosixEffects()
     try:
-        return _staged(unit, report, effects or PosixEffects(), started)
+        try:
+            return _staged(unit, report, effects, started)
+        except Exception:
+            _unstage(unit, effects)
+            raise
     except InstarError as error:
         raise at_file(error, unit.path) from error.__cause__
     except OSError as error:
@@ -83,6 +87,12 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
         seconds=time.perf_counter() - started,
         notes=rewritten.notes,
     )
+
+
+def _unstage(unit: Unit, effects: Effects) -> None:
+    """Nothing half-written stays: it takes room where there may be none."""
+    if os.path.lexists(_part(unit)):
+        effects.unlink(_part(unit))
 
 
 def _make_folders(path: Path, effects: Effects) -> None:
@@ -212,7 +222,6 @@ def stage(
                     group.add(receipt, Path(unit.staged))
                     tally.finished(receipt, told=isinstance(executor, Reporting))
                 elif isinstance(error, InstarError) and passed_over(unit, error):
-                    _unstage(unit, effects)
                     tally.passed_over()
                 elif isinstance(error, InstarError):
                     failures.append(error)
@@ -226,15 +235,6 @@ def stage(
         raise
     group.flush()
     return tuple(receipts[unit.path] for unit in units if unit.path in receipts)
-
-
-def _unstage(unit: Unit, effects: Effects) -> None:
-    """Nothing of the unit stays: a stage that holds more than was staged is published by no method."""
-    try:
-        if os.path.lexists(_part(unit)):
-            effects.unlink(_part(unit))
-    except OSError as error:
-        raise disk_error(f"what was staged of {unit.path} cannot be removed", error, Where(file=unit.path)) from error
 
 
 def _finished(
