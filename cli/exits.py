@@ -10,7 +10,7 @@ EXITS = {
     3: "another run holds the dataset",
     FAULT: "a fault of Instar's; -v shows the traceback",
     130: "interrupted (Ctrl-C); the same command goes on",
-    143: "stopped (SIGTERM); the same command goes on",
+    143: "stopped (SIGTERM, or SIGHUP as the terminal was closed); the same command goes on",
 }
 
 

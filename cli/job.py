@@ -15,6 +15,7 @@ import click
 
 from instar.cli.ending import ending_of
 from instar.cli.interruption import CODES
+from instar.formats.errors import InstarError
 from instar.transforms.events import Begun, Ended, Errored, Event, Status, Warned
 
 if TYPE_CHECKING:
@@ -109,30 +110,38 @@ class Heard:
         """The command exits with `code`, for `error` where there was one."""
         if not self._begun:
             self.event(self._unknown)
-        from instar.transforms.observed import errored
-
-        if error is not None and not self._errors and code not in CODES.values():
-            for each in errored(error):
-                self.event(each)
+        if error is not None:
+            self._failed(error, stopped=code in CODES.values())
         status = self._ended.status if code == 0 else _STATUSES.get(code, "failed")
         took = time.perf_counter() - self._started
         ended = replace(self._ended, exit=code, status=status, errors=self._errors, seconds=self._ended.seconds or took)
         if self._metrics is not None:
             self._metrics.event(ended)
-            self._warn(self._metrics.problem)
+            if self._metrics.problem:
+                self.event(Warned(self._metrics.problem))
+            if self._log is None or not self._log.on_stderr:
+                _warn(self._metrics.problem)
         if self._log is not None:
             self._log.event(ended)
-            self._warn(self._log.close())
+            _warn(self._log.close())
 
-    def _warn(self, problem: str) -> None:
-        """In the log where there is one, and to people unless that is where they read."""
-        if not problem:
-            return
-        if self._log is not None:
-            self._log.event(Warned(problem))
-        if self._log is None or not self._log.on_stderr:
-            with contextlib.suppress(OSError):
-                click.echo(f"Warning: {problem}", err=True)
+    def _failed(self, error: Exception, *, stopped: bool) -> None:
+        """Tell of the error that nobody has told of yet. Being stopped is none, but leaves something to say."""
+        from instar.transforms.observed import errored
+
+        if stopped:
+            hint = error.hint if isinstance(error, InstarError) else ""
+            self.event(Warned(f"{error}. {hint}" if hint else str(error)))
+        elif not self._errors:
+            for each in errored(error):
+                self.event(each)
+
+
+def _warn(problem: str) -> None:
+    """Tell people."""
+    if problem:
+        with contextlib.suppress(OSError):
+            click.echo(f"Warning: {problem}", err=True)
 
 
 _STATUSES: dict[int, Status] = {3: "locked", **dict.fromkeys(CODES.values(), "interrupted")}

@@ -100,8 +100,9 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         if arrived is None and isinstance(error, (KeyboardInterrupt, click.Abort)):
             arrived = signal.SIGINT
         if arrived is not None:
-            ending.ended(CODES[arrived])
-            return interrupted(arrived, error, as_json=as_json, silent=ending.log_on_stderr)
+            known = stopped(arrived, error)
+            ending.ended(CODES[arrived], known)
+            return interrupted(known, CODES[arrived], as_json=as_json, silent=ending.log_on_stderr)
         if isinstance(error, BrokenPipeError):
             ending.ended(0)
             return unheard()
@@ -161,17 +162,22 @@ def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int
             raise error
 
 
-def interrupted(by: signal.Signals, error: BaseException, *, as_json: bool, silent: bool = False) -> int:
-    """Tell that a signal ended the command, and what it leaves, which the run has noted on the error."""
+def stopped(by: signal.Signals, error: BaseException) -> InstarError:
+    """That a signal ended the command, and what it leaves, which the run has noted on the error."""
     notes = " ".join(note for note in getattr(error, "__notes__", ()) if "\n" not in note)  # the others are tracebacks
     hint = notes or "Nothing is half-done: the same command starts again and settles what was left."
+    return InstarError(WORDS[by], hint=hint)
+
+
+def interrupted(known: InstarError, code: int, *, as_json: bool, silent: bool = False) -> int:
+    """Tell that a signal ended the command."""
     try:
         if sys.stderr.isatty() and not silent:
             click.echo(err=True)  # the line on which the terminal showed ^C
-        return failed(InstarError(WORDS[by], hint=hint), CODES[by], as_json=as_json, silent=silent)
+        return failed(known, code, as_json=as_json, silent=silent)
     except OSError:  # the terminal was closed
         unheard()
-        return CODES[by]
+        return code
 
 
 def failed(error: InstarError, code: int, *, as_json: bool, silent: bool = False) -> int:

@@ -161,6 +161,7 @@ def test_a_signal_is_the_end_that_the_log_tells(author: Author, sales: Path, tmp
     found = lines(done.stderr)
     assert done.returncode == 143
     assert (found[-1]["status"], found[-1]["exit"]) == ("interrupted", 143)
+    assert (found[-2]["event"], "stopped by SIGTERM. " in found[-2]["message"]) == ("warning", True)
     assert measured(tmp_path / "m")["run_exit_code"] == 143
     assert tree(sales) == before
 
