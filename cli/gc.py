@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from instar.cli.job import as_job
 from instar.cli.names import datasets
 from instar.cli.options import chosen, opened, verb
+
+if TYPE_CHECKING:
+    from instar.transforms.progress import Progress
 
 EXAMPLES = """
 instar gc flights                              what each snapshot costs; removes nothing
@@ -33,6 +38,7 @@ instar gc flights --keep 2 --backup /mnt/nas   copied there and checked before i
     help="First copy what goes to DIR, checked by its hashes; with nothing told to go, copy every snapshot.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would go; write nothing.")
+@as_job
 @click.pass_obj
 def command(
     folder: Path,
@@ -46,6 +52,7 @@ def command(
     dry_run: bool,
     as_json: bool,
     verbose: bool,
+    progress: Progress,
 ) -> None:
     """List the snapshots of DATASET: what each costs on disk, and what could not be undone without it.
 
@@ -53,18 +60,16 @@ def command(
     snapshot and those that quarantined records came from, unless that is told, too.
     """
     from instar.cli.output import show
-    from instar.cli.progress import shown_progress
 
     found = chosen(opened(folder), dataset)
-    with shown_progress(as_json) as progress:
-        report = found.gc(
-            keep=keep,
-            older_than=older_than,
-            last=last,
-            quarantined=quarantined,
-            interrupted=interrupted,
-            backup=backup,
-            dry_run=dry_run,
-            progress=progress,
-        )
+    report = found.gc(
+        keep=keep,
+        older_than=older_than,
+        last=last,
+        quarantined=quarantined,
+        interrupted=interrupted,
+        backup=backup,
+        dry_run=dry_run,
+        progress=progress,
+    )
     show(report, as_json, verbose=verbose)

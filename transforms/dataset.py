@@ -231,14 +231,17 @@ class Dataset:
         """
         from instar.transforms.gc import gc
 
-        return gc(
-            self.job(),
-            keep=keep,
-            older_than=older_than,
-            last=last,
-            quarantined=quarantined,
-            interrupted=interrupted,
-            backup=Path(backup) if backup is not None else None,
-            dry_run=dry_run,
-            progress=progress,
-        )
+        with observed(progress, "gc", self.name, self.settings.subject) as seen:
+            report = gc(
+                self.job(),
+                keep=keep,
+                older_than=older_than,
+                last=last,
+                quarantined=quarantined,
+                interrupted=interrupted,
+                backup=Path(backup) if backup is not None else None,
+                dry_run=dry_run,
+                progress=seen,
+            )
+            seen.done(files=report.files)
+            return report

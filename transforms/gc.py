@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from instar.formats.errors import UsageError
-from instar.transforms.execution import holding
+from instar.transforms.execution import Stopwatch, holding
 from instar.transforms.job import Job
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
@@ -73,6 +73,12 @@ class GcReport:
     copied: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def files(self) -> dict[str, int]:
+        """How many are removed, and how many stay."""
+        gone = sum(one.files for one in self.kept if one.removed) if self.action == "removed" else 0
+        return {"removed": gone, "kept": sum(one.files for one in self.kept) - gone}
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -126,13 +132,16 @@ def _back_up(
 ) -> tuple[Copy, ...]:
     """Checked copies, each recorded in its run's journal."""
     check_room(place, chosen, job.location.name)
-    progress.step("copy", files=sum(each.footprint.files for each in chosen), size=sum(each.footprint.bytes for each in chosen))
+    files, size = sum(each.footprint.files for each in chosen), sum(each.footprint.bytes for each in chosen)
     facts = {"made": origin.started, "user": origin.user, "host": origin.host, "instar": dict(origin.versions)["instar"]}
     copies: list[Copy] = []
-    for each in chosen:
-        copy = back_up(each, place, job.location.name, facts, effects, lambda files, size: progress.advance(files=files, size=size))
-        each.run.run.open_journal(effects).write(BackedUp(str(copy.path), copy.files, copy.bytes))
-        copies.append(copy)
+    with Stopwatch(progress).step("copy", files=files, size=size):
+        for each in chosen:
+            copy = back_up(
+                each, place, job.location.name, facts, effects, lambda files, size: progress.advance(files=files, size=size)
+            )
+            each.run.run.open_journal(effects).write(BackedUp(str(copy.path), copy.files, copy.bytes))
+            copies.append(copy)
     return tuple(copies)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from traceback import format_exception
@@ -33,7 +33,7 @@ TOLD_ERRORS = 100
 
 @contextmanager
 def observed(progress: Progress | None, verb: str, dataset: str, subject: str) -> Iterator[Observed]:
-    """The progress to hand to a verb. What the verb answers is to be given to one of `ran`, `verified` and `converted`, once."""
+    """The progress to hand to a verb. What the verb answers is told by one of `ran`, `verified`, `converted` and `done`, once."""
     seen = Observed(progress or Silent())
     seen.event(Begun(verb, dataset, subject))
     try:
@@ -126,6 +126,10 @@ class Observed:
             )
         )
         return report
+
+    def done(self, *, files: Mapping[str, int]) -> None:
+        """The verb was another; how many files became what."""
+        self._to.event(replace(self._ended("done", 0), files=dict(files)))
 
     def failed(self, error: BaseException) -> None:
         """An error ended the verb."""

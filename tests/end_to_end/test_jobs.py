@@ -74,12 +74,15 @@ def test_the_log_is_on_stderr_and_the_answer_on_stdout(author: Author, sales: Pa
 
 def test_a_log_file_takes_the_runs_of_all_jobs_and_leaves_stderr_alone(author: Author, sales: Path, tmp_path: Path) -> None:
     log = tmp_path / "instar.jsonl"
-    for verb, more in (("upgrade", ()), ("verify", ()), ("convert", (str(tmp_path / "out"), "--to", "avro")), ("rollback", ())):
-        answer = author.run(verb, "sales", *more, "--log-file", str(log))
+    out, nas = str(tmp_path / "out"), str(tmp_path)
+    for line in ("upgrade sales", "verify sales", f"convert sales {out} --to avro", f"gc sales --backup {nas}", "rollback sales"):
+        answer = author.run(*line.split(), "--log-file", str(log))
         assert (answer.code, answer.err) == (0, "")
     every = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [line["verb"] for line in every if line["event"] == "begun"] == ["upgrade", "verify", "convert", "rollback"]
-    assert [(line["status"], line["exit"]) for line in every if line["event"] == "ended"] == [("done", 0)] * 4
+    assert [line["verb"] for line in every if line["event"] == "begun"] == [
+        "upgrade", "verify", "convert", "gc", "rollback",
+    ]  # fmt: skip
+    assert [(line["status"], line["exit"]) for line in every if line["event"] == "ended"] == [("done", 0)] * 5
     assert sum(line["event"] == "file_converted" for line in every) == 2
 
 
