@@ -56,12 +56,23 @@ class RunBegun(Event):
 
 
 @dataclass(frozen=True)
+class Resumed(Event):
+    """The run goes on where it was interrupted: so many files that it had staged are used, and `again` counts by reason those that
+    are staged once more."""
+
+    name: ClassVar[str] = "resumed"
+    run: str
+    reused: int
+    again: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Ended(Event):
     """The last of all. What was done is 0 where nothing was.
 
     `exit` is what the command line exits with; None where a library call was ended by something that is no error of Instar's.
     `status` "locked": another run holds the dataset. `steps` is seconds by step, `files` counts by what became of them, `errors`
-    and `slow` how many events of those there were.
+    and `slow` how many events of those there were. `resumable`: what was staged is kept, and the next command goes on with it.
     """
 
     name: ClassVar[str] = "ended"
@@ -78,6 +89,7 @@ class Ended(Event):
     proof: str | None = None
     errors: int = 0
     slow: int = 0
+    resumable: bool = False
 
 
 # ---- its steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 
 from instar.formats.errors import UsageError
 from instar.formats.format import Stamp
-from instar.transforms.events import RunBegun, StepEnded
+from instar.transforms.events import Resumed, RunBegun, StepEnded
 from instar.transforms.job import Job, Options
 from instar.transforms.plan import Plan, by_version
 from instar.transforms.progress import Progress, Silent
@@ -161,7 +161,9 @@ def begin(
     text = json_text({**plan.as_json(), **undoing.plan}).encode()
     folder = _folder(job, method, facts, text, last, found, effects)
     journal = folder.open_journal(effects)
-    progress.event(_begun(folder.id, plan, options, method, origin))
+    progress.event(_begun(folder.id, plan, options, method, facts, origin))
+    if found:
+        progress.event(Resumed(folder.id, len(found.receipts), dict(found.again)))
     return Run(job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch, found, undoing)
 
 
@@ -184,14 +186,14 @@ def _folder(
     return begin_run(job.state, id, Planned(str(job.location), method, facts), plan, effects)
 
 
-def _begun(run: str, plan: Plan, options: Options, method: Method, origin: Provenance) -> RunBegun:
+def _begun(run: str, plan: Plan, options: Options, method: Method, facts: Mapping[str, Any], origin: Provenance) -> RunBegun:
     return RunBegun(
         run=run,
-        from_=by_version(plan.rewrites),
+        from_=facts["from"],
         to=plan.target,
         method=method,
         plan=plan.hash,
-        files=len(plan.rewrites),
+        files=facts["files"],
         rows=plan.rows,
         bytes=plan.bytes_in,
         workers=options.workers,

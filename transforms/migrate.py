@@ -87,6 +87,8 @@ def migrate(
     watch, options = Stopwatch(progress), with_options(options, job.settings)
     said: list[str] = []
     with holding(job, verb, effects, said.append) as effects:
+        for text in said:
+            progress.event(Warned(text))
         with watch.step("inventory"):
             before = listing(job.location)
             inventory = inventory_of(job)

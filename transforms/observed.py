@@ -26,6 +26,7 @@ from instar.transforms.events import (
 from instar.transforms.pace import Pace
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.report import ConvertReport, RunReport, VerifyReport
+from instar.transforms.run.settle import resumable
 
 TOLD_ERRORS = 100
 """Of several collected errors so many are told one by one; the exception has them all."""
@@ -94,7 +95,7 @@ class Observed:
             replace(
                 ended,
                 run=report.run,
-                files=dict(report.files),
+                files={**report.files, **({"reused": len(report.resumed.receipts)} if report.resumed else {})},
                 rows_in=report.rows_in,
                 rows_out=report.rows_out,
                 bytes_in=report.bytes_in,
@@ -134,12 +135,18 @@ class Observed:
     def failed(self, error: BaseException) -> None:
         """An error ended the verb."""
         if not isinstance(error, Exception):
-            self._to.event(self._ended("interrupted", 130 if isinstance(error, KeyboardInterrupt) else None))
+            ended = self._ended("interrupted", 130 if isinstance(error, KeyboardInterrupt) else None)
+            self._to.event(replace(ended, resumable=self._kept(error)))
             return
         for event in errored(error):
             self.event(event)
         code = error.exit_code if isinstance(error, InstarError) else None
-        self._to.event(self._ended("locked" if isinstance(error, LockedError) else "failed", code))
+        ended = self._ended("locked" if isinstance(error, LockedError) else "failed", code)
+        self._to.event(replace(ended, resumable=self._kept(error)))
+
+    def _kept(self, error: BaseException) -> bool:
+        """There is a run, which keeps what it has staged."""
+        return self._run is not None and resumable(error)
 
     def _ended(self, status: Status, exit: int | None) -> Ended:
         took = time.perf_counter() - self._started

@@ -15,6 +15,7 @@ from instar.formats.dataset import stamp_files
 from instar.formats.errors import FileError
 from instar.formats.inventory import Inventory
 from instar.formats.manifest import Manifest, content_hash
+from instar.transforms.events import Warned
 from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.migrate import ProvedRun, prove, stage
@@ -74,6 +75,8 @@ def restore(
     options, progress = with_options(options or Options(), job.settings), progress or Silent()
     said: list[str] = []
     with holding(job, "rollback", effects, said.append) as effects:
+        for text in said:
+            progress.event(Warned(text))
         last = interrupted_run(job.state)
         if last and run is None and to is None and last.facts.get("verb") != "rollback":
             return _discarded(job, last, origin, effects, said)

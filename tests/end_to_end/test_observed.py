@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +11,7 @@ import pytest
 from authoring import Author
 
 import instar
-from instar.formats.errors import Collected, DataError, FileError, LockedError, UsageError, Where
+from instar.formats.errors import Collected, DataError, FileError, LockedError, RunError, UsageError, Where
 from instar.transforms.events import (
     Begun,
     Ended,
@@ -21,6 +21,7 @@ from instar.transforms.events import (
     FileProved,
     FileSlow,
     FileStaged,
+    Resumed,
     RunBegun,
     StepBegun,
     StepEnded,
@@ -30,6 +31,7 @@ from instar.transforms.execution import holding
 from instar.transforms.observed import TOLD_ERRORS, observed
 from instar.transforms.progress import Silent
 from instar.transforms.run.effects import PosixEffects
+from instar.transforms.run.journal import Journal, Published
 
 E = TypeVar("E", bound=Event)
 
@@ -137,6 +139,7 @@ def test_the_way_back_verify_and_convert_are_told_of_too(author: Author, sales: 
     dataset(author).rollback(progress=back)
     assert back.events[0] == Begun("rollback", "sales", "sales")
     assert (back.ended.status, back.ended.exit) == ("done", 0)
+    assert (back.of(RunBegun)[0].files, back.of(RunBegun)[0].run) == (2, back.ended.run)
 
 
 # ---- ends that are no success
@@ -188,7 +191,38 @@ def test_wrong_use_and_interruptions_are_ends_too(author: Author, sales: Path) -
     with pytest.raises(KeyboardInterrupt):
         dataset(author).upgrade(progress=stopped)
     assert (stopped.ended.status, stopped.ended.exit, stopped.of(Errored)) == ("interrupted", 130, [])
-    assert stopped.ended.run == stopped.of(RunBegun)[0].run
+    assert (stopped.ended.run, stopped.ended.resumable) == (stopped.of(RunBegun)[0].run, True)
+
+    again = Told()
+    dataset(author).upgrade(progress=again)
+    (resumed,) = again.of(Resumed)
+    assert resumed.run == again.of(RunBegun)[0].run == stopped.ended.run
+    assert resumed.again == {}
+    assert len(again.of(FileStaged)) == 2 - resumed.reused
+    assert again.ended.files["reused"] == resumed.reused
+
+
+def test_a_publish_that_was_cut_off_is_told_of_when_it_is_settled(
+    author: Author, sales: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, full = Journal.write, False
+
+    def cut_off(self: Journal, *events: Any) -> None:
+        nonlocal full
+        full = full or any(isinstance(event, Published) for event in events)
+        if full:
+            raise RunError("the journal cannot be written: No space left on device")
+        write(self, *events)
+
+    monkeypatch.setattr(Journal, "write", cut_off)
+    cut = Told()
+    with pytest.raises(RunError):
+        dataset(author).upgrade(progress=cut)
+    assert (cut.ended.status, cut.ended.exit, cut.ended.resumable) == ("failed", 1, True)
+    monkeypatch.undo()
+    told = Told()
+    dataset(author).upgrade(progress=told)
+    assert ["was cut off while it published" in event.message for event in told.of(Warned)] == [True]
 
 
 def test_a_warning_of_the_plan_is_told(author: Author, sales: Path) -> None:
