@@ -25,6 +25,7 @@ from crash_forking import adopt_orphans, orphans_gone
 from crash_gc import gc_cut, gc_killed
 from crash_power import PowerCut, Recording, Variant
 from crash_scene import Scene, good, prepared, problems_after, well
+from crash_signals import interrupted_by
 
 
 def in_turns(scene: Scene, points: Mapping[str, Sequence[Any]], interrupted: Callable[[str, Any], list[str]]) -> list[str]:
@@ -106,6 +107,15 @@ def started(scene: Scene, verb: str) -> tuple[subprocess.Popen[bytes], float]:
     return child, time.monotonic()
 
 
+# ---- signals
+def signals(folder: Path, format: str, method: str, name: str, every: int, first: int) -> dict[str, Any]:
+    """A signal before every effect (or every so many of them)."""
+    scene = prepared(folder, format, method)
+    points = {verb: range(1, wanted.effects + 1)[first % every :: every] for verb, wanted in scene.wanted.items()}
+    failures = in_turns(scene, points, lambda verb, at: interrupted_by(scene, verb, at, name))
+    return {"points": sum(map(len, points.values())), "of": sum(w.effects for w in scene.wanted.values()), "failures": failures}
+
+
 # ---- power cuts
 def power_cuts(folder: Path, format: str, method: str, variant: Variant, every: int, first: int) -> dict[str, Any]:
     """The power is cut before every effect (or every so many of them) and after the last; a command that was done must stay so."""
@@ -143,6 +153,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "kill everywhere": kill_everywhere,
     "kill at random": kill_at_random,
     "power cuts": power_cuts,
+    "signals": signals,
     "gc killed": gc_killed,
     "gc cut": gc_cut,
 }

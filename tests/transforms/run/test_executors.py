@@ -202,5 +202,17 @@ def test_workers_die_with_a_coordinator_that_is_killed(tmp_path, work):
     pids = [int(pid) for pid in coordinator.stdout.readline().split()]
     assert len(pids) == 3
     coordinator.kill()
+    killed = time.monotonic()
     coordinator.communicate()
     assert [pid for pid in pids if not gone(pid)] == []
+    if sys.platform == "linux":  # elsewhere one that holds the interpreter hears of it later
+        assert time.monotonic() - killed < 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs POSIX signals")
+def test_workers_leave_signals_of_the_whole_group_to_the_coordinator(work):
+    with SubprocessExecutor(1) as executor:
+        worker = executor.submit(work.pid).result()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(worker, number)
+        assert executor.submit(work.pid).result() == worker
