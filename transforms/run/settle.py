@@ -10,11 +10,11 @@ from typing import Literal
 from instar.formats.errors import InstarError, LockedError, RunError
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import Clock, Discarded, Failed, Journal, PublishBegun, Stopped, Undone, system_clock
+from instar.transforms.run.journal import Clock, Discarded, Failed, Journal, Planned, PublishBegun, Stopped, Undone, system_clock
 from instar.transforms.run.listing import changed_since, listing, read_listing
 from instar.transforms.run.publish import complete
 from instar.transforms.run.snapshot import discard, inode, put_back
-from instar.transforms.run.state import RunFolder, RunState, State, list_runs, run_state
+from instar.transforms.run.state import RunFolder, RunState, State, list_runs, receipts_of, run_state
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Settled:
     """What became of a run that had not come to its end.
 
     "finished": its publish had begun, and was completed. "undone": it was taken back, since the dataset has changed meanwhile; what
-    is staged stays. "discarded": it had failed, and what it had staged is gone.
+    is staged stays. "discarded": it had failed, or not begun to stage, and what there was of it is gone.
     `kept`: a folder of the run in which files were found that are not the run's, left there for a person to look at.
     """
 
@@ -34,7 +34,7 @@ class Settled:
         became = {
             "finished": "was cut off while it published, and is completed now",
             "undone": "was cut off while it published, and is taken back: the dataset has changed meanwhile",
-            "discarded": "had failed, and what it had staged is gone now",
+            "discarded": "had failed or hardly begun, and what there was of it is gone now",
         }[self.what]
         return f"run {self.run} {became}" + (f"; {self.kept} holds files that are not the run's: look at them" if self.kept else "")
 
@@ -47,11 +47,16 @@ def settle(state: State, effects: Effects, clock: Clock = system_clock) -> tuple
     Raises:
         RunError: the dataset or the snapshot is not what the run left (names the places), or the disk says no.
     """
-    unsettled = [run for run in list_runs(state) if not run.settled and run.status != "interrupted"]
+    unsettled = [run for run in list_runs(state) if not run.settled and not _can_go_on(run)]
     try:
         return tuple(_settled(run, run.run.open_journal(effects, clock), effects) for run in unsettled)
     except OSError as error:
         raise disk_error("an interrupted run could not be settled", error) from error
+
+
+def _can_go_on(run: RunState) -> bool:
+    """Interrupted, and not before its journal could say what it was to do."""
+    return run.status == "interrupted" and run.last(Planned) is not None
 
 
 def _settled(run: RunState, journal: Journal, effects: Effects) -> Settled:
@@ -75,15 +80,25 @@ def abandon(run: RunFolder, journal: Journal, effects: Effects, error: BaseExcep
     ended = Stopped if resumable(error) else Failed
     try:
         journal.write(ended(type(error).__name__, str(error), hint))
-        if run_state(run).status == "failed":
+        state = run_state(run)
+        if state.status == "failed":
             discard_new_files(run, journal, effects, str(error))
-    except (OSError, RunError) as also:
+        elif state.status == "interrupted":
+            error.add_note(_how_to_go_on(state))
+    except (OSError, InstarError) as also:
         error.add_note(f"What became of the run could not be recorded ({also}); the next command on this dataset settles it.")
 
 
+def _how_to_go_on(run: RunState) -> str:
+    staged, files = len(receipts_of(run)), run.facts.get("files", 0)
+    already = f"{staged} of {files} files are staged already" if staged else "nothing was changed yet"
+    return f"Run the same command again: {already}."
+
+
 def resumable(error: BaseException) -> bool:
-    """Does what stopped a run leave what it had staged worth keeping?"""
-    return isinstance(error, (RunError, LockedError, OSError)) or not isinstance(error, Exception)
+    """Does what stopped a run leave what it had staged worth keeping? Where the data, a file or the proof said no, it does not. A
+    fault may be an interruption: DuckDB answers a signal during a query with a RuntimeError."""
+    return isinstance(error, (RunError, LockedError)) or not isinstance(error, InstarError)
 
 
 def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason: str) -> Path | None:
