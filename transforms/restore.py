@@ -71,8 +71,8 @@ def restore(
         UsageError: there is no such run. RunError: a snapshot is damaged, the dataset changed meanwhile, or the disk says no.
         MigrationError: a file that arrived since cannot be converted. The dataset is unchanged then.
     """
-    effects, watch, origin = effects or PosixEffects(), Stopwatch(), provenance(job.project, "rollback")
-    options, progress = with_options(options or Options(), job.settings), progress or Silent()
+    progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, "rollback")
+    watch, options = Stopwatch(progress), with_options(options or Options(), job.settings)
     said: list[str] = []
     with holding(job, "rollback", effects, said.append) as effects:
         for text in said:

@@ -96,9 +96,11 @@ def _how_to_go_on(run: RunState) -> str:
 
 
 def resumable(error: BaseException) -> bool:
-    """Does what stopped a run leave what it had staged worth keeping? Where the data, a file or the proof said no, it does not. A
-    fault may be an interruption: DuckDB answers a signal during a query with a RuntimeError."""
-    return isinstance(error, (RunError, LockedError)) or not isinstance(error, InstarError)
+    """Does what stopped a run leave what it had staged worth keeping?"""
+    if isinstance(error, (RunError, LockedError, OSError)) or not isinstance(error, Exception):
+        return True
+    # DuckDB answers a signal during a query with an error of its own, "Query interrupted"
+    return not isinstance(error, InstarError) and "interrupt" in str(error).lower()
 
 
 def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason: str) -> Path | None:

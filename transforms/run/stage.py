@@ -25,6 +25,7 @@ from instar.transforms.provenance import library_versions
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import Report, Reporting, SubprocessExecutor
+from instar.transforms.run.fence import unfenced
 from instar.transforms.run.journal import Journal, Staged
 from instar.transforms.run.unit import Receipt, Unit
 
@@ -211,7 +212,7 @@ def stage(
     group = _Group(journal, effects)
     receipts: dict[str, Receipt] = {}
     failures: list[InstarError] = []
-    work = partial(stage_file, effects=effects)
+    work = partial(stage_file, effects=unfenced(effects))
     try:
         with closing(_finished(units, work, executor, tally, failures)) as finished:
             for unit, future in finished:

@@ -18,7 +18,7 @@ import pytest
 
 from instar.formats.errors import LockedError, RunError
 from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.fence import Fenced
+from instar.transforms.run.fence import Fenced, unfenced
 from instar.transforms.run.lock import BEAT, FRESH, holder, locked, this_owner
 
 NOW = datetime(2026, 11, 21, 21, 5, tzinfo=UTC)
@@ -224,7 +224,7 @@ def test_steps_are_fenced_and_workers_get_the_bare_effects(path, tmp_path):
         for step in steps:
             with pytest.raises(LockedError):
                 step()
-        assert isinstance(pickle.loads(pickle.dumps(effects)), PosixEffects)
+        assert isinstance(pickle.loads(pickle.dumps(unfenced(effects))), PosixEffects)
     assert (tmp_path / "old").read_bytes() == b"old"
     assert (tmp_path / "journal").read_bytes() == b"line"
 

@@ -59,7 +59,7 @@ def test_killed_at_every_effect_of_a_publish_the_old_tree_stands_or_the_new_one(
         else:
             break
     assert at > 40
-    assert ended == {"finished"}
+    assert ended == {"discarded", "finished"}  # the first where the journal could not yet say what the run was to do
 
 
 def test_killed_again_while_it_is_settled(new_lake, quick, facts, dying, killed, published):
@@ -206,7 +206,9 @@ def test_a_failed_run_is_recorded_and_its_stage_discarded(lake, quick, facts, er
     assert len(read_journal(run.journal)) == 3
 
 
-@pytest.mark.parametrize("error", [RunError("the disk is full", hint="Free some."), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [RunError("the disk is full", hint="Free some."), KeyboardInterrupt(), RuntimeError("Query interrupted")]
+)
 def test_a_stopped_run_keeps_its_stage(lake, quick, error):
     run, journal, _ = lake.staged(quick)
     abandon(run, journal, quick, error)
