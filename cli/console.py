@@ -107,7 +107,8 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
         f"disk     {size(plan.disk_needed)} beside the data, {size(plan.disk_free)} free; the old files stay as the snapshot"
     )
     console.print(f"time     about {duration(plan.seconds)}")
-    console.print(f"publish  {plan.method}: {escape(plan.method_reason)}")
+    batches = f", in {counted(plan.batches, 'batch', 'batches')}" if plan.batches > 1 else ""
+    console.print(f"publish  {plan.method}: {escape(plan.method_reason)}{batches}")
     if plan.resumes:
         console.print(f"resumes  {_resumed(plan.resumes)}")
     console.print("way back rollback restores every byte from the snapshot")
@@ -155,7 +156,8 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
     if report.resumed:
         console.print(f"resumed  {_resumed(report.resumed)}")
-    console.print(f"run      {report.run}, published by {report.method}")
+    batches = f" (the last of {len(report.runs)} batches)" if report.runs else ""
+    console.print(f"run      {report.run}{batches}, published by {report.method}")
     if report.undoes:
         console.print(f"undoes   {', '.join(report.undoes)}")
     for path, reason in report.losses:
@@ -255,7 +257,7 @@ def _runs(report: RunsReport, console: Console, verbose: bool) -> None:
         return
     table = _table("run", "what", "status", "started", "by", "way back")
     for r in report.runs:
-        what = r.verb + (f" to {r.target}" if r.target is not None else "")
+        what = r.verb + (f" to {r.target}" if r.target is not None else "") + (f", batch {r.batch}" if r.batch else "")
         table.add_row(r.run, what, r.status, r.started[:19].replace("T", " "), escape(f"{r.user}@{r.host}"), escape(r.way_back))
     console.print(table)
 

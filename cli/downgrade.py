@@ -9,7 +9,7 @@ import click
 
 from instar.cli.job import as_job
 from instar.cli.names import datasets, versions
-from instar.cli.options import chosen, opened, run_options, running, verb
+from instar.cli.options import batching, chosen, opened, run_options, running, verb
 
 if TYPE_CHECKING:
     from instar.transforms.progress import Progress
@@ -24,6 +24,7 @@ instar downgrade flights -1
 @click.argument("dataset", shell_complete=datasets)
 @click.argument("version", shell_complete=versions)
 @running
+@batching
 @as_job
 @click.pass_obj
 def command(folder: Path, dataset: str, version: str, as_json: bool, verbose: bool, progress: Progress, **options: object) -> None:

@@ -74,6 +74,21 @@ def running(function: F) -> F:
     return working(function)
 
 
+def batching(function: F) -> F:
+    """The options of the verbs that can publish part by part."""
+    for option in (
+        click.option("--batch-bytes", metavar="SIZE", help="So many source bytes at a time, such as 50GB."),
+        click.option(
+            "--batch-files",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Publish by replace, N files at a time: each batch is staged, proved and published before the next.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def working(function: F) -> F:
     """The options of the verbs that prove data."""
     for option in (
@@ -101,11 +116,10 @@ def run_options(dataset: Dataset, **given: Any) -> Any:
     from instar.transforms.configuration import parse_size
     from instar.transforms.job import Options
 
-    memory = given.pop("memory", None)
+    sizes = {key: given.pop(key) for key in ("memory", "batch_bytes") if given.get(key) is not None}
     given["workers"] = given["workers"] or dataset.settings.workers or cores()
     known = {key: value for key, value in given.items() if value is not None}
-    if memory is not None:
-        known["memory"] = parse_size(memory)
+    known.update({key: parse_size(size) for key, size in sizes.items()})
     return Options(**known)
 
 

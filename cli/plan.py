@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from instar.cli.names import datasets, versions
-from instar.cli.options import chosen, opened, run_options, running, verb
+from instar.cli.options import batching, chosen, opened, run_options, running, verb
 
 EXAMPLES = """
 instar plan flights                            to the newest version
@@ -21,6 +21,7 @@ instar plan flights --out plan.json            then: instar upgrade flights --pl
 @click.option("--to", "to", metavar="VERSION", shell_complete=versions, help="A version, +N or -N. [default: the newest]")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan, to apply exactly this one.")
 @running
+@batching
 @click.pass_obj
 def command(
     folder: Path, dataset: str | None, to: str | None, out: Path | None, as_json: bool, verbose: bool, **options: object

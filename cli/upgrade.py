@@ -9,7 +9,7 @@ import click
 
 from instar.cli.job import as_job
 from instar.cli.names import datasets, versions
-from instar.cli.options import chosen, opened, run_options, running, verb
+from instar.cli.options import batching, chosen, opened, run_options, running, verb
 
 if TYPE_CHECKING:
     from instar.transforms.progress import Progress
@@ -19,6 +19,7 @@ instar upgrade flights                         to the newest version
 instar upgrade flights 2
 instar upgrade flights +1
 instar upgrade flights --plan plan.json        exactly what was reviewed, or not at all
+instar upgrade flights --batch-files 100       file by file, published a hundred at a time
 instar upgrade flights --log json --metrics flights.prom
 """
 
@@ -34,6 +35,7 @@ instar upgrade flights --log json --metrics flights.prom
     help="Refuse if anything differs from this plan.",
 )
 @running
+@batching
 @as_job
 @click.pass_obj
 def command(

@@ -136,9 +136,12 @@ def begin(
     effects: Effects,
     *,
     undoing: Undoing | None = None,
+    facts: Mapping[str, Any] | None = None,
+    later: int = 0,
 ) -> Run:
     """Preflight, then the run's folder with the plan in it; that of an interrupted run, if there is one, with what of its stage
-    still counts. `before` was listed before the inventory was taken.
+    still counts. `before` was listed before the inventory was taken; `facts` are further ones for the journal; `later` is the disk
+    (bytes) that runs after this one will need.
 
     Raises:
         RunError: too little disk, a permission, another file system: before the first byte of the dataset.
@@ -153,13 +156,14 @@ def begin(
     changed = (*(a.path for a in plan.rewrites), *undoing.paths)
     last = interrupted_run(job.state)
     found = sound(resumption(last, plan.wanted()), last.run, executor) if last else None
-    needed = plan.disk_needed + (0 if probed.links else bytes_copied(before, set(changed), method))
+    needed = plan.disk_needed + later + (0 if probed.links else bytes_copied(before, set(changed), method))
     needed -= sum(receipt.size for receipt in found.receipts.values()) if found else 0
     preflight(job.location, job.state, before, tuple(p for p in changed if p in before), method, needed, options.workers)
-    facts = {"verb": origin.command, "from": by_version(plan.rewrites), "to": plan.target, "plan": plan.hash, "user": origin.user,
-             "host": origin.host, "git": origin.git, "subject": job.subject, "files": len(changed), **undoing.facts}  # fmt: skip
+    said = {"verb": origin.command, "from": by_version(plan.rewrites), "to": plan.target, "plan": plan.hash, "user": origin.user,
+             "host": origin.host, "git": origin.git, "subject": job.subject, "files": len(changed), **undoing.facts,
+             **(facts or {})}  # fmt: skip
     text = json_text({**plan.as_json(), **undoing.plan}).encode()
-    folder = _folder(job, method, facts, text, last, found, effects)
+    folder = _folder(job, method, said, text, last, found, effects)
     journal = folder.open_journal(effects)
     progress.event(_begun(folder.id, plan, options, method, facts, origin))
     if found:

@@ -32,7 +32,8 @@ class Options:
     """How to run. `memory` is one budget in bytes for all processes and DuckDB together; `method` None: the best that works.
 
     0 workers, 0 memory: what `instar.toml` says of the dataset, else one worker in this process, and 1 GB. `skip_unreadable`: files
-    that cannot be read stay untouched in their places, named in plan and report; None: what `instar.toml` says.
+    that cannot be read stay untouched in their places, named in plan and report; None: what `instar.toml` says. `batch_files` and
+    `batch_bytes`: publish by replace, so many files and bytes at a time (at least one file).
     """
 
     workers: int = 0
@@ -40,6 +41,12 @@ class Options:
     proof: Literal["auto", "full"] = "auto"
     method: Literal["exchange", "replace"] | None = None
     skip_unreadable: bool | None = None
+    batch_files: int | None = None
+    batch_bytes: int | None = None
+
+    @property
+    def batched(self) -> bool:
+        return bool(self.batch_files or self.batch_bytes)
 
     def for_files(self, count: int) -> Options:
         """No more workers than there are files, or than the budget can hold at the least each needs."""
@@ -176,10 +183,20 @@ def at_version(inventory: Inventory, *, up: bool) -> int | None:
 
 
 def with_options(options: Options, settings: DatasetSettings) -> Options:
-    """What the caller said; the dataset's own settings where he said nothing."""
+    """What the caller said; the dataset's own settings where he said nothing.
+
+    Raises:
+        UsageError: batches, and a method that publishes everything in one step.
+    """
+    if options.batched and options.method not in (None, "replace"):
+        raise UsageError(
+            f"batches cannot be published by {options.method}, which is one step for all files",
+            hint="Leave --method out, or say replace.",
+        )
     return replace(
         options,
         memory=options.memory or settings.memory or DEFAULT_MEMORY,
         workers=options.workers or settings.workers or 1,
         skip_unreadable=settings.skip_unreadable if options.skip_unreadable is None else options.skip_unreadable,
+        method="replace" if options.batched else options.method,
     )

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from instar.formats.errors import Collected, InstarError, UnreadableError, is_unreadable
+from instar.transforms.batches import after, in_batches, named, together
 from instar.transforms.events import Warned
 from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
@@ -32,6 +33,7 @@ from instar.transforms.run.publish import Publication
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.settle import abandon
 from instar.transforms.run.stage import stage as stage_units
+from instar.transforms.run.state import list_runs
 from instar.transforms.run.unit import FileProof, Receipt, Unit
 from instar.transforms.tolerance import tolerated
 
@@ -80,8 +82,8 @@ def migrate(
     Every change of the file system goes through `effects`, the workers' too, which get it pickled; None is the real file system.
 
     Raises:
-        InstarError: as the steps below tell. The dataset is unchanged then; what was staged is discarded, or kept for the next
-            command where it is worth something.
+        InstarError: as the steps below tell. The dataset is unchanged then, but for earlier batches; what was staged is discarded,
+            or kept for the next command where it is worth something.
     """
     progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, verb)
     watch, options = Stopwatch(progress), with_options(options, job.settings)
@@ -101,16 +103,28 @@ def migrate(
         if not plan.rewrites:
             return replace(nothing_to_do(job, plan, verb, origin, watch), notes=tuple(said))
         options = options.for_files(len(plan.rewrites))
+        done: list[RunReport] = []
         with executor_for(options) as executor:
-            run = begin(job, plan, before, options, executor, origin, progress, watch, effects)
-            with abandoned_on_failure(run):
-                staged = stage(run)
-                if staged.receipts:
-                    done = report(publish(prove(staged)))
-                    return replace(done, notes=(*done.notes, *said))
-                none = UnreadableError("none of the files that were to be rewritten can be read")
-                abandon(run.folder, run.journal, run.effects, none)
-                return nothing_to_do(job, plan, verb, origin, watch, staged.skipped)
+            for batch in in_batches(plan, options, list_runs(job.state)):
+                before = listing(job.location) if done else before
+                facts = named(batch, done[0].run if done else None)
+                with after(done):
+                    run = begin(
+                        job, batch.plan, before, options, executor, origin, progress, watch, effects, facts=facts, later=batch.later
+                    )
+                    done.append(migrated(run))
+    made = together(done)
+    return replace(made, notes=(*made.notes, *said))
+
+
+def migrated(run: Run) -> RunReport:
+    """One run, from its first byte to its report."""
+    with abandoned_on_failure(run):
+        staged = stage(run)
+        if staged.receipts:
+            return report(publish(prove(staged)))
+        abandon(run.folder, run.journal, run.effects, UnreadableError("none of the files that were to be rewritten can be read"))
+        return nothing_to_do(run.job, run.plan, run.provenance.command, run.provenance, run.watch, staged.skipped)
 
 
 def stage(run: Run) -> StagedRun:

@@ -41,7 +41,7 @@ class Plan:
 
     `method` is how it would be published and `method_reason` why; `dropped` are side files that describe bytes which change;
     `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are; `resumes` is what
-    of an interrupted run's stage would be used. All sizes are bytes.
+    of an interrupted run's stage would be used; `batches` how many runs publish it, one after the other. All sizes are bytes.
     """
 
     dataset: str
@@ -62,6 +62,7 @@ class Plan:
     files: Mapping[str, DataFile] = field(default_factory=dict, repr=False)
     skipped: tuple[Remark, ...] = ()
     resumes: Resumption | None = None
+    batches: int = 1
 
     @property
     def rewrites(self) -> tuple[Action, ...]:
@@ -131,6 +132,7 @@ class Plan:
             "disk": {"needed": self.disk_needed, "free": self.disk_free},
             "seconds": round(self.seconds, 1),
             "method": {"name": self.method, "reason": self.method_reason},
+            "batches": self.batches,
             "way_back": self.way_back(),
             "resumes": self.resumes.as_json() if self.resumes else None,
             "dropped": list(self.dropped),
@@ -145,6 +147,18 @@ class Plan:
             "identity": self.identity(),
             "hash": self.hash,
         }
+
+    def parts(self, files: int | None = None, size: int | None = None) -> tuple[tuple[Action, ...], ...]:
+        """The files to be rewritten in batches of at most so many files and source bytes (at least one file), in their order."""
+        made: list[list[Action]] = []
+        for action in self.rewrites:
+            last = made[-1] if made else []
+            full = (files and len(last) >= files) or (size and sum(a.size for a in last) + action.size > size)
+            if not last or full:
+                made.append([action])
+            else:
+                last.append(action)
+        return tuple(map(tuple, made))
 
     def wanted(self) -> tuple[Wanted, ...]:
         """The files to be rewritten, as what an interrupted run had staged is held against."""

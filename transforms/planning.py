@@ -60,7 +60,10 @@ def plan_of(
     )
     refuse_unkeepable(job, inventory, plan, reading=not later)
     last = interrupted_run(job.state)
-    return replace(plan, resumes=resumption(last, plan.wanted())) if last else plan
+    resumes = resumption(last, plan.wanted()) if last else None
+    return replace(
+        plan, resumes=resumes, batches=len(plan.parts(options.batch_files, options.batch_bytes)) if options.batched else 1
+    )
 
 
 def hindered(job: Job, plan: Plan, options: Options) -> tuple[str, ...]:

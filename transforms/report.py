@@ -114,6 +114,7 @@ class RunReport:
     `origin` counts the rewritten files by the version they were at. `seconds` is wall time by step. `losses` is what a downgrade
     lost, as it had declared, and `left_behind` the fields that the older version has no place for. `skipped`: files that could
     not be read and stand untouched. `resumed`: what it used of an interrupted run; `undoes`: the runs that a rollback took back.
+    `runs`: all runs of a roll-out in batches, `run` being the last.
     """
 
     verb: str
@@ -142,6 +143,7 @@ class RunReport:
     skipped: tuple[FileProblem, ...] = ()
     resumed: Resumption | None = None
     undoes: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -165,6 +167,7 @@ class RunReport:
             "snapshot": self.snapshot,
             "resumed": self.resumed.as_json() if self.resumed else None,
             "undoes": list(self.undoes),
+            "runs": list(self.runs),
             "losses": [{"path": path, "reason": reason} for path, reason in self.losses],
             "left_behind": list(self.left_behind),
             "dropped": list(self.dropped),
@@ -322,7 +325,7 @@ class HistoryReport:
 
 @dataclass(frozen=True)
 class RunEntry:
-    """One run of a dataset, as its journal tells. `way_back` says how it can be undone now, or why not."""
+    """One run of a dataset, as its journal tells. `way_back` says how it can be undone now, or why not; `batch` "2 of 5"."""
 
     run: str
     verb: str
@@ -333,6 +336,7 @@ class RunEntry:
     target: int | None
     files: int
     way_back: str
+    batch: str = ""
 
 
 @dataclass(frozen=True)

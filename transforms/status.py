@@ -96,6 +96,7 @@ def runs_of(job: Job) -> RunsReport:
                 target=to if isinstance(to, int) else None,
                 files=int(facts.get("files", 0)),
                 way_back=way_back,
+                batch="{number} of {of}".format(**facts["batch"]) if facts.get("batch") else "",
             )
         )
     return RunsReport(job.name, tuple(entries))

@@ -38,7 +38,8 @@ _LISTS = "`instar runs` lists the runs of a dataset and what became of them."
 
 
 def runs_to_undo(state: State, run: str | None = None, to: str | None = None) -> tuple[RunState, ...]:
-    """The runs that a rollback takes back, newest first: the last one that changed the data, `run`, or all `to` (after) a run.
+    """The runs that a rollback takes back, newest first: the last one that changed the data (with all of its series, where it was
+    published in batches), `run`, or all `to` (after) a run.
 
     A rollback is not counted among the runs that changed the data: undone again is one only by its own id.
 
@@ -55,7 +56,7 @@ def runs_to_undo(state: State, run: str | None = None, to: str | None = None) ->
     if run is None:
         if not changed:
             raise UsageError("there is no run to roll back", hint=_LISTS)
-        return _usable((changed[-1],))
+        return _usable(tuple(each for each in reversed(changed) if each.series == changed[-1].series))
     asked = next(each for each in runs if each.id == run)
     if asked.status != "finished":
         last = f"The last published run is {changed[-1].id}." if changed else "No run is published."

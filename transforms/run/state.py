@@ -193,6 +193,11 @@ class RunState:
         return said[-1].facts if said else {}
 
     @property
+    def series(self) -> str:
+        """The first of the runs that were published in batches by one command; itself where it is alone."""
+        return (self.facts.get("batch") or {}).get("series") or self.id
+
+    @property
     def undoes(self) -> tuple[str, ...]:
         """The runs that it takes back, if it is a rollback."""
         return tuple(self.facts.get("undoes", ()))

@@ -1,0 +1,108 @@
+"""A roll-out in batches: a plan as several, each a run of its own which is staged, proved and published before the next begins.
+
+The runs of one roll-out are a series: `rollback` takes them back together. The same command goes on with one that was cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from instar.formats.errors import InstarError
+from instar.transforms.job import Options
+from instar.transforms.plan import Action, Plan
+from instar.transforms.report import Proof, RunReport
+from instar.transforms.run.state import RunState
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One of a series of runs. `later` is the disk (bytes) that the batches after it will need; `facts` say in the journal which of
+    the series it is: {"number", "of", "series"}, the last being the first run's id, None for that one itself. Empty: no series."""
+
+    plan: Plan
+    later: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def in_batches(plan: Plan, options: Options, runs: Sequence[RunState]) -> tuple[Batch, ...]:
+    """The plan in parts of at most so many files and source bytes, in the order of the paths; whole where none are asked for."""
+    if not options.batched:
+        return (Batch(plan),)
+    parts = plan.parts(options.batch_files, options.batch_bytes)
+    done, series = _open_series(runs, plan.target)
+    return tuple(
+        Batch(
+            _part_of(plan, part),
+            later=sum(action.bytes_out for rest in parts[number + 1 :] for action in rest),
+            facts={"batch": {"number": done + number + 1, "of": done + len(parts), "series": series}},
+        )
+        for number, part in enumerate(parts)
+    )
+
+
+def _part_of(plan: Plan, part: Sequence[Action]) -> Plan:
+    paths, versions = {action.path for action in part}, {action.version for action in part}
+    actions = tuple(action for action in plan.actions if action.kind == "keep" or action.path in paths)
+    return replace(plan, actions=actions, chains={v: chain for v, chain in plan.chains.items() if v in versions})
+
+
+def _open_series(runs: Sequence[RunState], target: int) -> tuple[int, str | None]:
+    """How many batches of an earlier command's series that did not come to its end are published, and the series' name."""
+    published = [run for run in runs if run.status == "finished"]
+    last = published[-1] if published else None
+    batch = last.facts.get("batch") if last and last.facts.get("to") == target else None
+    if last is None or not batch or batch["number"] >= batch["of"]:
+        return 0, None
+    return batch["number"], last.series
+
+
+def named(batch: Batch, first: str | None) -> dict[str, Any]:
+    """The facts of a batch, the series being called by its first run."""
+    known = batch.facts.get("batch")
+    return {} if known is None else {"batch": {**known, "series": known["series"] or first}}
+
+
+@contextmanager
+def after(done: Sequence[RunReport]) -> Iterator[None]:
+    """What stops a later batch leaves the earlier ones published; the error says so."""
+    try:
+        yield
+    except InstarError as error:
+        if done:
+            files = sum(report.files["rewritten"] for report in done)
+            stand = (
+                f"{len(done)} earlier batches are published ({files} files)"
+                if len(done) > 1
+                else f"1 batch is published ({files} files)"
+            )
+            error.hint = f"{error.hint} {stand}; the same command goes on with the rest, `instar rollback` takes them back.".strip()
+        raise
+
+
+def together(reports: Sequence[RunReport]) -> RunReport:
+    """The reports of a series as one: its run is the last one, counts are sums, and `runs` names them all."""
+    last = reports[-1]
+    if len(reports) == 1:
+        return last
+    counted = ("rewritten", "skipped")
+    origin = {version: sum(r.origin.get(version, 0) for r in reports) for version in sorted({v for r in reports for v in r.origin})}
+    return replace(
+        last,
+        origin=origin,
+        files={**last.files, **{name: sum(r.files.get(name, 0) for r in reports) for name in counted}},
+        rows_in=sum(r.rows_in for r in reports),
+        rows_out=sum(r.rows_out for r in reports),
+        bytes_in=sum(r.bytes_in for r in reports),
+        bytes_out=sum(r.bytes_out for r in reports),
+        bytes_planned=sum(r.bytes_planned for r in reports),
+        proof=Proof.of(file for r in reports if r.proof for file in r.proof.files),
+        dropped=tuple(dict.fromkeys(path for r in reports for path in r.dropped)),
+        losses=tuple(sorted({loss for r in reports for loss in r.losses})),
+        notes=tuple(dict.fromkeys(note for r in reports for note in r.notes)),
+        skipped=tuple(dict.fromkeys(problem for r in reports for problem in r.skipped)),
+        resumed=reports[0].resumed,
+        runs=tuple(r.run for r in reports if r.run),
+    )
