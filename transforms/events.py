@@ -67,8 +67,21 @@ class Resumed(Event):
 
 
 @dataclass(frozen=True)
+class RunPublished(Event):
+    """What the run made stands in the dataset. A roll-out in batches has one for each, whatever becomes of the next."""
+
+    name: ClassVar[str] = "published"
+    run: str
+    files: int
+    rows_in: int
+    rows_out: int
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True)
 class Ended(Event):
-    """The last of all. What was done is 0 where nothing was.
+    """The last of all. What was published counts, in earlier batches of a command that failed as well.
 
     `exit` is what the command line exits with; None where a library call was ended by something that is no error of Instar's.
     `status` "locked": another run holds the dataset. `steps` is seconds by step, `files` counts by what became of them, `errors`

@@ -22,7 +22,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
-from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, proved_event
+from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, proved_event, published_event
 from instar.transforms.run.changes import ChangeSet, change_set
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
@@ -192,6 +192,7 @@ def publish(proved: ProvedRun) -> PublishedRun:
             remember_versions(run.job, run.plan, staged.receipts, run.effects)
         except OSError as error:
             raise disk_error("the new files are published, but what they are could not be noted", error) from error
+    run.progress.event(published_event(run.folder.id, staged.receipts))
     return PublishedRun(proved, published)
 
 

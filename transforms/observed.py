@@ -20,6 +20,7 @@ from instar.transforms.events import (
     FileSlow,
     FileStaged,
     RunBegun,
+    RunPublished,
     Status,
     StepEnded,
 )
@@ -51,6 +52,7 @@ class Observed:
         self._to, self._pace, self._started = to, Pace(), time.perf_counter()
         self._steps: dict[str, float] = {}
         self._run: str | None = None
+        self._published: list[RunPublished] = []
         self._errors = self._slow = 0
 
     # ---- as a Progress
@@ -65,6 +67,8 @@ class Observed:
         match event:
             case RunBegun(run=run):
                 self._run = run
+            case RunPublished():
+                self._published.append(event)
             case StepEnded(step=step, seconds=seconds):
                 self._steps[step] = self._steps.get(step, 0.0) + seconds
             case FileStaged(file=file, bytes_in=size, seconds=seconds):
@@ -150,7 +154,13 @@ class Observed:
 
     def _ended(self, status: Status, exit: int | None) -> Ended:
         took = time.perf_counter() - self._started
-        return Ended(status, exit, self._run, took, dict(self._steps), errors=self._errors, slow=self._slow)
+        done = self._published
+        return Ended(
+            status, exit, self._run, took, dict(self._steps), {"rewritten": sum(run.files for run in done)} if done else {},
+            rows_in=sum(run.rows_in for run in done), rows_out=sum(run.rows_out for run in done),
+            bytes_in=sum(run.bytes_in for run in done), bytes_out=sum(run.bytes_out for run in done),
+            errors=self._errors, slow=self._slow,
+        )  # fmt: skip
 
 
 def errored(error: Exception) -> tuple[Errored, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from instar.formats.errors import Collected, ProofError
 from instar.formats.path import path_text
-from instar.transforms.events import FileProved
+from instar.transforms.events import FileProved, RunPublished
 from instar.transforms.provenance import Provenance
 from instar.transforms.recovered import Loss
 from instar.transforms.run.resume import Resumption
@@ -104,6 +104,18 @@ def proved_event(proof: FileProof, receipt: Receipt) -> FileProved:
     """A file's proof as a log tells it."""
     ways = dict(Counter(column.way for column in proof.columns))
     return FileProved(proof.path, proof.verdict, ways, receipt.rows_out, receipt.source_size, proof.seconds)
+
+
+def published_event(run: str, receipts: Sequence[Receipt]) -> RunPublished:
+    """A run's publish as a log tells it."""
+    return RunPublished(
+        run=run,
+        files=len(receipts),
+        rows_in=sum(r.rows_in for r in receipts),
+        rows_out=sum(r.rows_out for r in receipts),
+        bytes_in=sum(r.source_size for r in receipts),
+        bytes_out=sum(r.size for r in receipts),
+    )
 
 
 @dataclass(frozen=True)

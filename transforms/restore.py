@@ -15,7 +15,7 @@ from instar.formats.dataset import stamp_files
 from instar.formats.errors import FileError
 from instar.formats.inventory import Inventory
 from instar.formats.manifest import Manifest, content_hash
-from instar.transforms.events import Warned
+from instar.transforms.events import RunPublished, Warned
 from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.migrate import ProvedRun, prove, stage
@@ -215,7 +215,10 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
             remember_versions(run.job, run.plan, receipts, run.effects)
         except OSError as error:
             raise disk_error("the old files are back, but what they are could not be noted", error) from error
-    return _report(proved, undo, restored, said)
+    made = _report(proved, undo, restored, said)
+    files = len(restored) + len(receipts)
+    run.progress.event(RunPublished(run.folder.id, files, made.rows_in, made.rows_out, made.bytes_in, made.bytes_out))
+    return made
 
 
 def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[str]) -> RunReport:

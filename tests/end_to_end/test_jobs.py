@@ -62,7 +62,8 @@ def test_the_log_is_on_stderr_and_the_answer_on_stdout(author: Author, sales: Pa
     assert {line["dataset"] for line in found} == {"sales"}
     events = [line["event"] for line in found]
     assert {event: events.count(event) for event in events} == {
-        "begun": 1, "run_begun": 1, "step_begun": 5, "step_ended": 5, "file_staged": 2, "file_proved": 2, "ended": 1,
+        "begun": 1, "run_begun": 1, "step_begun": 5, "step_ended": 5, "file_staged": 2, "file_proved": 2, "published": 1,
+        "ended": 1,
     }  # fmt: skip
     assert {line["file"] for line in found if line["event"] == "file_staged"} == {"part=0/a.parquet", "part=1/a.parquet"}
     assert (found[-1]["status"], found[-1]["exit"], found[-1]["rows_out"]) == ("done", 0, 8)

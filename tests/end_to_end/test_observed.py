@@ -23,6 +23,7 @@ from instar.transforms.events import (
     FileStaged,
     Resumed,
     RunBegun,
+    RunPublished,
     StepBegun,
     StepEnded,
     Warned,
@@ -99,6 +100,9 @@ def test_an_upgrade_tells_of_its_steps_its_files_and_its_end(author: Author, sal
     assert sum(event.bytes_out for event in staged.values()) == report.bytes_out
     assert all(event.verdict == "proved" and sum(event.ways.values()) == 2 for event in proved.values())
     assert not [event for event in told.events if event.level != "info"]
+
+    (published,) = told.of(RunPublished)
+    assert published == RunPublished(begun.run, 2, 8, 8, sum(sizes.values()), report.bytes_out)
 
     ended = told.ended
     assert (ended.status, ended.exit, ended.run, ended.proof) == ("done", 0, report.run, "proved")
@@ -254,6 +258,16 @@ def test_what_is_no_error_of_ours_has_no_exit_code() -> None:
     assert (error.kind, error.message) == ("ZeroDivisionError", "division by zero")
     assert "test_observed.py" in (error.traceback or "")
     assert (told.ended.status, told.ended.exit) == ("failed", None)
+
+
+def test_batches_that_were_published_before_an_error_count() -> None:
+    told = Told()
+    with observed(told, "upgrade", "sales", "sales") as seen:
+        for run in ("a", "b"):
+            seen.event(RunPublished(run, 2, 10, 9, 100, 90))
+        seen.failed(DataError("no"))
+    assert (told.ended.status, told.ended.files) == ("failed", {"rewritten": 4})
+    assert (told.ended.rows_in, told.ended.rows_out, told.ended.bytes_in, told.ended.bytes_out) == (20, 18, 200, 180)
 
 
 def test_slow_files_are_told_and_counted() -> None:
