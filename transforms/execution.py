@@ -165,7 +165,7 @@ def begin(
     text = json_text({**plan.as_json(), **undoing.plan}).encode()
     folder = _folder(job, method, said, text, last, found, effects)
     journal = folder.open_journal(effects)
-    progress.event(_begun(folder.id, plan, options, method, facts, origin))
+    progress.event(_begun(folder.id, plan, options, method, said, origin))
     if found:
         progress.event(Resumed(folder.id, len(found.receipts), dict(found.again)))
     return Run(job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch, found, undoing)
