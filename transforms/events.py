@@ -38,7 +38,9 @@ class Begun(Event):
 
 @dataclass(frozen=True)
 class RunBegun(Event):
-    """A run exists: it is planned, its folder is made, the data are about to be read. `from_` counts files by version."""
+    """A run exists: planned, its folder made, the data about to be read. `from_` counts files by version. In a roll-out
+    in batches each is one, number `batch` of `batches`.
+    """
 
     name: ClassVar[str] = "run_begun"
     run: str
@@ -53,6 +55,8 @@ class RunBegun(Event):
     user: str
     host: str
     instar: str
+    batch: int | None = None
+    batches: int | None = None
 
 
 @dataclass(frozen=True)

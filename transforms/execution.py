@@ -191,6 +191,7 @@ def _folder(
 
 
 def _begun(run: str, plan: Plan, options: Options, method: Method, facts: Mapping[str, Any], origin: Provenance) -> RunBegun:
+    batch = facts.get("batch", {})
     return RunBegun(
         run=run,
         from_=facts["from"],
@@ -204,6 +205,8 @@ def _begun(run: str, plan: Plan, options: Options, method: Method, facts: Mappin
         user=origin.user,
         host=origin.host,
         instar=dict(origin.versions)["instar"],
+        batch=batch.get("number"),
+        batches=batch.get("of"),
     )
 
 

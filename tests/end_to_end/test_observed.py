@@ -260,6 +260,14 @@ def test_what_is_no_error_of_ours_has_no_exit_code() -> None:
     assert (told.ended.status, told.ended.exit) == ("failed", None)
 
 
+def test_each_batch_is_a_run_that_is_told_of(author: Author, sales: Path) -> None:
+    told = Told()
+    report = dataset(author).upgrade(options=instar.Options(batch_files=1, method="replace"), progress=told)
+    assert [(event.batch, event.batches, event.files) for event in told.of(RunBegun)] == [(1, 2, 1), (2, 2, 1)]
+    assert [event.run for event in told.of(RunPublished)] == [event.run for event in told.of(RunBegun)] == list(report.runs)
+    assert (told.ended.run, told.ended.files["rewritten"], told.ended.rows_out) == (report.run, 2, 8)
+
+
 def test_batches_that_were_published_before_an_error_count() -> None:
     told = Told()
     with observed(told, "upgrade", "sales", "sales") as seen:
