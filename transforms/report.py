@@ -60,6 +60,11 @@ class Proof:
 
     @property
     def _cause(self) -> str:
+        if any(f.unread for f in self.files):
+            return (
+                "The proof's own readers cannot read a file that Instar's reader can: it is damaged. Restore it or write it again, "
+                "or leave it out with `exclude`."
+            )
         failed = [c for f in self.files for c in f.columns if c.problem]
         if failed and all(c.way == "repeated" for c in failed):
             return (

@@ -15,6 +15,7 @@ from typing import Any
 from instar.formats.errors import UnreadableError, Where
 
 from . import thrift
+from .footer_form import check_footer
 from .thrift import BINARY, I32, LIST, STRUCT, Struct
 
 MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
@@ -165,12 +166,10 @@ def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> 
     """
     try:
         struct, _ = thrift.decode(data, 0, _OPENED)
+        check_footer(struct)
         root, used, _ = _tree(items(struct, 2), 0, (), 0)
         if used != len(items(struct, 2)):
             raise thrift.ThriftError("the schema's elements do not form one tree")
-        chunks = [chunk for group in items(struct, 4) for chunk in items(group, 1)]
-        if any(3 in chunk and not isinstance(get(chunk, 3), dict) for chunk in chunks):
-            raise thrift.ThriftError("a column chunk's metadata is no struct")
     except (thrift.ThriftError, IndexError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableError(
             f"the footer is damaged: {error}", hint="Write or copy the file again.", where=Where(file=str(path))
@@ -182,6 +181,12 @@ def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> 
         raise UnreadableError("the footer is damaged: a row group does not have one chunk for each column",
                               where=Where(file=str(path)), hint="Write the file again.")  # fmt: skip
     return footer
+
+
+def tree_of(elements: list[Struct]) -> Element:
+    """The tree that schema elements form, which are known to form one; as a footer's reader finds it."""
+    struct, _ = thrift.decode(thrift.encode({2: (LIST, (STRUCT, elements))}))
+    return _tree(items(struct, 2), 0, (), 0)[0]
 
 
 def _tree(elements: list[Struct], at: int, above: tuple[bytes, ...], leaf: int, depth: int = 0) -> tuple[Element, int, int]:

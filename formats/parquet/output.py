@@ -22,7 +22,7 @@ from instar.formats.schema import Field, Fixed, List, Map, Record, Schema, Times
 from . import thrift
 from .decimals import otherwise_stored
 from .declare import declared, is_decimal, order
-from .footer import FIXED, Element, Footer, get, parse_footer, with_elements, with_key_values
+from .footer import FIXED, Element, Footer, get, parse_footer, tree_of, with_elements, with_key_values
 from .keyvalues import carried_key_values
 from .places import Place, places
 from .settings import dotted, is_whole_decimal, writer_options
@@ -56,7 +56,7 @@ class Output:
     @property
     def root(self) -> Element:
         """The tree as the footer will have it."""
-        return parse_footer(thrift.encode({2: (thrift.LIST, (thrift.STRUCT, self.elements))}), _NEW).root
+        return tree_of(self.elements)
 
 
 def planned(source: Source, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None) -> Output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,11 +29,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one check found: nothing, a first different row, or why the two could not be compared (`failed`)."""
+    """What one check found: nothing, a first different row, or why the two could not be compared (`failed`): of these `damage` is
+    what DuckDB says of a file it cannot read, and not of a value that its types cannot hold."""
 
     problem: str = ""
     row: int | None = None
     failed: bool = False
+    damage: bool = False
 
 
 AGREED = Outcome()
@@ -58,8 +61,8 @@ def compare(relation: Relation, checks: Sequence[Check], *, tallies: Sequence[st
             conditions[i] = condition
     counted, found = _counts(relation, conditions, tallies)
     for i, count in found.items():
-        if isinstance(count, str):
-            outcomes[i] = Outcome(f"it cannot be recomputed: {count}", failed=True)
+        if isinstance(count, duckdb.Error):
+            outcomes[i] = Outcome(f"it cannot be recomputed: {_message(count)}", failed=True, damage=is_damage(count))
         elif count:
             pair = types[i]
             assert not isinstance(pair, str)
@@ -84,8 +87,8 @@ def _bound(relation: Relation, checks: Sequence[Check]) -> list[tuple[DuckType, 
 
 def _counts(
     relation: Relation, conditions: dict[int, str], tallies: Sequence[str]
-) -> tuple[list[int] | None, dict[int, int | str]]:
-    """The tallies, and for each condition the rows it holds in, or DuckDB's message where it fails."""
+) -> tuple[list[int] | None, dict[int, int | duckdb.Error]]:
+    """The tallies, and for each condition the rows it holds in, or what DuckDB says where it fails."""
     counts = ", ".join([*tallies, *(f"count_if({condition})" for condition in conditions.values())])
     try:
         row = relation.connection.execute(f"SELECT {counts} FROM {relation.opened()}").fetchall()[0]
@@ -94,11 +97,21 @@ def _counts(
         if relation.fault is not None:
             raise relation.fault from None
         if len(conditions) <= 1:
-            return None, dict.fromkeys(conditions, _message(error))
+            return None, dict.fromkeys(conditions, error)
     items = list(conditions.items())
     parts = (items[: len(items) // 2], items[len(items) // 2 :])
     left, right = (_counts(relation, dict(part), tallies) for part in parts)
     return left[0] or right[0], left[1] | right[1]
+
+
+_OF_VALUES = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.NotImplementedException, duckdb.BinderException,
+              duckdb.OutOfMemoryException)  # fmt: skip
+_OF_TEXT_OR_ENCODING = re.compile("Invalid string encoding|only supported|not supported|unsupported", re.IGNORECASE)
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Is it that DuckDB finds a file damaged, rather than that it cannot hold, convert or compute a value, or lacks an encoding?"""
+    return not isinstance(error, _OF_VALUES) and not _OF_TEXT_OR_ENCODING.search(str(error))
 
 
 def _first(relation: Relation, check: Check, types: tuple[DuckType, DuckType], condition: str, count: int) -> Outcome:

@@ -65,6 +65,12 @@ class Element:
         for child in self.children:
             yield from child.leaves()
 
+    def has_map_of_keys(self) -> bool:
+        """Is there a map without values below?"""
+        is_map = self.converted in ("MAP", "MAP_KEY_VALUE") or self.logical.startswith("Map")
+        keys = is_map and len(self.children) == 1 and len(self.children[0].children) == 1
+        return keys or any(child.has_map_of_keys() for child in self.children)
+
     def nameless(self) -> bool:
         """Is there a field without a name below?"""
         return any(not child.name or child.nameless() for child in self.children)

@@ -44,7 +44,7 @@ def _element(of: Footing) -> Element:
         physical="" if of.physical is None or of.children else PHYSICAL[of.physical],
         length=get(struct, 2, 0),
         repetition=_REPETITION[of.repetition],
-        converted=_CONVERTED[get(struct, 6)] if 6 in struct else "",
+        converted=dict(enumerate(_CONVERTED)).get(get(struct, 6, -1), ""),
         logical=_logical(number, annotation),
         scale=get(decimal, 1, get(struct, 7, 0)),
         precision=get(decimal, 2, get(struct, 8, 0)),

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Literal
 
-from instar.formats.errors import ProofError, Where
 from instar.formats.format import format_named
 from instar.formats.path import path_text
 from instar.transforms.mapping import Mapping
@@ -27,12 +26,14 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
 
     `level`: "auto" proves every place of the target once; "full" recomputes what was compared as bytes by SQL as well.
 
-    Raises:
-        ProofError: one of the two files cannot be read at all.
+    That one of the two files cannot be read is one, too (`FileProof.unread`), so that it hides no other file.
     """
     started = time.perf_counter()
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
     proved = _proved(unit, mapping, full=level == "full")
+    if isinstance(proved, str):
+        seconds = time.perf_counter() - started
+        return FileProof(unit.path, receipt.rows_in, receipt.rows_out, (), (), seconds, unread=proved)
     fidelity = format_named(unit.format).fidelity(
         FilePath(unit.source), FilePath(unit.staged), target=mapping.target, carried=mapping.carried(), stamp=unit.stamp
     )
@@ -48,7 +49,8 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
     )
 
 
-def _proved(unit: Unit, mapping: Mapping, *, full: bool) -> Proved:
+def _proved(unit: Unit, mapping: Mapping, *, full: bool) -> Proved | str:
+    """What was compared; why it could not be, where one of the files cannot be read."""
     import duckdb
     import pyarrow as pa
 
@@ -63,11 +65,7 @@ def _proved(unit: Unit, mapping: Mapping, *, full: bool) -> Proved:
                 from .json import prove
         return prove(source, staged, mapping, memory=unit.memory, full=full)
     except (OSError, ValueError, EOFError, RecursionError, duckdb.Error, pa.ArrowException) as error:
-        raise ProofError(
-            f"it cannot be compared with its old form: {(str(error).strip() or repr(error)).splitlines()[0]}",
-            hint="Run again; if it fails again, the staged file or the source is damaged. Nothing was published.",
-            where=Where(file=unit.path),
-        ) from error
+        return f"it cannot be compared with its old form: {(str(error).strip() or repr(error)).splitlines()[0]}"
 
 
 def _told(outcomes: Sequence[tuple[Check, Outcome]]) -> Iterator[ColumnProof]:

@@ -25,11 +25,15 @@ from .relation import Relation, Stream
 from .side import Side, bit_stream, other_stream, side
 
 
+class DamagedError(ValueError):
+    """DuckDB cannot read one of the files, though pyarrow may."""
+
+
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
     """Compares `staged` with what `mapping` makes of `source`.
 
     Raises:
-        duckdb.Error, pa.ArrowException: a side cannot be read at all.
+        duckdb.Error, pa.ArrowException, DamagedError: a side cannot be read at all.
     """
     with sealed(source, staged, memory=memory) as connection:
         old, new = side(connection, source, "old", mapping.source.record), side(connection, staged, "new", mapping.target.record)
@@ -54,6 +58,8 @@ class _Plan:
         DuckDB can read it."""
         as_bits = {p.path for p in self.places if p.carried and not self._exact(p)}
         rows, checks, outcomes = self._compared(self.places, as_bits)
+        if damaged := next((o.problem for o in outcomes if o.damage), None):
+            raise DamagedError(damaged)
         again = {p.path for p, o in zip(self.places, outcomes, strict=True) if o.failed and p.carried and p.path not in as_bits}
         if again:  # a value that DuckDB's type cannot hold: text that is not UTF-8, a time out of range
             rows, checks, outcomes = self._compared(self.places, as_bits | again)

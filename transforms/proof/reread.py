@@ -127,7 +127,7 @@ def _by_pyarrow(path: FilePath, columns: list[int]) -> Callable[[int], list[pa.A
     """The next so many rows of the columns that DuckDB does not give exactly."""
     if not columns:
         return lambda count: []
-    batches = pq.ParquetFile(path).iter_batches(_ROWS)
+    batches = pq.ParquetFile(path, page_checksum_verification=True).iter_batches(_ROWS)
     rows = _Rows([batch.column(i) for i in columns] for batch in batches)
 
     def take(count: int) -> list[pa.Array]:

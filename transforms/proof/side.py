@@ -87,29 +87,17 @@ def side(connection: duckdb.DuckDBPyConnection, file: FilePath, prefix: str, rec
     rows = sum(footer.row_group(i).num_rows for i in range(footer.num_row_groups)) or footer.num_rows
     if not footer.num_columns:  # DuckDB refuses such a file; there is nothing to compare in it but its rows
         return Side(file, prefix, EMPTY, (), rows)
-    root = _root(connection, file)
-    types = None if misread(file, footer) else _types(connection, _scan(file, prefix, len(root.children)))
+    root = footer_elements(file)
+    strange = root.has_map_of_keys()  # DuckDB does not even tell its schema
+    root = root if strange else read_elements(connection, file)
+    scan = _scan(file, prefix, len(root.children))
+    types = None if strange or misread(file, footer) else list(connection.sql(f"SELECT * FROM {scan}").types)
     known = {i: record[e.name].type for i, e in enumerate(root.children) if e.name in record}
     unread = frozenset(i for i in known if types is None or root.children[i].nameless())
     other = {i: type for i, type in known.items() if i in unread or _odd(root.children[i])}
     types = types or [duckdb.sqltype("BOOLEAN")] * len(root.children)
     types = [duckdb.sqltype(sql_type(other[i])) if i in other else type for i, type in enumerate(types)]
     return Side(file, prefix, root, tuple(types), rows, other, unread)
-
-
-def _root(connection: duckdb.DuckDBPyConnection, file: FilePath) -> Element:
-    try:
-        return read_elements(connection, file)
-    except duckdb.Error:  # it refuses even to tell the schema of a map without values
-        return footer_elements(file)
-
-
-def _types(connection: duckdb.DuckDBPyConnection, scan: str) -> list[DuckType] | None:
-    """The columns' types as DuckDB's reader has them; None where it refuses the file's schema (a map without values)."""
-    try:
-        return list(connection.sql(f"SELECT * FROM {scan}").types)
-    except duckdb.Error:
-        return None
 
 
 def _odd(element: Element) -> bool:
@@ -174,4 +162,6 @@ def bit_stream(side: Side, name: str, paths: Sequence[Sequence[str]]) -> Stream:
 
 
 def _opened(file: FilePath, unit: str) -> pq.ParquetFile:
-    return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 16, coerce_int96_timestamp_unit=unit)
+    return pq.ParquetFile(
+        file, pre_buffer=False, buffer_size=1 << 16, coerce_int96_timestamp_unit=unit, page_checksum_verification=True
+    )

@@ -68,7 +68,7 @@ class ColumnProof:
 @dataclass(frozen=True)
 class FileProof:
     """The proof of one file. `fidelity` lists undeclared physical differences as (code, message) pairs; `allowed` those that
-    `fidelity.allow` lets go."""
+    `fidelity.allow` lets go; `unread` says why one of its two forms cannot be read by the proof's own readers."""
 
     path: str
     rows_old: int
@@ -77,11 +77,12 @@ class FileProof:
     fidelity: tuple[tuple[str, str], ...]
     seconds: float
     allowed: tuple[tuple[str, str], ...] = ()
+    unread: str = ""
 
     @property
     def verdict(self) -> str:
         """`failed`, `repeated` or `proved`."""
-        if self.fidelity or self.rows_old != self.rows_new or any(c.problem for c in self.columns):
+        if self.unread or self.fidelity or self.rows_old != self.rows_new or any(c.problem for c in self.columns):
             return "failed"
         return "repeated" if any(c.way == "repeated" for c in self.columns) else "proved"
 
@@ -90,6 +91,7 @@ class FileProof:
         """What differs, each as one line."""
         counts = f"{self.rows_old} records before, {self.rows_new} after"
         return (
+            *([self.unread] if self.unread else []),
             *([counts] if self.rows_old != self.rows_new else []),
             *(f"{message} ({code})" for code, message in self.fidelity),
             *(f"{c.path}: {c.problem}" for c in self.columns if c.problem),

@@ -1,0 +1,106 @@
+"""Does a decoded footer have the form of one? Each known field is of its type, and what readers need is there.
+
+Source: the Apache Parquet project's parquet.thrift. A field of another wire type is damage: some readers pass over it, others do
+not, so that they would find different files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .thrift import BINARY, BOOL, I16, I32, I64, LIST, RAW, STRUCT, Struct, ThriftError
+
+Kind = Any
+"""A wire type; a `Form`, for a struct; or a list of one such, for a list of them."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A struct of the definition. `fields` by their numbers, `needed` those that every writer gives."""
+
+    name: str
+    fields: Mapping[int, Kind]
+    needed: tuple[int, ...] = ()
+
+
+_KEY_VALUE = Form("KeyValue", {1: BINARY, 2: BINARY}, (1,))
+_ELEMENT = Form(
+    "SchemaElement",
+    {1: I32, 2: I32, 3: I32, 4: BINARY, 5: I32, 6: I32, 7: I32, 8: I32, 9: I32, 10: STRUCT},
+    (4,),
+)
+_META = Form(
+    "ColumnMetaData",
+    {
+        1: I32, 2: [I32], 3: [BINARY], 4: I32, 5: I64, 6: I64, 7: I64, 8: [_KEY_VALUE], 9: I64, 10: I64, 11: I64, 12: STRUCT,
+        14: I64,
+    },
+    (1, 2, 3, 4, 5, 6, 7, 9),
+)  # fmt: skip
+_CHUNK = Form("ColumnChunk", {1: BINARY, 2: I64, 3: _META, 4: I64, 5: I32, 6: I64, 7: I32, 8: STRUCT, 9: BINARY}, (2,))
+_SORTING = Form("SortingColumn", {1: I32, 2: BOOL, 3: BOOL}, (1, 2, 3))
+_ROW_GROUP = Form("RowGroup", {1: [_CHUNK], 2: I64, 3: I64, 4: [_SORTING], 5: I64, 6: I64, 7: I16}, (1, 2, 3))
+_FILE = Form(
+    "FileMetaData",
+    {1: I32, 2: [_ELEMENT], 3: I64, 4: [_ROW_GROUP], 5: [_KEY_VALUE], 6: BINARY, 7: LIST, 8: STRUCT, 9: BINARY},
+    (1, 2, 3, 4),
+)
+_REPETITIONS, _PHYSICAL = range(3), range(8)
+
+
+def check_footer(footer: Struct) -> None:
+    """
+    Raises:
+        ThriftError: a field is missing or of another type, a number makes no sense; names it.
+    """
+    _check(footer, _FILE)
+    for element in footer[2][1][1]:
+        _check_element(element)
+    rows = [group[3][1] for group in footer[4][1][1]]
+    if min(rows, default=0) < 0 or footer[3][1] not in (sum(rows), 0):  # some old writers give no sum
+        raise ThriftError(f"its row groups hold {sum(rows)} rows, but the file {footer[3][1]}")
+
+
+def _check(struct: Struct, form: Form) -> None:
+    for number, kind in form.fields.items():
+        if number in struct:
+            wire, value = struct[number]
+            if not _is(wire, value, kind):
+                raise ThriftError(f"field {number} of {form.name} is of another type")
+        elif number in form.needed:
+            raise ThriftError(f"{form.name} has no field {number}")
+
+
+def _is(wire: int, value: Any, kind: Kind) -> bool:
+    """Is the field of that kind? What stayed raw is looked at no further."""
+    if isinstance(kind, Form):
+        if wire == STRUCT:
+            _check(value, kind)
+        return wire & ~RAW == STRUCT
+    if not isinstance(kind, list):
+        return wire & ~RAW == kind
+    if wire != LIST:
+        return wire & ~RAW == LIST
+    (inner,), (element, values) = kind, value
+    if not values:
+        return True
+    if isinstance(inner, Form) and element == STRUCT:
+        for each in values:
+            _check(each, inner)
+    return element == (STRUCT if isinstance(inner, Form) else inner)
+
+
+def _check_element(element: Struct) -> None:
+    known = {number: value for number, (_, value) in element.items()}
+    if known.get(1, 0) not in _PHYSICAL:
+        raise ThriftError(f"there is no physical type {known[1]}")
+    if known.get(3, 0) not in _REPETITIONS:
+        raise ThriftError(f"there is no repetition {known[3]}")
+    if known.get(5, 0) < 0:
+        raise ThriftError(f"a group has {known[5]} children")
+    try:
+        known[4].decode()
+    except UnicodeDecodeError:
+        raise ThriftError(f"the name {known[4]!r} is not UTF-8") from None
