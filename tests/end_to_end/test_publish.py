@@ -243,7 +243,8 @@ def test_ctrl_c_and_sigterm_change_nothing_and_the_next_run_works(
         process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, out + err
-    assert json.loads(out)["error"]["exit"] == code
+    error = json.loads(out)["error"]
+    assert error["exit"] == code
     assert not err.strip()
     assert nobody_left(process)
     assert tree(slow) == before
@@ -253,6 +254,9 @@ def test_ctrl_c_and_sigterm_change_nothing_and_the_next_run_works(
     report = author.do("upgrade", "sales")
     assert report["proof"]["verdict"] == "proved"
     assert report["run"] == report["resumed"]["run"] == run["run"]
+    reused = report["resumed"]["reused"]
+    already = f"{reused} of 4 files are staged already" if reused else "nothing was changed yet"
+    assert error["hint"] == f"Run the same command again: {already}."
     assert author.do("status", "sales")["interrupted"] == []
     author.do("rollback", "sales")
     assert tree(slow) == before

@@ -102,7 +102,8 @@ def test_whoever_comes_second_is_told_and_whoever_only_looks_may(author: Author,
     process = at_work(author, sales)
     process.send_signal(signal.SIGSTOP)  # so that it does not end before all have asked
     try:
-        for verb in (["upgrade", "sales"], ["downgrade", "sales", "1"], ["rollback", "sales"], ["stamp", "sales", "1"]):
+        verbs = ("upgrade sales", "downgrade sales 1", "rollback sales", "stamp sales 1", "gc sales --keep 0 --last")
+        for verb in map(str.split, verbs):
             said = author.refused(*verb, code=3)["message"]
             assert f"process {process.pid}" in said
             assert "instar upgrade sales" in said
