@@ -90,9 +90,7 @@ def abandon(run: RunFolder, journal: Journal, effects: Effects, error: BaseExcep
 
 
 def _how_to_go_on(run: RunState) -> str:
-    staged, files = len(receipts_of(run)), run.facts.get("files", 0)
-    already = f"{staged} of {files} files are staged already" if staged else "nothing was changed yet"
-    return f"Run the same command again: {already}."
+    return f"Run the same command again: {len(receipts_of(run))} of {run.facts.get('files', 0)} files are staged already."
 
 
 def resumable(error: BaseException) -> bool:
