@@ -80,6 +80,8 @@ def answered(command: list[str], folder: Path, environment: dict[str, str]) -> s
         ("instar verify 2", list(reversed(RUNS))),
         ("instar verify flights ", list(reversed(RUNS))),
         ("instar verify weather ", []),
+        ("instar gc fl", ["flights"]),
+        ("instar gc flights --ke", ["--keep"]),
         ("instar upgrade nothing ", []),
         ("instar -C ../other current ", []),
         ("instar convert fl", ["flights"]),

@@ -24,11 +24,12 @@ from instar.formats.manifest import content_hash
 from instar.transforms.run.collect import Keeping
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import UNSUPPORTED, Effects
-from instar.transforms.run.journal import Staged
+from instar.transforms.run.journal import BroughtBack, Staged
 from instar.transforms.run.listing import is_folder, listing
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunFolder, RunState
 
+MANIFEST = "backup.json"
 _FORMAT = 1
 _CHUNK = 16 << 20
 Told = Callable[[int, int], None]
@@ -235,6 +236,58 @@ def _hash_on_disk(path: Path) -> str:
     return content_hash(path)
 
 
+# ---- and back
+def bring_back(run: RunState, place: Path, dataset: Path, effects: Effects) -> None:
+    """Put the copy of a snapshot that was removed back into the run's folder, every file checked and with the times it had.
+
+    Modes and owners that the copy's file system did not keep are taken from the dataset's own file of that name, where it has them.
+
+    Raises:
+        UsageError: there is no copy of it in `place`. RunError: it is not what the run had recorded, or the disk says no.
+    """
+    copy, fetched = _final(place, dataset.name, run.id), run.run.path / "fetched"
+    try:
+        files = _read_manifest(copy, run)
+        hashes = {path: facts["hash"] for path, facts in files.items() if not is_folder(path)}
+        _copy_tree(copy / "snapshot", fetched, hashes, effects, lambda files, size: None)
+        _check_copy(fetched, hashes, copy / "snapshot")
+        for path in sorted(files, reverse=True):  # a folder after what is in it, which changes its time
+            _as_recorded(fetched / path, files[path], dataset / path, effects)
+        effects.rename(fetched, run.run.snapshot)
+        effects.sync_folder(run.run.path)
+    except OSError as error:
+        raise disk_error(f"the snapshot of run {run.id} could not be brought back from {copy}", error) from error
+    run.run.open_journal(effects).write(BroughtBack(str(copy)))
+
+
+def _read_manifest(copy: Path, run: RunState) -> dict[str, dict[str, Any]]:
+    try:
+        files: dict[str, dict[str, Any]] = json.loads((copy / MANIFEST).read_bytes())["files"]
+    except FileNotFoundError:
+        raise UsageError(
+            f"there is no copy of the snapshot of run {run.id} in {copy.parent}",
+            hint="Name the folder that `instar gc --backup` was given; `instar gc` lists where copies were made.",
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{copy / MANIFEST} cannot be understood: {error}", hint="Take another copy.") from error
+    for path, hash in recorded_hashes(run).items():
+        if files.get(path, {}).get("hash") != hash:
+            raise RunError(
+                f"the copy {copy} is not of the snapshot of run {run.id}: {path} is another there",
+                hint="Take another copy. Nothing was changed.",
+                where=Where(file=path),
+            )
+    return files
+
+
+def _as_recorded(path: Path, facts: Mapping[str, Any], live: Path, effects: Effects) -> None:
+    wanted = {key: facts[key] for key in ("mode", "uid", "gid")}
+    if _owner(path) != wanted and live.exists() and _owner(live) == wanted:
+        effects.dress(path, live)
+    effects.set_times(path, os.stat(path).st_atime_ns, facts["mtime_ns"])
+    effects.sync_folder(path) if path.is_dir() else effects.sync_file(path)
+
+
 # ---- what lies beside the files
 def _manifest(keeping: Keeping, folder: str, hashes: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
     entries = listing(keeping.path)
@@ -254,7 +307,7 @@ def _owner(path: Path) -> dict[str, Any]:
 def _write_records(run: RunFolder, target: Path, manifest: Mapping[str, Any], effects: Effects) -> None:
     kept = (run.plan, run.journal, run.before, run.after, run.report)
     texts = {path.name: path.read_bytes() for path in kept if path.is_file()}
-    texts["backup.json"] = json.dumps(manifest, indent=1).encode("ascii")
+    texts[MANIFEST] = json.dumps(manifest, indent=1).encode("ascii")
     readme = README.format(**{key: manifest[key] for key in ("run", "dataset", "state")})
     texts["README.txt"] = readme.encode("utf-8", "backslashreplace")
     for name, data in texts.items():

@@ -147,6 +147,13 @@ class BackedUp:
 
 
 @dataclass(frozen=True)
+class BroughtBack:
+    """The snapshot, which had been removed, is there again, from the copy at `path`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Collecting:
     """A folder of the run (`what`: "snapshot" or "stage") is about to be removed for good, because somebody asked for it.
 
@@ -199,6 +206,7 @@ Event = (
     | Undone
     | Discarded
     | BackedUp
+    | BroughtBack
     | Collecting
     | Collected
     | Stopped
