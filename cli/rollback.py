@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 instar rollback flights                            the last run
 instar rollback flights --to 20261121-210500-1234  all that came after that run
+instar rollback flights --from /mnt/nas            its snapshot was removed, and copied there before
 instar rollback flights 20261121-210500-1234       that run, being the last; also one that was a rollback
 """
 
@@ -25,6 +26,13 @@ instar rollback flights 20261121-210500-1234       that run, being the last; als
 @click.argument("dataset", required=False, shell_complete=datasets)
 @click.argument("run", required=False, shell_complete=runs)
 @click.option("--to", "to", metavar="RUN", shell_complete=runs, help="Take back all that came after this run.")
+@click.option(
+    "--from",
+    "backup",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where `instar gc --backup` copied snapshots that are gone: they are put back first.",
+)
 @running
 @as_job
 @click.pass_obj
@@ -33,6 +41,7 @@ def command(
     dataset: str | None,
     run: str | None,
     to: str | None,
+    backup: Path | None,
     as_json: bool,
     verbose: bool,
     progress: Progress,
@@ -49,4 +58,5 @@ def command(
     if run is not None and to is not None:
         raise UsageError("a run and --to say two things", hint="Say RUN for one run, or --to RUN for all that came after it.")
     found = chosen(opened(folder), dataset)
-    show(found.rollback(run, to=to, options=run_options(found, **options), progress=progress), as_json, verbose=verbose)
+    report = found.rollback(run, to=to, backup=backup, options=run_options(found, **options), progress=progress)
+    show(report, as_json, verbose=verbose)

@@ -112,12 +112,14 @@ class Dataset:
         run: str | None = None,
         *,
         to: str | None = None,
+        backup: Path | str | None = None,
         options: Options | None = None,
         progress: Progress | None = None,
     ) -> RunReport:
         """Restore the files as they were before the last run (or `run`, or all that came after the run `to`), byte for byte.
 
         Files that arrived since are converted to the version before. It is a run of its own, which can be rolled back by its id.
+        `backup`: the folder to which `gc` copied snapshots before it removed them; those that are needed are put back first.
 
         Raises:
             RunError: the snapshot is damaged, or the dataset changed meanwhile. UsageError: there is no run to roll back.
@@ -126,7 +128,8 @@ class Dataset:
         from instar.transforms.restore import restore
 
         with observed(progress, "rollback", self.name, self.settings.subject) as seen:
-            return seen.ran(restore(self.job(), run, to=to, options=options, progress=seen))
+            place = Path(backup) if backup is not None else None
+            return seen.ran(restore(self.job(), run, to=to, backup=place, options=options, progress=seen))
 
     def verify(self, run: str | None = None, *, options: Options | None = None, progress: Progress | None = None) -> VerifyReport:
         """The proof of a finished run (the last one by default), again; writes nothing. What does not hold is in the report.

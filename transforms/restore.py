@@ -25,14 +25,16 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_restored, remember_versions, save_manifest
 from instar.transforms.report import RunReport, StampReport
+from instar.transforms.run.backup import bring_back
 from instar.transforms.run.changes import ChangeSet, side_files
+from instar.transforms.run.collect import collect, has_snapshot, keepings
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Restored
 from instar.transforms.run.listing import Listing, is_folder, listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
-from instar.transforms.run.rollback import Origin, Tree, runs_to_undo, tree_of, undone
+from instar.transforms.run.rollback import Origin, Tree, require_snapshots, runs_to_undo, tree_of, undone
 from instar.transforms.run.settle import discard_new_files
 from instar.transforms.run.state import RunState, interrupted_run, make_folders
 from instar.transforms.run.tree import link_or_copy, parent_of
@@ -59,13 +61,15 @@ def restore(
     run: str | None = None,
     *,
     to: str | None = None,
+    backup: Path | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
     effects: Effects | None = None,
 ) -> RunReport:
     """Take the last run back, the run `run`, or all that came after the run `to`. `effects`: None is the real file system.
 
-    Where the last run was interrupted before it published, there is nothing to take back but what it had staged, which goes.
+    `backup`: where copies of snapshots are that were removed; they are put back first. Where the last run was interrupted before it
+    published, there is nothing to take back but what it had staged, which goes.
 
     Raises:
         UsageError: there is no such run. RunError: a snapshot is damaged, the dataset changed meanwhile, or the disk says no.
@@ -83,7 +87,7 @@ def restore(
         with watch.step("plan"):
             before = listing(job.location)
             inventory = inventory_of(job)
-            undo = undo_of(job, runs_to_undo(job.state, run, to), before, inventory)
+            undo = undo_of(job, _to_undo(job, run, to, backup, effects), before, inventory)
             plan = plan_of(job, _only(inventory, undo.arrived), undo.target, options, verb="rollback", judging=False)
         options = options.for_files(len(plan.rewrites))
         with executor_for(options) as executor:
@@ -96,6 +100,20 @@ def restore(
 
 
 # ---- what to do
+def _to_undo(job: Job, run: str | None, to: str | None, backup: Path | None, effects: Effects) -> tuple[RunState, ...]:
+    """The runs to take back, all their snapshots being there."""
+    runs = runs_to_undo(job.state, run, to)
+    missing = {each.id: each for each in runs if not has_snapshot(each)}
+    if backup is not None and missing:
+        half_gone = [each for each in keepings(job.state) if each.begun and each.id in missing]
+        collect(half_gone, {"told": "rollback --from"}, effects)
+        for each in missing.values():
+            bring_back(each, backup, job.location, effects)
+        runs = runs_to_undo(job.state, run, to)
+    require_snapshots(runs)
+    return runs
+
+
 def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inventory) -> Undo:
     """Pure but for reading the runs' records. `runs`: newest first."""
     now = tree_of(job.location, before)

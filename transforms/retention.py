@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from instar.formats.errors import UsageError
-from instar.transforms.remember import receipts_of
 from instar.transforms.run.collect import Keeping, has_snapshot
 from instar.transforms.run.journal import Published
-from instar.transforms.run.state import RunState
+from instar.transforms.run.state import RunState, receipts_of
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -66,12 +65,24 @@ Strangers = Callable[[Keeping], tuple[str, ...]]
 
 
 def judged(found: Sequence[Keeping], told: Retention, strangers: Strangers) -> tuple[tuple[Keeping, Verdict], ...]:
-    """What becomes of each, `found` being in the order of their runs; `strangers` names what a writer left in a snapshot."""
-    newest = [each.id for each in reversed(found) if each.what == "snapshot" and not each.begun]
-    return tuple((each, _verdict(each, newest, told, strangers)) for each in found)
+    """What becomes of each, `found` being in the order of their runs; `strangers` names what a writer left in a snapshot.
+
+    What was rolled out in batches goes back together, and so counts as one.
+    """
+    newest = [each for each in reversed(found) if each.what == "snapshot" and not each.begun]
+    ranks = {series: number for number, series in enumerate(dict.fromkeys(each.run.series for each in newest))}
+    last = {each.run.series for each in (*newest[:1], *[each for each in newest if counts(each.run)][:1])}
+    return tuple(
+        (each, _verdict(each, ranks.get(each.run.series, 0), each.run.series in last, told, strangers)) for each in found
+    )
 
 
-def _verdict(each: Keeping, newest: Sequence[str], told: Retention, strangers: Strangers) -> Verdict:
+def counts(run: RunState) -> bool:
+    """Is it one of those that `rollback` takes back from the last one on: published, not taken back, and not itself a rollback?"""
+    return run.status == "finished" and not run.undoes
+
+
+def _verdict(each: Keeping, rank: int, is_last: bool, told: Retention, strangers: Strangers) -> Verdict:
     if each.what == "remainder":
         return Verdict(False, "files are in it that are not the run's: move them away, then delete it by hand")
     if each.run.status == "half-published":
@@ -82,9 +93,9 @@ def _verdict(each: Keeping, newest: Sequence[str], told: Retention, strangers: S
         return _of_stage(told)
     if told.keep is None and told.since is None:
         return Verdict(False, "")
-    if kept := _kept(each, newest.index(each.id), told):
+    if kept := _kept(each, rank, told):
         return Verdict(False, kept)
-    return _unless_held(each, each.id == newest[0], told, strangers)
+    return _unless_held(each, is_last, told, strangers)
 
 
 def _of_stage(told: Retention) -> Verdict:
@@ -140,17 +151,18 @@ class Abilities:
 def abilities(runs: Sequence[RunState], gone: frozenset[str] = frozenset()) -> Abilities:
     """What the snapshots allow that are there, less those of the runs `gone`.
 
-    Runs are taken back from the last one on, so that one can be only while the snapshots of all later ones are there. A proof needs
-    the run's own, and those of the later runs that were first to rewrite its files: there stands what it published.
+    Runs are taken back from the last one on, so that one can be only while the snapshots of all later ones are there; a rollback
+    only while nothing came after it. A proof needs the run's own, and those of the later runs that were first to rewrite its files:
+    there stands what it published.
     """
-    finished = [run for run in runs if run.status == "finished"]
-    there = {run.id for run in finished if has_snapshot(run)} - gone
-    back: list[str] = []
-    for run in reversed(finished):
+    there = {run.id for run in runs if has_snapshot(run)} - gone
+    counting, finished = [run for run in runs if counts(run)], [run for run in runs if run.status == "finished"]
+    back = {run.id for run in finished[-1:] if run.undoes and run.id in there}
+    for run in reversed(counting):
         if run.id not in there:
             break
-        back.append(run.id)
-    return Abilities(frozenset(back), frozenset(run.id for run in finished if _needed_to_verify(run, finished) <= there))
+        back.add(run.id)
+    return Abilities(frozenset(back), frozenset(run.id for run in counting if _needed_to_verify(run, counting) <= there))
 
 
 def _needed_to_verify(run: RunState, finished: Sequence[RunState]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from support import Answer, tree
 
 from instar.formats.errors import RunError, UsageError
 from instar.transforms.gc import gc
+from instar.transforms.job import Options
+from instar.transforms.migrate import migrate
 from instar.transforms.project import open_project
 from instar.transforms.retention import moment
 from instar.transforms.run.collect import keepings
@@ -25,7 +28,7 @@ from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.footprint import footprint, freed
 from instar.transforms.run.journal import Collected, Collecting
 from instar.transforms.run.lock import locked, this_owner
-from instar.transforms.run.state import State, list_runs
+from instar.transforms.run.state import State, list_runs, receipts_of
 
 
 def write(path: Path, first: int, rows: int = 2000) -> None:
@@ -221,6 +224,59 @@ def test_folders_that_hold_what_is_not_the_runs_are_listed_and_never_removed(aut
     found = next(k for k in report["kept"] if k["path"] == str(left))
     assert (found["what"], found["removed"]) == ("remainder", False)
     assert (left / "somebody's.txt").read_text() == "mine"
+
+
+def test_what_an_interrupted_run_staged_goes_only_when_told(author: Author, sales: Path) -> None:
+    job = open_project(author.folder).dataset("sales").job()
+    for at in itertools.count(20):
+        with pytest.raises(Killed):
+            migrate(job, 2, Options(), verb="upgrade", effects=dying(at))
+        if receipts_of(list_runs(state(author))[-1]):
+            break
+    kept = author.do("gc", "sales", "--keep", "0", "--last")["kept"]
+    assert [(k["what"], k["removed"]) for k in kept] == [("stage", False)]
+    assert kept[0]["frees"] > 0
+    assert author.do("plan", "sales", "--to", "2")["resumes"]["reused"] == 2
+    report = author.do("gc", "sales", "--interrupted")
+    assert [(k["what"], k["removed"], k["frees"] > 0) for k in report["kept"]] == [("stage", True, True)]
+    assert author.do("gc", "sales")["kept"] == []
+    assert author.do("status", "sales")["interrupted"] == []
+    assert author.do("upgrade", "sales", "2")["files"]["rewritten"] == 2
+
+
+def test_a_rollback_keeps_what_it_replaced_and_the_runs_before_it_can_still_go_back(author: Author, runs: list[str]) -> None:
+    undone = author.do("rollback", "sales")["run"]
+    report = author.do("gc", "sales")
+    assert [k["run"] for k in report["kept"]] == [*runs, undone]
+    assert [k["loses_rollback"] for k in report["kept"]] == [runs[:1], runs[:2], [], [undone]]
+    shown = author.do("gc", "sales", "--keep", "0", "--dry-run")
+    assert [(k["run"], k["removed"]) for k in shown["kept"]] == [
+        (runs[0], True),
+        (runs[1], False),
+        (runs[2], True),
+        (undone, False),
+    ]
+    author.do("gc", "sales", "--keep", "0")
+    before = tree(author.data("sales"))
+    author.do("rollback", "sales", undone)
+    assert "removed by" in author.refused("rollback", "sales")["message"]  # which would take back the run that is undone no more
+    again = author.do("runs", "sales")["runs"]
+    assert [r["way_back"][:16] for r in again if r["run"] == runs[2]] == ["snapshot removed"]
+    assert tree(author.data("sales")) != before
+
+
+def test_what_was_rolled_out_in_batches_counts_as_one(author: Author, sales: Path) -> None:
+    author.do("upgrade", "sales", "2")
+    first = author.do("upgrade", "sales", "3", "--batch-files", "1")["runs"]
+    author.do("upgrade", "sales", "4")
+    assert len(first) == 2
+    assert [k["run"] for k in author.do("gc", "sales", "--keep", "2")["kept"] if not k["removed"]] == snapshots(author)
+    assert snapshots(author)[:-1] == first
+    author.do("rollback", "sales")
+    author.do("gc", "sales", "--keep", "0")
+    assert snapshots(author)[:-1] == first  # `rollback` needs them, the last is that of the rollback
+    author.do("rollback", "sales")
+    assert author.do("status", "sales")["versions"][0]["version"] == 2
 
 
 def test_a_run_at_work_refuses_a_removal_and_is_named_by_a_listing(author: Author, runs: list[str]) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author, said
+from killing import Killed, dying
 from support import tree
 
 from instar.formats.errors import RunError
@@ -214,3 +215,88 @@ def test_names_that_are_one_name_there_are_found_out(author: Author, sales: Path
     with pytest.raises(RunError, match="README is another there"):
         gc(job_of(author), keep=0, last=True, backup=nas, effects=CaseBlind())
     assert state(author).run(run).snapshot.exists()
+
+
+# ---- back
+def test_a_removed_snapshot_is_put_back_from_its_copy_and_rolled_back_exactly(author: Author, sales: Path, nas: Path) -> None:
+    before = full(sales)
+    runs = [author.do("upgrade", "sales", version)["run"] for version in ("2", "3")]
+    upgraded = full(sales)
+    author.do("gc", "sales", "--keep", "0", "--last", "--backup", str(nas))
+    copies = tree(nas, times=True)
+    error = author.refused("rollback", "sales")
+    assert f"--from {nas}" in error["hint"]
+    assert "there is no copy" in author.refused("rollback", "sales", "--from", str(author.folder), code=2)["message"]
+    assert full(sales) == upgraded
+    assert author.do("rollback", "sales", "--from", str(nas))["undoes"] == runs[1:]
+    assert author.do("rollback", "sales", "--from", str(nas))["undoes"] == runs[:1]
+    assert full(sales) == before
+    assert tree(nas, times=True) == copies
+    assert author.do("status", "sales")["versions"][0]["version"] == 1
+
+
+def test_all_the_copies_that_a_rollback_needs_are_put_back(author: Author, sales: Path, runs: list[str], nas: Path) -> None:
+    first = full(state(author).run(runs[1]).snapshot)
+    author.step("sales", 'op.add("more", "string", default="-")')
+    author.do("upgrade", "sales")
+    author.do("gc", "sales", "--keep", "0", "--last", "--backup", str(nas))
+    author.do("rollback", "sales", "--to", runs[0], "--from", str(nas))
+    assert full(sales) == first
+
+
+def test_a_copy_that_kept_neither_times_nor_modes_brings_both_back(author: Author, sales: Path, nas: Path) -> None:
+    os.chmod(sales / "month=1" / "deep" / "ä 'a.parquet", 0o640)
+    before = full(sales)
+    run = author.do("upgrade", "sales", "2")["run"]
+    author.do("gc", "sales", "--keep", "0", "--last", "--backup", str(nas))
+    for path in (nas / "sales" / run / "snapshot").rglob("*"):
+        path.chmod(0o755)
+        os.utime(path, (5, 5))
+    author.do("rollback", "sales", "--from", str(nas))
+    assert full(sales) == before
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "another run's"])
+def test_a_damaged_copy_is_refused_and_changes_nothing(
+    damage: str, author: Author, sales: Path, runs: list[str], nas: Path
+) -> None:
+    author.do("gc", "sales", "--keep", "0", "--last", "--backup", str(nas))
+    copy = nas / "sales" / runs[1]
+    named = copy / "snapshot" / "month=1" / "deep" / "ä 'a.parquet"
+    if damage == "changed":
+        named.write_bytes(named.read_bytes()[:-1] + b"x")
+    elif damage == "missing":
+        named.unlink()
+    else:
+        shutil.rmtree(copy)
+        shutil.copytree(nas / "sales" / runs[0], copy)
+    before = full(sales)
+    error = author.refused("rollback", "sales", "--from", str(nas))
+    assert "month=1/deep/ä 'a.parquet" in error["message"]
+    assert full(sales) == before
+    assert not state(author).run(runs[1]).snapshot.exists()
+
+
+def test_a_half_removed_snapshot_is_put_back_whole(author: Author, sales: Path, runs: list[str], nas: Path) -> None:
+    old = full(state(author).run(runs[1]).snapshot)
+    author.do("gc", "sales", "--keep", "1", "--backup", str(nas))
+    snapshot, at = state(author).run(runs[1]).snapshot, 1
+    author.do("gc", "sales", "--backup", str(nas))
+    while full(snapshot) == old:
+        with pytest.raises(Killed):
+            gc(job_of(author), keep=0, last=True, effects=dying(at))
+        at += 1
+    assert snapshot.exists()
+    assert "removed by" in author.refused("rollback", "sales")["message"]
+    author.do("rollback", "sales", "--from", str(nas))
+    assert full(sales) == old
+
+
+def test_a_copy_put_back_by_hand_is_used(author: Author, sales: Path, nas: Path) -> None:
+    before = full(sales)
+    run = author.do("upgrade", "sales", "2")["run"]
+    author.do("gc", "sales", "--keep", "0", "--last", "--backup", str(nas))
+    shutil.copytree(nas / "sales" / run / "snapshot", state(author).run(run).snapshot)  # with times and modes, as cp -a
+    assert author.do("verify", "sales")["verdict"] == "proved"
+    author.do("rollback", "sales")
+    assert full(sales) == before

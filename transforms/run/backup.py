@@ -24,10 +24,10 @@ from instar.formats.manifest import content_hash
 from instar.transforms.run.collect import Keeping
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import UNSUPPORTED, Effects
-from instar.transforms.run.journal import BroughtBack, Staged
+from instar.transforms.run.journal import BroughtBack
 from instar.transforms.run.listing import is_folder, listing
 from instar.transforms.run.snapshot import discard
-from instar.transforms.run.state import RunFolder, RunState
+from instar.transforms.run.state import RunFolder, RunState, receipts_of
 
 MANIFEST = "backup.json"
 _FORMAT = 1
@@ -147,7 +147,7 @@ def _checked_source(keeping: Keeping) -> dict[str, str]:
 
 def recorded_hashes(run: RunState) -> dict[str, str]:
     """The hashes of the old files that the run rewrote, as it had found them."""
-    return {line.event.receipt.path: line.event.receipt.source_hash for line in run.lines if isinstance(line.event, Staged)}
+    return {receipt.path: receipt.source_hash for receipt in receipts_of(run)}
 
 
 def _copy_tree(source: Path, target: Path, hashes: Mapping[str, str], effects: Effects, told: Told) -> None:

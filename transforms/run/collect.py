@@ -16,8 +16,9 @@ from instar.formats.errors import RunError
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.footprint import Footprint, footprint, freed
-from instar.transforms.run.journal import BackedUp, Clock, Collected, Collecting, Discarded, Published, Resumed, system_clock
+from instar.transforms.run.journal import BackedUp, Clock, Collected, Collecting, Discarded, Journal, Published, system_clock
 from instar.transforms.run.listing import is_folder, listing, read_listing
+from instar.transforms.run.settle import discard_new_files
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunState, State, list_runs
 
@@ -56,7 +57,7 @@ def keepings(state: State) -> tuple[Keeping, ...]:
     """
     try:
         return tuple(
-            Keeping(run, what, path, footprint(path), begun=_begun(run, what))
+            Keeping(run, what, path, footprint(path), begun=what == "snapshot" and cut_off(run))
             for run in list_runs(state)
             for what, path in _folders(run).items()
         )
@@ -66,30 +67,23 @@ def keepings(state: State) -> tuple[Keeping, ...]:
 
 def _folders(run: RunState) -> Mapping[What, Path]:
     found: dict[What, Path] = {}
-    if run.run.snapshot.is_dir() or _begun(run, "snapshot"):  # cut off after its last file: the end is still to be recorded
+    if run.run.snapshot.is_dir() or cut_off(run):  # cut off after its last file: the end is still to be recorded
         found["remainder" if run.last(Published) is None or run.last(Discarded) else "snapshot"] = run.run.snapshot
-    if run.run.stage.is_dir() or _begun(run, "stage"):
+    if run.run.stage.is_dir():
         found["remainder" if run.settled else "stage"] = run.run.stage
     return found
 
 
 # ---- is a snapshot there?
-def _begun(run: RunState, what: str) -> bool:
-    """Its removal was begun and not finished, by the journal."""
-    events = [line.event for line in run.lines]
-    resumed = max((number for number, event in enumerate(events) if isinstance(event, Resumed)), default=-1)
-    said = [e for e in events[resumed + 1 :] if isinstance(e, (Collecting, Collected)) and e.what == what]
-    return bool(said) and isinstance(said[-1], Collecting)
-
-
 def cut_off(run: RunState) -> bool:
-    """Was a removal of something that the run keeps begun, and not finished?"""
-    return any(_begun(run, what) for what in ("snapshot", "stage"))
+    """Was a removal of its snapshot begun and not finished, by the journal?"""
+    events = [line.event for line in run.lines if isinstance(line.event, (Collecting, Collected))]
+    return bool(events) and isinstance(events[-1], Collecting)
 
 
 def has_snapshot(run: RunState) -> bool:
     """May the old files of a published run be used?"""
-    return run.run.snapshot.is_dir() and not _begun(run, "snapshot")
+    return run.run.snapshot.is_dir() and not cut_off(run)
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,7 @@ def removal(run: RunState) -> Removal | None:
     """The removal of the run's snapshot; None where nobody removed it, or it is there again."""
     if has_snapshot(run):
         return None
-    begun = (line.at for line in reversed(run.lines) if isinstance(line.event, Collecting) and line.event.what == "snapshot")
+    begun = (line.at for line in reversed(run.lines) if isinstance(line.event, Collecting))
     return next((Removal(at, backup_of(run)) for at in begun), None)
 
 
@@ -127,7 +121,8 @@ def require_snapshot(run: RunState, purpose: str) -> None:
             f"{purpose}: the snapshot of run {run.id} is gone from {run.run.snapshot}",
             hint="Put it back from a backup; `downgrade` needs no snapshot.",
         )
-    copy = f"Put the copy back first into that run's folder: {gone.backup}. " if gone.backup else ""
+    place = Path(gone.backup).parent.parent
+    copy = f"A copy of it is in {gone.backup}: `instar rollback --from {place}` puts it back first. " if gone.backup else ""
     raise RunError(
         f"{purpose}: the snapshot of run {run.id} was removed by `instar gc` ({gone.at[:10]})",
         hint=f"{copy}`downgrade` needs no snapshot: it converts the files that are there.",
@@ -153,25 +148,31 @@ def strangers(keeping: Keeping) -> tuple[str, ...]:
 
 # ---- away with it
 def collect(chosen: Collection[Keeping], facts: dict[str, Any], effects: Effects, clock: Clock = system_clock) -> int:
-    """Remove them, each recorded in its run's journal before and after; answers with the bytes that became free.
+    """Remove snapshots, each recorded in its run's journal before and after, and stages; answers with the bytes that became free.
 
     The caller holds the lock and has settled.
 
     Raises:
-        RunError: the disk says no. What is named is not to be used any more; the next removal goes on with it.
+        RunError: the disk says no. The snapshot that is named is not to be used any more; the next removal goes on with it.
     """
     total = 0
     for keeping in chosen:
-        run, journal = keeping.run.run, keeping.run.run.open_journal(effects, clock)
         try:
             now = footprint(keeping.path)  # what an earlier one of these shared with it is free only with this one
-            gain = freed([now])
-            if not keeping.begun:
-                journal.write(Collecting(keeping.what, facts))
-            discard(keeping.path, effects)
-            effects.sync_folder(run.path)
+            _remove(keeping, now, facts, keeping.run.run.open_journal(effects, clock), effects)
         except OSError as error:
             raise disk_error(f"the {keeping.what} of run {keeping.id} could not be removed whole", error) from error
-        journal.write(Collected(keeping.what, now.files, gain))
-        total += gain
+        total += freed([now])
     return total
+
+
+def _remove(keeping: Keeping, now: Footprint, facts: dict[str, Any], journal: Journal, effects: Effects) -> None:
+    run = keeping.run.run
+    if keeping.what == "stage":  # it may be cut off anywhere: whoever goes on with the run looks at every file
+        discard_new_files(run, journal, effects, f"removed by gc {facts['told']}")
+        return
+    if not keeping.begun:
+        journal.write(Collecting(facts))
+    discard(keeping.path, effects)
+    effects.sync_folder(run.path)
+    journal.write(Collected(now.files, freed([now])))

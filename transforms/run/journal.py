@@ -155,12 +155,11 @@ class BroughtBack:
 
 @dataclass(frozen=True)
 class Collecting:
-    """A folder of the run (`what`: "snapshot" or "stage") is about to be removed for good, because somebody asked for it.
+    """The run's snapshot is about to be removed for good, because somebody asked for it; from here it is not to be used.
 
-    From here it is not to be used. `facts` as in Planned.
+    `facts` as in Planned.
     """
 
-    what: str
     facts: dict[str, Any]
 
 
@@ -168,7 +167,6 @@ class Collecting:
 class Collected:
     """It is gone. `bytes` is what became free on disk."""
 
-    what: str
     files: int
     bytes: int
 

@@ -6,7 +6,7 @@ A rollback is a run of its own: it stages what this says, publishes it as any ru
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,11 +52,11 @@ def runs_to_undo(state: State, run: str | None = None, to: str | None = None) ->
             state.run(id)
     changed = [each for each in runs if each.status == "finished" and not each.undoes]
     if to is not None:
-        return _usable(tuple(each for each in reversed(changed) if each.id > to)) or _nothing_after(to)
+        return tuple(each for each in reversed(changed) if each.id > to) or _nothing_after(to)
     if run is None:
         if not changed:
             raise UsageError("there is no run to roll back", hint=_LISTS)
-        return _usable(tuple(each for each in reversed(changed) if each.series == changed[-1].series))
+        return tuple(each for each in reversed(changed) if each.series == changed[-1].series)
     asked = next(each for each in runs if each.id == run)
     if asked.status != "finished":
         last = f"The last published run is {changed[-1].id}." if changed else "No run is published."
@@ -67,14 +67,13 @@ def runs_to_undo(state: State, run: str | None = None, to: str | None = None) ->
             f"the run {run} is not the last one: {later[-1].id} came after it",
             hint=f"Roll back {later[-1].id} first, or all that came after a run with --to RUN.",
         )
-    return _usable((asked,))
+    return (asked,)
 
 
-def _usable(runs: tuple[RunState, ...]) -> tuple[RunState, ...]:
-    """Raises RunError where the snapshot of one was removed."""
+def require_snapshots(runs: Iterable[RunState]) -> None:
+    """Raises RunError where the snapshot of a run that is to be taken back was removed."""
     for run in runs:
         require_snapshot(run, f"the run {run.id} cannot be rolled back")
-    return runs
 
 
 def _nothing_after(to: str) -> tuple[RunState, ...]:
