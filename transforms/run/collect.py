@@ -118,13 +118,13 @@ def require_snapshot(run: RunState, purpose: str) -> None:
     gone = removal(run)
     if gone is None:
         raise RunError(
-            f"{purpose}: the snapshot of run {run.id} is gone from {run.run.snapshot}",
+            f"{purpose}: its snapshot is gone from {run.run.snapshot}",
             hint="Put it back from a backup; `downgrade` needs no snapshot.",
         )
     place = Path(gone.backup).parent.parent
     copy = f"A copy of it is in {gone.backup}: `instar rollback --from {place}` puts it back first. " if gone.backup else ""
     raise RunError(
-        f"{purpose}: the snapshot of run {run.id} was removed by `instar gc` ({gone.at[:10]})",
+        f"{purpose}: its snapshot was removed by `instar gc` ({gone.at[:10]})",
         hint=f"{copy}`downgrade` needs no snapshot: it converts the files that are there.",
     )
 
