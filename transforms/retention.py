@@ -72,9 +72,7 @@ def judged(found: Sequence[Keeping], told: Retention, strangers: Strangers) -> t
     newest = [each for each in reversed(found) if each.what == "snapshot" and not each.begun]
     ranks = {series: number for number, series in enumerate(dict.fromkeys(each.run.series for each in newest))}
     last = {each.run.series for each in (*newest[:1], *[each for each in newest if counts(each.run)][:1])}
-    return tuple(
-        (each, _verdict(each, ranks.get(each.run.series, 0), each.run.series in last, told, strangers)) for each in found
-    )
+    return tuple((each, _verdict(each, ranks.get(each.run.series, 0), each.run.series in last, told, strangers)) for each in found)
 
 
 def counts(run: RunState) -> bool:
