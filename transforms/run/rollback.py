@@ -14,7 +14,7 @@ from instar.formats.errors import RunError, UsageError
 from instar.formats.manifest import content_hash
 from instar.transforms.run.changes import changes_between
 from instar.transforms.run.collect import require_snapshot
-from instar.transforms.run.journal import Restored
+from instar.transforms.run.journal import Restored, Resumed
 from instar.transforms.run.listing import Entry, Listing, is_folder, read_listing
 from instar.transforms.run.snapshot import base_of
 from instar.transforms.run.state import RunState, State, list_runs, receipts_of
@@ -131,4 +131,4 @@ def _old_hashes(run: RunState) -> dict[str, str]:
 
 def restored_files(run: RunState) -> tuple[Restored, ...]:
     """What a rollback had brought back out of snapshots."""
-    return tuple(line.event for line in run.lines if isinstance(line.event, Restored))
+    return tuple(event for event in run.since(Resumed) if isinstance(event, Restored))

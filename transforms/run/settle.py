@@ -66,7 +66,7 @@ def _settled(run: RunState, journal: Journal, effects: Effects) -> Settled:
         return Settled(run.id, "finished")
     put_back(run, effects)
     journal.write(Undone("the dataset changed after the run was interrupted"))
-    return Settled(run.id, "undone")
+    return Settled(run.id, "undone", _kept_apart(run.run, journal, effects))
 
 
 def abandon(run: RunFolder, journal: Journal, effects: Effects, error: BaseException) -> None:
@@ -85,12 +85,18 @@ def abandon(run: RunFolder, journal: Journal, effects: Effects, error: BaseExcep
             discard_new_files(run, journal, effects, str(error))
         elif state.status == "interrupted":
             error.add_note(_how_to_go_on(state))
+            _kept_apart(run, journal, effects)
     except (OSError, InstarError) as also:
         error.add_note(f"What became of the run could not be recorded ({also}); the next command on this dataset settles it.")
 
 
 def _how_to_go_on(run: RunState) -> str:
     return f"Run the same command again: {len(receipts_of(run))} of {run.facts.get('files', 0)} files are staged already."
+
+
+def _kept_apart(run: RunFolder, journal: Journal, effects: Effects) -> Path | None:
+    """A stage into which somebody wrote while it stood in the dataset's place is not gone on with: that must not be lost."""
+    return discard_new_files(run, journal, effects, "not to be resumed") if _holds_foreign(run, run.stage) else None
 
 
 def resumable(error: BaseException) -> bool:
@@ -125,5 +131,7 @@ def _holds_foreign(run: RunFolder, tree: Path) -> bool:
     """A writer's file got into the run's own new tree while that stood in the dataset's place."""
     begun = run_state(run).last(PublishBegun)
     if begun is None or begun.method != "exchange" or not os.path.isdir(tree) or inode(tree) != begun.new_inode:
+        return False
+    if not run.after.is_file():  # the run was resumed since, and has not published again
         return False
     return any(change.what != "removed" for change in changed_since(read_listing(run.after), listing(tree)))

@@ -99,7 +99,7 @@ def _put_files_back(begun: PublishBegun, run: RunState, effects: Effects) -> Non
     """Each old file over the new one, the last first; the snapshot's copy is used up by it, so that it can be done again."""
     before = read_listing(run.run.before)
     base = base_of(Path(begun.dataset), before)
-    steps = [line.event for line in reversed(run.lines) if isinstance(line.event, _Step)]
+    steps = [event for event in reversed(run.since(PublishBegun)) if isinstance(event, _Step)]
     _refuse_foreign(steps, base, run.run)
     for step in steps:
         _take_step_back(step, base / step.path, run.run.snapshot / step.path, effects)

@@ -202,6 +202,12 @@ class RunState:
         """The runs that it takes back, if it is a rollback."""
         return tuple(self.facts.get("undoes", ()))
 
+    def since(self, kind: type[Any]) -> tuple[Event, ...]:
+        """The events after the last of a kind, all where there was none."""
+        events = [line.event for line in self.lines]
+        begun = max((number for number, event in enumerate(events) if isinstance(event, kind)), default=-1)
+        return tuple(events[begun + 1 :])
+
     def last(self, kind: type[_E]) -> _E | None:
         """The last event of a kind, None where there was none."""
         return next((line.event for line in reversed(self.lines) if isinstance(line.event, kind)), None)
@@ -251,7 +257,5 @@ def interrupted_run(state: State) -> RunState | None:
 
 def receipts_of(run: RunState) -> list[Receipt]:
     """What the run staged, as far as it counts: since it was last resumed, and the last of a path."""
-    events = [line.event for line in run.lines]
-    begun = max((number for number, event in enumerate(events) if isinstance(event, Resumed)), default=-1)
-    staged = {event.receipt.path: event.receipt for event in events[begun + 1 :] if isinstance(event, Staged)}
+    staged = {event.receipt.path: event.receipt for event in run.since(Resumed) if isinstance(event, Staged)}
     return list(staged.values())

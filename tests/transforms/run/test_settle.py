@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from instar.formats.errors import DataError, ProofError, RunError
+from instar.transforms.run.changes import change_set
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.journal import Failed, Published, Stopped, read_journal
+from instar.transforms.run.listing import listing
+from instar.transforms.run.publish import publish
 from instar.transforms.run.settle import abandon, discard_new_files, settle
-from instar.transforms.run.state import list_runs
+from instar.transforms.run.state import interrupted_run, list_runs
 
 METHODS = ("exchange", "replace")
 
@@ -238,3 +241,28 @@ def _dying_at(dying, quick, effect, after):
             return super().__getattr__(name)
 
     return At(quick, 10**9)
+
+
+def test_what_somebody_wrote_into_the_new_tree_before_it_was_taken_back_is_kept(lake, quick):
+    """For a moment the new tree stood there; then the old one had changed, and both were swapped back."""
+
+    class Writers(type(quick)):
+        def exchange(self, one, other):
+            if not (lake.dataset / "old.parquet").exists() and not (other / "old.parquet").exists():
+                (one / "old.parquet").write_bytes(b"comes just before")
+                super().exchange(one, other)
+                (one / "new.parquet").write_bytes(b"comes just after")
+            else:
+                super().exchange(one, other)
+
+    run, journal, receipts = lake.staged(quick)
+    before = listing(lake.dataset)
+    try:
+        publish(lake.dataset, run, "exchange", before, change_set(before, receipts), journal, Writers())
+    except RunError as error:
+        abandon(run, journal, quick, error)
+    settle(lake.state, quick)
+    for name in (b"comes just before", b"comes just after"):
+        places = [path for path in (lake.dataset.parent).rglob("*.parquet") if path.is_file() and path.read_bytes() == name]
+        assert places, name
+    assert interrupted_run(lake.state) is None
