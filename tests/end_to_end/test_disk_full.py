@@ -105,10 +105,11 @@ QUICK = {("parquet", "exchange"), ("parquet", "replace"), ("avro", "exchange"), 
 def test_full_at_stage_at_snapshot_and_at_publish(
     format: str, method: str, author: Author, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One upgrade, which meets a full disk three times, each time further on."""
+    """One upgrade, which meets a full disk three times, each time further on; what was staged is not staged again."""
     data = disk / "sales"
     fill_with(data, format)
     adopt(author)
+    kept: list[dict[str, Any]] = []
     for _, moment, leave in (AT_STAGE, AT_SNAPSHOT, AT_PUBLISH):
         effects = Filling(disk, moment, int(leave * SIZE), links=False)
         using(monkeypatch, effects)
@@ -116,7 +117,13 @@ def test_full_at_stage_at_snapshot_and_at_publish(
         assert effects.filled
         assert author.do("status", "sales")["problems"] == []
         make_room(disk)
+        kept.append(staged(author))
+        assert author.do("plan", "sales")["resumes"]["reused"] == len(kept[-1])
+    assert 0 < len(kept[0]) < FILES
+    assert kept[0].items() <= kept[1].items() == kept[2].items()
+    assert len(kept[1]) == FILES
     report = author.do("upgrade", "sales", "--method", method)
+    assert {path: entry for path, entry in tree(data, times=True).items() if path in kept[1]} == kept[1]
     assert (report["method"], report["files"]["rewritten"], report["proof"]["verdict"]) == (method, FILES, "proved")
     author.do("rollback", "sales")
     assert author.do("status", "sales")["versions"][0]["version"] == 1
