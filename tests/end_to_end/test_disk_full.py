@@ -189,7 +189,9 @@ def test_from_any_effect_on_no_space_is_left(
         published = "are published" in error["message"]
         assert tree(data) == (wanted if published else before), (at, error)
         using(monkeypatch, Unsynced())
-        assert author.do("upgrade", "sales", "--method", method)["status"] == ("nothing to do" if published else "done"), at
+        again = author.do("upgrade", "sales", "--method", method)["status"]
+        if "so did taking it back" not in error["message"]:  # else the next command settles that first, in either direction
+            assert again == ("nothing to do" if published else "done"), (at, error)
         assert tree(data) == wanted, (at, error)
         assert author.do("status", "sales")["problems"] == []
         author.do("rollback", "sales")
