@@ -54,13 +54,15 @@ OUTCOMES = {
     "mixed": "both versions, unnoticed",
     "rows": "records missing, twice or wrong",
 }
-METHODS = ("exchange", "replace")
+NAME = 'name = "{stem}.v{version}{suffix}"\n'
+METHODS = {"exchange": ("exchange", ""), "exchange-names": ("exchange", NAME), "replace": ("replace", "")}
+"""How runs publish, and what instar.toml says of names: with versions in them a name is gone once its version is."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--publishes", type=int, default=200, help="for each method")
-    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--files", type=int, default=24)
     parser.add_argument("--readers", nargs="+", default=list(READERS), help="the processes, each with its readers: path,scan …")
     parser.add_argument("--json", action="store_true", help="the counts as one JSON object")
@@ -257,11 +259,14 @@ class Measure:
 
     def broken(self) -> list[str]:
         """What was promised and did not hold."""
+        promised = {name: {"clean"} for name in NAMED.values()}
+        if METHODS[self.method][1]:
+            promised[NAMED["path"]].add("gone")
         return [
             f"{reader}: {count} {OUTCOMES[outcome]}"
-            for reader in NAMED.values()
+            for reader, allowed in promised.items()
             for outcome, count in self.every[reader].items()
-            if outcome != "clean"
+            if outcome not in allowed
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -299,8 +304,13 @@ def measured(folder: Path, methods: Sequence[str], count: int, files: int, proce
 
 
 def published(folder: Path, method: str, count: int) -> Measure:
+    how, names = METHODS[method]
+    settings = folder / "instar.toml"
+    text = settings.read_text()
+    settings.write_text(text + names)
     began = time.monotonic()
-    moments = list(publishes(folder, method, count))
+    moments = list(publishes(folder, how, count))
+    settings.write_text(text)
     return Measure(method, began, time.monotonic(), moments)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -67,6 +68,9 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
     _lines(console, "[yellow]interrupted run[/]", list(report.interrupted), verbose)
     for version, message in report.pending:
         console.print(f"pending: {version}  {escape(message)}")
+    if report.shadow:
+        what = f"version {report.shadow.version}, made by run {report.shadow.run}" if report.shadow.run else "none yet"
+        console.print(f"shadow   {escape(report.shadow.path)}: {what}")
     if report.problems:
         or_skip = "; --skip-unreadable leaves them as they are" if all(p.unreadable for p in report.problems) else ""
         console.print(f"Nothing can be migrated before these are settled{or_skip}.")
@@ -103,15 +107,17 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
         if verbose:
             for operation in migration.operations:
                 console.print(f"       {escape(operation_text(operation))}", style="dim")
-    console.print(
-        f"disk     {size(plan.disk_needed)} beside the data, {size(plan.disk_free)} free; the old files stay as the snapshot"
-    )
+    where = "for the shadow" if plan.shadow else "beside the data"
+    stay = "of that files to copy as they are: " + size(plan.copied) if plan.shadow else "the old files stay as the snapshot"
+    console.print(f"disk     {size(plan.disk_needed)} {where}, {size(plan.disk_free)} free; {stay}")
     console.print(f"time     about {duration(plan.seconds)}")
     batches = f", in {counted(plan.batches, 'batch', 'batches')}" if plan.batches > 1 else ""
     console.print(f"publish  {plan.method}: {escape(plan.method_reason)}{batches}")
+    _names(console, plan.renamed, verbose)
     if plan.resumes:
         console.print(f"resumes  {_resumed(plan.resumes)}")
-    console.print("way back rollback restores every byte from the snapshot")
+    back = "rollback takes the shadow away, or brings the one before back" if plan.shadow else ""
+    console.print(f"way back {back or 'rollback restores every byte from the snapshot'}")
     for version, chain in sorted(plan.chains.items()):
         _way_down(console, chain, min(version, plan.target), max(version, plan.target))
     if left := plan.left_behind():
@@ -157,7 +163,9 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     if report.resumed:
         console.print(f"resumed  {_resumed(report.resumed)}")
     batches = f" (the last of {len(report.runs)} batches)" if report.runs else ""
-    console.print(f"run      {report.run}{batches}, published by {report.method}")
+    place = f" in {report.shadow}" if report.shadow else ""
+    console.print(f"run      {report.run}{batches}, published by {report.method}{escape(place)}")
+    _names(console, report.renamed, verbose)
     if report.undoes:
         console.print(f"undoes   {', '.join(report.undoes)}")
     for path, reason in report.losses:
@@ -174,7 +182,8 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     if report.undoes:
         console.print(f"way back instar rollback {escape(report.dataset)} {report.run}")
     elif report.snapshot:
-        console.print(f"way back instar rollback {escape(report.dataset)}")
+        shadow = f" --shadow {report.shadow}" if report.shadow else ""
+        console.print(f"way back instar rollback {escape(report.dataset + shadow)}")
 
 
 def _resumed(found: Resumption) -> str:
@@ -257,7 +266,8 @@ def _runs(report: RunsReport, console: Console, verbose: bool) -> None:
         return
     table = _table("run", "what", "status", "started", "by", "way back")
     for r in report.runs:
-        what = r.verb + (f" to {r.target}" if r.target is not None else "") + (f", batch {r.batch}" if r.batch else "")
+        what = r.verb + (f" to {r.target}" if r.target is not None else "")
+        what += (f", batch {r.batch}" if r.batch else "") + (", shadow" if r.shadow else "")
         table.add_row(r.run, what, r.status, r.started[:19].replace("T", " "), escape(f"{r.user}@{r.host}"), escape(r.way_back))
     console.print(table)
 
@@ -372,6 +382,14 @@ def _lines(console: Console, label: str, lines: list[str], verbose: bool) -> Non
         console.print(f"{label}: {escape(line)}")
     if len(lines) > len(shown):
         console.print(f"… and {len(lines) - len(shown)} more; -v or --json lists all")
+
+
+def _names(console: Console, renamed: Mapping[str, str], verbose: bool) -> None:
+    """One file's old and new name, and how many others have new ones; all of them where more is to be said."""
+    shown = sorted(renamed.items())[: None if verbose else 1]
+    more = f" (and {len(renamed) - len(shown)} more)" if len(renamed) > len(shown) else ""
+    for old, new in shown:
+        console.print(f"name     {escape(old)} → {escape(new.rpartition('/')[2])}{more}")
 
 
 def _way_down(console: Console, chain: Chain, low: int, high: int) -> None:

@@ -27,7 +27,16 @@ instar downgrade flights -1
 @batching
 @as_job
 @click.pass_obj
-def command(folder: Path, dataset: str, version: str, as_json: bool, verbose: bool, progress: Progress, **options: object) -> None:
+def command(
+    folder: Path,
+    dataset: str,
+    version: str,
+    shadow: Path | None,
+    as_json: bool,
+    verbose: bool,
+    progress: Progress,
+    **options: object,
+) -> None:
     """Bring every file of DATASET back to VERSION (a number or -N) through the migrations' ways back.
 
     The way back is derived from each migration; what it cannot recover is named by `instar check` and in the plan. It keeps records
@@ -35,6 +44,6 @@ def command(folder: Path, dataset: str, version: str, as_json: bool, verbose: bo
     """
     from instar.cli.output import show
 
-    found = chosen(opened(folder), dataset)
+    found = chosen(opened(folder), dataset, shadow)
     report = found.downgrade(version, options=run_options(found, **options), progress=progress)
     show(report, as_json, verbose=verbose)

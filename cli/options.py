@@ -42,8 +42,13 @@ def opened(folder: Path) -> Project:
     return open_project(find_project(folder))
 
 
-def chosen(project: Project, name: str | None) -> Dataset:
-    """The dataset named, or the only one there is."""
+def chosen(project: Project, name: str | None, shadow: Path | None = None) -> Dataset:
+    """The dataset named, or the only one there is; with `shadow` its runs are those that build another tree there."""
+    found = _named(project, name)
+    return found.shadowed(shadow) if shadow else found
+
+
+def _named(project: Project, name: str | None) -> Dataset:
     from instar.formats.errors import UsageError
 
     if name is not None:
@@ -67,11 +72,23 @@ def running(function: F) -> F:
             help="Leave files that cannot be read as they are, and name them; else they fail the run.",
         ),
         click.option(
-            "--method", type=click.Choice(["exchange", "replace"]), help="How to publish. [default: the best that works here]"
+            "--method",
+            type=click.Choice(["exchange", "replace", "shadow"]),
+            help="How to publish. [default: the best that works here]",
         ),
     ):
         function = option(function)
-    return working(function)
+    return working(shadowing(function))
+
+
+def shadowing(function: F) -> F:
+    """The option that says where another tree is built."""
+    return click.option(
+        "--shadow",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Speak of the new tree in DIR; DATASET itself is only read. [default: instar.toml's]",
+    )(function)
 
 
 def batching(function: F) -> F:

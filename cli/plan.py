@@ -24,14 +24,21 @@ instar plan flights --out plan.json            then: instar upgrade flights --pl
 @batching
 @click.pass_obj
 def command(
-    folder: Path, dataset: str | None, to: str | None, out: Path | None, as_json: bool, verbose: bool, **options: object
+    folder: Path,
+    dataset: str | None,
+    to: str | None,
+    out: Path | None,
+    shadow: Path | None,
+    as_json: bool,
+    verbose: bool,
+    **options: object,
 ) -> None:
     """State what bringing DATASET to a version would do: files, rows, bytes, disk, time, how it is published, the way back."""
     from instar.cli.output import show
     from instar.formats.errors import UsageError
     from instar.transforms.report import json_text
 
-    found = chosen(opened(folder), dataset)
+    found = chosen(opened(folder), dataset, shadow)
     plan = found.plan(to, options=run_options(found, **options))
     if out is not None:
         try:

@@ -42,6 +42,7 @@ def command(
     run: str | None,
     to: str | None,
     backup: Path | None,
+    shadow: Path | None,
     as_json: bool,
     verbose: bool,
     progress: Progress,
@@ -57,6 +58,6 @@ def command(
 
     if run is not None and to is not None:
         raise UsageError("a run and --to say two things", hint="Say RUN for one run, or --to RUN for all that came after it.")
-    found = chosen(opened(folder), dataset)
+    found = chosen(opened(folder), dataset, shadow)
     report = found.rollback(run, to=to, backup=backup, options=run_options(found, **options), progress=progress)
     show(report, as_json, verbose=verbose)

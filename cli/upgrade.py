@@ -44,6 +44,7 @@ def command(
     version: str | None,
     to: str | None,
     plan: Path | None,
+    shadow: Path | None,
     as_json: bool,
     verbose: bool,
     progress: Progress,
@@ -59,6 +60,6 @@ def command(
 
     if version is not None and to is not None:
         raise UsageError("the version is said twice", hint="Say VERSION or --to, not both.")
-    found = chosen(opened(folder), dataset)
+    found = chosen(opened(folder), dataset, shadow)
     report = found.upgrade(version or to, plan=plan, options=run_options(found, **options), progress=progress)
     show(report, as_json, verbose=verbose)

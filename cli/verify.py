@@ -10,7 +10,7 @@ import click
 
 from instar.cli.job import as_job
 from instar.cli.names import datasets_and_runs, runs
-from instar.cli.options import chosen, opened, run_options, verb, working
+from instar.cli.options import chosen, opened, run_options, shadowing, verb, working
 
 if TYPE_CHECKING:
     from instar.transforms.dataset import Dataset
@@ -28,10 +28,18 @@ instar verify flights --proof full             recompute every column
 @click.argument("dataset", metavar="[DATASET]", required=False, shell_complete=datasets_and_runs)
 @click.argument("run", required=False, shell_complete=runs)
 @working
+@shadowing
 @as_job
 @click.pass_obj
 def command(
-    folder: Path, dataset: str | None, run: str | None, as_json: bool, verbose: bool, progress: Progress, **options: object
+    folder: Path,
+    dataset: str | None,
+    run: str | None,
+    shadow: Path | None,
+    as_json: bool,
+    verbose: bool,
+    progress: Progress,
+    **options: object,
 ) -> None:
     """Prove a finished RUN of DATASET again, by its snapshot: the last one, unless it is named.
 
@@ -41,6 +49,7 @@ def command(
     from instar.cli.output import show
 
     found, id = meant(opened(folder), dataset, run)
+    found = found.shadowed(shadow) if shadow else found
     report = found.verify(id, options=run_options(found, **options), progress=progress)
     show(report, as_json, verbose=verbose)
     if not report.ok:

@@ -94,6 +94,13 @@ def _single(location: FilePath) -> Listing:
     return Listing(location, location.parent, (Found(location.name, status.st_size, status.st_mtime_ns),), (), ())
 
 
+def is_data_name(path: str, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> bool:
+    """Would a file of this relative path be data, by its name and the globs?"""
+    included, excluded = _matcher(include), _matcher(exclude)
+    hidden = path.rpartition("/")[2].startswith((".", "_"))
+    return not hidden and (included is None or bool(included.fullmatch(path))) and not (excluded and excluded.fullmatch(path))
+
+
 @dataclass
 class _Walk:
     """One pass over the tree with `os.scandir`: at 10,000 files a `Path` object for each would cost more than the listing."""

@@ -31,6 +31,7 @@ class Dataset:
 
     name: str
     configuration: Configuration
+    shadow: Path | None = None
 
     @property
     def settings(self) -> DatasetSettings:
@@ -46,6 +47,21 @@ class Dataset:
         settings, project = self.settings, self.configuration
         return open_job(self.name, project.folder, settings, Registry(project.schemas), project.migrations / settings.subject)
 
+    def run_job(self) -> Job:
+        """The same, for verbs that run or tell of runs: these go to the shadow, where there is one.
+
+        Raises:
+            UsageError: as `job`; there is no folder in which the shadow could be.
+        """
+        from instar.transforms.run.shadow import shadow_folder
+
+        job, shadow = self.job(), self.shadow or self.settings.shadow
+        return replace(job, shadow=shadow_folder(shadow, job.location, job.own_state)) if shadow else job
+
+    def shadowed(self, folder: Path | str) -> Dataset:
+        """The same dataset, whose runs leave it as it is and build another tree in `folder`."""
+        return replace(self, shadow=Path(folder))
+
     @property
     def exists(self) -> bool:
         return self.settings.path.exists()
@@ -58,7 +74,7 @@ class Dataset:
         """The inventory, counted."""
         from instar.transforms.status import status_of
 
-        return status_of(self.job())
+        return status_of(self.run_job())
 
     def plan(self, to: int | str | None = None, *, options: Options | None = None) -> Plan:
         """What bringing every file to a version would do; writes nothing. `to`: a version, "+1", "-1"; the newest by default.
@@ -69,7 +85,7 @@ class Dataset:
         from instar.transforms.planning import hindered, plan_of
         from instar.transforms.run.lock import at_work
 
-        job = self.job()
+        job = self.run_job()
         verb = "downgrade" if str(to).startswith("-") else "plan"
         options = with_options(options or Options(), job.settings)
         plan = plan_of(job, inventory_of(job), to, options, verb=verb)
@@ -94,7 +110,7 @@ class Dataset:
         with observed(progress, "upgrade", self.name, self.settings.subject) as seen:
             saved = read_plan(Path(plan)) if plan else None
             target = saved["identity"]["target"] if saved and to is None else to
-            return seen.ran(migrate(self.job(), target, options or Options(), verb="upgrade", saved=saved, progress=seen))
+            return seen.ran(migrate(self.run_job(), target, options or Options(), verb="upgrade", saved=saved, progress=seen))
 
     def downgrade(self, to: int | str, *, options: Options | None = None, progress: Progress | None = None) -> RunReport:
         """Bring every file back to an older version through the migrations' ways back.
@@ -105,7 +121,7 @@ class Dataset:
         from instar.transforms.migrate import migrate
 
         with observed(progress, "downgrade", self.name, self.settings.subject) as seen:
-            return seen.ran(migrate(self.job(), to, options or Options(), verb="downgrade", progress=seen))
+            return seen.ran(migrate(self.run_job(), to, options or Options(), verb="downgrade", progress=seen))
 
     def rollback(
         self,
@@ -129,7 +145,7 @@ class Dataset:
 
         with observed(progress, "rollback", self.name, self.settings.subject) as seen:
             place = Path(backup) if backup is not None else None
-            return seen.ran(restore(self.job(), run, to=to, backup=place, options=options, progress=seen))
+            return seen.ran(restore(self.run_job(), run, to=to, backup=place, options=options, progress=seen))
 
     def verify(self, run: str | None = None, *, options: Options | None = None, progress: Progress | None = None) -> VerifyReport:
         """The proof of a finished run (the last one by default), again; writes nothing. What does not hold is in the report.
@@ -140,7 +156,7 @@ class Dataset:
         from instar.transforms.verify import verify
 
         with observed(progress, "verify", self.name, self.settings.subject) as seen:
-            return seen.verified(verify(self.job(), run, options or Options(), seen))
+            return seen.verified(verify(self.run_job(), run, options or Options(), seen))
 
     def scan(
         self,
@@ -202,13 +218,13 @@ class Dataset:
         """The runs that there is a folder of, oldest first; no journal is read."""
         from instar.transforms.run.state import run_folders
 
-        return tuple(run.id for run in run_folders(self.job().state)) if self.exists else ()
+        return tuple(run.id for run in run_folders(self.run_job().state)) if self.exists else ()
 
     def runs(self) -> RunsReport:
         """What was done to the dataset, oldest first."""
         from instar.transforms.status import runs_of
 
-        return runs_of(self.job())
+        return runs_of(self.run_job())
 
     def gc(
         self,
@@ -236,7 +252,7 @@ class Dataset:
 
         with observed(progress, "gc", self.name, self.settings.subject) as seen:
             report = gc(
-                self.job(),
+                self.run_job(),
                 keep=keep,
                 older_than=older_than,
                 last=last,

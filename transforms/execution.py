@@ -18,6 +18,7 @@ from instar.transforms.plan import Plan, by_version
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance
 from instar.transforms.remember import recall
+from instar.transforms.renaming import refuse_method
 from instar.transforms.report import RunReport, json_text
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
@@ -26,7 +27,7 @@ from instar.transforms.run.fence import Fenced
 from instar.transforms.run.journal import Journal, Method, Planned, new_run_id, system_clock
 from instar.transforms.run.listing import Listing
 from instar.transforms.run.lock import locked, this_owner
-from instar.transforms.run.preflight import bytes_copied, preflight, probe
+from instar.transforms.run.preflight import bytes_copied, preflight, probe, probe_shadow
 from instar.transforms.run.resume import Resumption, resume, resumption, sound
 from instar.transforms.run.settle import abandon, settle
 from instar.transforms.run.state import RunFolder, RunState, begin_run, interrupted_run, make_folders, run_folders
@@ -105,6 +106,23 @@ def held(job: Job, verb: str, effects: Effects) -> Iterator[Effects]:
     Raises:
         LockedError: another run holds it.
     """
+    with _held_first(job, verb), _held_place(job, verb, effects) as fenced:
+        yield fenced
+
+
+@contextmanager
+def _held_first(job: Job, verb: str) -> Iterator[None]:
+    """The lock of the dataset that a shadow is made of, where other runs on it would take one: nothing is made for it."""
+    lock = job.own_state.lock
+    if job.shadow is None or not os.access(lock, os.W_OK):
+        yield
+        return
+    with locked(lock, this_owner(command=f"instar {verb} {job.name}"), prepare=lambda: None):
+        yield
+
+
+@contextmanager
+def _held_place(job: Job, verb: str, effects: Effects) -> Iterator[Effects]:
     folder = job.state.folder
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     owner = this_owner(command=f"instar {verb} {job.name}")
@@ -147,12 +165,14 @@ def begin(
         RunError: too little disk, a permission, another file system: before the first byte of the dataset.
     """
     undoing = undoing or Undoing()
-    probed = probe(job.location, job.state, effects)
+    probed = probe(job.location, job.state, effects) if job.shadow is None else probe_shadow(job.shadow, job.state, effects)
     method = options.method or probed.method
     if method == "exchange" and probed.method != "exchange":
         raise UsageError(
             f"this dataset cannot be published by exchange: {probed.reason}", hint="Leave --method out, or say replace."
         )
+    if not undoing.facts:
+        refuse_method(plan.renamed, method, probed.reason)
     changed = (*(a.path for a in plan.rewrites), *undoing.paths)
     last = interrupted_run(job.state)
     found = sound(resumption(last, plan.wanted()), last.run, executor) if last else None
@@ -187,7 +207,7 @@ def _folder(
             raise disk_error(f"the interrupted run {last.id} could not be resumed", error) from error
         return last.run
     id = new_run_id(system_clock(), (known.id for known in run_folders(job.state)))
-    return begin_run(job.state, id, Planned(str(job.location), method, facts), plan, effects)
+    return begin_run(job.state, id, Planned(str(job.place), method, facts), plan, effects)
 
 
 def _begun(run: str, plan: Plan, options: Options, method: Method, facts: Mapping[str, Any], origin: Provenance) -> RunBegun:
@@ -244,13 +264,14 @@ def units_of(run: Run) -> tuple[Unit, ...]:
             Unit(
                 path=action.path,
                 source=str(root / action.path),
-                staged=str(run.folder.staged(action.path)),
+                staged=str(run.folder.staged(action.new_path)),
                 format=run.job.settings.format,
                 mapping=chain.mapping,
                 schema=file.facts.schema,
                 stamp=stamp,
                 chain=chain.hash,
                 memory=run.options.unit_memory,
+                target=action.target,
             )
         )
     return tuple(units)

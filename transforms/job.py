@@ -39,7 +39,7 @@ class Options:
     workers: int = 0
     memory: int = 0
     proof: Literal["auto", "full"] = "auto"
-    method: Literal["exchange", "replace"] | None = None
+    method: Literal["exchange", "replace", "shadow"] | None = None
     skip_unreadable: bool | None = None
     batch_files: int | None = None
     batch_bytes: int | None = None
@@ -63,7 +63,8 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """`location` is the dataset's resolved path, `settings` its table in instar.toml, `scripts` the folder of its migrations."""
+    """`location` is the dataset's resolved path, `settings` its table in instar.toml, `scripts` the folder of its migrations,
+    `shadow` the (resolved) directory in which its runs build another tree, None where they change this one."""
 
     name: str
     project: Path
@@ -71,6 +72,7 @@ class Job:
     settings: DatasetSettings
     registry: Registry
     scripts: Path
+    shadow: Path | None = None
 
     @property
     def subject(self) -> str:
@@ -101,7 +103,24 @@ class Job:
 
     @property
     def state(self) -> State:
+        """Of the runs: that of the shadow, where there is one."""
+        return self.own_state if self.shadow is None else State.beside(self.shadow)
+
+    @property
+    def own_state(self) -> State:
+        """Of the dataset itself: what is known of its files."""
         return State(state_folder(self.location, self.settings.state))
+
+    @property
+    def place(self) -> Path:
+        """Where runs publish."""
+        return self.shadow or self.location
+
+    def at_shadow(self) -> Job:
+        """The shadow as a dataset of its own; the dataset itself where there is no shadow."""
+        if self.shadow is None:
+            return self
+        return replace(self, location=self.shadow, shadow=None, settings=replace(self.settings, state=None, shadow=None))
 
     def version(self, asked: int | str | None, *, at: int | None) -> int:
         """`None` the newest, `3`, `"+1"` and `"-1"` from `at`.
@@ -171,7 +190,7 @@ def inventory_of(job: Job, *, manifest: Manifest | None = None) -> Inventory:
         job.settings.format,
         include=job.settings.include,
         exclude=job.settings.exclude,
-        manifest=Manifest.load(job.state.folder) if manifest is None else manifest,
+        manifest=Manifest.load(job.own_state.folder) if manifest is None else manifest,
         same_values=job.same_values,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from instar.formats.errors import Collected, InstarError, UnreadableError, is_unreadable
@@ -32,6 +33,7 @@ from instar.transforms.run.listing import listing
 from instar.transforms.run.publish import Publication
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.settle import abandon
+from instar.transforms.run.shadow import copy_rest, known_tree
 from instar.transforms.run.stage import stage as stage_units
 from instar.transforms.run.state import list_runs
 from instar.transforms.run.unit import FileProof, Receipt, Unit
@@ -187,13 +189,27 @@ def publish(proved: ProvedRun) -> PublishedRun:
     with run.watch.step("publish", files=len(staged.units)):
         changes = change_set(run.before, staged.receipts)
         write_report(run, report_of(proved, changes))
-        published = publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
+        if run.job.shadow is not None:
+            published = _publish_beside(run, run.job.shadow, changes)
+        else:
+            published = publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
         try:
             remember_versions(run.job, run.plan, staged.receipts, run.effects)
         except OSError as error:
             raise disk_error("the new files are published, but what they are could not be noted", error) from error
     run.progress.event(published_event(run.folder.id, staged.receipts))
     return PublishedRun(proved, published)
+
+
+def _publish_beside(run: Run, shadow: Path, changes: ChangeSet) -> Publication:
+    """The whole new tree in a second directory. `changes` is of the dataset."""
+    location, journal, effects = run.job.location, run.journal, run.effects
+    try:
+        whole = copy_rest(location, run.before, run.folder.stage, changes, effects)
+    except OSError as error:
+        raise disk_error("what the shadow takes over could not be copied", error) from error
+    known = known_tree(shadow, run.job.state)
+    return publish_files(shadow, run.folder, "shadow", known, whole, journal, effects, model=(location, run.before))
 
 
 def report(published: PublishedRun) -> RunReport:
@@ -233,11 +249,13 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         provenance=run.provenance,
         losses=tuple(sorted(losses)),
         left_behind=plan.left_behind(),
-        dropped=changes.removed,
+        dropped=tuple(path for path in changes.removed if path not in rewritten),
+        renamed={r.path: r.new_path for r in receipts if r.renamed},
         notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
         warnings=plan.warnings,
         skipped=skipped,
         resumed=run.resumed,
+        shadow=str(run.job.shadow) if run.job.shadow else None,
     )
 
 

@@ -22,7 +22,8 @@ from instar.transforms.spelling import operation_text
 class Action:
     """What happens to one file. `rewrite`: brought from `version` to the plan's target; `keep`: it is there already.
 
-    `rows` is None where only reading would tell. `bytes_out` is an estimate for a rewrite, exact for a file that is kept.
+    `rows` is None where only reading would tell. `bytes_out` is an estimate for a rewrite, exact for a file that is kept. `target`
+    is the path its new form will have, "" where that is the same.
     """
 
     path: str
@@ -33,6 +34,11 @@ class Action:
     rows: int | None
     bytes_out: int
     variant: bool = False
+    target: str = ""
+
+    @property
+    def new_path(self) -> str:
+        return self.target or self.path
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Plan:
 
     `method` is how it would be published and `method_reason` why; `dropped` are side files that describe bytes which change;
     `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are; `resumes` is what
-    of an interrupted run's stage would be used; `batches` how many runs publish it, one after the other. All sizes are bytes.
+    of an interrupted run's stage would be used; `batches` how many runs publish it, one after the other; `shadow` is where a
+    second tree is built, `copied` the bytes of what goes into it as it is. All sizes are bytes.
     """
 
     dataset: str
@@ -63,6 +70,8 @@ class Plan:
     skipped: tuple[Remark, ...] = ()
     resumes: Resumption | None = None
     batches: int = 1
+    shadow: Path | None = None
+    copied: int = 0
 
     @property
     def rewrites(self) -> tuple[Action, ...]:
@@ -71,6 +80,11 @@ class Plan:
     @property
     def kept(self) -> tuple[Action, ...]:
         return tuple(a for a in self.actions if a.kind == "keep")
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Old name → new name, of files that get another one."""
+        return {a.path: a.target for a in self.rewrites if a.target}
 
     @property
     def rows(self) -> int | None:
@@ -88,8 +102,8 @@ class Plan:
 
     @property
     def disk_needed(self) -> int:
-        """New files stand beside the old ones, which become the snapshot; unchanged files are hard-linked."""
-        return self.bytes_out
+        """New files stand beside the old ones, which become the snapshot; unchanged files are hard-linked, into a shadow copied."""
+        return self.bytes_out + self.copied
 
     @property
     def hash(self) -> str:
@@ -104,11 +118,10 @@ class Plan:
             "root": str(self.root),
             "subject": self.subject,
             "target": self.target,
-            "files": {
-                a.path: {"action": a.kind, "version": a.version, "size": a.size, "mtime_ns": a.mtime_ns} for a in self.actions
-            },
+            "files": {a.path: _identity(a) for a in self.actions},
             "chains": {str(version): chain.hash for version, chain in sorted(self.chains.items())},
             **({"skipped": [remark.path for remark in self.skipped]} if self.skipped else {}),
+            **({"shadow": str(self.shadow)} if self.shadow else {}),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -133,12 +146,21 @@ class Plan:
             "seconds": round(self.seconds, 1),
             "method": {"name": self.method, "reason": self.method_reason},
             "batches": self.batches,
+            "shadow": str(self.shadow) if self.shadow else None,
             "way_back": self.way_back(),
             "resumes": self.resumes.as_json() if self.resumes else None,
             "dropped": list(self.dropped),
             "chains": [_chain_json(version, chain) for version, chain in sorted(self.chains.items())],
             "actions": [
-                {"path": a.path, "action": a.kind, "from": a.version, "rows": a.rows, "bytes_in": a.size, "bytes_out": a.bytes_out}
+                {
+                    "path": a.path,
+                    "new_path": a.new_path,
+                    "action": a.kind,
+                    "from": a.version,
+                    "rows": a.rows,
+                    "bytes_in": a.size,
+                    "bytes_out": a.bytes_out,
+                }
                 for a in self.actions
             ],
             "skipped": [{"path": remark.path, "problem": remark.message} for remark in self.skipped],
@@ -162,7 +184,7 @@ class Plan:
 
     def wanted(self) -> tuple[Wanted, ...]:
         """The files to be rewritten, as what an interrupted run had staged is held against."""
-        return tuple(Wanted(a.path, a.size, a.mtime_ns, self.chains[a.version].hash) for a in self.rewrites)
+        return tuple(Wanted(a.path, a.size, a.mtime_ns, self.chains[a.version].hash, a.new_path) for a in self.rewrites)
 
     def way_back(self) -> dict[str, Any]:
         """How this could be undone: exactly by the snapshot, or by a downgrade with what that would lose."""
@@ -170,7 +192,8 @@ class Plan:
             str(version): [{"path": path_text(loss.path), "reason": loss.reason} for loss in chain.losses]
             for version, chain in sorted(self.chains.items())
         }
-        return {"rollback": "exact, from the snapshot", "downgrade_loses": losses, "left_behind": list(self.left_behind())}
+        exact = "exact: what stood at the shadow's place" if self.shadow else "exact, from the snapshot"
+        return {"rollback": exact, "downgrade_loses": losses, "left_behind": list(self.left_behind())}
 
     def left_behind(self) -> tuple[str, ...]:
         """On a way down: the fields for which the older version has no place. Their values stay in the snapshot only."""
@@ -197,12 +220,14 @@ def make_plan(
     disk_free: int,
     seconds: Callable[[int], float],
     foresee: Callable[[DataFile, Chain], tuple[str, ...]] = lambda file, chain: (),
+    named: Callable[[str], str] = lambda path: path,
+    shadow: Path | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Plan:
     """Every file gets its own action and, by its version, its own chain.
 
     `chain(version)` is the fused way from that version to `target`; `estimate` the bytes a rewrite will have; `seconds` the time
-    for so many uncompressed bytes; `foresee` what people should know of a file's rewrite.
+    for so many uncompressed bytes; `foresee` what people should know of a file's rewrite; `named` a rewritten file's name.
     """
     chains: dict[int, Chain] = {}
     actions: list[Action] = []
@@ -210,14 +235,17 @@ def make_plan(
     for f in inventory.files:
         assert f.version is not None, "problems are refused before a plan is made"
         if f.version == target:
-            kind, size = "keep", f.size
+            kind, size, name = "keep", f.size, f.path
         else:
             if f.version not in chains:
                 chains[f.version] = chain(f.version)
-            kind, size = "rewrite", estimate(f, chains[f.version])
+            kind, size, name = "rewrite", estimate(f, chains[f.version]), named(f.path)
             notes += [f"{f.path}: {note}" for note in foresee(f, chains[f.version])]
-        actions.append(Action(f.path, kind, f.version, f.size, f.mtime_ns, f.facts.rows if f.facts else None, size, f.variant))
+        rows, other = f.facts.rows if f.facts else None, "" if name == f.path else name
+        actions.append(Action(f.path, kind, f.version, f.size, f.mtime_ns, rows, size, f.variant, other))
     rewritten = {a.path for a in actions if a.kind == "rewrite"}
+    dropped = inventory.describing(rewritten)
+    kept = [a.size for a in actions if a.kind == "keep"] + [o.size for o in inventory.others if o not in dropped]
     work = sum(f.facts.bytes_uncompressed for f in inventory.files if f.path in rewritten and f.facts)
     return Plan(
         dataset=dataset,
@@ -227,8 +255,8 @@ def make_plan(
         target=target,
         actions=tuple(actions),
         chains=chains,
-        dropped=tuple(o.path for o in inventory.describing(rewritten)),
-        carried_over=len(inventory.others) - len(inventory.describing(rewritten)),
+        dropped=tuple(o.path for o in dropped),
+        carried_over=len(inventory.others) - len(dropped),
         method=method[0],
         method_reason=method[1],
         disk_free=disk_free,
@@ -237,6 +265,8 @@ def make_plan(
         notes=tuple(notes),
         files={f.path: f for f in inventory.files},
         skipped=inventory.skipped,
+        shadow=shadow,
+        copied=sum(kept) if shadow else 0,
     )
 
 
@@ -265,7 +295,8 @@ def refuse_changed(plan: Plan, saved: Mapping[str, Any]) -> None:
     if saved.get("hash") == plan.hash:
         return
     before, now = saved.get("identity") or {}, plan.identity()
-    changed = [key for key in ("dataset", "root", "subject", "target", "chains", "skipped") if before.get(key) != now.get(key)]
+    keys = ("dataset", "root", "subject", "target", "chains", "skipped", "shadow")
+    changed = [key for key in keys if before.get(key) != now.get(key)]
     old_files, new_files = before.get("files") or {}, now["files"]
     files = sorted(path for path in {*old_files, *new_files} if old_files.get(path) != new_files.get(path))
     what = [f"its {key} changed" for key in changed] + ([f"{len(files)} files changed: {', '.join(files[:5])}"] if files else [])
@@ -273,6 +304,11 @@ def refuse_changed(plan: Plan, saved: Mapping[str, Any]) -> None:
         f"this is not the plan that was saved: {'; '.join(what) or 'its hash differs'}",
         hint="Look at `instar plan` again, save it with --out, and upgrade with that file.",
     )
+
+
+def _identity(action: Action) -> dict[str, Any]:
+    found = {"action": action.kind, "version": action.version, "size": action.size, "mtime_ns": action.mtime_ns}
+    return {**found, "target": action.target} if action.target else found
 
 
 def _chain_json(version: int, chain: Chain) -> dict[str, Any]:

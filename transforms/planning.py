@@ -13,11 +13,13 @@ from instar.transforms.job import Job, Options, at_version
 from instar.transforms.migration import Chain
 from instar.transforms.partitions import refuse_partitions
 from instar.transforms.plan import Plan, make_plan
-from instar.transforms.run.foresight import foreseen
+from instar.transforms.renaming import naming, refuse_method, refuse_names
+from instar.transforms.run.foresight import Foresight, foreseen
 from instar.transforms.run.journal import Method
 from instar.transforms.run.listing import listing
 from instar.transforms.run.obstacles import obstacles
 from instar.transforms.run.resume import resumption
+from instar.transforms.run.shadow import came_since, refuse_place
 from instar.transforms.run.stage import at_file
 from instar.transforms.run.state import interrupted_run
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
@@ -43,7 +45,7 @@ def plan_of(
     inventory.require_sound()
     target = job.version(to, at=at_version(inventory, up=verb != "downgrade"))
     refuse_direction(inventory, target, verb)
-    foresight = foreseen(job.location)
+    method = method_of(job, options)
     work = options.for_files(sum(file.version != target for file in inventory.files))
     later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
     plan = make_plan(
@@ -52,13 +54,19 @@ def plan_of(
         target=target,
         chain=lambda version: checked_chain(job, inventory, version, target),
         estimate=Estimates(job.format, inventory, judging=judging, reading=not later),
-        method=(options.method or foresight.method, "as asked" if options.method else foresight.reason),
-        disk_free=shutil.disk_usage(job.location.parent).free,
+        method=(method.method, method.reason),
+        disk_free=shutil.disk_usage(job.place.parent).free,
+        shadow=job.shadow,
         seconds=lambda size: estimate_seconds(job.settings.format, size, work.workers),
-        warnings=job.unregistered,
+        warnings=(*job.unregistered, *(came_since(job.shadow, job.state) if job.shadow else ())),
         foresee=lambda file, chain: noteworthy(job, inventory, file, chain, work.unit_memory, reading=not later),
+        named=naming(job.settings, target),
     )
     refuse_unkeepable(job, inventory, plan, reading=not later)
+    taken = {each.path for each in (*inventory.files, *inventory.others, *inventory.skipped)}
+    refuse_names(plan.renamed, taken, job.settings)
+    if verb != "rollback":
+        refuse_method(plan.renamed, plan.method, plan.method_reason)
     last = interrupted_run(job.state)
     resumes = resumption(last, plan.wanted()) if last else None
     return replace(
@@ -102,13 +110,31 @@ def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> 
     return chain
 
 
+def method_of(job: Job, options: Options) -> Foresight:
+    """How a run would publish: into the shadow where there is one, else as asked, else by the best that can be told to work.
+
+    Raises:
+        UsageError: a shadow is asked for and not where, or something else than the shadow that there is; it may not stand there.
+    """
+    if job.shadow is not None:
+        if options.method not in (None, "shadow"):
+            raise UsageError(
+                f"runs of {job.name} build the shadow {job.shadow}, and --method says {options.method}",
+                hint="Leave --method out; or remove `shadow` from the dataset's table in instar.toml to change the dataset itself.",
+            )
+        refuse_place(job.shadow, job.state)
+        return Foresight("shadow", f"a second tree in {job.shadow}; this one is only read")
+    if options.method == "shadow":
+        raise UsageError("a shadow where?", hint='Say --shadow DIR, or shadow = "DIR" in its table in instar.toml.')
+    return Foresight(options.method, "as asked") if options.method else foreseen(job.location)
+
+
 def refuse_unsupported(job: Job) -> None:
     """A setting that is understood but not obeyed would be a lie."""
-    for key, given in (("name", job.settings.file_name), ("shadow", job.settings.shadow), ("test", job.settings.test)):
-        if given:
-            raise ConfigurationError(
-                f"[datasets.{job.name}] {key} is not supported by this version of Instar", hint=f"Remove `{key}` from instar.toml."
-            )
+    if job.settings.test:
+        raise ConfigurationError(
+            f"[datasets.{job.name}] test is not supported by this version of Instar", hint="Remove `test` from instar.toml."
+        )
 
 
 def refuse_direction(inventory: Inventory, target: int, verb: str) -> None:

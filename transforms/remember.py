@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from instar.transforms.job import Job
 from instar.transforms.plan import Plan
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Restored
-from instar.transforms.run.rollback import restored_files, versions_before
+from instar.transforms.run.listing import read_listing
+from instar.transforms.run.rollback import restored_files, shadowing, versions_before
 from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.unit import Receipt
 
@@ -24,11 +26,11 @@ def remember_versions(job: Job, plan: Plan, receipts: Sequence[Receipt], effects
     document = job.registry.fingerprint(job.subject, plan.target)
     root = _root(job)
     known = Manifest.load(job.state.folder)
-    made = [_entry(root, r.path, r.size, r.hash, plan.target, "upgraded", document) for r in receipts]
+    made = [_entry(root, r.new_path, r.size, r.hash, plan.target, "upgraded", document) for r in receipts]
     kept = [
         entry(root, a.path, version=a.version, how="validated", document=job.registry.fingerprint(job.subject, a.version))
         for a in plan.kept
-        if plan.files[a.path].how == "validated"
+        if job.shadow is not None or plan.files[a.path].how == "validated"
     ]
     save_manifest(known.with_entries([*kept, *made]), job.state.folder, effects)
 
@@ -71,7 +73,8 @@ def recalled(job: Job) -> Manifest | None:
     A journal says at which version each content was found and made. Whatever the manifest knows already stays.
     """
     root, manifest, runs = Path(_root(job)), Manifest.load(job.state.folder), list_runs(job.state)
-    paths = {made.path for run in runs for made in (*receipts_of(run), *restored_files(run))}
+    made = [receipt for run in runs for receipt in receipts_of(run)]
+    paths = {r.path for r in made} | {r.new_path for r in made} | {each.path for run in runs for each in restored_files(run)}
     unknown = {path: content_hash(root / path) for path in sorted(paths) if not _is_known(manifest, root, path)}
     if not unknown:
         return None
@@ -117,13 +120,23 @@ def _contents(run: RunState) -> list[tuple[tuple[str, str], int]]:
         return []
     before, receipts = versions_before(run), receipts_of(run)
     old = [((r.path, r.source_hash), before[r.path]) for r in receipts if r.path in before]
-    new = [((r.path, r.hash), int(target)) for r in receipts]
+    new = [((r.new_path, r.hash), int(target)) for r in receipts]
     back = [((r.path, r.hash), r.version) for r in restored_files(run) if r.version is not None]
+    if shadowing(run):
+        new += _copied(run)
     return [*new, *back, *old] if run.status == "rolled back" else [*old, *new, *back]
 
 
+def _copied(run: RunState) -> list[tuple[tuple[str, str], int]]:
+    """The same of files that were at the target already, and were copied into a shadow."""
+    files = json.loads(run.run.plan.read_text(encoding="utf-8"))["identity"]["files"]
+    after = read_listing(run.run.after)
+    return [((p, after[p].hash), file["version"]) for p, file in files.items() if file["action"] == "keep" and p in after]
+
+
 def _root(job: Job) -> str:
-    return str(job.location if job.location.is_dir() else job.location.parent)
+    """Of the tree that is published."""
+    return str(job.place if job.place.is_dir() or job.shadow else job.place.parent)
 
 
 def _entry(root: str, path: str, size: int, hash: str, version: int, how: Origin, document: str) -> Entry:

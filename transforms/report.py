@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from instar.formats.errors import Collected, ProofError
@@ -155,6 +155,8 @@ class RunReport:
     losses: tuple[tuple[str, str], ...] = ()
     left_behind: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    shadow: str | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     skipped: tuple[FileProblem, ...] = ()
@@ -181,6 +183,7 @@ class RunReport:
             "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
             "proof": self.proof.as_json() if self.proof else None,
             "method": self.method,
+            "shadow": self.shadow,
             "snapshot": self.snapshot,
             "resumed": self.resumed.as_json() if self.resumed else None,
             "undoes": list(self.undoes),
@@ -189,6 +192,7 @@ class RunReport:
             "left_behind": list(self.left_behind),
             "dropped": list(self.dropped),
             "skipped": [{"path": file.path, "problem": file.problem} for file in self.skipped],
+            "renamed": [{"path": old, "new_path": new} for old, new in sorted(self.renamed.items())],
             "notes": list(self.notes),
             "warnings": list(self.warnings),
             "provenance": {**asdict(self.provenance), "versions": dict(self.provenance.versions)},
@@ -220,6 +224,15 @@ class FileProblem:
 
 
 @dataclass(frozen=True)
+class ShadowStatus:
+    """Where a dataset's shadow is, and by which run and at which version; both None where none stands there."""
+
+    path: str
+    run: str | None
+    version: int | None
+
+
+@dataclass(frozen=True)
 class StatusReport:
     """Which file of a dataset is at which version, and what is odd about it. `pending` are the steps to the newest version."""
 
@@ -234,6 +247,7 @@ class StatusReport:
     others: int
     pending: tuple[tuple[int, str], ...]
     interrupted: tuple[str, ...] = ()
+    shadow: ShadowStatus | None = None
 
     def as_json(self) -> dict[str, Any]:
         out = asdict(self)
@@ -354,6 +368,7 @@ class RunEntry:
     files: int
     way_back: str
     batch: str = ""
+    shadow: str | None = None
 
 
 @dataclass(frozen=True)

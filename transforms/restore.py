@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from instar.formats.dataset import stamp_files
-from instar.formats.errors import FileError
+from instar.formats.errors import FileError, RunError, UsageError, Where
 from instar.formats.inventory import Inventory
 from instar.formats.manifest import Manifest, content_hash
 from instar.transforms.events import RunPublished, Warned
@@ -23,7 +24,8 @@ from instar.transforms.plan import Plan
 from instar.transforms.planning import plan_of
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
-from instar.transforms.remember import remember_restored, remember_versions, save_manifest
+from instar.transforms.remember import recall, remember_restored, remember_versions, save_manifest
+from instar.transforms.renaming import refuse_names
 from instar.transforms.report import RunReport, StampReport
 from instar.transforms.run.backup import bring_back
 from instar.transforms.run.changes import ChangeSet, side_files
@@ -34,7 +36,8 @@ from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Restored
 from instar.transforms.run.listing import Listing, is_folder, listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
-from instar.transforms.run.rollback import Origin, Tree, require_snapshots, runs_to_undo, tree_of, undone
+from instar.transforms.run.publish import withdraw
+from instar.transforms.run.rollback import Origin, Tree, require_snapshots, runs_to_undo, shadowing, tree_of, undone
 from instar.transforms.run.settle import discard_new_files
 from instar.transforms.run.state import RunState, interrupted_run, make_folders
 from instar.transforms.run.tree import link_or_copy, parent_of
@@ -45,7 +48,8 @@ class Undo:
     """What a rollback brings about: the tree as it will be, in terms of where every file's contents are now.
 
     `back` are the files that come out of snapshots, `gone` those that a run had added, `arrived` the data files that came since, at
-    a version that is taken back: they are converted to `target`.
+    a version that is taken back: they are converted to `target`. `withdraws`: there was nothing at all, a shadow's place was free;
+    `like`: an earlier shadow stood there, and the tree becomes as that was.
     """
 
     runs: tuple[RunState, ...]
@@ -54,6 +58,8 @@ class Undo:
     arrived: tuple[str, ...]
     target: int
     folder_times: Mapping[str, int]
+    withdraws: bool = False
+    like: tuple[Path, Listing] | None = None
 
 
 def restore(
@@ -75,6 +81,7 @@ def restore(
         UsageError: there is no such run. RunError: a snapshot is damaged, the dataset changed meanwhile, or the disk says no.
         MigrationError: a file that arrived since cannot be converted. The dataset is unchanged then.
     """
+    job = _shadow_itself(job)
     progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, "rollback")
     watch, options = Stopwatch(progress), with_options(options or Options(), job.settings)
     said: list[str] = []
@@ -89,6 +96,7 @@ def restore(
             inventory = inventory_of(job)
             undo = undo_of(job, _to_undo(job, run, to, backup, effects), before, inventory)
             plan = plan_of(job, _only(inventory, undo.arrived), undo.target, options, verb="rollback", judging=False)
+            refuse_names(plan.renamed, {*before, *undo.back} - set(undo.gone), job.settings)
         options = options.for_files(len(plan.rewrites))
         with executor_for(options) as executor:
             begun = begin(
@@ -97,6 +105,20 @@ def restore(
             with abandoned_on_failure(begun):
                 restored = stage_back(begun, undo)
                 return _published(prove(stage(begun)), undo, restored, said)
+
+
+def _shadow_itself(job: Job) -> Job:
+    """A rollback of runs that made a shadow is one of that tree.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if job.shadow is not None and not job.shadow.exists():
+        raise UsageError(
+            f"there is no shadow {job.shadow} to roll back",
+            hint=f"`instar upgrade {job.name} --shadow {job.shadow}` makes one.",
+        )
+    return job.at_shadow()
 
 
 # ---- what to do
@@ -122,6 +144,13 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
         tree = undone(tree, run)
     back = {path: origin for path, origin in tree.items() if now.get(path) != origin}
     oldest = read_listing(runs[-1].run.before)
+    shadows = all(map(shadowing, runs))
+    if (shadows or not oldest) and (came := sorted(tree.keys() - back.keys())):
+        raise RunError(
+            f"taking the shadow away would take away what came into it: {', '.join(came[:5])}",
+            hint="Move it elsewhere, then roll back.",
+            where=Where(file=came[0]),
+        )
     targets = {int(to) for run in runs if (to := run.facts.get("to")) is not None}
     old = [origin.version for origin in back.values() if origin.version is not None]
     target = max(old, default=min(targets, default=job.newest))
@@ -135,7 +164,11 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
     )
     gone = {path for path in now if path not in tree}
     describing = set(side_files([path for path in tree if path not in back], {*back, *arrived}))
-    return Undo(tuple(runs), back, (*sorted(gone), *sorted(describing)), arrived, target, _folder_times(tree, oldest, before))
+    away = (*sorted(gone), *sorted(describing))
+    if shadows or not oldest:
+        times = {path: entry.mtime_ns for path, entry in oldest.items() if is_folder(path)}
+        return Undo(tuple(runs), back, away, (), target, times, not oldest, (runs[-1].run.snapshot, oldest))
+    return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before))
 
 
 def _folder_times(tree: Tree, oldest: Listing, before: Listing) -> dict[str, int]:
@@ -166,6 +199,9 @@ def _undoing(undo: Undo, inventory: Inventory, plan: Plan) -> Undoing:
         path: {"action": "restore", "version": versions.get(path), "size": origin.entry.size, "mtime_ns": origin.entry.mtime_ns}
         for path, origin in undo.back.items()
         if origin.version is not None
+    }
+    restores |= {
+        path: {"action": "remove", "version": versions[path], "size": 0, "mtime_ns": 0} for path in undo.gone if path in versions
     }
     identity = plan.identity()
     ids = [run.id for run in undo.runs]
@@ -223,14 +259,19 @@ def checked(path: str, origin: Origin) -> tuple[str, str]:
 
 def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[str]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
-    written = {**{r.path: r.hash for r in restored}, **{r.path: r.hash for r in receipts}}
-    changes = ChangeSet(written, undo.gone, undo.folder_times)
+    written = {**{r.path: r.hash for r in restored}, **{r.new_path: r.hash for r in receipts}}
+    changes = ChangeSet(written, (*undo.gone, *(r.path for r in receipts if r.renamed)), undo.folder_times)
     write_report(run, _report(proved, undo, restored, said))
     with run.watch.step("publish"):
-        publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
+        if undo.withdraws:
+            withdraw(run.job.location, run.folder, run.before, run.journal, run.effects)
+            return _report(proved, undo, restored, said)
+        published = partial(publish_files, model=undo.like) if undo.like else publish_files
+        published(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
         try:
             remember_restored(run.job, restored, run.effects)
             remember_versions(run.job, run.plan, receipts, run.effects)
+            recall(run.job, run.effects)
         except OSError as error:
             raise disk_error("the old files are back, but what they are could not be noted", error) from error
     made = _report(proved, undo, restored, said)

@@ -164,7 +164,7 @@ def abilities(runs: Sequence[RunState], gone: frozenset[str] = frozenset()) -> A
 
 
 def _needed_to_verify(run: RunState, finished: Sequence[RunState]) -> set[str]:
-    needed, open_paths = {run.id}, {receipt.path for receipt in receipts_of(run)}
+    needed, open_paths = {run.id}, {receipt.new_path for receipt in receipts_of(run)}
     for later in finished:
         if later.id > run.id and (taken := open_paths & {receipt.path for receipt in receipts_of(later)}):
             needed.add(later.id)

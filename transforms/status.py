@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from instar.formats.inventory import DataFile, Inventory, Remark
 from instar.transforms.job import Job, inventory_of
-from instar.transforms.report import FileProblem, RunEntry, RunsReport, StatusReport, VersionCount
+from instar.transforms.report import FileProblem, RunEntry, RunsReport, ShadowStatus, StatusReport, VersionCount
 from instar.transforms.run.collect import cut_off, has_snapshot, removal
 from instar.transforms.run.lock import at_work, holder
-from instar.transforms.run.state import RunState, list_runs, run_folders
+from instar.transforms.run.shadow import maker
+from instar.transforms.run.state import RunState, State, list_runs, run_folders
 
 
 def status_of(job: Job) -> StatusReport:
@@ -28,12 +30,11 @@ def status_of(job: Job) -> StatusReport:
         versions.append(VersionCount(version, len(files), total, sum(f.size for f in files), sum(f.variant for f in files), how))
     oldest = min((v.version for v in versions), default=job.newest)
     files = {f.path: f for f in inventory.files}
-    snapshots = [run for run in run_folders(job.state) if run.snapshot.is_dir()]
-    above = (
-        f"old files are kept in {job.state.runs}: a glob from above the dataset, such as {job.location.parent}/**, finds them, too"
-    )
-    busy = at_work(job.state.lock)
-    runs = list_runs(job.state)
+    state = job.own_state
+    snapshots = [run for run in run_folders(state) if run.snapshot.is_dir()]
+    above = f"old files are kept in {state.runs}: a glob from above the dataset, such as {job.location.parent}/**, finds them, too"
+    busy = at_work(state.lock)
+    runs = list_runs(state)
     half_gone = () if busy else tuple(r.id for r in runs if cut_off(r))
     unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in runs if not r.settled)
     return StatusReport(
@@ -55,12 +56,19 @@ def status_of(job: Job) -> StatusReport:
         others=len(inventory.others),
         pending=tuple((m.version, m.message) for m in job.migrations if oldest < m.version <= job.newest),
         interrupted=unsettled,
+        shadow=_shadow(job, job.shadow) if job.shadow else None,
     )
+
+
+def _shadow(job: Job, shadow: Path) -> ShadowStatus:
+    """What stands at the shadow's place."""
+    run = maker(shadow, job.state)
+    return ShadowStatus(str(shadow), run.id if run else None, run.facts.get("to") if run else None)
 
 
 def _left_unread(job: Job, inventory: Inventory) -> Iterator[str]:
     """What the last run passed over because it could not be read, and is still where it was: headers and footers do not tell."""
-    last = next((run.run for run in reversed(list_runs(job.state)) if run.status == "finished"), None)
+    last = next((run.run for run in reversed(list_runs(job.own_state)) if run.status == "finished"), None)
     said = json.loads(last.report.read_text(encoding="utf-8")) if last is not None and last.report.is_file() else {}
     versions = {f.path: f.version for f in inventory.files}
     for file in said.get("skipped", ()):
@@ -75,13 +83,19 @@ def _problem(remark: Remark, file: DataFile | None) -> FileProblem:
 
 
 def runs_of(job: Job) -> RunsReport:
-    """Every run of a dataset, as its journal tells it."""
-    states, busy = list_runs(job.state), holder(job.state.lock) is not None
+    """Every run of a dataset, as its journal tells it; where it has a shadow, those that made that, too."""
+    own = _entries(job.name, job.own_state, None)
+    entries = own if job.shadow is None else [*own, *_entries(job.name, job.state, job.shadow)]
+    return RunsReport(job.name, tuple(sorted(entries, key=lambda entry: entry.run)))
+
+
+def _entries(name: str, state: State, shadow: Path | None) -> list[RunEntry]:
+    states, busy = list_runs(state), holder(state.lock) is not None
     changed = [r for r in states if r.status == "finished" and not r.undoes]
     entries = []
     for run in states:
         facts, status = run.facts, str(run.status)
-        way_back = _way_back(job.name, run, changed)
+        way_back = _way_back(name, run, changed)
         if busy and not run.settled:
             status, way_back = "running", "not before it ends"
         to = facts.get("to")
@@ -97,9 +111,10 @@ def runs_of(job: Job) -> RunsReport:
                 files=int(facts.get("files", 0)),
                 way_back=way_back,
                 batch="{number} of {of}".format(**facts["batch"]) if facts.get("batch") else "",
+                shadow=str(shadow) if shadow else None,
             )
         )
-    return RunsReport(job.name, tuple(entries))
+    return entries
 
 
 def _way_back(name: str, run: RunState, changed: Sequence[RunState]) -> str:

@@ -26,7 +26,7 @@ from instar.transforms.run.collect import has_snapshot, removal, require_snapsho
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import PublishBegun
 from instar.transforms.run.lock import holder
-from instar.transforms.run.rollback import versions_before
+from instar.transforms.run.rollback import shadowing, versions_before
 from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.unit import FileProof, Receipt, Unit
 from instar.transforms.tolerance import refuse_codes, tolerated
@@ -35,6 +35,7 @@ CHANGED = "changed since the run published it"
 GONE = "no longer there"
 OLD_CHANGED = "its old form in the snapshot is no longer what the run found"
 NEW_GONE = "its new form went with the snapshot of the later run that rewrote it, so it cannot be proved"
+FIRST_CHANGED = "the dataset's own file was changed since the shadow was made of it, so it cannot be proved"
 OLD_GONE = "its old form is no longer in the snapshot, so it cannot be proved"
 
 
@@ -73,7 +74,7 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
     with watch.step("prove", files=len(units), size=size), executor_for(options) as executor:
         for file in found:
             progress.event(_verified_event(file, receipts[file.path]))
-        work = partial(verify_file, level=options.proof, allow=job.settings.allow)
+        work = partial(verify_file, level=options.proof, allow=job.settings.allow, first=shadowing(state))
         for file in in_order(executor, work, ((unit, receipts[unit.path]) for unit in units if unit.path not in lost)):
             found.append(file)
             progress.event(_verified_event(file, receipts[file.path]))
@@ -134,19 +135,21 @@ def units_of(
         )
     target, versions = int(facts["to"]), versions_before(state)
     chains = {version: job.chain(version, target) for version in sorted({versions[path] for path in receipts})}
-    base = job.location if job.location.is_dir() else job.location.parent
+    base = job.place if job.place.is_dir() or job.shadow else job.place.parent
+    old = job.location if shadowing(state) else state.run.snapshot
     rewriters = _rewriters(later)
     return tuple(
         Unit(
             path=receipt.path,
-            source=str(state.run.snapshot / receipt.path),
-            staged=str(rewriters.get(receipt.path, base) / receipt.path),
+            source=str(old / receipt.path),
+            staged=str(rewriters.get(receipt.new_path, base) / receipt.new_path),
             format=job.settings.format,
             mapping=chains[versions[receipt.path]].mapping,
             schema=None,
             stamp=Stamp(job.subject, target),
             chain=chains[versions[receipt.path]].hash,
             memory=options.unit_memory,
+            target=receipt.target,
         )
         for receipt in sorted(receipts.values(), key=lambda r: -r.source_size)
     )
@@ -158,12 +161,17 @@ def _rewriters(later: Sequence[RunState]) -> dict[str, Path]:
 
 
 # ---- one file, in a worker
-def verify_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"], allow: Sequence[str]) -> Verified:
-    """Both forms of a file against the receipt's hashes, and the proof of one against the other."""
+def verify_file(
+    unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"], allow: Sequence[str], first: bool = False
+) -> Verified:
+    """Both forms of a file against the receipt's hashes, and the proof of one against the other. `first`: the old one is not kept
+    in a snapshot, but stands in the dataset that a shadow was made of, where it may change."""
     problems: list[str] = []
     try:
         old, new = _hash(unit.source), _hash(unit.staged)
         problems += [text for text, wrong in ((CHANGED, new not in ("", receipt.hash)), (GONE, not new)) if wrong]
+        if first and old not in ("", receipt.source_hash):
+            return Verified(unit.path, tuple(problems), FIRST_CHANGED)
         problems += [OLD_CHANGED] if old not in ("", receipt.source_hash) else []
         if not old:
             return Verified(unit.path, tuple(problems), OLD_GONE)

@@ -26,9 +26,10 @@ class ChangeSet:
 
 
 def change_set(before: Listing, receipts: Sequence[Receipt]) -> ChangeSet:
-    """Of an upgrade or a downgrade: the rewritten files, and the side files that would describe bytes which are no more."""
-    written = {receipt.path: receipt.hash for receipt in receipts}
-    return ChangeSet(written, side_files(before, written))
+    """Of an upgrade or a downgrade: the rewritten files, the names that are no more, and the side files of what is no more."""
+    written = {receipt.new_path: receipt.hash for receipt in receipts}
+    old_names = tuple(receipt.path for receipt in receipts if receipt.renamed)
+    return ChangeSet(written, (*side_files(before, [receipt.path for receipt in receipts]), *old_names))
 
 
 def changes_between(before: Listing, after: Listing) -> ChangeSet:

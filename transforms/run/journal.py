@@ -13,7 +13,7 @@ from instar.formats.errors import RunError
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.unit import Receipt
 
-Method = Literal["exchange", "replace"]
+Method = Literal["exchange", "replace", "shadow"]
 Clock = Callable[[], datetime]
 
 

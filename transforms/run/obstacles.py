@@ -18,7 +18,11 @@ from instar.transforms.run.snapshot import base_of
 from instar.transforms.run.state import State
 from instar.transforms.run.tree import parent_of
 
-WAYS_OUT = 'Set state = "…" in instar.toml to a writable folder on the dataset\'s own file system and outside of it.'
+WAYS_OUT = (
+    'Set state = "…" in instar.toml to a writable folder on the dataset\'s own file system and outside of it; or have a second '
+    "tree built: --shadow DIR."
+)
+ANOTHER_PLACE = "Name another directory for the shadow, in a folder that you may write."
 _AS_OWNER = "Run as the owner of the files or correct the permissions."
 _NAMED = 5  # so many places are named, of the rest the number
 _RUN_FILES = 16  # the run's own: plan, journal, listings, report, folders
@@ -30,6 +34,9 @@ def obstacles(
 ) -> Iterator[RunError]:
     """Everything that can be known beforehand to stop a run which rewrites the files `changed` of the dataset as it is listed."""
     base = base_of(dataset, planned)
+    if method == "shadow":
+        yield from _of_shadow(base, state, planned, bytes_needed, workers)
+        return
     folders = [path for path in planned if is_folder(path)]
     made = [*changed, *(folders if method == "exchange" else [])]
     yield from _place(dataset, state.folder)
@@ -42,6 +49,17 @@ def obstacles(
         rewritten = set(made)
         yield from _links(base, [path for path in planned if path not in rewritten])
     yield from _protected(base, planned if method == "exchange" else [*changed, *{parent_of(path) for path in changed}])
+    yield from _lengths(state, planned)
+    yield from _open_files(workers)
+
+
+def _of_shadow(base: Path, state: State, planned: Listing, bytes_needed: int, workers: int) -> Iterator[RunError]:
+    """The dataset is only read, all of it, wherever it is."""
+    if not os.access(there := _first_there(state.folder), os.W_OK | os.X_OK):
+        yield RunError(f"the folder {there} cannot be written by this user", hint=ANOTHER_PLACE)
+    yield from _space(state.folder, bytes_needed, len(planned) + _RUN_FILES)
+    yield from _unreadable(base, planned)
+    yield from _owners(base, planned)
     yield from _lengths(state, planned)
     yield from _open_files(workers)
 
@@ -62,7 +80,7 @@ def together(found: Iterable[InstarError]) -> InstarError | None:
 # ---- room
 def _place(dataset: Path, folder: Path) -> Iterator[RunError]:
     """The state folder can be made and written, on the dataset's file system; that it works there is tried out by `probe`."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = _first_there(folder)
     if not os.access(there, os.W_OK | os.X_OK):
         yield RunError(
             f"the state folder {folder} cannot be {'written' if there == folder else 'made'} by this user", hint=WAYS_OUT
@@ -71,9 +89,13 @@ def _place(dataset: Path, folder: Path) -> Iterator[RunError]:
         yield RunError(f"the dataset {dataset} and its state folder {folder} are on two file systems", hint=WAYS_OUT)
 
 
+def _first_there(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 def _space(folder: Path, needed: int, files: int) -> Iterator[RunError]:
     """Bytes, with the blocks that files begin, and files, where the file system counts them."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = _first_there(folder)
     free, known = shutil.disk_usage(there).free, os.statvfs(there) if hasattr(os, "statvfs") else None
     needed += files * known.f_frsize if known else 0
     way_out = 'Free some space there, or set state = "…" to a folder with more. Nothing was changed.'

@@ -15,7 +15,7 @@ from instar.transforms.run.disk import no_space
 from instar.transforms.run.effects import UNSUPPORTED, Effects
 from instar.transforms.run.journal import Method
 from instar.transforms.run.listing import Listing, changed_since, described, is_folder, listing
-from instar.transforms.run.obstacles import WAYS_OUT, allow_open_files, obstacles, together
+from instar.transforms.run.obstacles import ANOTHER_PLACE, WAYS_OUT, allow_open_files, obstacles, together
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import State, make_folders
 
@@ -48,6 +48,24 @@ def probe(dataset: Path, state: State, effects: Effects) -> Probe:
     if reason:
         return Probe("replace", reason, links)
     return Probe("exchange", "the file system can exchange two folders in one step", links)
+
+
+def probe_shadow(shadow: Path, state: State, effects: Effects) -> Probe:
+    """The same for a shadow, whose place may be empty: can a tree be moved from the state folder to it, or exchanged with it?
+
+    Raises:
+        RunError: it cannot.
+    """
+    there = shadow.exists()
+    try:
+        with _scratch(state, effects) as scratch:
+            _refuse_other_file_system(shadow if there else shadow.parent, scratch)
+            reason = _why_not_exchange(shadow, scratch, effects) if there else ""
+    except OSError as error:
+        raise RunError(f"the state folder {state.folder} cannot be written: {error.strerror}", hint=ANOTHER_PLACE) from error
+    if reason:
+        raise RunError(f"the earlier shadow {shadow} cannot be exchanged with a new one: {reason}", hint=ANOTHER_PLACE)
+    return Probe("shadow", "a second tree; the dataset is only read", links=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 `exchange`: the whole new tree in one step. Order on disk: new tree complete → both listings → PublishBegun → exchange →
 Exchanged → the old tree becomes `snapshot/` → Published. `replace`: file by file. Old files linked into `snapshot/` → both
 listings → PublishBegun → for each file: Replacing → replace → … → empty stage removed → Published. Each arrow is a flush.
+`shadow`: as exchange, in a place of its own, where an earlier shadow may stand, or nothing: then the new tree is moved there.
 
 From PublishBegun on all that is needed is on disk: what stops in between is brought to its end by the next command (`complete`).
 An error that is met here is answered here: what was done is taken back.
@@ -21,7 +22,19 @@ from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Adding, Exchanged, Journal, Method, PublishBegun, Published, Removing, Replacing, Undone
 from instar.transforms.run.listing import Entry, Listing, changed_since, described, listing, listing_bytes, read_listing
-from instar.transforms.run.snapshot import base_of, discard, inode, put_back, restore_times, swap_unless_changed, tree_with
+from instar.transforms.run.snapshot import (
+    NOTHING,
+    base_of,
+    discard,
+    inode,
+    put_back,
+    restore_times,
+    standing,
+    swap,
+    swap_unless_changed,
+    tree_at,
+    tree_with,
+)
 from instar.transforms.run.state import RunFolder, RunState, make_folders, run_state
 from instar.transforms.run.tree import build_tree, link_or_copy, parent_of
 
@@ -38,10 +51,19 @@ class Publication:
 
 
 def publish(
-    dataset: Path, run: RunFolder, method: Method, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects
+    dataset: Path,
+    run: RunFolder,
+    method: Method,
+    before: Listing,
+    changes: ChangeSet,
+    journal: Journal,
+    effects: Effects,
+    *,
+    model: tuple[Path, Listing] | None = None,
 ) -> Publication:
     """Publish what was staged. `dataset` is resolved, `before` the listing which the run was planned by.
 
+    `model`: the tree (and its listing, which the run was planned by) that the new one is like, where it is not the dataset's own.
     The dataset is listed again as the last thing before, and (exchange) the tree that left once more after: any change refuses.
 
     Raises:
@@ -49,8 +71,8 @@ def publish(
             taking it back failed, too; then `settle` does it.
     """
     try:
-        if method == "exchange":
-            return _by_exchange(dataset, run, before, changes, journal, effects)
+        if method != "replace":
+            return _by_exchange(dataset, run, method, before, changes, journal, effects, model or (dataset, before))
         return _by_replace(dataset, run, before, changes, journal, effects)
     except BaseException as error:
         _take_back(run, journal, effects, error)
@@ -70,7 +92,7 @@ def complete(run: RunState, journal: Journal, effects: Effects) -> bool:
     begun = run.last(PublishBegun)
     assert begun is not None, "only a publish that has begun is completed"
     before, after = read_listing(run.run.before), read_listing(run.run.after)
-    if begun.method == "exchange":
+    if begun.method != "replace":
         return _complete_exchange(begun, run.run, before, after, journal, effects)
     return _complete_replace(begun, run.run, before, after, journal, effects)
 
@@ -91,46 +113,80 @@ def _take_back(run: RunFolder, journal: Journal, effects: Effects, cause: BaseEx
 
 # ---- exchange
 def _by_exchange(
-    dataset: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects
+    dataset: Path,
+    run: RunFolder,
+    method: Method,
+    before: Listing,
+    changes: ChangeSet,
+    journal: Journal,
+    effects: Effects,
+    model: tuple[Path, Listing],
 ) -> Publication:
-    built = build_tree(dataset, run.stage, before, changes, effects)
+    like, planned = model
+    built = build_tree(like, run.stage, planned, changes, effects)
     _write_listings(run, before, built.entries, effects)
-    _refuse_changes(dataset, before)
-    journal.write(PublishBegun("exchange", str(dataset), before["./"].inode, built.entries["./"].inode))
+    _refuse_changes(like, planned)
+    journal.write(PublishBegun(method, str(dataset), standing(dataset), built.entries["./"].inode))
     swap_unless_changed(dataset, run.stage, before, effects)
     _finish_exchange(run, len(changes.written), journal, effects)
-    return Publication("exchange", changes, built.copied, built.copied_bytes, built.entries)
+    return Publication(method, changes, built.copied, built.copied_bytes, built.entries)
 
 
 def _finish_exchange(run: RunFolder, count: int, journal: Journal, effects: Effects) -> None:
     journal.write(Exchanged())
-    effects.rename(run.stage, run.snapshot)
-    effects.sync_folder(run.path)
+    _keep_old_tree(run, effects)
     journal.write(Published(count))
+
+
+def _keep_old_tree(run: RunFolder, effects: Effects) -> None:
+    """What stood in the dataset's place, in the stage's since the exchange, is the snapshot: an empty one where nothing stood."""
+    if run.stage.exists():
+        effects.rename(run.stage, run.snapshot)
+    elif not run.snapshot.exists():
+        effects.make_folder(run.snapshot)
+    effects.sync_folder(run.path)
+
+
+def withdraw(place: Path, run: RunFolder, before: Listing, journal: Journal, effects: Effects) -> None:
+    """Publish nothing in the place of a shadow: the tree there becomes the snapshot.
+
+    Raises:
+        RunError: the tree changed, or the disk says no. It stands as before then.
+    """
+    try:
+        discard(run.stage, effects)
+        _write_listings(run, before, {}, effects)
+        journal.write(PublishBegun("shadow", str(place), standing(place), NOTHING))
+        swap_unless_changed(place, run.stage, before, effects)
+        _finish_exchange(run, 0, journal, effects)
+    except BaseException as error:
+        _take_back(run, journal, effects, error)
+        if isinstance(error, OSError):
+            raise disk_error("the shadow could not be taken away", error) from error
+        raise
 
 
 def _complete_exchange(
     begun: PublishBegun, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects
 ) -> bool:
-    dataset, stands = Path(begun.dataset), inode(Path(begun.dataset))
+    dataset, stands = Path(begun.dataset), standing(Path(begun.dataset))
     if stands == begun.old_inode:
         if (
-            changed_since(before, listing(dataset))
-            or inode(run.stage) != begun.new_inode
-            or changed_since(after, listing(run.stage))
+            changed_since(before, tree_at(dataset))
+            or standing(run.stage) != begun.new_inode
+            or changed_since(after, tree_at(run.stage))
         ):
             return False
-        effects.exchange(dataset, run.stage)
+        swap(dataset, run.stage, effects)
     elif stands != begun.new_inode:
         return False
     effects.sync_folder(dataset.parent)  # the step before may have been taken and not have reached the disk
     effects.sync_folder(run.path)
-    old = tree_with(begun.old_inode, run)
-    if old is None or (changed_since(before, listing(old)) and not changed_since(after, listing(dataset))):
-        return False
-    if old == run.stage:
-        effects.rename(run.stage, run.snapshot)
-        effects.sync_folder(run.path)
+    if begun.old_inode != NOTHING:
+        old = tree_with(begun.old_inode, run)
+        if old is None or (changed_since(before, listing(old)) and not changed_since(after, tree_at(dataset))):
+            return False
+    _keep_old_tree(run, effects)
     journal.write(Published(len(changes_between(before, after).written)))
     return True
 

@@ -19,9 +19,10 @@ from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunFolder, RunState, receipts_of
 from instar.transforms.run.unit import Receipt
 
-SOURCE, SCRIPTS, VERSIONS, LOST = (
+SOURCE, SCRIPTS, NAMES, VERSIONS, LOST = (
     "the source changed",
     "another way leads to the wanted version: a script was edited, or it is another one",
+    "it gets another name",
     "another version of Instar or of its libraries had written it",
     "what was staged is not there any more, or was changed",
 )
@@ -30,12 +31,13 @@ SOURCE, SCRIPTS, VERSIONS, LOST = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file of the new plan: its source as it is now, and the hash of the chain that it takes."""
+    """One file of the new plan: its source as it is now, the hash of the chain that it takes, and the name it then has."""
 
     path: str
     size: int
     mtime_ns: int
     chain: str
+    new_path: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def resumption(run: RunState, wanted: Sequence[Wanted]) -> Resumption:
     for file in wanted:
         if (receipt := receipts.get(file.path)) is None:
             continue
-        reason = _outdated(receipt, file, versions, run.run.staged(file.path))
+        reason = _outdated(receipt, file, versions, run.run.staged(file.new_path))
         if reason:
             again[reason] = again.get(reason, 0) + 1
         else:
@@ -71,6 +73,8 @@ def _outdated(receipt: Receipt, file: Wanted, versions: tuple[tuple[str, str], .
         return SOURCE
     if receipt.chain != file.chain:
         return SCRIPTS
+    if receipt.new_path != file.new_path:
+        return NAMES
     if receipt.versions != versions:
         return VERSIONS
     return "" if staged.is_file() and os.stat(staged).st_size == receipt.size else LOST
@@ -79,7 +83,7 @@ def _outdated(receipt: Receipt, file: Wanted, versions: tuple[tuple[str, str], .
 def sound(found: Resumption, run: RunFolder, executor: Executor) -> Resumption:
     """Only what is on disk byte for byte as it was staged."""
     ordered = list(found.receipts.values())
-    hold = in_order(executor, holds, ((receipt, str(run.staged(receipt.path))) for receipt in ordered))
+    hold = in_order(executor, holds, ((receipt, str(run.staged(receipt.new_path))) for receipt in ordered))
     used = {receipt.path: receipt for receipt, holds in zip(ordered, hold, strict=True) if holds}
     lost = len(ordered) - len(used)
     again = {**found.again, LOST: found.again.get(LOST, 0) + lost} if lost else found.again
@@ -107,7 +111,7 @@ def resume(run: RunFolder, found: Resumption, facts: dict[str, object], plan: by
     discard(run.snapshot, effects)
     discard_records(run, effects)
     if run.stage.is_dir():
-        _keep_only(run.stage, found.receipts.keys(), effects)
+        _keep_only(run.stage, {receipt.new_path for receipt in found.receipts.values()}, effects)
     else:
         effects.make_folder(run.stage)
         effects.sync_folder(run.path)

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from instar.formats.errors import RunError, UsageError
+from instar.formats.errors import RunError, UsageError, Where
 from instar.formats.manifest import content_hash
 from instar.transforms.run.changes import changes_between
 from instar.transforms.run.collect import require_snapshot
-from instar.transforms.run.journal import Restored, Resumed
+from instar.transforms.run.journal import Planned, Restored, Resumed
 from instar.transforms.run.listing import Entry, Listing, is_folder, read_listing
 from instar.transforms.run.snapshot import base_of
 from instar.transforms.run.state import RunState, State, list_runs, receipts_of
@@ -91,24 +91,40 @@ def undone(tree: Tree, run: RunState) -> dict[str, Origin]:
     """The tree without what the run had changed.
 
     What the run had replaced or removed comes back out of its snapshot, what it had added goes. A file that somebody has put in
-    the place of one of the run's since is nothing of the run's: it stays.
+    the place of one of the run's since is nothing of the run's: it stays, and the old one does not come back beside it.
 
     Raises:
-        RunError: the run's records cannot be read.
+        RunError: the run's records cannot be read; somebody has put a file where one belongs that the run had renamed.
     """
     before, after = read_listing(run.run.before), read_listing(run.run.after)
-    changes, versions, hashes = changes_between(before, after), versions_before(run), _old_hashes(run)
+    changes, receipts = changes_between(before, after), receipts_of(run)
+    if shadowing(run):  # its receipts and its plan speak of another tree than the one that it changed
+        versions, hashes, renamed = dict[str, int](), {path: entry.hash for path, entry in before.items()}, dict[str, str]()
+    else:
+        versions, hashes = versions_before(run), {receipt.path: receipt.source_hash for receipt in receipts}
+        renamed = {receipt.path: receipt.new_path for receipt in receipts if receipt.renamed}
     made = dict(tree)
     for path in changes.paths:
-        now = tree.get(path)
-        if now is not None and not (path in after and _is(now, after[path])):
+        stands = renamed.get(path, path)
+        now = tree.get(stands)
+        if now is not None and not (stands in after and _is(now, after[stands])):
             continue
+        if path in renamed and path in tree:
+            raise _occupied(path, stands)
         if path in before:
             entry = before[path]._replace(hash=hashes.get(path, ""))
             made[path] = Origin(run.run.snapshot / path, entry, versions.get(path))
         else:
             made.pop(path, None)
     return made
+
+
+def _occupied(path: str, stands: str) -> RunError:
+    return RunError(
+        f"there is a file {path}, where the old form of {stands} belongs",
+        hint="Move one of them aside, then roll back.",
+        where=Where(file=path),
+    )
 
 
 def _is(now: Origin, made: Entry) -> bool:
@@ -119,14 +135,16 @@ def _is(now: Origin, made: Entry) -> bool:
 
 
 def versions_before(run: RunState) -> dict[str, int]:
-    """The version at which the run found each file that it rewrote or restored."""
+    """The version at which the run found each file that it rewrote, restored or removed."""
     plan = json.loads(run.run.plan.read_text(encoding="utf-8"))
     files = plan["identity"]["files"]
-    return {path: file["version"] for path, file in files.items() if file["action"] in ("rewrite", "restore")}
+    return {path: file["version"] for path, file in files.items() if file["action"] in ("rewrite", "restore", "remove")}
 
 
-def _old_hashes(run: RunState) -> dict[str, str]:
-    return {receipt.path: receipt.source_hash for receipt in receipts_of(run)}
+def shadowing(run: RunState) -> bool:
+    """Did it build a second tree?"""
+    planned = run.last(Planned)
+    return planned is not None and planned.method == "shadow"
 
 
 def restored_files(run: RunState) -> tuple[Restored, ...]:

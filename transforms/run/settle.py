@@ -130,7 +130,7 @@ def discard_records(run: RunFolder, effects: Effects) -> None:
 def _holds_foreign(run: RunFolder, tree: Path) -> bool:
     """A writer's file got into the run's own new tree while that stood in the dataset's place."""
     begun = run_state(run).last(PublishBegun)
-    if begun is None or begun.method != "exchange" or not os.path.isdir(tree) or inode(tree) != begun.new_inode:
+    if begun is None or begun.method == "replace" or not os.path.isdir(tree) or inode(tree) != begun.new_inode:
         return False
     if not run.after.is_file():  # the run was resumed since, and has not published again
         return False

@@ -15,7 +15,7 @@ from instar.formats.errors import RunError, Where
 from instar.formats.manifest import content_hash
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Adding, PublishBegun, Removing, Replacing
-from instar.transforms.run.listing import Listing, changed_since, described, is_folder, listing, read_listing
+from instar.transforms.run.listing import Entry, Listing, changed_since, described, is_folder, listing, read_listing
 from instar.transforms.run.state import RunFolder, RunState
 
 
@@ -29,7 +29,7 @@ def put_back(run: RunState, effects: Effects) -> None:
     begun = run.last(PublishBegun)
     if begun is None:
         return
-    if begun.method == "exchange":
+    if begun.method != "replace":
         put_tree_back(begun, run.run, effects)
     else:
         _put_files_back(begun, run, effects)
@@ -37,12 +37,12 @@ def put_back(run: RunState, effects: Effects) -> None:
 
 # ---- exchange
 def put_tree_back(begun: PublishBegun, run: RunFolder, effects: Effects) -> None:
-    """Exchange the trees again, if the new one stands in the dataset's place."""
+    """Exchange the trees again, if the new one stands in the dataset's place; either may be nothing at all."""
     dataset = Path(begun.dataset)
-    if inode(dataset) == begun.old_inode:
+    if standing(dataset) == begun.old_inode:
         return
-    old = tree_with(begun.old_inode, run)
-    if inode(dataset) != begun.new_inode or old is None:
+    old = tree_with(begun.old_inode, run) if begun.old_inode else run.stage
+    if standing(dataset) != begun.new_inode or old is None:
         raise RunError(
             f"{dataset} is neither the folder that run {run.id} found nor the one it made",
             hint=f"Somebody moved or recreated it. What there is of the old files is below {run.path}: put them back by hand.",
@@ -51,8 +51,13 @@ def put_tree_back(begun: PublishBegun, run: RunFolder, effects: Effects) -> None
 
 
 def swap(dataset: Path, other: Path, effects: Effects) -> None:
-    """Exchange the dataset with another tree, durable when this returns."""
-    effects.exchange(dataset, other)
+    """Exchange the dataset with another tree, durable when this returns. What is not there changes places, too: one is moved."""
+    if inode(dataset) is None:
+        effects.rename(other, dataset)
+    elif inode(other) is None:
+        effects.rename(dataset, other)
+    else:
+        effects.exchange(dataset, other)
     effects.sync_folder(dataset.parent)
     effects.sync_folder(other.parent)
 
@@ -67,7 +72,7 @@ def swap_unless_changed(dataset: Path, other: Path, expected: Listing, effects: 
     """
     swap(dataset, other, effects)
     try:
-        changes = changed_since(expected, listing(other))
+        changes = changed_since(expected, tree_at(other))
         if changes:
             raise RunError(
                 f"the dataset changed in the moment of the exchange: {described(changes)}",
@@ -89,6 +94,24 @@ def inode(path: Path) -> int | None:
         return os.stat(path, follow_symlinks=False).st_ino
     except FileNotFoundError:
         return None
+
+
+NOTHING = 0
+"""The inode of a place where nothing is."""
+
+
+def standing(path: Path) -> int:
+    """The inode of what is there, or NOTHING."""
+    return inode(path) or NOTHING
+
+
+def tree_at(path: Path) -> dict[str, Entry]:
+    """The listing of a tree that may not be there: it holds nothing then, not even a root.
+
+    Raises:
+        RunError: as `listing`.
+    """
+    return {} if inode(path) is None else listing(path)
 
 
 # ---- replace

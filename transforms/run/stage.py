@@ -87,6 +87,7 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
         hash=content_hash(target),
         seconds=time.perf_counter() - started,
         notes=rewritten.notes,
+        target=unit.target,
     )
 
 

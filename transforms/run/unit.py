@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Unit:
     """Rewrite `source` into `staged` (absolute paths) by `mapping`.
 
-    `path` is the file's name relative to the dataset (POSIX), `chain` the hash of the migrations in `mapping`, `memory` the
-    bytes this unit may use, `schema` the file's own schema where it has one (a variant differs from `mapping.source` in storage).
+    `path` is the file's name relative to the dataset (POSIX), `target` the one its new form will have ("": the same), `chain` the
+    hash of the migrations in `mapping`, `memory` the bytes this unit may use, `schema` the file's own schema where it has one (a
+    variant differs from `mapping.source` in storage).
     """
 
     path: str
@@ -29,13 +30,18 @@ class Unit:
     stamp: Stamp | None
     chain: str
     memory: int
+    target: str = ""
+
+    @property
+    def new_path(self) -> str:
+        return self.target or self.path
 
 
 @dataclass(frozen=True)
 class Receipt:
     """What staging one unit did, and of what: it counts only while the source, the chain and the versions are still these.
 
-    Hashes are xxh3-128 as hex; `seconds` is wall time.
+    Hashes are xxh3-128 as hex; `seconds` is wall time; `target` as in the unit.
     """
 
     path: str
@@ -50,6 +56,15 @@ class Receipt:
     hash: str
     seconds: float
     notes: tuple[str, ...] = ()
+    target: str = ""
+
+    @property
+    def new_path(self) -> str:
+        return self.target or self.path
+
+    @property
+    def renamed(self) -> bool:
+        return self.new_path != self.path
 
 
 @dataclass(frozen=True)
