@@ -83,6 +83,8 @@ def counts(run: RunState) -> bool:
 def _verdict(each: Keeping, rank: int, is_last: bool, told: Retention, strangers: Strangers) -> Verdict:
     if each.what == "remainder":
         return Verdict(False, "files are in it that are not the run's: move them away, then delete it by hand")
+    if each.what == "fetched":
+        return Verdict(told.told, "a `rollback --from` that was cut off had fetched it")
     if each.run.status == "half-published":
         return Verdict(False, "its run is half-published")
     if each.begun:

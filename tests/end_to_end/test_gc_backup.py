@@ -21,6 +21,7 @@ from instar.formats.manifest import content_hash
 from instar.transforms.gc import gc
 from instar.transforms.job import Job
 from instar.transforms.project import open_project
+from instar.transforms.restore import restore
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.state import State
 
@@ -275,6 +276,23 @@ def test_a_damaged_copy_is_refused_and_changes_nothing(
     assert "month=1/deep/ä 'a.parquet" in error["message"]
     assert full(sales) == before
     assert not state(author).run(runs[1]).snapshot.exists()
+
+
+def test_what_a_killed_rollback_had_fetched_is_used_or_goes(author: Author, sales: Path, runs: list[str], nas: Path) -> None:
+    old, job = full(state(author).run(runs[1]).snapshot), job_of(author)
+    author.do("gc", "sales", "--keep", "0", "--last", "--backup", str(nas))
+    fetched, at = state(author).run(runs[1]).fetched, 1
+    while not (fetched / "README").exists():
+        with pytest.raises(Killed):
+            restore(job, backup=nas, effects=dying(at))
+        at += 1
+    assert [(k["what"], k["removed"]) for k in author.do("gc", "sales")["kept"]] == [("fetched", False)]
+    assert author.do("gc", "sales", "--keep", "3")["freed"] > 0
+    assert not fetched.exists()
+    with pytest.raises(Killed):
+        restore(job, backup=nas, effects=dying(at))
+    author.do("rollback", "sales", "--from", str(nas))
+    assert full(sales) == old
 
 
 def test_a_half_removed_snapshot_is_put_back_whole(author: Author, sales: Path, runs: list[str], nas: Path) -> None:

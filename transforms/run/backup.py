@@ -245,7 +245,7 @@ def bring_back(run: RunState, place: Path, dataset: Path, effects: Effects) -> N
     Raises:
         UsageError: there is no copy of it in `place`. RunError: it is not what the run had recorded, or the disk says no.
     """
-    copy, fetched = _final(place, dataset.name, run.id), run.run.path / "fetched"
+    copy, fetched = _final(place, dataset.name, run.id), run.run.fetched
     try:
         files = _read_manifest(copy, run)
         hashes = {path: facts["hash"] for path, facts in files.items() if not is_folder(path)}

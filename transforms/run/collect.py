@@ -7,7 +7,7 @@ removal. Somebody may put a snapshot back afterwards, from a copy: it is then th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from instar.transforms.run.settle import discard_new_files
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunState, State, list_runs
 
-What = Literal["snapshot", "stage", "remainder"]
+What = Literal["snapshot", "stage", "remainder", "fetched"]
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,19 @@ def keepings(state: State) -> tuple[Keeping, ...]:
         return tuple(
             Keeping(run, what, path, footprint(path), begun=what == "snapshot" and cut_off(run))
             for run in list_runs(state)
-            for what, path in _folders(run).items()
+            for what, path in _folders(run)
         )
     except OSError as error:
         raise disk_error("what the runs keep could not be looked at", error) from error
 
 
-def _folders(run: RunState) -> Mapping[What, Path]:
-    found: dict[What, Path] = {}
+def _folders(run: RunState) -> Iterator[tuple[What, Path]]:
     if run.run.snapshot.is_dir() or cut_off(run):  # cut off after its last file: the end is still to be recorded
-        found["remainder" if run.last(Published) is None or run.last(Discarded) else "snapshot"] = run.run.snapshot
+        yield "remainder" if run.last(Published) is None or run.last(Discarded) else "snapshot", run.run.snapshot
     if run.run.stage.is_dir():
-        found["remainder" if run.settled else "stage"] = run.run.stage
-    return found
+        yield "remainder" if run.settled else "stage", run.run.stage
+    if run.run.fetched.is_dir():
+        yield "fetched", run.run.fetched
 
 
 # ---- is a snapshot there?
@@ -171,8 +171,9 @@ def _remove(keeping: Keeping, now: Footprint, facts: dict[str, Any], journal: Jo
     if keeping.what == "stage":  # it may be cut off anywhere: whoever goes on with the run looks at every file
         discard_new_files(run, journal, effects, f"removed by gc {facts['told']}")
         return
-    if not keeping.begun:
+    if keeping.what == "snapshot" and not keeping.begun:
         journal.write(Collecting(facts))
     discard(keeping.path, effects)
     effects.sync_folder(run.path)
-    journal.write(Collected(now.files, freed([now])))
+    if keeping.what == "snapshot":
+        journal.write(Collected(now.files, freed([now])))

@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "snapshot"
 
     @property
+    def fetched(self) -> Path:
+        """What `rollback --from` fetches out of a copy of the snapshot; it becomes `snapshot`."""
+        return self.path / "fetched"
+
+    @property
     def before(self) -> Path:
         """The listing of the dataset before the publish."""
         return self.path / "before.json"
