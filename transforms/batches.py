@@ -84,15 +84,15 @@ def after(done: Sequence[RunReport]) -> Iterator[None]:
 
 def together(reports: Sequence[RunReport]) -> RunReport:
     """The reports of a series as one: its run is the last one, counts are sums, and `runs` names them all."""
-    last = reports[-1]
     if len(reports) == 1:
-        return last
-    counted = ("rewritten", "skipped")
+        return reports[0]
+    last = next((r for r in reversed(reports) if r.run), reports[-1])  # of a batch no file of which can be read there is no run
+    skipped = tuple(dict.fromkeys(problem for r in reports for problem in r.skipped))
     origin = {version: sum(r.origin.get(version, 0) for r in reports) for version in sorted({v for r in reports for v in r.origin})}
     return replace(
         last,
         origin=origin,
-        files={**last.files, **{name: sum(r.files.get(name, 0) for r in reports) for name in counted}},
+        files={**last.files, "rewritten": sum(r.files["rewritten"] for r in reports), "skipped": len(skipped)},
         rows_in=sum(r.rows_in for r in reports),
         rows_out=sum(r.rows_out for r in reports),
         bytes_in=sum(r.bytes_in for r in reports),
@@ -102,7 +102,7 @@ def together(reports: Sequence[RunReport]) -> RunReport:
         dropped=tuple(dict.fromkeys(path for r in reports for path in r.dropped)),
         losses=tuple(sorted({loss for r in reports for loss in r.losses})),
         notes=tuple(dict.fromkeys(note for r in reports for note in r.notes)),
-        skipped=tuple(dict.fromkeys(problem for r in reports for problem in r.skipped)),
+        skipped=skipped,
         resumed=reports[0].resumed,
         runs=tuple(r.run for r in reports if r.run),
     )

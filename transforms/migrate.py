@@ -109,7 +109,7 @@ def migrate(
         with executor_for(options) as executor:
             for batch in in_batches(plan, options, list_runs(job.state)):
                 before = listing(job.location) if done else before
-                facts = named(batch, done[0].run if done else None)
+                facts = named(batch, next((made.run for made in done if made.run), None))
                 with after(done):
                     run = begin(
                         job, batch.plan, before, options, executor, origin, progress, watch, effects, facts=facts, later=batch.later

@@ -16,6 +16,7 @@ from instar.transforms.run import stage
 
 Instar = Callable[..., Answer]
 
+ONE = ("--workers", "1")
 FILES = {
     "flights": ("month=01/part-0.parquet", "month=02/part-0.parquet"),
     "weather": ("EWR.avro", "JFK.avro"),
@@ -28,6 +29,8 @@ def damaged(request: pytest.FixtureRequest, project: Path, instar: Instar) -> tu
     """A dataset, its folder, and two files: of one the end is missing, the other is damaged where the inventory does not look."""
     name = request.param
     folder = project / "data" / name
+    for month in range(4, 13):
+        shutil.rmtree(folder / f"month={month:02}", ignore_errors=True)
     cut, inside = (folder / file for file in FILES[name])
     if name == "events":  # what the manifest knows is not read again for the inventory
         instar("stamp", name, "1", FILES[name][1], "--json", at=project)
@@ -45,7 +48,7 @@ def test_by_default_every_one_is_named_and_nothing_changes(
 ) -> None:
     name, folder, files = damaged
     before = data_tree(folder)
-    first = instar("upgrade", name, "--json", at=project)
+    first = instar("upgrade", name, *ONE, "--json", at=project)
     assert first.code == 1
     assert first.json["error"]["where"]["file"] == FILES[name][0]
     status = instar("status", name, at=project)
@@ -55,7 +58,7 @@ def test_by_default_every_one_is_named_and_nothing_changes(
     twice = [FILES[name][1], *([] if name == "events" else [f"copy-{Path(FILES[name][1]).name}"])]
     for copy in twice[1:]:
         shutil.copy(folder / twice[0], folder / copy)
-    second = instar("upgrade", name, "--json", at=project)
+    second = instar("upgrade", name, *ONE, "--json", at=project)
     assert second.code == 1
     errors = second.json["error"].get("errors", [second.json["error"]])
     assert {e["where"]["file"] for e in errors} == set(twice)
@@ -80,7 +83,7 @@ def test_skipped_they_stay_untouched_and_named(
     assert [s["path"] for s in plan.json["skipped"]] == [FILES[name][0]]
     assert plan.json["files"]["skipped"] == 1
 
-    done = instar("upgrade", name, "--skip-unreadable", "--method", method, "--json", at=project)
+    done = instar("upgrade", name, *ONE, "--skip-unreadable", "--method", method, "--json", at=project)
     assert done.code == 0, done.out + done.err
     assert [s["path"] for s in done.json["skipped"]] == sorted(FILES[name])
     assert all(s["problem"] for s in done.json["skipped"])
@@ -94,7 +97,7 @@ def test_skipped_they_stay_untouched_and_named(
     assert [p["path"] for p in status["problems"]] == [FILES[name][0]]
     assert any(w.startswith(f"{FILES[name][1]}: the last run could not read it") for w in status["warnings"])
 
-    again = instar("upgrade", name, "--skip-unreadable", at=project)
+    again = instar("upgrade", name, *ONE, "--skip-unreadable", at=project)
     assert again.code == 0, again.out + again.err
     assert "nothing to do, all other files are at version 3" in again.out
     assert all(f"skipped: {file}: " in again.out for file in files)
@@ -112,7 +115,7 @@ def test_the_setting_of_the_dataset_counts_where_the_option_is_silent(project: P
     assert plan.code == 0, plan.err
     assert "skipped: EWR.avro: " in plan.out
     path.write_bytes(path.read_bytes()[:-1])  # still unreadable: still the same plan
-    done = instar("upgrade", "weather", "--plan", str(project / "plan.json"), "--json", at=project)
+    done = instar("upgrade", "weather", *ONE, "--plan", str(project / "plan.json"), "--json", at=project)
     assert done.code == 0, done.out
     assert [s["path"] for s in done.json["skipped"]] == ["EWR.avro"]
     toml.write_text(toml.read_text().replace("skip_unreadable = true", 'skip_unreadable = "yes"'))
@@ -121,7 +124,7 @@ def test_the_setting_of_the_dataset_counts_where_the_option_is_silent(project: P
 
 def test_what_does_not_fit_is_no_unreadable_file(project: Path, instar: Instar) -> None:
     (project / "data" / "events" / "2024-05.ndjson").write_text('{"event": 5}\n')
-    answer = instar("upgrade", "events", "--skip-unreadable", "--json", at=project)
+    answer = instar("upgrade", "events", *ONE, "--skip-unreadable", "--json", at=project)
     assert answer.code == 1
     assert answer.json["error"]["where"]["file"] == "2024-05.ndjson"
 
@@ -134,11 +137,31 @@ def test_a_drive_that_cannot_read_one_file(project: Path, instar: Instar, monkey
 
     monkeypatch.setattr(stage, "content_hash", broken)
     before = (project / "data" / "weather" / "EWR.avro").read_bytes()
-    refused: Any = instar("upgrade", "weather", "--workers", "1", "--json", at=project)
+    refused: Any = instar("upgrade", "weather", *ONE, "--json", at=project)
     assert refused.code == 1
     assert refused.json["error"]["where"]["file"] == "EWR.avro"
     assert "Input/output error" in refused.json["error"]["message"]
-    done = instar("upgrade", "weather", "--workers", "1", "--skip-unreadable", "--json", at=project)
+    done = instar("upgrade", "weather", *ONE, "--skip-unreadable", "--json", at=project)
     assert done.code == 0, done.out
     assert [s["path"] for s in done.json["skipped"]] == ["EWR.avro"]
     assert (project / "data" / "weather" / "EWR.avro").read_bytes() == before
+
+
+@pytest.mark.parametrize("damaged", ["EWR.avro", "JFK.avro", "LGA.avro"])
+def test_a_batch_of_nothing_but_an_unreadable_file_does_not_stop_the_others(damaged: str, project: Path, instar: Instar) -> None:
+    folder = project / "data" / "weather"
+    cut = "EWR.avro" if damaged != "EWR.avro" else "LGA.avro"  # the inventory finds it, so that it is in no batch
+    (folder / cut).write_bytes((folder / cut).read_bytes()[:-3])
+    data = bytearray((folder / damaged).read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 64] = b"\xff" * 64
+    (folder / damaged).write_bytes(data)
+    done = instar(
+        "upgrade", "weather", *ONE, "--skip-unreadable", "--batch-files", "1", "--method", "replace", "--json", at=project
+    )
+    assert done.code == 0, done.out + done.err
+    assert [s["path"] for s in done.json["skipped"]] == sorted([cut, damaged])
+    assert (done.json["status"], done.json["files"]["rewritten"], done.json["files"]["skipped"]) == ("done", 1, 2)
+    assert (folder / damaged).read_bytes() == data
+    versions = {v["version"]: v["files"] for v in instar("status", "weather", "--json", at=project).json["versions"]}
+    assert versions == {1: 1, 3: 1}
+    assert instar("rollback", "weather", at=project).code == 0
