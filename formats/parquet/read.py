@@ -18,6 +18,8 @@ from instar.formats.plain import plain_type
 from instar.formats.schema import Date, Field, Int, Schema, Timestamp, Type
 
 from .arrays import timestamps_shown
+from .footer import get
+from .levels import values_of
 from .source import Source, open_source, too_large, unreadable
 
 PROBE = 256
@@ -86,7 +88,7 @@ class Selection:
         self.source, self.size = source, size
         record, wanted = source.logical.record, set(names)
         read = [element for element, name in zip(source.footer.columns, record.names, strict=True) if name in wanted]
-        self.leaves = [leaf.leaf for element in read for leaf in element.leaves()]
+        self.leaves = [leaf.leaf for element in read for leaf in element.leaves() if leaf.leaf is not None]
         with_int96 = {str(path[0]) for path in source.int96} & wanted
         self._int96: dict[str, tuple[pa.Field, bool]] = {n: (arrow_field(record[n]), strict(n)) for n in sorted(with_int96)}
 
@@ -100,8 +102,21 @@ class Selection:
         if not self.leaves:
             yield rows_only(rows)
             return
-        size = self._batch_rows(reader, group, rows)
-        yield from read_batches(self.source.path, reader, group, self.leaves, size)
+        size, found = self._batch_rows(reader, group, rows), [0] * len(self.leaves)
+        for batch in read_batches(self.source.path, reader, group, self.leaves, size):
+            counts = (count for column in batch.columns for count in values_of(column))
+            found = [total + count for total, count in zip(found, counts, strict=True)]
+            yield batch
+        self._check_values(group, found)
+
+    def _check_values(self, group: int, found: Sequence[int]) -> None:
+        """Do the records account for all values that the column chunks hold?"""
+        for leaf, values in zip(self.leaves, found, strict=True):
+            said = get(self.source.footer.metas(leaf)[group], 5, values)
+            if said != values:
+                name = ".".join(part.decode("utf-8", "replace") for part in self.source.footer.leaves[leaf].path)
+                problem = f"{name} holds {said} values in row group {group}, of which its records are {values}"
+                raise unreadable(self.source.path, ValueError(problem))
 
     def _batch_rows(self, reader: pq.ParquetFile, group: int, rows: int) -> int:
         """How many rows make a batch of that size, judged by the row group's first rows where it is not small."""

@@ -9,10 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from damaged import KINDS, ROWS, damage
 
 from instar.formats.errors import UnreadableError
 from instar.formats.parquet import FORMAT
 from instar.formats.parquet.footer import framed, parse_footer
+from instar.formats.parquet.levels import values_of
 from instar.formats.parquet.thrift import BINARY, I32, I64, LIST, STRUCT, Struct
 
 
@@ -93,3 +95,40 @@ def test_a_footer_of_another_form_is_refused(change: Callable[[Struct], Struct],
 )
 def test_what_some_writers_leave_out_or_add_is_no_damage(change: Callable[[Struct], Struct], tmp_path: Path) -> None:
     assert FORMAT.count(damaged(tmp_path, change)) == 4
+
+
+NESTED = {
+    "flat": pa.array([1, None, 3, 4, 5]),
+    "lists": pa.array([[1, 2], [], None, [None], [3]]),
+    "deep": pa.array([[[1], []], [], None, [None, [2, 3, 4]], [[]]]),
+    "maps": pa.array(
+        [[("a", [1, 2])], [], None, [("b", None), ("c", [])], [("d", [5])]], pa.map_(pa.string(), pa.list_(pa.int8()))
+    ),
+    "records": pa.array(
+        [{"x": 1, "y": ["a", "b"]}, None, {"x": None, "y": None}, {"x": 2, "y": []}, {"x": 3, "y": [None, "c", "d"]}]
+    ),
+    "fixed": pa.array([[1, 2], None, [3, 4], [5, 6], None], pa.list_(pa.int16(), 2)),
+    "words": pa.array(["a", None, "a", "b", "a"]).dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NESTED))
+def test_values_are_counted_as_footers_count_them(name: str, tmp_path: Path) -> None:
+    pq.write_table(pa.table({name: NESTED[name]}), tmp_path / "f.parquet")
+    group = pq.read_metadata(tmp_path / "f.parquet").row_group(0)
+    assert list(values_of(NESTED[name])) == [group.column(i).num_values for i in range(group.num_columns)]
+    assert list(values_of(NESTED[name].slice(1, 3))) == list(
+        values_of(pa.array(NESTED[name].slice(1, 3).to_pylist(), NESTED[name].type))
+    )
+
+
+def test_a_record_more_in_one_column_is_damage(tmp_path: Path) -> None:
+    """A flipped repetition level makes two records of one: readers that go on into the next row group shift all that follow."""
+    kind = KINDS["lz4-v2.parquet"]
+    path = tmp_path / kind.name
+    path.write_bytes(damage(kind, 157)[1])
+    schema = FORMAT.inspect(path).schema
+    assert schema is not None
+    assert sum(b.num_rows for b in FORMAT.read(path, schema=schema, columns=["id", "name"], memory=1 << 26)) == ROWS
+    with pytest.raises(UnreadableError, match=r"tags.list.element holds 40 values in row group 0, of which its records are 38"):
+        list(FORMAT.read(path, schema=schema, columns=["tags"], memory=1 << 26))
