@@ -24,13 +24,22 @@ def recognise(path: FilePath, size: int, format: Format) -> str | None:
     name = path.name
     with open(path, "rb", buffering=0) as stream:
         head = stream.read(HEAD)
+        stream.seek(max(size - 4, 0))
+        tail = stream.read(4)
     other = _foreign(head, name, format.name)
     if other is not None:
         return other
     if size and format.recognises(head, name):
         return format.name
-    meant = _ends_as(name, format.name) or (not size and "." not in name)
+    meant = _ends_as(name, format.name) or (not size and "." not in name) or _beheaded(head, tail) == format.name
     return format.name if meant else None
+
+
+def _beheaded(head: bytes, tail: bytes) -> str | None:
+    """The format of a file whose first bytes alone are damaged: such a one, too, is an error rather than no data."""
+    if tail == b"PAR1":
+        return "parquet"
+    return "avro" if b"avro.schema" in head[:256] else None
 
 
 def _foreign(head: bytes, name: str, format: str) -> str | None:

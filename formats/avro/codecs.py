@@ -78,7 +78,7 @@ def _unsnap(data: bytes) -> bytes:
 def _zstandard(data: bytes) -> bytes:
     import zstandard
 
-    return zstandard.ZstdCompressor(level=3).compress(data)
+    return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(data)
 
 
 def _unzstandard(data: bytes) -> bytes:
