@@ -9,7 +9,7 @@ import click
 
 from instar.cli.job import as_job
 from instar.cli.names import datasets
-from instar.cli.options import chosen, opened, verb
+from instar.cli.options import chosen, opened, shadowing, verb
 
 if TYPE_CHECKING:
     from instar.transforms.progress import Progress
@@ -37,6 +37,7 @@ instar gc flights --keep 2 --backup /mnt/nas   copied there and checked before i
     type=click.Path(path_type=Path),
     help="First copy what goes to DIR, checked by its hashes; with nothing told to go, copy every snapshot.",
 )
+@shadowing
 @click.option("--dry-run", is_flag=True, help="Only show what would go; write nothing.")
 @as_job
 @click.pass_obj
@@ -49,6 +50,7 @@ def command(
     quarantined: bool,
     interrupted: bool,
     backup: Path | None,
+    shadow: Path | None,
     dry_run: bool,
     as_json: bool,
     verbose: bool,
@@ -61,7 +63,7 @@ def command(
     """
     from instar.cli.output import show
 
-    found = chosen(opened(folder), dataset)
+    found = chosen(opened(folder), dataset, shadow)
     report = found.gc(
         keep=keep,
         older_than=older_than,

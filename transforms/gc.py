@@ -105,6 +105,9 @@ def gc(
             differs, or a snapshot is no longer what its run recorded. Nothing was removed then, unless the message says so.
     """
     told = retention(keep, older_than, last=last, quarantined=quarantined, interrupted=interrupted)
+    if backup:
+        check_place(backup, job.location, job.own_state.folder)
+    job = job.at_shadow()
     place = check_place(backup, job.location, job.state.folder) if backup else None
     if dry_run or not (told.told or place):
         verdicts = judged(keepings(job.state), told, strangers)

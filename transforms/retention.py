@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from instar.formats.errors import UsageError
 from instar.transforms.run.collect import Keeping, has_snapshot
 from instar.transforms.run.journal import Published
+from instar.transforms.run.rollback import shadowing
 from instar.transforms.run.state import RunState, receipts_of
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -166,7 +167,8 @@ def abilities(runs: Sequence[RunState], gone: frozenset[str] = frozenset()) -> A
 
 
 def _needed_to_verify(run: RunState, finished: Sequence[RunState]) -> set[str]:
-    needed, open_paths = {run.id}, {receipt.new_path for receipt in receipts_of(run)}
+    needed = set[str]() if shadowing(run) else {run.id}  # a second tree is proved from the first
+    open_paths = {receipt.new_path for receipt in receipts_of(run)}
     for later in finished:
         if later.id > run.id and (taken := open_paths & {receipt.path for receipt in receipts_of(later)}):
             needed.add(later.id)

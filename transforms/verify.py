@@ -59,7 +59,7 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
     refuse_codes(job)
     runs = list_runs(job.state)
     state = finished(job, runs, run)
-    if removal(state):
+    if removal(state) and not shadowing(state):  # which is proved from the first tree
         require_snapshot(state, f"the run {state.id} cannot be verified any more")
     later = [r for r in runs if r.id > state.id and r.status == "finished" and not r.undoes]  # what was undone cancels out
     progress = progress or Silent()

@@ -279,6 +279,23 @@ def test_what_was_rolled_out_in_batches_counts_as_one(author: Author, sales: Pat
     assert author.do("status", "sales")["versions"][0]["version"] == 2
 
 
+def test_a_second_tree_has_snapshots_of_its_own(author: Author, sales: Path) -> None:
+    shadow, nas = author.folder / "data" / "second", author.folder / "nas"
+    nas.mkdir()
+    first = author.do("upgrade", "sales", "2", "--shadow", str(shadow))["run"]
+    second = author.do("upgrade", "sales", "3", "--shadow", str(shadow))["run"]
+    old = tree(state(author).folder.parent / "second" / "runs" / second / "snapshot")
+    assert author.do("gc", "sales")["kept"] == []
+    assert [k["run"] for k in author.do("gc", "sales", "--shadow", str(shadow))["kept"]] == [first, second]
+    now = tree(shadow, times=True)
+    author.refused("gc", "sales", "--shadow", str(shadow), "--backup", str(sales), code=2)
+    author.do("gc", "sales", "--shadow", str(shadow), "--keep", "0", "--last", "--backup", str(nas))
+    assert author.do("gc", "sales", "--shadow", str(shadow))["kept"] == []
+    assert tree(nas / "second" / second / "snapshot") == old
+    assert tree(shadow, times=True) == now
+    assert author.do("verify", "sales", "--shadow", str(shadow))["verdict"] == "proved"  # from the first
+
+
 def test_a_run_at_work_refuses_a_removal_and_is_named_by_a_listing(author: Author, runs: list[str]) -> None:
     with locked(state(author).lock, this_owner(command="instar upgrade sales")):
         assert "instar upgrade sales" in author.refused("gc", "sales", "--keep", "1", code=3)["message"]

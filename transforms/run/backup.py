@@ -26,6 +26,7 @@ from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import UNSUPPORTED, Effects
 from instar.transforms.run.journal import BroughtBack
 from instar.transforms.run.listing import is_folder, listing
+from instar.transforms.run.rollback import shadowing
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunFolder, RunState, receipts_of
 
@@ -146,8 +147,8 @@ def _checked_source(keeping: Keeping) -> dict[str, str]:
 
 
 def recorded_hashes(run: RunState) -> dict[str, str]:
-    """The hashes of the old files that the run rewrote, as it had found them."""
-    return {receipt.path: receipt.source_hash for receipt in receipts_of(run)}
+    """The hashes of the old files that the run rewrote, as it had found them; none where it built a second tree of another one."""
+    return {} if shadowing(run) else {receipt.path: receipt.source_hash for receipt in receipts_of(run)}
 
 
 def _copy_tree(source: Path, target: Path, hashes: Mapping[str, str], effects: Effects, told: Told) -> None:
