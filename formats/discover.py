@@ -138,6 +138,10 @@ class _Walk:
         try:
             with os.scandir(self.root / folder) as scan:
                 return sorted(scan, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            if not folder:
+                raise
+            return []
         except PermissionError as error:
             if not folder:
                 raise DatasetError(f"{self.root} cannot be listed: {error.strerror}", hint=_PERMISSION_HINT) from None
@@ -145,7 +149,10 @@ class _Walk:
             return []
 
     def sort_out(self, path: str, folder: str, entry: os.DirEntry[str], names: set[str], hidden: bool) -> None:
-        status = entry.stat(follow_symlinks=False)
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # a run published other names, or a writer removed it, while we looked
+            return
         if not stat.S_ISREG(status.st_mode):
             kind = _SPECIAL.get(stat.S_IFMT(status.st_mode), "a special file")
             self.problems.append(Remark(path, f"{path} is {kind}, not a file", "Move it out of the dataset."))

@@ -62,9 +62,14 @@ def remember_restored(job: Job, restored: Sequence[Restored], effects: Effects) 
 
 
 def recall(job: Job, effects: Effects) -> None:
-    """The entries that a killed run, or its rollback, did not come to write; the caller holds the lock and has settled."""
-    if job.settings.format == "json" and (made := recalled(job)) is not None:
+    """The entries that a killed run, or its rollback, did not come to write; the caller holds the lock and has settled. What such a
+    run had half written goes."""
+    if job.settings.format != "json":
+        return
+    if (made := recalled(job)) is not None:
         save_manifest(made, job.state.folder, effects)
+    elif (part := _part(job.state.folder)).exists():
+        effects.unlink(part)
 
 
 def recalled(job: Job) -> Manifest | None:
@@ -93,7 +98,7 @@ def save_manifest(manifest: Manifest, folder: Path, effects: Effects) -> None:
     What a killed command left under that name goes first. An existing manifest's mode is kept.
     """
     path = folder / NAME
-    part = folder / f".{NAME}.part"
+    part = _part(folder)
     if part.exists():
         effects.unlink(part)
     effects.create(part, manifest.as_text().encode("utf-8"))
@@ -102,6 +107,10 @@ def save_manifest(manifest: Manifest, folder: Path, effects: Effects) -> None:
         effects.sync_file(part)
     effects.replace(part, path)
     effects.sync_folder(folder)
+
+
+def _part(folder: Path) -> Path:
+    return folder / f".{NAME}.part"
 
 
 def _is_known(manifest: Manifest, root: Path, path: str) -> bool:

@@ -81,7 +81,7 @@ def restore(
         UsageError: there is no such run. RunError: a snapshot is damaged, the dataset changed meanwhile, or the disk says no.
         MigrationError: a file that arrived since cannot be converted. The dataset is unchanged then.
     """
-    job = _shadow_itself(job)
+    job = job.at_shadow()
     progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, "rollback")
     watch, options = Stopwatch(progress), with_options(options or Options(), job.settings)
     said: list[str] = []
@@ -92,9 +92,11 @@ def restore(
         if last and run is None and to is None and last.facts.get("verb") != "rollback":
             return _discarded(job, last, origin, effects, said)
         with watch.step("plan"):
+            runs = _to_undo(job, run, to, backup, effects)
+            _refuse_nothing(job.location, job.name)
             before = listing(job.location)
             inventory = inventory_of(job)
-            undo = undo_of(job, _to_undo(job, run, to, backup, effects), before, inventory)
+            undo = undo_of(job, runs, before, inventory)
             plan = plan_of(job, _only(inventory, undo.arrived), undo.target, options, verb="rollback", judging=False)
             refuse_names(plan.renamed, {*before, *undo.back} - set(undo.gone), job.settings)
         options = options.for_files(len(plan.rewrites))
@@ -107,18 +109,15 @@ def restore(
                 return _published(prove(stage(begun)), undo, restored, said)
 
 
-def _shadow_itself(job: Job) -> Job:
-    """A rollback of runs that made a shadow is one of that tree.
-
-    Raises:
-        UsageError: it is not there.
+def _refuse_nothing(place: Path, name: str) -> None:
     """
-    if job.shadow is not None and not job.shadow.exists():
+    Raises:
+        UsageError: the shadow whose runs are to be taken back is not there.
+    """
+    if not place.exists():
         raise UsageError(
-            f"there is no shadow {job.shadow} to roll back",
-            hint=f"`instar upgrade {job.name} --shadow {job.shadow}` makes one.",
+            f"there is nothing at {place} to roll back", hint=f"`instar upgrade {name} --shadow {place}` makes it anew."
         )
-    return job.at_shadow()
 
 
 # ---- what to do

@@ -36,17 +36,23 @@ def dataset_of(box: Path) -> Path:
     return box / "data" / NAME
 
 
+def place_of(box: Path) -> Path:
+    """What runs publish: the dataset, or its shadow."""
+    return open_project(box).dataset(NAME).run_job().place
+
+
 def state_of(box: Path) -> Path:
-    return box / "data" / ".instar" / NAME
+    return box / "data" / ".instar" / place_of(box).name
 
 
 def job_of(box: Path) -> Job:
-    return open_project(box).dataset(NAME).job()
+    return open_project(box).dataset(NAME).run_job()
 
 
 # ---- making it
-def make_project(box: Path, format: str) -> None:
-    """A project with three files at version 1, one at version 2 already, other files, modes, an empty folder."""
+def make_project(box: Path, format: str, table: str = "") -> None:
+    """A project with three files at version 1, one at version 2 already, other files, modes, an empty folder. `table`: further
+    lines of the dataset's table."""
     dataset, suffix = dataset_of(box), SUFFIX[format]
     for name, first in (("month=1/a", 0), ("month=1/b", 10), ("month=2/c", 20)):
         _write(dataset / f"{name}{suffix}", format, [{"n": first + n, "text": f"word {n}"} for n in range(4)])
@@ -55,6 +61,8 @@ def make_project(box: Path, format: str) -> None:
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(f'"""One step."""\n{STEP}')
     _command(box, "register", NAME)
+    with (box / "instar.toml").open("a", encoding="utf-8") as file:
+        file.write(table)
     _write(dataset / f"month=2/new{suffix}", format, [{"n": n, "words": "new", "note": "late"} for n in range(3)])
     (dataset / f"month=1/.a{suffix}.crc").write_text("a checksum")
     (dataset / "month=1" / "README").write_text("read me\n")
@@ -118,8 +126,10 @@ Standing = dict[str, tuple[str, str, int | None]]
 
 
 def standing(root: Path) -> Standing:
-    """The tree below `root`, the root itself as "."."""
+    """The tree below `root`, the root itself as "."; nothing where there is none."""
     found: Standing = {}
+    if not root.exists():
+        return found
     for path in (root, *sorted(root.rglob("*"))):
         known = path.lstat()
         hash = hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else ""
@@ -163,7 +173,7 @@ RECORDS = {"plan.json", "journal.jsonl", "before.json", "after.json", "report.js
 def leftovers(box: Path) -> list[str]:
     """What stands beside the dataset that no later command has a use for."""
     state = state_of(box)
-    out = [path.name for path in dataset_of(box).parent.iterdir() if path.name not in (NAME, ".instar")]
+    out = [path.name for path in dataset_of(box).parent.iterdir() if path.name not in (NAME, ".instar", place_of(box).name)]
     out += [f".instar/{path.name}" for path in state.parent.iterdir() if path != state]
     out += [path.name for path in state.iterdir() if path.name not in ("lock", "manifest.json", "runs")]
     statuses = {run.run: run.status for run in runs_of(job_of(box)).runs}

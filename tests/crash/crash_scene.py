@@ -17,8 +17,15 @@ from crash_forking import Ended, forked
 
 from instar.transforms.run.effects import Effects
 
-SETTINGS: dict[str, dict[str, Any]] = {"exchange": {"method": "exchange"}, "replace": {"method": "replace"}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "exchange": {"method": "exchange"},
+    "replace": {"method": "replace"},
+    "names": {"method": "exchange"},
+    "shadow": {"method": "shadow"},
+}
 """The options of a run, by what the tests call its method."""
+TABLES = {"names": 'name = "{stem}.v{version}{suffix}"\n', "shadow": 'shadow = "data/next"\n'}
+"""What instar.toml says of the dataset then."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Scene:
         shutil.copytree(self.folder / "template", self.box)
 
     def stands(self) -> lake.Standing:
-        return lake.standing(lake.dataset_of(self.box))
+        return lake.standing(lake.place_of(self.box))
 
 
 def run_and_look(box: Path, verb: str, settings: dict[str, Any], effects: Effects) -> dict[str, Any]:
@@ -75,7 +82,7 @@ def prepared(folder: Path, format: str, method: str) -> Scene:
     """Make the project, and upgrade and roll it back once, without any interruption."""
     scene = Scene(folder, {**SETTINGS[method], "workers": 1})
     folder.mkdir(parents=True)
-    good(scene.fork(lake.make_project, folder / "template", format))
+    good(scene.fork(lake.make_project, folder / "template", format, TABLES.get(method, "")))
     scene.fresh()
     before = scene.stands()
     for verb in ("upgrade", "rollback"):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-FORMATS, METHODS = ("parquet", "json", "avro"), ("exchange", "replace")
+FORMATS, METHODS = ("parquet", "json", "avro"), ("exchange", "replace", "names", "shadow")
 
 
 @pytest.mark.slow
@@ -29,7 +29,9 @@ def test_at_every_point_with_workers(format: str, method: str, group: bool, none
     none_fail("kill everywhere", format=format, method=method, workers=2, group=group, every=1, first=0)
 
 
-@pytest.mark.parametrize(("format", "method", "first"), [("parquet", "exchange", 9), ("json", "replace", 4)])
+@pytest.mark.parametrize(
+    ("format", "method", "first"), [("parquet", "exchange", 9), ("json", "replace", 4), ("json", "shadow", 12)]
+)
 def test_at_some_points(format: str, method: str, first: int, none_fail: Callable[..., None]) -> None:
     none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=23, first=first)
 

@@ -84,7 +84,9 @@ def test_a_rollback_takes_the_shadow_away_and_keeps_it(author: Author, sales: Pa
         ("upgrade", "rolled back", str(shadow)), ("rollback", "finished", str(shadow)),
     ]  # fmt: skip
     error = author.refused("rollback", "sales", "--shadow", str(shadow), code=2)
-    assert "upgrade" in error["hint"]
+    assert "no run to roll back" in error["message"]
+    error = author.refused("rollback", "sales", runs[1]["run"], "--shadow", str(shadow), code=2)
+    assert f"upgrade sales --shadow {shadow}" in error["hint"]
     author.do("upgrade", "sales", "--shadow", str(shadow))
     assert {p: e[:2] for p, e in tree(shadow).items()} == {p: e[:2] for p, e in made.items()}
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,3 +207,25 @@ def test_only_what_describes_rewritten_files_is_dropped(tmp_path: Path) -> None:
     inventory = Inventory(tmp_path, tmp_path, "s", "parquet", (), listing.others)
     assert [other.path for other in inventory.describing(["x/a.parquet"])] == ["_metadata", "x/.a.parquet.crc", "x/_metadata"]
     assert inventory.describing([]) == ()
+
+
+def test_a_file_that_goes_while_the_directory_is_listed_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that publishes other names removes them in one step, wherever a listing just is."""
+    for name in ("a.parquet", "b.parquet", "c.parquet", "deep/d.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"PAR1")
+    scandir = os.scandir
+
+    def listed(path: Any) -> Any:
+        found = scandir(path)
+        if str(path) == str(tmp_path):
+            entries = list(found)
+            (tmp_path / "b.parquet").unlink()
+            shutil.rmtree(tmp_path / "deep")
+            return contextlib.nullcontext(entries)
+        return found
+
+    monkeypatch.setattr(os, "scandir", listed)
+    found = list_dataset(tmp_path)
+    assert [file.path for file in found.files] == ["a.parquet", "c.parquet"]
+    assert not found.problems
