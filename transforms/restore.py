@@ -39,6 +39,7 @@ from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
 from instar.transforms.run.rollback import Origin, Tree, require_snapshots, runs_to_undo, shadowing, tree_of, undone
 from instar.transforms.run.settle import discard_new_files
+from instar.transforms.run.snapshot import tree_at
 from instar.transforms.run.state import RunState, interrupted_run, make_folders
 from instar.transforms.run.tree import link_or_copy, parent_of
 
@@ -165,8 +166,9 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
     describing = set(side_files([path for path in tree if path not in back], {*back, *arrived}))
     away = (*sorted(gone), *sorted(describing))
     if shadows or not oldest:
+        snapshot = runs[-1].run.snapshot
         times = {path: entry.mtime_ns for path, entry in oldest.items() if is_folder(path)}
-        return Undo(tuple(runs), back, away, (), target, times, not oldest, (runs[-1].run.snapshot, oldest))
+        return Undo(tuple(runs), back, away, (), target, times, not oldest, (snapshot, tree_at(snapshot)))
     return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before))
 
 

@@ -238,3 +238,18 @@ def test_a_mount_point_has_a_shadow_on_another_file_system(author: Author, elsew
     assert pq.read_schema(Path(shadow_of(author)) / "a.parquet").names == ["n", "remark"]
     author.do("upgrade", "sales", "--shadow", shadow_of(author))
     assert json.loads(author.instar("runs", "sales", "--shadow", shadow_of(author), "--json", at=author.folder).out)["runs"][1]
+
+
+def test_what_a_shadow_replaced_can_be_copied_away_and_brought_back(author: Author, sales: Path, tmp_path: Path) -> None:
+    shadow, copies = Path(shadow_of(author)), tmp_path / "copies"
+    copies.mkdir()
+    with (author.folder / "instar.toml").open("a") as file:
+        file.write('shadow = "data/next"\n')
+    author.do("upgrade", "sales")
+    first = tree(shadow)
+    write(sales / "month=3" / "c.parquet", 30)
+    author.do("upgrade", "sales")
+    author.do("gc", "sales", "--keep", "0", "--last", "--backup", str(copies))
+    author.refused("rollback", "sales")
+    author.do("rollback", "sales", "--from", str(copies))
+    assert tree(shadow) == first
