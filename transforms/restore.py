@@ -34,14 +34,14 @@ from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Restored
-from instar.transforms.run.listing import Listing, is_folder, listing, read_listing
+from instar.transforms.run.listing import Listing, is_folder, is_whole, listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
 from instar.transforms.run.rollback import Origin, Tree, require_snapshots, runs_to_undo, shadowing, tree_of, undone
 from instar.transforms.run.settle import discard_new_files
 from instar.transforms.run.snapshot import tree_at
 from instar.transforms.run.state import RunState, interrupted_run, make_folders
-from instar.transforms.run.tree import link_or_copy, parent_of
+from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
         tree = undone(tree, run)
     back = {path: origin for path, origin in tree.items() if now.get(path) != origin}
     oldest = read_listing(runs[-1].run.before)
+    _refuse_another_form(tree, back, oldest, before)
     shadows = all(map(shadowing, runs))
     if (shadows or not oldest) and (came := sorted(tree.keys() - back.keys())):
         raise RunError(
@@ -170,6 +171,24 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
         times = {path: entry.mtime_ns for path, entry in oldest.items() if is_folder(path)}
         return Undo(tuple(runs), back, away, (), target, times, not oldest, (snapshot, tree_at(snapshot)))
     return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before))
+
+
+def _refuse_another_form(tree: Tree, back: Tree, oldest: Listing, before: Listing) -> None:
+    """A folder that stands where a file belongs, or a file where a folder does, is somebody's: it is not for us to move it."""
+    if oldest and before and is_whole(oldest) != is_whole(before):
+        was, now = ("a folder", "one file") if is_whole(oldest) else ("one file", "a folder")
+        raise _in_the_way(f"the dataset was {was} then, and is {now} now: {min(path for path in (*back, *before) if path != './')}")
+    for path in back:
+        if f"{path}/" in before:
+            raise _in_the_way(f"{path} was a file then, and is a folder now", path)
+        for folder in folders_above(path):
+            if folder in tree:
+                raise _in_the_way(f"{folder} was a folder then, with {path} in it, and is a file now", folder)
+
+
+def _in_the_way(message: str, path: str | None = None) -> RunError:
+    where = Where(file=path) if path else None
+    return RunError(message, hint="Nothing was changed. Move it elsewhere, then roll back.", where=where)
 
 
 def _folder_times(tree: Tree, oldest: Listing, before: Listing) -> dict[str, int]:
@@ -237,6 +256,9 @@ def stage_back(run: Run, undo: Undo) -> tuple[Restored, ...]:
         for path, origin in undo.back.items():
             make_folders((run.folder.stage / path).parent, run.effects)
             link_or_copy(origin.file, run.folder.stage / path, run.effects)
+        returning = {f"{folder}/" for path in undo.back for folder in folders_above(path)} - run.before.keys()
+        for folder in sorted(returning, reverse=True):
+            run.effects.dress(run.folder.stage / folder, _model_of(folder, undo.back))
         for folder in sorted({parent_of(path) for path in undo.back}, reverse=True):
             run.effects.sync_folder(run.folder.stage / folder)
     except OSError as error:
@@ -246,6 +268,12 @@ def stage_back(run: Run, undo: Undo) -> tuple[Restored, ...]:
     return tuple(restored)
 
 
+def _model_of(folder: str, back: Tree) -> Path:
+    """The folder, in a snapshot, that this one is to be like."""
+    path, origin = next((path, origin) for path, origin in back.items() if path.startswith(folder))
+    return origin.file.parents[path.count("/") - folder.count("/")]
+
+
 def checked(path: str, origin: Origin) -> tuple[str, str]:
     """The content hash of a file in a snapshot, and what is wrong with it ("" where nothing is). For a worker."""
     try:
@@ -253,7 +281,8 @@ def checked(path: str, origin: Origin) -> tuple[str, str]:
         hash = content_hash(origin.file)
     except OSError as error:
         return "", f"{path}: {error.strerror}"
-    if (known.st_size, known.st_mtime_ns) != origin.entry[:2] or (origin.entry.hash and hash != origin.entry.hash):
+    seen = (known.st_size, known.st_mtime_ns) == origin.entry[:2]
+    if hash != origin.entry.hash if origin.entry.hash else not seen:  # a file that was restored once has its time in common
         return hash, f"{path} was changed"
     return hash, ""
 
@@ -308,6 +337,7 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         dropped=undo.gone,
         notes=(
             *(f"{path} is there again; it had been removed since" for path in returned),
+            *(f"{path} is {origin.was}, renamed since" for path, origin in undo.back.items() if origin.was),
             *(f"{r.path} had come since: converted to version {undo.target}" for r in receipts),
             *proved.proof.allowances,
             *said,

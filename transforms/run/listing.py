@@ -71,6 +71,11 @@ def _kind(mode: int) -> str:
     return "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
 
 
+def is_whole(entries: Listing) -> bool:
+    """Is it of a folder, not of a dataset that is one file?"""
+    return "./" in entries
+
+
 def is_folder(path: str) -> bool:
     return path.endswith("/")
 

@@ -36,7 +36,7 @@ from instar.transforms.run.snapshot import (
     tree_with,
 )
 from instar.transforms.run.state import RunFolder, RunState, make_folders, run_state
-from instar.transforms.run.tree import build_tree, link_or_copy, parent_of
+from instar.transforms.run.tree import build_tree, folders_above, link_or_copy, parent_of
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ def _complete_exchange(
         ):
             return False
         swap(dataset, run.stage, effects)
-    elif stands != begun.new_inode:
-        return False
+    elif stands != begun.new_inode and (stands == NOTHING or tree_with(begun.old_inode, run) is None):
+        return False  # else the exchange has taken place, and what stands there now somebody has put there since
     effects.sync_folder(dataset.parent)  # the step before may have been taken and not have reached the disk
     effects.sync_folder(run.path)
     if begun.old_inode != NOTHING:
@@ -207,7 +207,7 @@ def _by_replace(
     for path in changes.paths:
         _refuse_change(base, path, before)
         _take_step(path, base, run, before, entries, journal, effects)
-    _finish_replace(base, run, changes, journal, effects)
+    _finish_replace(base, run, before, changes, journal, effects)
     return Publication("replace", changes, len(copied), sum(before[path].size for path in copied), entries)
 
 
@@ -226,7 +226,12 @@ def _take_step(path: str, base: Path, run: RunFolder, before: Listing, after: Li
     effects.sync_folder((base / path).parent)
 
 
-def _finish_replace(base: Path, run: RunFolder, changes: ChangeSet, journal: Journal, effects: Effects) -> None:
+def _finish_replace(base: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects) -> None:
+    made = {folder for path in changes.written for folder in folders_above(path)} - {path.rstrip("/") for path in before}
+    for folder in sorted(made, reverse=True):
+        if (run.stage / folder).is_dir() and (base / folder).is_dir():
+            effects.dress(base / folder, run.stage / folder)
+            effects.sync_folder(base / folder)
     restore_times(base, changes.folder_times, effects)
     discard(run.stage, effects)
     journal.write(Published(len(changes.written)))
@@ -245,7 +250,7 @@ def _complete_replace(
             _take_step(path, base, run, before, after, journal, effects)
         else:  # it may have been taken and not have reached the disk
             effects.sync_folder((base / path).parent)
-    _finish_replace(base, run, changes, journal, effects)
+    _finish_replace(base, run, before, changes, journal, effects)
     return True
 
 
@@ -280,6 +285,8 @@ def _save_old_files(base: Path, run: RunFolder, paths: Sequence[str], effects: E
         make_folders(saved.parent, effects)
         if not link_or_copy(base / path, saved, effects):
             copied.append(path)
+    for folder in sorted({folder for path in paths for folder in folders_above(path)}, reverse=True):
+        effects.dress(run.snapshot / folder, base / folder)
     for folder in sorted({parent_of(path) for path in paths}):
         effects.sync_folder(run.snapshot / folder)
     return copied

@@ -22,11 +22,12 @@ from instar.transforms.run.state import RunState, State, list_runs, receipts_of
 
 class Origin(NamedTuple):
     """Where the contents of a path are: a file, what is known of it (its hash, where somebody had computed it), and the schema
-    version it is at where a run had found or made it."""
+    version it is at where a run had found or made it; `was` is the file's path then, where somebody has renamed it since."""
 
     file: Path
     entry: Entry
     version: int | None = None
+    was: str = ""
 
 
 Tree = Mapping[str, Origin]
@@ -91,7 +92,8 @@ def undone(tree: Tree, run: RunState) -> dict[str, Origin]:
     """The tree without what the run had changed.
 
     What the run had replaced or removed comes back out of its snapshot, what it had added goes. A file that somebody has put in
-    the place of one of the run's since is nothing of the run's: it stays, and the old one does not come back beside it.
+    the place of one of the run's since is nothing of the run's: it stays, and the old one does not come back beside it. One of the
+    run's that somebody has renamed since has its old contents under the new name, so that its records are not there twice.
 
     Raises:
         RunError: the run's records cannot be read; somebody has put a file where one belongs that the run had renamed.
@@ -103,7 +105,7 @@ def undone(tree: Tree, run: RunState) -> dict[str, Origin]:
     else:
         versions, hashes = versions_before(run), {receipt.path: receipt.source_hash for receipt in receipts}
         renamed = {receipt.path: receipt.new_path for receipt in receipts if receipt.renamed}
-    made = dict(tree)
+    made, moved = dict(tree), _moved(tree, before, after)
     for path in changes.paths:
         stands = renamed.get(path, path)
         now = tree.get(stands)
@@ -113,10 +115,21 @@ def undone(tree: Tree, run: RunState) -> dict[str, Origin]:
             raise _occupied(path, stands)
         if path in before:
             entry = before[path]._replace(hash=hashes.get(path, ""))
-            made[path] = Origin(run.run.snapshot / path, entry, versions.get(path))
+            origin = Origin(run.run.snapshot / path, entry, versions.get(path))
+            if path in moved:
+                made[moved[path]] = origin._replace(was=path)
+            else:
+                made[path] = origin
         else:
             made.pop(path, None)
     return made
+
+
+def _moved(tree: Tree, before: Listing, after: Listing) -> dict[str, str]:
+    """Of files that the run wrote in their old place and that are not there now: where they are, by inode, size and time."""
+    came = {origin.entry[:3]: path for path, origin in tree.items() if path not in before and path not in after}
+    gone = [path for path, entry in after.items() if entry.hash and path in before and path not in tree]
+    return {path: came[after[path][:3]] for path in gone if after[path][:3] in came}
 
 
 def _occupied(path: str, stands: str) -> RunError:

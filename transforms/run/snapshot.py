@@ -42,6 +42,8 @@ def put_tree_back(begun: PublishBegun, run: RunFolder, effects: Effects) -> None
     if standing(dataset) == begun.old_inode:
         return
     old = tree_with(begun.old_inode, run) if begun.old_inode else run.stage
+    if old is None and standing(dataset) != NOTHING and standing(run.stage) == begun.new_inode:
+        return  # they were never exchanged, and somebody has put another folder there: it is not ours
     if standing(dataset) != begun.new_inode or old is None:
         raise RunError(
             f"{dataset} is neither the folder that run {run.id} found nor the one it made",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from instar.formats.errors import RunError, Where
 from instar.transforms.run.changes import ChangeSet, with_hashes
@@ -76,6 +76,11 @@ def _finish_folder(new: Path, old: Path, mtime_ns: int | None, effects: Effects)
     if mtime_ns is not None:
         effects.set_times(new, os.stat(old).st_atime_ns, mtime_ns)
     effects.sync_folder(new)
+
+
+def folders_above(path: str) -> list[str]:
+    """The folders that a file is in, the innermost first, without the root."""
+    return [str(folder) for folder in PurePosixPath(path).parents][:-1]
 
 
 def parent_of(path: str) -> str:

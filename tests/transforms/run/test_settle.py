@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,21 @@ def test_a_dataset_that_was_moved_away_is_said_and_nothing_is_touched(lake, quic
     with pytest.raises(RunError, match="neither the folder that run"):
         settle(lake.state, quick)
     assert any(run.run.stage.is_dir() for run in list_runs(lake.state))
+
+
+@pytest.mark.parametrize(("effect", "status"), [(-1, "interrupted"), (3, "finished")])
+def test_a_dataset_that_was_replaced_by_a_copy_of_itself_is_not_stuck(lake, quick, dying, killed, effect, status, facts):
+    """Before the exchange, and after it: what stands there is somebody's, and stays."""
+    with pytest.raises(killed):
+        lake.publish(_dying_at(dying, quick, "exchange", effect))
+    shutil.copytree(lake.dataset, lake.dataset.parent / "copy")
+    lake.dataset.rename(lake.dataset.parent / "elsewhere")
+    (lake.dataset.parent / "copy").rename(lake.dataset)
+    now = facts(lake.dataset)
+    settle(lake.state, quick)
+    assert facts(lake.dataset) == now
+    assert settle(lake.state, quick) == ()
+    assert list_runs(lake.state)[0].status == status
 
 
 def test_an_interrupted_stage_is_kept(lake, quick, facts):
