@@ -65,7 +65,7 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
         verbose,
     )
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
-    _lines(console, "[yellow]interrupted run[/]", list(report.interrupted), verbose)
+    _lines(console, "[yellow]interrupted[/]", list(report.interrupted), verbose)
     for version, message in report.pending:
         console.print(f"pending: {version}  {escape(message)}")
     if report.shadow:
@@ -156,7 +156,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     at = f" to version {report.target}" if report.target is not None else ""
     console.print(f"[bold]{escape(report.dataset)}[/] {done}{at}" + (f": {origin}" if origin else ""))
     if report.rows_in or report.bytes_in:
-        console.print(f"rows     {report.rows_in:,} → {report.rows_out:,}")
+        console.print(f"rows     {_count(report.rows_in)} → {_count(report.rows_out)}")
         console.print(f"size     {size(report.bytes_in)} → {size(report.bytes_out)}")
     if report.seconds:
         console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
@@ -179,10 +179,10 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
     _lines(console, "note", list(report.notes), verbose)
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
+    shadow = f" --shadow {report.shadow}" if report.shadow else ""
     if report.undoes:
-        console.print(f"way back instar rollback {escape(report.dataset)} {report.run}")
+        console.print(f"way back instar rollback {escape(report.dataset)} {report.run}{escape(shadow)}")
     elif report.snapshot:
-        shadow = f" --shadow {report.shadow}" if report.shadow else ""
         console.print(f"way back instar rollback {escape(report.dataset + shadow)}")
 
 

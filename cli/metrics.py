@@ -70,8 +70,9 @@ def samples(begun: Begun, ended: Ended, *, at: float) -> tuple[Sample, ...]:
         for outcome, count in ended.files.items():
             yield "instar_run_files", (("outcome", outcome),), count
         for name, before, after in (("rows", ended.rows_in, ended.rows_out), ("bytes", ended.bytes_in, ended.bytes_out)):
-            yield f"instar_run_{name}", (("direction", "in"),), before
-            yield f"instar_run_{name}", (("direction", "out"),), after
+            for direction, count in (("in", before), ("out", after)):
+                if count is not None:
+                    yield f"instar_run_{name}", (("direction", direction),), count
         yield "instar_run_errors", (), ended.errors
         yield "instar_run_slow_files", (), ended.slow
 

@@ -68,6 +68,8 @@ def _adopted(folder: Path, source: Path, name: str | None, subject: str | None, 
         version, notes = _version(project, subject, format, data)
         job = project.dataset(name).job()
         inventory = inventory_of(job)
+        found_at = {file.version for file in inventory.files if file.version is not None}
+        version = found_at.pop() if len(found_at) == 1 else version
         _make_project(folder, text)
         remember_adopted(job, inventory, effects)
     return Adopted(

@@ -89,7 +89,9 @@ class Dataset:
         verb = "downgrade" if str(to).startswith("-") else "plan"
         options = with_options(options or Options(), job.settings)
         plan = plan_of(job, inventory_of(job), to, options, verb=verb)
-        return replace(plan, warnings=(*plan.warnings, *at_work(job.state.lock), *hindered(job, plan, options)))
+        busy = at_work(job.state.lock)  # what a run at work has staged so far is its own
+        resumes = None if busy else plan.resumes
+        return replace(plan, resumes=resumes, warnings=(*plan.warnings, *busy, *hindered(job, plan, options)))
 
     def upgrade(
         self,

@@ -77,8 +77,8 @@ class RunPublished(Event):
     name: ClassVar[str] = "published"
     run: str
     files: int
-    rows_in: int
-    rows_out: int
+    rows_in: int | None
+    rows_out: int | None
     bytes_in: int
     bytes_out: int
 
@@ -99,8 +99,8 @@ class Ended(Event):
     seconds: float
     steps: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, int] = field(default_factory=dict)
-    rows_in: int = 0
-    rows_out: int = 0
+    rows_in: int | None = 0
+    rows_out: int | None = 0
     bytes_in: int = 0
     bytes_out: int = 0
     proof: str | None = None

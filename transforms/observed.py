@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from traceback import format_exception
@@ -157,7 +157,7 @@ class Observed:
         done = self._published
         return Ended(
             status, exit, self._run, took, dict(self._steps), {"rewritten": sum(run.files for run in done)} if done else {},
-            rows_in=sum(run.rows_in for run in done), rows_out=sum(run.rows_out for run in done),
+            rows_in=_sum(run.rows_in for run in done), rows_out=_sum(run.rows_out for run in done),
             bytes_in=sum(run.bytes_in for run in done), bytes_out=sum(run.bytes_out for run in done),
             errors=self._errors, slow=self._slow,
         )  # fmt: skip
@@ -177,3 +177,9 @@ def _errored(error: InstarError, hint: str) -> Errored:
     where = error.where
     place = (where.file, where.row, where.path) if where else (None, None, None)
     return Errored(type(error).__name__, str(error), error.hint or hint, *place)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """None where one is not known."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)

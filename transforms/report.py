@@ -131,7 +131,8 @@ class RunReport:
     `origin` counts the rewritten files by the version they were at. `seconds` is wall time by step. `losses` is what a downgrade
     lost, as it had declared, and `left_behind` the fields that the older version has no place for. `skipped`: files that could
     not be read and stand untouched. `resumed`: what it used of an interrupted run; `undoes`: the runs that a rollback took back.
-    `runs`: all runs of a roll-out in batches, `run` being the last.
+    `runs`: all runs of a roll-out in batches, `run` being the last. `rows_in`, `rows_out`: None where a rollback moves
+    files that no run had counted, as in a shadow.
     """
 
     verb: str
@@ -142,8 +143,8 @@ class RunReport:
     origin: Mapping[str, int]
     target: int | None
     files: Mapping[str, int]
-    rows_in: int
-    rows_out: int
+    rows_in: int | None
+    rows_out: int | None
     bytes_in: int
     bytes_out: int
     bytes_planned: int

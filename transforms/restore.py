@@ -37,10 +37,21 @@ from instar.transforms.run.journal import Restored
 from instar.transforms.run.listing import Listing, is_folder, is_whole, listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
-from instar.transforms.run.rollback import Origin, Tree, require_snapshots, runs_to_undo, shadowing, tree_of, undone
+from instar.transforms.run.rollback import (
+    Origin,
+    Tree,
+    hash_made,
+    require_snapshots,
+    rows_by_hash,
+    rows_in_all,
+    runs_to_undo,
+    shadowing,
+    tree_of,
+    undone,
+)
 from instar.transforms.run.settle import discard_new_files
 from instar.transforms.run.snapshot import tree_at
-from instar.transforms.run.state import RunState, interrupted_run, make_folders
+from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders
 from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
 
 
@@ -49,8 +60,8 @@ class Undo:
     """What a rollback brings about: the tree as it will be, in terms of where every file's contents are now.
 
     `back` are the files that come out of snapshots, `gone` those that a run had added, `arrived` the data files that came since, at
-    a version that is taken back: they are converted to `target`. `withdraws`: there was nothing at all, a shadow's place was free;
-    `like`: an earlier shadow stood there, and the tree becomes as that was.
+    a version that is taken back: they are converted to `target`. `replaced` are the data files of now that go.
+    `withdraws`: there was nothing at all, a shadow's place was free; `like`: an earlier shadow stood there, and the tree becomes as that was.
     """
 
     runs: tuple[RunState, ...]
@@ -59,6 +70,7 @@ class Undo:
     arrived: tuple[str, ...]
     target: int
     folder_times: Mapping[str, int]
+    replaced: frozenset[str]
     withdraws: bool = False
     like: tuple[Path, Listing] | None = None
 
@@ -166,11 +178,12 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
     gone = {path for path in now if path not in tree}
     describing = set(side_files([path for path in tree if path not in back], {*back, *arrived}))
     away = (*sorted(gone), *sorted(describing))
+    replaced = frozenset(file.path for file in inventory.files if file.path in gone or file.path in back)
     if shadows or not oldest:
         snapshot = runs[-1].run.snapshot
         times = {path: entry.mtime_ns for path, entry in oldest.items() if is_folder(path)}
-        return Undo(tuple(runs), back, away, (), target, times, not oldest, (snapshot, tree_at(snapshot)))
-    return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before))
+        return Undo(tuple(runs), back, away, (), target, times, replaced, not oldest, (snapshot, tree_at(snapshot)))
+    return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before), replaced)
 
 
 def _refuse_another_form(tree: Tree, back: Tree, oldest: Listing, before: Listing) -> None:
@@ -314,7 +327,8 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
     run, receipts = proved.staged.run, proved.staged.receipts
     origin: dict[str, int] = run.undoing.facts.get("from", {})
     returned = [path for path in undo.back if path not in run.before]
-    sizes = [run.before[r.path].size for r in restored if r.path in run.before]
+    rows_in, rows_out = _rows(run, undo, restored)
+    shadow = str(run.job.location) if undo.withdraws or undo.like else None
     return RunReport(
         verb="rollback",
         status="done",
@@ -322,11 +336,12 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         dataset=run.job.name,
         subject=run.job.subject,
         origin=origin,
-        target=undo.target,
+        target=None if undo.withdraws else undo.target,
         files={"restored": len(restored), "converted": len(receipts), "removed": len(undo.gone)},
-        rows_in=sum(r.rows_in for r in receipts),
-        rows_out=sum(r.rows_out for r in receipts),
-        bytes_in=sum(sizes) + sum(r.source_size for r in receipts),
+        rows_in=None if rows_in is None else rows_in + sum(r.rows_in for r in receipts),
+        rows_out=None if rows_out is None else rows_out + sum(r.rows_out for r in receipts),
+        bytes_in=sum(run.before[path].size for path in {*undo.gone, *undo.back} if path in run.before)
+        + sum(r.source_size for r in receipts),
         bytes_out=sum(r.size for r in (*restored, *receipts)),
         bytes_planned=sum(r.size for r in restored) + run.plan.bytes_out,
         seconds=dict(run.watch.seconds),
@@ -334,7 +349,8 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         method=run.method,
         snapshot=str(run.folder.snapshot),
         provenance=run.provenance,
-        dropped=undo.gone,
+        dropped=() if shadow else tuple(path for path in undo.gone if path not in undo.replaced),
+        shadow=shadow,
         notes=(
             *(f"{path} is there again; it had been removed since" for path in returned),
             *(f"{path} is {origin.was}, renamed since" for path, origin in undo.back.items() if origin.was),
@@ -344,6 +360,15 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         ),
         undoes=tuple(each.id for each in undo.runs),
     )
+
+
+def _rows(run: Run, undo: Undo, restored: Sequence[Restored]) -> tuple[int | None, int | None]:
+    """The records of the data files that go and of those that come back, as earlier runs had counted them."""
+    known, data = rows_by_hash(list_runs(run.job.state)), undo.replaced
+    renamed = {origin.was: path for path, origin in undo.back.items() if origin.was}
+    made = hash_made(undo.runs, [renamed.get(path, path) for path in data])
+    back = [r.hash for r in restored if r.hash in known or r.version is not None or r.path in data]
+    return rows_in_all(made.values(), known), rows_in_all(back, known)
 
 
 def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects, said: Sequence[str]) -> RunReport:

@@ -36,7 +36,7 @@ def status_of(job: Job) -> StatusReport:
     busy = at_work(state.lock)
     runs = list_runs(state)
     half_gone = () if busy else tuple(r.id for r in runs if cut_off(r))
-    unsettled = () if busy else tuple(f"{r.id} ({r.status})" for r in runs if not r.settled)
+    unsettled = () if busy else tuple(f"{r.id}, {_what(r)}: {_way_back(job.name, r, runs)}" for r in runs if not r.settled)
     return StatusReport(
         dataset=job.name,
         root=str(job.location),
@@ -91,11 +91,10 @@ def runs_of(job: Job) -> RunsReport:
 
 def _entries(name: str, state: State, shadow: Path | None) -> list[RunEntry]:
     states, busy = list_runs(state), holder(state.lock) is not None
-    changed = [r for r in states if r.status == "finished" and not r.undoes]
     entries = []
     for run in states:
         facts, status = run.facts, str(run.status)
-        way_back = _way_back(name, run, changed)
+        way_back = _way_back(name, run, states)
         if busy and not run.settled:
             status, way_back = "running", "not before it ends"
         to = facts.get("to")
@@ -117,8 +116,15 @@ def _entries(name: str, state: State, shadow: Path | None) -> list[RunEntry]:
     return entries
 
 
-def _way_back(name: str, run: RunState, changed: Sequence[RunState]) -> str:
-    """How a run can be undone now, or why not. `changed`: the published runs that nobody has taken back, oldest first."""
+def _what(run: RunState) -> str:
+    """A run in a word or three: `upgrade to 3, half-published`."""
+    to = run.facts.get("to")
+    half = ", half-published" if run.status == "half-published" else ""
+    return f"{run.facts.get('verb', 'not begun')}{'' if to is None else f' to {to}'}{half}"
+
+
+def _way_back(name: str, run: RunState, states: Sequence[RunState]) -> str:
+    """How a run can be undone now, or why not. `states`: all runs, oldest first."""
     if run.status == "half-published":
         return "the next command that writes brings it to an end"
     if run.status == "interrupted" and not run.settled:
@@ -128,7 +134,9 @@ def _way_back(name: str, run: RunState, changed: Sequence[RunState]) -> str:
     if not has_snapshot(run):
         return f"snapshot {removal(run) or 'is gone'}"
     if run.undoes:
-        return f"instar rollback {name} {run.id}"
+        later = any(r.id > run.id and r.status == "finished" for r in states)
+        return "none: other runs came after it" if later else f"instar rollback {name} {run.id}"
+    changed = [r for r in states if r.status == "finished" and not r.undoes]
     ids = [each.id for each in changed]
     gone = next((r.id for r in changed if r.id > run.id and not has_snapshot(r)), None)
     if gone is not None:

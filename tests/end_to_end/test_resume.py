@@ -183,5 +183,9 @@ def test_data_that_say_no_leave_nothing_to_resume(author: Author, sales: Path) -
 def test_people_are_told(author: Author, sales: Path, interrupted: Callable[..., str], instar: Callable[..., Answer]) -> None:
     run = interrupted()
     assert f"resumes  4 files of run {run} had been staged already" in instar("plan", "sales", at=author.folder).out
-    assert "the same command goes on with it" in " ".join(instar("runs", "sales", at=author.folder).out.split())
+    for verb in ("runs", "status"):
+        assert "the same command goes on with it" in " ".join(instar(verb, "sales", at=author.folder).out.split())
+    assert author.do("status", "sales")["interrupted"] == [
+        f"{run}, upgrade to 3: the same command goes on with it; instar rollback sales discards it"
+    ]
     assert "resumed  4 files" in instar("upgrade", "sales", at=author.folder).out

@@ -57,6 +57,8 @@ def test_everything_is_as_it_was_the_very_files_and_all_times(author: Author, sa
     assert report["undoes"] == [done["run"]]
     assert (report["to"], report["from"]) == (1, {"3": 3})
     assert report["files"] == {"restored": 4, "converted": 0, "removed": 0}
+    assert (report["rows_in"], report["rows_out"]) == (15, 15)
+    assert report["dropped"] == []
     assert [(r["verb"], r["status"]) for r in author.do("runs", "sales")["runs"]] == [
         ("upgrade", "rolled back"),
         ("rollback", "finished"),
@@ -158,13 +160,18 @@ def test_only_the_last_run_can_be_named_and_a_rollback_can_be_taken_back_by_its_
     back = author.do("rollback", "sales", second)["run"]
     assert tree(sales) == two
     assert "rolled back" in author.refused("rollback", "sales", second)["message"]
-    author.do("rollback", "sales", back)
+    assert author.do("rollback", "sales", back)["rows_out"] == 15
     assert tree(sales) == three
     assert [r["status"] for r in author.do("runs", "sales")["runs"]] == ["finished", "finished", "rolled back", "finished"]
     author.do("rollback", "sales")
     author.do("rollback", "sales")
     assert tree(sales) == one
-    assert "no run" in author.refused("rollback", "sales", code=2)["message"]
+    error = author.refused("rollback", "sales", code=2)
+    runs = author.do("runs", "sales")["runs"]
+    assert "no run" in error["message"]
+    assert runs[-1]["run"] in error["hint"]  # how to take the rollback itself back
+    ways = [run["way_back"] for run in runs if run["verb"] == "rollback" and run["status"] == "finished"]
+    assert ways == ["none: other runs came after it", "none: other runs came after it", f"instar rollback sales {runs[-1]['run']}"]
     assert "no run 'x'" in author.refused("rollback", "sales", "x", code=2)["message"]
 
 

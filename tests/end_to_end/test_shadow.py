@@ -79,6 +79,8 @@ def test_a_rollback_takes_the_shadow_away_and_keeps_it(author: Author, sales: Pa
     assert not shadow.exists()
     assert tree(Path(report["snapshot"]), times=True) == made
     assert untouched(sales) == before
+    assert (report["to"], report["shadow"], report["dropped"]) == (None, str(shadow), [])
+    assert (report["rows_in"], report["rows_out"]) == (None, 0)  # nobody had counted the file that was copied
     runs = author.do("runs", "sales", "--shadow", str(shadow))["runs"]
     assert [(run["verb"], run["status"], run["shadow"]) for run in runs] == [
         ("upgrade", "rolled back", str(shadow)), ("rollback", "finished", str(shadow)),

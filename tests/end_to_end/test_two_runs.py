@@ -109,7 +109,9 @@ def test_whoever_comes_second_is_told_and_whoever_only_looks_may(author: Author,
             assert "instar upgrade sales" in said
             assert "since 20" in said
         assert any(f"process {process.pid}" in warning for warning in author.do("status", "sales")["warnings"])
-        assert any(f"process {process.pid}" in warning for warning in author.do("plan", "sales")["warnings"])
+        plan = author.do("plan", "sales")
+        assert any(f"process {process.pid}" in warning for warning in plan["warnings"])
+        assert plan["resumes"] is None  # what the other has staged is the other's
         assert [run["status"] for run in author.do("runs", "sales")["runs"]] == ["running"]
     finally:
         process.kill()

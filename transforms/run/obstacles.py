@@ -98,7 +98,7 @@ def _space(folder: Path, needed: int, files: int) -> Iterator[RunError]:
     there = _first_there(folder)
     free, known = shutil.disk_usage(there).free, os.statvfs(there) if hasattr(os, "statvfs") else None
     needed += files * known.f_frsize if known else 0
-    way_out = 'Free some space there, or set state = "…" to a folder with more. Nothing was changed.'
+    way_out = "Free some space there (see `instar gc`), or build the new tree elsewhere with `--shadow`. Nothing was changed."
     if free < needed:
         yield RunError(f"the run needs {_size(needed)} below {folder}, and {_size(free)} are free", hint=way_out)
     if known and known.f_files and known.f_favail < files:

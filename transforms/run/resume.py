@@ -21,7 +21,7 @@ from instar.transforms.run.unit import Receipt
 
 SOURCE, SCRIPTS, NAMES, VERSIONS, LOST = (
     "the source changed",
-    "another way leads to the wanted version: a script was edited, or it is another one",
+    "a script was edited, or the target is another one",
     "it gets another name",
     "another version of Instar or of its libraries had written it",
     "what was staged is not there any more, or was changed",

@@ -6,7 +6,7 @@ A rollback is a run of its own: it stages what this says, publishes it as any ru
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +56,7 @@ def runs_to_undo(state: State, run: str | None = None, to: str | None = None) ->
         return tuple(each for each in reversed(changed) if each.id > to) or _nothing_after(to)
     if run is None:
         if not changed:
-            raise UsageError("there is no run to roll back", hint=_LISTS)
+            raise UsageError("there is no run to roll back", hint=_no_run(runs))
         return tuple(each for each in reversed(changed) if each.series == changed[-1].series)
     asked = next(each for each in runs if each.id == run)
     if asked.status != "finished":
@@ -69,6 +69,13 @@ def runs_to_undo(state: State, run: str | None = None, to: str | None = None) ->
             hint=f"Roll back {later[-1].id} first, or all that came after a run with --to RUN.",
         )
     return (asked,)
+
+
+def _no_run(runs: Sequence[RunState]) -> str:
+    """A rollback is taken back by its own id only, so that `rollback` twice never ends where it began."""
+    if runs and runs[-1].undoes and runs[-1].status == "finished":
+        return f"To take back the last rollback, name it: `instar rollback DATASET {runs[-1].id}`."
+    return _LISTS
 
 
 def require_snapshots(runs: Iterable[RunState]) -> None:
@@ -158,6 +165,26 @@ def shadowing(run: RunState) -> bool:
     """Did it build a second tree?"""
     planned = run.last(Planned)
     return planned is not None and planned.method == "shadow"
+
+
+def rows_by_hash(runs: Iterable[RunState]) -> dict[str, int]:
+    """How many records the contents with a hash hold, of all that runs had read or written."""
+    known = dict[str, int]()
+    for receipt in (receipt for run in runs for receipt in receipts_of(run)):
+        known[receipt.source_hash], known[receipt.hash] = receipt.rows_in, receipt.rows_out
+    return known
+
+
+def hash_made(runs: Iterable[RunState], paths: Iterable[str]) -> dict[str, str]:
+    """The hash of what runs, newest first, had left at paths; "" where none of them had written there."""
+    listings = [read_listing(run.run.after) for run in runs]
+    return {path: next((made[path].hash for made in listings if path in made and made[path].hash), "") for path in paths}
+
+
+def rows_in_all(hashes: Iterable[str], known: Mapping[str, int]) -> int | None:
+    """The records of several contents together; None where those of one are not known."""
+    counts = [known.get(hash) for hash in hashes]
+    return None if None in counts else sum(count for count in counts if count is not None)
 
 
 def restored_files(run: RunState) -> tuple[Restored, ...]:
