@@ -59,9 +59,10 @@ from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
 class Undo:
     """What a rollback brings about: the tree as it will be, in terms of where every file's contents are now.
 
-    `back` are the files that come out of snapshots, `gone` those that a run had added, `arrived` the data files that came since, at
-    a version that is taken back: they are converted to `target`. `replaced` are the data files of now that go.
-    `withdraws`: there was nothing at all, a shadow's place was free; `like`: an earlier shadow stood there, and the tree becomes as that was.
+    `back` are the files that come out of snapshots, `gone` those that a run had added, `arrived` the data files that came
+    since, at a version that is taken back: they are converted to `target`. `replaced` are the data files of now that go.
+    `withdraws`: there was nothing at all, a shadow's place was free; `like`: an earlier shadow stood there, and the tree
+    becomes as that was.
     """
 
     runs: tuple[RunState, ...]

@@ -73,7 +73,7 @@ def answered(command: list[str], folder: Path, environment: dict[str, str]) -> s
         ("instar upgrade --to ", ["1", "2", "3"]),
         ("instar plan --to 2 we", ["weather"]),
         ("instar plan flights --me", ["--memory", "--method"]),
-        ("instar plan flights --method ", ["exchange", "replace"]),
+        ("instar plan flights --method ", ["exchange", "replace", "shadow"]),
         ("instar show e", ["events"]),
         ("instar diff flights 1 ", ["1", "2", "3"]),
         ("instar history ", ["events", "flights", "weather"]),
