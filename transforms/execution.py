@@ -202,7 +202,8 @@ def _folder(
 ) -> RunFolder:
     if last is not None and found is not None:
         try:
-            resume(last.run, found, facts, plan, last.run.open_journal(effects), effects)
+            base = job.location if job.location.is_dir() else job.location.parent
+            resume(last.run, found, facts, plan, base, last.run.open_journal(effects), effects)
         except OSError as error:
             raise disk_error(f"the interrupted run {last.id} could not be resumed", error) from error
         return last.run

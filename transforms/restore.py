@@ -62,7 +62,7 @@ class Undo:
     `back` are the files that come out of snapshots, `gone` those that a run had added, `arrived` the data files that came
     since, at a version that is taken back: they are converted to `target`. `replaced` are the data files of now that go.
     `withdraws`: there was nothing at all, a shadow's place was free; `like`: an earlier shadow stood there, and the tree
-    becomes as that was.
+    becomes as that was. `oldest` lists the tree before all the runs.
     """
 
     runs: tuple[RunState, ...]
@@ -72,6 +72,7 @@ class Undo:
     target: int
     folder_times: Mapping[str, int]
     replaced: frozenset[str]
+    oldest: Listing
     withdraws: bool = False
     like: tuple[Path, Listing] | None = None
 
@@ -166,7 +167,7 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
             where=Where(file=came[0]),
         )
     targets = {int(to) for run in runs if (to := run.facts.get("to")) is not None}
-    old = [origin.version for origin in back.values() if origin.version is not None]
+    old = [origin.version for path, origin in back.items() if origin.version is not None and path in oldest]
     target = max(old, default=min(targets, default=job.newest))
     arrived = tuple(
         file.path
@@ -183,8 +184,8 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
     if shadows or not oldest:
         snapshot = runs[-1].run.snapshot
         times = {path: entry.mtime_ns for path, entry in oldest.items() if is_folder(path)}
-        return Undo(tuple(runs), back, away, (), target, times, replaced, not oldest, (snapshot, tree_at(snapshot)))
-    return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before), replaced)
+        return Undo(tuple(runs), back, away, (), target, times, replaced, oldest, not oldest, (snapshot, tree_at(snapshot)))
+    return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before), replaced, oldest)
 
 
 def _refuse_another_form(tree: Tree, back: Tree, oldest: Listing, before: Listing) -> None:
@@ -354,6 +355,11 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         shadow=shadow,
         notes=(
             *(f"{path} is there again; it had been removed since" for path in returned),
+            *(
+                f"{path} had come between the runs, at version {origin.version}: it is as it came"
+                for path, origin in undo.back.items()
+                if len(undo.runs) > 1 and origin.version not in (None, undo.target) and path not in undo.oldest
+            ),
             *(f"{path} is {origin.was}, renamed since" for path, origin in undo.back.items() if origin.was),
             *(f"{r.path} had come since: converted to version {undo.target}" for r in receipts),
             *proved.proof.allowances,

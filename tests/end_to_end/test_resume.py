@@ -110,6 +110,13 @@ def test_what_no_longer_matches_is_staged_again_and_the_plan_says_why(
     assert author.do("verify", "sales")["files"] == 4
 
 
+def test_a_mode_that_was_changed_meanwhile_stays(author: Author, sales: Path, interrupted: Callable[..., str]) -> None:
+    interrupted()
+    (sales / "month=1" / "a.parquet").chmod(0o600)
+    assert author.do("upgrade", "sales")["resumed"]["reused"] == 4
+    assert os.stat(sales / "month=1" / "a.parquet").st_mode & 0o777 == 0o600
+
+
 def test_a_staged_file_of_the_same_size_and_other_bytes_is_found(
     author: Author, sales: Path, interrupted: Callable[..., str]
 ) -> None:

@@ -37,6 +37,35 @@ def sales(author: Author) -> Path:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_what_arrived_between_runs_is_as_it_came_and_what_came_after_them_goes_all_the_way_back(
+    author: Author, sales: Path, method: str
+) -> None:
+    before = tree(sales)
+    write(sales / "late.parquet", 500)
+    first = author.do("upgrade", "sales", "2", "--method", method)["run"]
+    author.do("rollback", "sales")
+    (sales / "late.parquet").unlink()
+    assert tree(sales) == before
+    author.do("upgrade", "sales", "2", "--method", method)
+    write(sales / "month=1" / "b.parquet", 700, "remark")
+    author.do("upgrade", "sales", "3", "--method", method)
+    pq.write_table(pa.table({"n": [9]}), sales / "month=1" / "c.parquet")
+    report = author.do("rollback", "sales", "--to", first)
+    arrived = {"month=1/b.parquet", "month=1/c.parquet"}
+    assert {path: entry for path, entry in tree(sales).items() if path not in arrived} == before
+    assert rows(sales / "month=1" / "b.parquet") == [{"n": 700 + i, "remark": f"text {i}"} for i in range(3)]
+    assert any("month=1/b.parquet had come between the runs, at version 2" in note for note in report["notes"])
+    assert rows(sales / "month=1" / "c.parquet") == [{"n": 9, "note": "lost"}]
+    assert report["to"] == 1
+    forth = tree(sales)
+    back = author.do("rollback", "sales", report["run"])
+    assert back["files"]["converted"] == 0
+    assert rows(sales / "month=1" / "b.parquet") == [{"n": 700 + i} for i in range(3)]
+    author.do("rollback", "sales", "--to", first)
+    assert tree(sales) == forth
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_a_file_that_was_renamed_since_is_not_there_twice(author: Author, sales: Path, method: str) -> None:
     old = (sales / "month=1" / "a.parquet").read_bytes()
     author.do("upgrade", "sales", "--method", method)

@@ -95,8 +95,12 @@ def holds(receipt: Receipt, staged: str) -> bool:
     return content_hash(Path(staged)) == receipt.hash
 
 
-def resume(run: RunFolder, found: Resumption, facts: dict[str, object], plan: bytes, journal: Journal, effects: Effects) -> None:
+def resume(
+    run: RunFolder, found: Resumption, facts: dict[str, object], plan: bytes, sources: Path, journal: Journal, effects: Effects
+) -> None:
     """The run goes on by another plan: it is in the run's folder, the journal says what counts, and nothing else is in the stage.
+
+    Modes and attributes are those that the files below `sources` have now: that they changed shows in neither size nor time.
 
     Raises:
         OSError: the disk says no.
@@ -112,6 +116,9 @@ def resume(run: RunFolder, found: Resumption, facts: dict[str, object], plan: by
     discard_records(run, effects)
     if run.stage.is_dir():
         _keep_only(run.stage, {receipt.new_path for receipt in found.receipts.values()}, effects)
+        for receipt in found.receipts.values():
+            effects.dress(run.staged(receipt.new_path), sources / receipt.path)
+            effects.sync_file(run.staged(receipt.new_path))
     else:
         effects.make_folder(run.stage)
         effects.sync_folder(run.path)
