@@ -380,7 +380,10 @@ def _rows(run: Run, undo: Undo, restored: Sequence[Restored]) -> tuple[int | Non
 
 def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects, said: Sequence[str]) -> RunReport:
     """An interrupted run had changed nothing: what it had staged goes."""
-    kept = discard_new_files(last.run, last.run.open_journal(effects), effects, "rolled back")
+    try:
+        kept = discard_new_files(last.run, last.run.open_journal(effects), effects, "rolled back")
+    except OSError as error:
+        raise disk_error(f"what the interrupted run {last.id} had staged could not be removed whole", error) from error
     return RunReport(
         verb="rollback", status="discarded", run=last.id, dataset=job.name, subject=job.subject, origin={}, target=None, files={},
         rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds={}, proof=None, method="", snapshot=None,

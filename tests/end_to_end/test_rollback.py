@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -224,3 +225,23 @@ def test_an_interrupted_run_is_discarded_and_the_one_before_stays(
     assert not stage.exists()
     assert tree(sales) == two
     assert [r["status"] for r in author.do("runs", "sales")["runs"]] == ["finished", "interrupted"]
+    assert author.do("upgrade", "sales", "3")["status"] == "done"
+
+
+def test_a_drive_that_refuses_to_discard_is_said(author: Author, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from instar.transforms import migrate
+    from instar.transforms.run.effects import PosixEffects
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(migrate, "prove", interrupted)
+        assert author.run("upgrade", "sales").code == 130
+    with monkeypatch.context() as worn:
+        worn.setattr(PosixEffects, "unlink", broken)
+        assert "could not be removed whole" in author.refused("rollback", "sales")["message"]
+    assert author.do("rollback", "sales")["status"] == "discarded"
