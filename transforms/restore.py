@@ -109,7 +109,7 @@ def restore(
         with watch.step("plan"):
             runs = _to_undo(job, run, to, backup, effects)
             _refuse_nothing(job.location, job.name)
-            before = listing(job.location)
+            before = with_known_hashes(listing(job.location), runs)
             inventory = inventory_of(job)
             undo = undo_of(job, runs, before, inventory)
             plan = plan_of(job, _only(inventory, undo.arrived), undo.target, options, verb="rollback", judging=False)
@@ -136,6 +136,16 @@ def _refuse_nothing(place: Path, name: str) -> None:
 
 
 # ---- what to do
+def with_known_hashes(entries: Listing, runs: Sequence[RunState]) -> Listing:
+    """The listing with the hashes of the files that the runs had made and that are still there: a rollback that is taken back
+    itself holds them against these."""
+    made = {path: entry for run in reversed(runs) for path, entry in read_listing(run.run.after).items() if entry.hash}
+    return {
+        path: entry._replace(hash=made[path].hash) if path in made and made[path][:3] == entry[:3] else entry
+        for path, entry in entries.items()
+    }
+
+
 def _to_undo(job: Job, run: str | None, to: str | None, backup: Path | None, effects: Effects) -> tuple[RunState, ...]:
     """The runs to take back, all their snapshots being there."""
     runs = runs_to_undo(job.state, run, to)

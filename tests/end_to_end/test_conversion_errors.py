@@ -48,7 +48,7 @@ def test_an_upgrade_names_every_file(author: Author) -> None:
     assert author.refused("plan", "counts")["where"]["file"] == "c.parquet"
 
 
-def test_a_report_that_cannot_be_written_does_not_hide_what_was_done(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_that_cannot_be_written_stops_the_run_before_it_publishes(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
     from instar.transforms.run.effects import PosixEffects
 
     write(author.data("counts") / "a.parquet", 10, None)
@@ -63,8 +63,10 @@ def test_a_report_that_cannot_be_written_does_not_hide_what_was_done(author: Aut
 
     monkeypatch.setattr(PosixEffects, "create", full)
     error = author.refused("upgrade", "counts")
-    assert "the new files are published" in error["message"]
-    assert author.do("current", "counts")[0]["versions"] == {"2": 1}
-    assert [run["status"] for run in author.do("runs", "counts")["runs"]] == ["finished"]
-    author.do("rollback", "counts")
+    assert "the report of run" in error["message"]
+    assert "free some space" in error["hint"]
     assert author.do("current", "counts")[0]["versions"] == {"1": 1}
+    assert [run["status"] for run in author.do("runs", "counts")["runs"]] == ["interrupted"]
+    monkeypatch.undo()
+    assert author.do("upgrade", "counts")["resumed"]["reused"] == 1
+    assert author.do("current", "counts")[0]["versions"] == {"2": 1}

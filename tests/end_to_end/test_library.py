@@ -36,7 +36,7 @@ def sales(author: Author) -> Path:
 def comparable(report: dict[str, Any]) -> dict[str, Any]:
     """As JSON, without what differs from run to run."""
     plain = json.loads(json.dumps(report))
-    return {k: v for k, v in plain.items() if k not in ("seconds", "run", "snapshot", "by", "provenance", "plan")}
+    return {k: v for k, v in plain.items() if k not in ("seconds", "run", "undoes", "snapshot", "by", "provenance", "plan")}
 
 
 def test_the_verbs_answer_with_the_reports_of_the_command_line_and_print_nothing(
@@ -47,7 +47,10 @@ def test_the_verbs_answer_with_the_reports_of_the_command_line_and_print_nothing
     capfd.readouterr()
 
     dataset = instar.open(author.folder).dataset("sales")
-    assert comparable(dataset.status().as_json()) == told["status"]
+    status = dataset.status().as_json()
+    assert "old files are kept" in status.pop("warnings")[0]  # of the rollback, which is a run of its own
+    assert told["status"].pop("warnings") == []
+    assert comparable(status) == told["status"]
     plan = dataset.plan()
     assert plan.hash == told["plan"]["hash"]
     assert tree(sales) == before

@@ -245,3 +245,14 @@ def test_a_drive_that_refuses_to_discard_is_said(author: Author, sales: Path, mo
         worn.setattr(PosixEffects, "unlink", broken)
         assert "could not be removed whole" in author.refused("rollback", "sales")["message"]
     assert author.do("rollback", "sales")["status"] == "discarded"
+
+
+def test_what_a_rollback_took_away_is_held_against_its_hash_when_it_comes_back(author: Author, sales: Path) -> None:
+    author.do("upgrade", "sales")
+    back = author.do("rollback", "sales")
+    saved = Path(back["snapshot"]) / "month=1" / "a.parquet"
+    good, times = saved.read_bytes(), os.stat(saved)
+    saved.unlink()
+    saved.write_bytes(good[:-1] + b"!")
+    os.utime(saved, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert "month=1/a.parquet was changed" in author.refused("rollback", "sales", back["run"])["message"]
