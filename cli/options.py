@@ -76,6 +76,16 @@ def running(function: F) -> F:
             type=click.Choice(["exchange", "replace", "shadow"]),
             help="How to publish. [default: the best that works here]",
         ),
+        click.option(
+            "--max-errors",
+            metavar="N|P%",
+            help="Fail all the same where more records than these would be left out. [default: instar.toml's, else any number]",
+        ),
+        click.option(
+            "--on-error",
+            type=click.Choice(["fail", "quarantine"]),
+            help="What becomes of records that cannot be migrated. [default: instar.toml's, else fail]",
+        ),
     ):
         function = option(function)
     return working(shadowing(function))

@@ -54,11 +54,15 @@ class InstarError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         return _revived, (type(self), self.message, self.hint, self.where)
 
+    def placed(self, where: Where) -> InstarError:
+        """The same error at another place."""
+        return type(self)(self.message, hint=self.hint, where=where)
+
     def at(self, **place: object) -> InstarError:
         """The same error with more of its place known: what is known already stays."""
         known = self.where or Where()
         given = {name: value for name, value in place.items() if getattr(known, name) is None}
-        return type(self)(self.message, hint=self.hint, where=Where(**{**known.__dict__, **given}))
+        return self.placed(Where(**{**known.__dict__, **given}))
 
 
 def _revived(kind: type[InstarError], message: str, hint: str, where: Where | None) -> InstarError:
@@ -106,6 +110,51 @@ class MalformedError(DataError):
     """A record's text is no value of its format: what is there cannot be read, whatever it should have been."""
 
 
+class Refused(DataError):
+    """A value that an operation of a migration refuses.
+
+    `value` is the value as text (None for a null), and `bare` the message without any value: what is said where values are not to
+    be shown. `policy`: what the operation says becomes of such a record, "fail" or "quarantine"; None where the run decides.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        where: Where | None = None,
+        value: str | None = None,
+        bare: str = "",
+        policy: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, where=where)
+        self.value = value
+        self.bare = bare
+        self.policy = policy
+
+    def placed(self, where: Where) -> InstarError:
+        return Refused(self.message, hint=self.hint, where=where, value=self.value, bare=self.bare, policy=self.policy)
+
+    def counted(self, count: int) -> Refused:
+        """The same, saying that it is the first of so many in a batch."""
+        more = f" (and {count - 1} more like it in this batch)" if count > 1 else ""
+        return Refused(
+            self.message + more,
+            hint=self.hint,
+            where=self.where,
+            value=self.value,
+            bare=self.bare + more,
+            policy=self.policy,
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _revived_refusal, (self.message, self.hint, self.where, self.value, self.bare, self.policy)
+
+
+def _revived_refusal(message: str, hint: str, where: Where | None, value: str | None, bare: str, policy: str | None) -> Refused:
+    return Refused(message, hint=hint, where=where, value=value, bare=bare, policy=policy)
+
+
 class DatasetError(InstarError):
     """The dataset as a whole cannot be migrated: anomalies, an ambiguous file, a table format's directory."""
 
@@ -127,6 +176,9 @@ class Collected(InstarError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _revived_all, (self.message, self.hint, self.where, self.errors)
+
+    def placed(self, where: Where) -> InstarError:
+        return Collected(self.message, hint=self.hint, where=where, errors=self.errors)
 
     def at(self, **place: object) -> InstarError:
         return Collected(self.message, hint=self.hint, where=self.where, errors=[e.at(**place) for e in self.errors])

@@ -7,6 +7,7 @@ only where the conversion touches them, by its `Values`.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -73,6 +74,9 @@ class Rewrite:
     field id and metadata there. `target` is a new file; making it durable is the caller's business. `progress` is told how many
     more rows and source bytes are done (not totals). `touched`: the source places whose values an expression computes with, rather
     than only carries them; None where that is not known (Parquet decodes an INT96 strictly only where it is touched).
+
+    A conversion may leave records out: `left_out` tells, after each call, their numbers in the batch that it was given, ascending;
+    the rest came back in order.
     """
 
     source: FilePath
@@ -86,6 +90,7 @@ class Rewrite:
     memory: int
     progress: Callable[[int, int], None] = lambda rows, source_bytes: None
     touched: frozenset[Path] | None = None
+    left_out: Callable[[], Sequence[int]] = tuple
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,15 @@ class Range:
     low: Any
     high: Any
     nulls: bool
+
+
+def kept_rows(parts: Sequence[int], left_out: Sequence[int]) -> tuple[int, ...]:
+    """How many records of each part of a file stay: `parts` says how many each has, `left_out` (ascending) which do not stay."""
+    kept, first = [], 0
+    for rows in parts:
+        kept.append(rows - (bisect_left(left_out, first + rows) - bisect_left(left_out, first)))
+        first += rows
+    return tuple(kept)
 
 
 class Values(Protocol):
@@ -314,9 +328,19 @@ class Format(Protocol):
         ...
 
     def fidelity(
-        self, old: FilePath, new: FilePath, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+        self,
+        old: FilePath,
+        new: FilePath,
+        *,
+        target: Schema,
+        carried: Mapping[Path, Path],
+        stamp: Stamp | None,
+        left_out: Sequence[int] = (),
     ) -> tuple[Unlike, ...]:
-        """Every physical difference that the mapping did not declare, found from both files' own headers or footers."""
+        """Every physical difference that the mapping did not declare, found from both files' own headers or footers.
+
+        `left_out`: the numbers of the old file's records that the new one was not to get, ascending.
+        """
         ...
 
     def values(self, source: Schema, target: Schema) -> Values:

@@ -8,12 +8,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from instar.formats.errors import ConfigurationError, InstarError, SchemaError, UsageError, suggestion
 from instar.formats.format import FORMATS
 from instar.formats.lockfile import toml_string
 from instar.formats.typetext import parse_type
+from instar.transforms.most_errors import MostErrors
 from instar.transforms.naming import NameTemplate
 
 NAME = "instar.toml"
@@ -37,6 +38,8 @@ _KEYS = (
     "test",
     "fidelity",
     "skip_unreadable",
+    "on_error",
+    "max_errors",
 )
 
 
@@ -47,6 +50,7 @@ class DatasetSettings:
     `partitions`: the type of each `key=value` key, in Instar's type names. `allow`: the fidelity codes that may differ.
     `file_name`: the template that names rewritten files. `shadow`: where runs build a second tree, which leaves this one alone.
     `test`: checks to run on the data. `skip_unreadable`: files that cannot be read stay as they are, instead of failing a run.
+    `on_error` and `max_errors`: what becomes of records that cannot be migrated, as in `Options`.
     """
 
     path: Path
@@ -57,6 +61,8 @@ class DatasetSettings:
     partitions: Mapping[str, str] = field(default_factory=dict)
     state: Path | None = None
     memory: int = DEFAULT_MEMORY
+    on_error: Literal["fail", "quarantine"] = "fail"
+    max_errors: str | None = None
     workers: int | None = None
     file_name: NameTemplate | None = None
     shadow: Path | None = None
@@ -171,6 +177,8 @@ def _dataset(name: str, table: _Table, folder: Path) -> DatasetSettings:
         workers=table.count("workers"),
         file_name=_template(table.text("name"), f"{where}.name"),
         shadow=_place(shadow, folder, f"{where}.shadow") if shadow else None,
+        on_error=table.one_of("on_error", "fail", "quarantine"),
+        max_errors=table.most_errors("max_errors"),
         test=table.texts("test"),
         allow=table.table("fidelity", only=("allow",)).texts("allow"),
         skip_unreadable=table.flag("skip_unreadable"),
@@ -276,6 +284,23 @@ class _Table:
         if value is not None and (type(value) is not int or value < 1):
             raise self.bad(key, "a whole number, 1 or more")
         return value
+
+    def one_of(self, key: str, default: str, *others: str) -> Any:
+        value = self.values.get(key, default)
+        if value not in (default, *others):
+            raise self.bad(key, " or ".join(map(toml_string, (default, *others))))
+        return value
+
+    def most_errors(self, key: str) -> str | None:
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if type(value) not in (int, str):
+            raise self.bad(key, 'a number of records, or a share of them, such as "0.5%"')
+        try:
+            return MostErrors.parse(value).text
+        except InstarError:
+            raise self.bad(key, 'a number of records, or a share of them, such as "0.5%"') from None
 
     def size(self, key: str) -> int | None:
         value = self.values.get(key)

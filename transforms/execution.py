@@ -31,7 +31,7 @@ from instar.transforms.run.preflight import bytes_copied, preflight, probe, prob
 from instar.transforms.run.resume import Resumption, resume, resumption, sound
 from instar.transforms.run.settle import abandon, settle
 from instar.transforms.run.state import RunFolder, RunState, begin_run, interrupted_run, make_folders, run_folders
-from instar.transforms.run.unit import Unit
+from instar.transforms.run.unit import BadRecords, Unit
 
 
 @dataclass
@@ -175,7 +175,7 @@ def begin(
         refuse_method(plan.renamed, method, probed.reason)
     changed = (*(a.path for a in plan.rewrites), *undoing.paths)
     last = interrupted_run(job.state)
-    found = sound(resumption(last, plan.wanted()), last.run, executor) if last else None
+    found = sound(resumption(last, plan.wanted()), last.run, executor, options.on_error == "quarantine") if last else None
     needed = plan.disk_needed + later + (0 if probed.links else bytes_copied(before, set(changed), method))
     needed -= sum(receipt.size for receipt in found.receipts.values()) if found else 0
     preflight(job.location, job.state, before, tuple(p for p in changed if p in before), method, needed, options.workers)
@@ -258,6 +258,7 @@ def units_of(run: Run) -> tuple[Unit, ...]:
     stamp = Stamp(run.job.subject, run.plan.target)
     root = run.job.location if run.job.location.is_dir() else run.job.location.parent
     units = []
+    most = run.options.most_errors.count if run.options.most_errors else None
     for action in sorted(run.plan.rewrites, key=lambda a: -a.size):
         file, chain = run.plan.files[action.path], run.plan.chains[action.version]
         assert file.facts is not None
@@ -273,6 +274,7 @@ def units_of(run: Run) -> tuple[Unit, ...]:
                 chain=chain.hash,
                 memory=run.options.unit_memory,
                 target=action.target,
+                bad=BadRecords(run.options.on_error or "fail", str(run.folder.part(action.path)), most),
             )
         )
     return tuple(units)

@@ -16,6 +16,10 @@ from instar.formats.schema import Field, Type
 
 from .casts.ways import Way
 
+Policy = OneOf["fail", "quarantine"] | None
+"""What becomes of a record in which a node refuses a value: it fails the run, or it is left out and kept apart. None: what the run
+says."""
+
 
 class Expression:
     """The base of all nodes; it has no behaviour. What a node means is in the interpreters (`evaluate/`)."""
@@ -57,6 +61,7 @@ class Cast(Expression):
     to: Type
     on_error: OneOf["fail", "null"] = "fail"
     way: Way | None = None
+    policy: Policy = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,14 @@ class Sql(Expression):
     """A scalar DuckDB expression, the user's text cut at its inputs: pieces[0] inputs[0] pieces[1] inputs[1] … pieces[n].
 
     Inputs therefore have no name that could go stale, and the text is never re-rendered. A missing input is null to it, and its
-    result is always present.
+    result is always present. Where DuckDB refuses to compute it, it fails, or is null.
     """
 
     pieces: tuple[str, ...]
     inputs: tuple[tuple[Expression, Type], ...]
     type: Type
+    on_error: OneOf["fail", "null"] = "fail"
+    policy: Policy = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ class Lookup(Expression):
     to: Type
     table: tuple[tuple[Any, Any], ...] = field(hash=False)
     otherwise: OneOf["fail", "null", "keep"] | Literal = "fail"
+    policy: Policy = None
 
 
 @dataclass(frozen=True)
@@ -92,14 +100,16 @@ class Call(Expression):
     """What a Python function of the user's gives for the values of the inputs, in their order; a missing input is None to it.
 
     `function` takes and gives values as `formats/schema.py` has them, can be pickled and is deterministic. It gives a value of
-    `type`, a record where it gives several, and raises DataError. A null result is a null. DuckDB cannot compute it. `back` is
-    the way back that the script declares.
+    `type`, a record where it gives several, and raises DataError: then the Call fails, or is null. A null result is a null. DuckDB
+    cannot compute it. `back` is the way back that the script declares.
     """
 
     function: Callable[..., Any]
     inputs: tuple[tuple[Expression, Type], ...]
     type: Type
     back: Back | None = None
+    on_error: OneOf["fail", "null"] = "fail"
+    policy: Policy = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,7 @@ class When(Expression):
     of: Expression
     then: Expression
     otherwise: OneOf["null", "fail"] | Literal = NULL
+    policy: Policy = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from instar.formats.errors import DataError
+from instar.formats.errors import DataError, Refused
 from instar.formats.schema import MISSING, Field
 
 from .natural import Convert, from_natural, to_natural
@@ -38,9 +38,12 @@ class Function:
         try:
             made = self.function(*given)
         except (Exception, SystemExit) as error:
-            raise DataError(
-                f"{label(self.function)} raised {_said(error)}{_line(error, self.function)} for {_shown(tuple(given))}",
+            raised = f"{label(self.function)} raised {{}}{_line(error, self.function)}"
+            raise Refused(
+                f"{raised.format(_said(error))} for {_shown(tuple(given))}",
                 hint="Let the function handle such a value, or repair it.",
+                value=_shown(tuple(given)),
+                bare=raised.format(type(error).__name__),
             ) from error
         return self._record(made, given)
 
@@ -49,9 +52,11 @@ class Function:
             made = {self.writes[0].name: made}
         elif not isinstance(made, dict) or made.keys() != {f.name for f in self.writes}:
             names = ", ".join(repr(f.name) for f in self.writes)
-            raise DataError(
+            raise Refused(
                 f"{label(self.function)} gave {_shown(made)} for {_shown(tuple(given))}",
                 hint=f"It writes several fields, so it gives a dict with exactly the keys {names}.",
+                value=_shown(tuple(given)),
+                bare=f"{label(self.function)} did not give a dict of its fields",
             )
         out = {}
         for f, check in zip(self.writes, self._checks, strict=True):
@@ -60,7 +65,8 @@ class Function:
             except DataError as error:
                 inside = f", at {error.where.path}" if error.where and error.where.path else ""
                 what = f"{label(self.function)} gave {_shown(made[f.name])} for {f.name}{inside}: {error.message}"
-                raise DataError(what, hint=error.hint) from None
+                bare = f"{label(self.function)} gave a value that {f.name} does not hold"
+                raise Refused(what, hint=error.hint, value=_shown(tuple(given)), bare=bare) from None
         return out
 
     @cached_property

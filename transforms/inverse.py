@@ -248,7 +248,7 @@ class _Scope:
                     return None
                 return self.undo(of, value, lenient=lenient)
             case Part(Call(_, _, _, Back()) as call, name):
-                return Found(Written(call, name), value, lenient=lenient)
+                return Found(Written(call, name), value, () if call.on_error == FAIL else (COMPUTED,), lenient=lenient)
             case Each(of, body, kind):
                 return self.undo_each(of, body, kind, value, lenient)
             case Branches(of, bodies):

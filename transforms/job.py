@@ -18,6 +18,7 @@ from instar.formats.registry import Registry
 from instar.formats.schema import Schema
 from instar.transforms.configuration import DEFAULT_MEMORY, DatasetSettings
 from instar.transforms.migration import Chain, Migration, load_migrations, make_chain, unregistered
+from instar.transforms.most_errors import MostErrors
 from instar.transforms.run.state import State
 from instar.transforms.script import number_of
 
@@ -34,6 +35,10 @@ class Options:
     0 workers, 0 memory: what `instar.toml` says of the dataset, else one worker in this process, and 1 GB. `skip_unreadable`: files
     that cannot be read stay untouched in their places, named in plan and report; None: what `instar.toml` says. `batch_files` and
     `batch_bytes`: publish by replace, so many files and bytes at a time (at least one file).
+
+    `on_error`: what becomes of records that cannot be migrated, where their operation does not say it: "fail" (the whole run), or
+    "quarantine" (they are left out, and written to a file in the run's folder). `max_errors`: how many may be left out before the
+    run fails all the same, such as 100 or "0.5%". None: what `instar.toml` says, else "fail", and any number.
     """
 
     workers: int = 0
@@ -43,10 +48,22 @@ class Options:
     skip_unreadable: bool | None = None
     batch_files: int | None = None
     batch_bytes: int | None = None
+    on_error: Literal["fail", "quarantine"] | None = None
+    max_errors: int | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_error not in (None, "fail", "quarantine"):
+            raise UsageError(f"on_error is {self.on_error!r}", hint='It is "fail" or "quarantine".')
+        _ = self.most_errors
 
     @property
     def batched(self) -> bool:
         return bool(self.batch_files or self.batch_bytes)
+
+    @property
+    def most_errors(self) -> MostErrors | None:
+        """`max_errors`, understood; None: any number."""
+        return None if self.max_errors is None else MostErrors.parse(self.max_errors)
 
     def for_files(self, count: int) -> Options:
         """No more workers than there are files, or than the budget can hold at the least each needs."""
@@ -218,4 +235,6 @@ def with_options(options: Options, settings: DatasetSettings) -> Options:
         workers=options.workers or settings.workers or 1,
         skip_unreadable=settings.skip_unreadable if options.skip_unreadable is None else options.skip_unreadable,
         method="replace" if options.batched else options.method,
+        on_error=options.on_error or settings.on_error,
+        max_errors=settings.max_errors if options.max_errors is None else options.max_errors,
     )

@@ -32,6 +32,7 @@ from instar.transforms.run.journal import Proved
 from instar.transforms.run.listing import listing
 from instar.transforms.run.publish import Publication
 from instar.transforms.run.publish import publish as publish_files
+from instar.transforms.run.quarantine import gather, refuse_too_many
 from instar.transforms.run.settle import abandon
 from instar.transforms.run.shadow import copy_rest, known_tree
 from instar.transforms.run.stage import stage as stage_units
@@ -133,8 +134,8 @@ def stage(run: Run) -> StagedRun:
     """New files beside the data, in parallel, made durable before they count.
 
     Raises:
-        DataError, FileError, RunError, or Collected of several: every file's own. (With `skip_unreadable` a file that cannot be
-            read is none of them.)
+        DataError, FileError, RunError, or Collected of several: every file's own, or more records left out than may be. (With
+            `skip_unreadable` a file that cannot be read is none of them.)
     """
     units, staged = units_of(run), run.resumed.receipts if run.resumed else {}
     left = tuple(unit for unit in units if unit.path not in staged)
@@ -143,7 +144,8 @@ def stage(run: Run) -> StagedRun:
         skipped: list[FileProblem] = []
         passed_over = partial(_passed_over, skipped) if run.options.skip_unreadable else lambda unit, error: False
         made = stage_units(left, run.executor, run.journal, run.effects, run.progress, passed_over=passed_over)
-    receipts = {**staged, **{receipt.path: receipt for receipt in made}}
+        receipts = {**staged, **{receipt.path: receipt for receipt in made}}
+        refuse_too_many(run.options.most_errors, units, tuple(receipts.values()))
     whole = tuple(unit for unit in units if unit.path in receipts)
     return StagedRun(run, whole, tuple(receipts[unit.path] for unit in whole), tuple(skipped))
 
@@ -187,6 +189,7 @@ def publish(proved: ProvedRun) -> PublishedRun:
     """
     staged, run = proved.staged, proved.staged.run
     with run.watch.step("publish", files=len(staged.units)):
+        gather(run.folder, staged.receipts, run.effects)
         changes = change_set(run.before, staged.receipts)
         write_report(run, report_of(proved, changes))
         if run.job.shadow is not None:
@@ -239,6 +242,8 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         },
         rows_in=sum(r.rows_in for r in receipts),
         rows_out=sum(r.rows_out for r in receipts),
+        quarantined={r.path: r.quarantined for r in sorted(receipts, key=lambda r: r.path) if r.quarantined},
+        quarantine=(str(run.folder.quarantine),) if any(r.quarantined for r in receipts) else (),
         bytes_in=sum(r.source_size for r in receipts),
         bytes_out=sum(r.size for r in receipts),
         bytes_planned=plan.bytes_out,

@@ -96,6 +96,7 @@ class Proof:
                 "file": f.path,
                 "verdict": f.verdict,
                 "rows": [f.rows_old, f.rows_new],
+                "quarantined": asdict(f.quarantined) if f.quarantined.records else None,
                 "columns": [{"path": c.path, "way": c.way, "problem": c.problem or None, "row": c.row} for c in f.columns],
                 "fidelity": [{"code": code, "message": message} for code, message in f.fidelity],
                 "allowed": [{"code": code, "message": message} for code, message in f.allowed],
@@ -133,6 +134,8 @@ class RunReport:
     not be read and stand untouched. `resumed`: what it used of an interrupted run; `undoes`: the runs that a rollback took back.
     `runs`: all runs of a roll-out in batches, `run` being the last. `rows_in`, `rows_out`: None where a rollback moves
     files that no run had counted, as in a shadow.
+    Otherwise rows_in = rows_out + the records that were `quarantined`, counted by file, which stand in the file
+    `quarantine` (one a run).
     """
 
     verb: str
@@ -164,6 +167,8 @@ class RunReport:
     resumed: Resumption | None = None
     undoes: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    quarantine: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -178,6 +183,8 @@ class RunReport:
             "files": dict(self.files),
             "rows_in": self.rows_in,
             "rows_out": self.rows_out,
+            "rows_quarantined": sum(self.quarantined.values()),
+            "quarantine": {"written": list(self.quarantine), "records": dict(self.quarantined)} if self.quarantine else None,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "bytes_planned": self.bytes_planned,

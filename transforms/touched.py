@@ -22,6 +22,13 @@ def touched(source: Schema, root: Column) -> frozenset[Path]:
     return frozenset(path for path, _ in places(source.root) if any(path[: len(place)] == place for place in read.places))
 
 
+def sources_of(e: Expression) -> frozenset[Path]:
+    """The source places that an expression of the root scope reads, be it only to carry them."""
+    read = _Reads()
+    read.visit(e, (), True)
+    return frozenset(read.places)
+
+
 class _Reads:
     """A walk that meets each shared node once in each scope, and as computed with or not."""
 

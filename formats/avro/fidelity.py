@@ -10,7 +10,7 @@ from instar.formats.avro.container import SCHEMA, Container
 from instar.formats.avro.physical import AROUND, FIELD, NAME, NULL, TYPE, null_at
 from instar.formats.avro.rewrite import SUBJECT, VERSION, header_schema, stamp_of
 from instar.formats.fingerprint import differences
-from instar.formats.format import Stamp, Unlike
+from instar.formats.format import Stamp, Unlike, kept_rows
 from instar.formats.logical import TAGS
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Union
@@ -47,11 +47,17 @@ _MODELLED = {
 
 
 def unlike(
-    old: Container, new: Container, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+    old: Container,
+    new: Container,
+    *,
+    target: Schema,
+    carried: Mapping[Path, Path],
+    stamp: Stamp | None,
+    left_out: Sequence[int] = (),
 ) -> Iterator[Unlike]:
     """Codec, sync marker, metadata, rows of each block, and of each carried place its name, doc, aliases and own properties."""
     yield from _header(old, new, stamp)
-    yield from _blocks(old, new)
+    yield from _blocks(old, new, left_out)
     before, after = header_schema(old), header_schema(new)
     for difference in differences(after, target, nullability=True):
         yield Unlike("avro.schema", f"the new file's schema is not the target: {difference}")
@@ -76,9 +82,10 @@ def _header(old: Container, new: Container, stamp: Stamp | None) -> Iterator[Unl
         yield Unlike("avro.stamp", f"the stamp is {stamp_of(new.header.metadata)}, not {stamp}")
 
 
-def _blocks(old: Container, new: Container) -> Iterator[Unlike]:
-    for number, (was, now) in enumerate(zip_longest(old.blocks(), new.blocks())):
-        rows = tuple(None if block is None else block.rows for block in (was, now))
+def _blocks(old: Container, new: Container, left_out: Sequence[int]) -> Iterator[Unlike]:
+    before = [block.rows for block in old.blocks()]
+    kept = [rows for was, rows in zip(before, kept_rows(before, left_out), strict=True) if rows or not was]
+    for number, rows in enumerate(zip_longest(kept, (block.rows for block in new.blocks()))):
         if rows[0] != rows[1]:
             yield Unlike("avro.blocks", f"block {number} had {_rows(rows[0])} and has {_rows(rows[1])}")
             return

@@ -140,10 +140,17 @@ class AvroFormat:
         return rewrite(request)
 
     def fidelity(
-        self, old: FilePath, new: FilePath, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+        self,
+        old: FilePath,
+        new: FilePath,
+        *,
+        target: Schema,
+        carried: Mapping[Path, Path],
+        stamp: Stamp | None,
+        left_out: Sequence[int] = (),
     ) -> tuple[Unlike, ...]:
         with opened(old) as before, opened(new) as after:
-            return tuple(unlike(before, after, target=target, carried=carried, stamp=stamp))
+            return tuple(unlike(before, after, target=target, carried=carried, stamp=stamp, left_out=left_out))
 
     def values(self, source: Schema, target: Schema) -> AvroValues:
         return AvroValues(source, target)

@@ -47,7 +47,7 @@ def rewrite(request: Rewrite) -> Rewritten:
             for block in source.blocks():
                 work.take(block)
             work.convert()
-    return Rewritten(work.rows, work.rows)
+    return Rewritten(work.rows, work.rows - work.left_out)
 
 
 def header_schema(container: Container) -> Schema:
@@ -106,7 +106,8 @@ class _Work:
         self.source = source
         self.target = target
         self.codec = source.header.codec
-        self.rows = 0  # converted
+        self.rows = 0  # converted, or left out
+        self.left_out = 0
         self.batch: list[Any] = []
         self.raws: list[Any] = []
         self.open: deque[_Open] = deque()
@@ -171,20 +172,25 @@ class _Work:
         """Convert what is waiting and write the blocks that are full."""
         before, raws = self.batch, self.raws
         after = self.request.convert(before)
-        if len(after) != len(before):
+        out = set(self.request.left_out())
+        if len(after) != len(before) - len(out):
             raise FileError(f"{len(before)} records became {len(after)}", hint="This is a fault of Instar's; report it.")
-        for i, (new, old) in enumerate(zip(after, before, strict=True)):
-            self._place(self.bytes_of(new, old, raws[i], self.rows + i))
+        made = iter(after)
+        for i, old in enumerate(before):
+            self._place(None if i in out else self.bytes_of(next(made), old, raws[i], self.rows + i))
         self.rows += len(before)
         self.batch, self.raws = [], []
         self._write_full()
 
-    def _place(self, record: bytes) -> None:
+    def _place(self, record: bytes | None) -> None:
         while not self.open[0].missing:
             self._write()
         first = self.open[0]
-        first.parts.append(record)
         first.missing -= 1
+        if record is None:
+            self.left_out += 1
+        else:
+            first.parts.append(record)
 
     def _write_full(self) -> None:
         while self.open and not self.open[0].missing:
@@ -192,8 +198,9 @@ class _Work:
 
     def _write(self) -> None:
         full = self.open.popleft()
-        stored = self.codec.compress(b"".join(full.parts))
-        self.target.write(block_bytes(full.block.rows, stored, self.source.header.sync))
+        if full.parts or not full.block.rows:  # a block of which nothing is left goes
+            stored = self.codec.compress(b"".join(full.parts))
+            self.target.write(block_bytes(len(full.parts), stored, self.source.header.sync))
         self.request.progress(full.block.rows, full.block.size)
 
 

@@ -30,6 +30,11 @@ class Form:
     ends: bool
 
     @property
+    def lines(self) -> int:
+        """How many lines end."""
+        return self.crlf + self.lf
+
+    @property
     def line_ends(self) -> frozenset[str]:
         return frozenset(name for name, count in (("CRLF", self.crlf), ("LF", self.lf)) if count)
 
@@ -49,19 +54,32 @@ def form_of(path: FilePath, name: str) -> Form:
     return Form(layout_of(path, name), crlf, all_ - crlf, last == b"\n")
 
 
-def unlike(old: Form, new: Form) -> tuple[Unlike, ...]:
-    """Every difference. A record of several lines may gain and lose lines with its keys; one a line may not."""
+def unlike(old: Form, new: Form, left_out: int = 0) -> tuple[Unlike, ...]:
+    """Every difference. A record of several lines may gain and lose lines with its keys; one a line may not.
+
+    `left_out`: so many records went, each with its line.
+    """
     found: list[Unlike] = []
 
     def compare(code: str, what: str, before: object, after: object) -> None:
         if before != after:
             found.append(Unlike(code, f"{what} was {before}, is {after}"))
 
-    compare("json.layout", "the layout", old.layout.kind, new.layout.kind)
+    gone = left_out > 0 and old.layout.kind == "document"  # the one record went, and with it the form
+    if not gone:
+        compare("json.layout", "the layout", old.layout.kind, new.layout.kind)
     compare("json.compression", "the compression", old.layout.compression or "none", new.layout.compression or "none")
     compare("json.bom", "a byte order mark at the start", old.layout.bom, new.layout.bom)
-    compare("json.final-newline", "a newline at the end", old.ends, new.ends)
-    if old.layout.kind == "lines":
+    if gone:
+        return tuple(found)
+    if old.layout.kind != "lines" or new.lines or not left_out:
+        compare("json.final-newline", "a newline at the end", old.ends, new.ends)
+    if old.layout.kind == "lines" and left_out:
+        if new.crlf > old.crlf or new.lf > old.lf or old.lines - new.lines not in (left_out, left_out - (not old.ends)):
+            was, now = (old.crlf, old.lf), (new.crlf, new.lf)
+            what = f"the number of lines that end in CRLF and in LF was {was}, is {now}, where {left_out} records were left out"
+            found.append(Unlike("json.newlines", what))
+    elif old.layout.kind == "lines":
         compare("json.newlines", "the number of lines that end in CRLF and in LF", (old.crlf, old.lf), (new.crlf, new.lf))
     elif not new.line_ends <= old.line_ends:
         compare("json.newlines", "line ends", sorted(old.line_ends), sorted(new.line_ends))

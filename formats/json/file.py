@@ -128,9 +128,10 @@ class JsonFormat:
         target: Schema,
         carried: Mapping[Path, Path],
         stamp: Stamp | None,
+        left_out: Sequence[int] = (),
     ) -> tuple[Unlike, ...]:
         """Layout, compression, byte order mark, line ends. Key order and the text of untouched values are the proof's business."""
-        return unlike(form_of(old, old.name), form_of(new, old.name))
+        return unlike(form_of(old, old.name), form_of(new, old.name), len(left_out))
 
     def values(self, source: Schema, target: Schema) -> Values:
         """See `values.JsonValues`."""

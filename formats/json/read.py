@@ -59,6 +59,13 @@ def _chunks(path: FilePath, name: str, limit: int) -> Iterator[list[bytes]]:
         yield texts
 
 
+def column_builder(schema: Schema, columns: Sequence[str]) -> Callable[[list[bytes]], pa.RecordBatch]:
+    """The function from the texts of records to these columns of them. It raises DataError, as `read` does."""
+    values = ShownValues(schema, schema)
+    builder, opener = ColumnBuilder(schema, wanted_fields(schema, columns), values.decoder), values.opener(schema.root)
+    return lambda texts: builder.batch(_opened(texts, opener))
+
+
 def _opened(texts: list[Any], opener: Callable[[Any], Any]) -> list[dict[str, Any]]:
     records = []
     for row, text in enumerate(texts):

@@ -8,6 +8,7 @@ from typing import Any
 
 from instar.formats.format import Rewrite, Rewritten
 
+from .gaps import closed_up
 from .layout import layout_of
 from .split import pieces
 from .streams import blocks, packed_into
@@ -33,19 +34,24 @@ def rewrite(request: Rewrite) -> Rewritten:
     layout = layout_of(request.source)
     progress = _Progress(request)
     limit = max(1 << 14, min(_CHUNK, request.memory // _EXPANSION))
-    rows = 0
+    rows = out = 0
+    held: bytes | None = None
     with packed_into(request.target, layout.compression) as write:
         for between, texts in _chunks(pieces(layout.kind, blocks(request.source, progress.read), request.source), limit):
             converted = request.convert(texts) if texts else []
-            if len(converted) != len(texts):
+            left_out = request.left_out() if texts else ()
+            if len(converted) != len(texts) - len(left_out):
                 raise AssertionError(f"{len(texts)} records became {len(converted)}")
-            parts: list[Any] = [b"null"] * (2 * len(texts))
-            parts[0::2] = between[: len(texts)]
+            if left_out or held is not None:
+                between, held = closed_up(between, left_out, held, layout.kind)
+            parts: list[Any] = [b"null"] * (2 * len(converted))
+            parts[0::2] = between[: len(converted)]
             parts[1::2] = [b"null" if text is None else bytes(text) for text in converted]
-            write(b"".join([*parts, *between[len(texts) :]]))
+            write(b"".join([*parts, *between[len(converted) :]]))
             rows += len(texts)
+            out += len(left_out)
             progress.done(len(texts))
-    return Rewritten(rows, rows)
+    return Rewritten(rows, rows - out)
 
 
 def _chunks(source: Iterator[tuple[bytes, bytes | None]], limit: int) -> Iterator[tuple[list[bytes], list[bytes]]]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow as pa
 from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
-from instar.formats.storage import filler
+from instar.formats.storage import filler, taken
 
 from .decimals import stored
 from .int96 import RAW, decoded
@@ -140,3 +141,10 @@ def _is_list(type: pa.DataType) -> bool:
 
 def _same_layout(a: pa.DataType, b: pa.DataType) -> bool:
     return a.id == b.id and (not is_.is_fixed_size_list(a) or a.list_size == b.list_size)
+
+
+def without(batch: pa.RecordBatch, rows: Sequence[int]) -> pa.RecordBatch:
+    """The batch without these rows, in its storage."""
+    gone = set(rows)
+    kept = pa.array([row for row in range(batch.num_rows) if row not in gone], pa.int64())
+    return pa.RecordBatch.from_arrays([taken(column, kept) for column in batch.columns], schema=batch.schema)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from instar.formats.errors import FileError, SchemaError, UnreadableError
 from instar.formats.fingerprint import differences
-from instar.formats.format import Stamp, Unlike
+from instar.formats.format import Stamp, Unlike, kept_rows
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, Schema, type_text
 
@@ -48,7 +48,13 @@ CODES = {
 
 
 def unlike(
-    old: FilePath, new: FilePath, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+    old: FilePath,
+    new: FilePath,
+    *,
+    target: Schema,
+    carried: Mapping[Path, Path],
+    stamp: Stamp | None,
+    left_out: Sequence[int] = (),
 ) -> tuple[Unlike, ...]:
     """Every difference that the mapping did not declare; see `Format.fidelity`."""
     before, after = open_source(old), open_source(new)
@@ -56,7 +62,8 @@ def unlike(
     return tuple(
         found
         for part in (
-            _schema(after, target), pair.elements(), pair.arrow(), pair.leaves(), _row_groups(before.footer, after.footer),
+            _schema(after, target), pair.elements(), pair.arrow(), pair.leaves(),
+            _row_groups(kept_rows(before.footer.rows, left_out), after.footer.rows),
             pair.sorting(), _key_values(before, after, target, carried), _stamp(after, stamp),
             _remembered(after.footer),
         )
@@ -259,10 +266,13 @@ def _own_pairs(footer: Footer, leaf: int) -> list[object]:
 
 
 # ---- the file as a whole
-def _row_groups(old: Footer, new: Footer) -> Iterator[Unlike]:
-    """Row groups begin where they did; one that was split (which `Rewritten.notes` tells) may begin in between, too."""
-    if not _starts(old.rows) <= _starts(new.rows) or sum(old.rows) != sum(new.rows) or len(new.rows) < len(old.rows):
-        yield Unlike("parquet.row-groups", f"the row groups had {old.rows} rows, and have {new.rows}")
+def _row_groups(old: Sequence[int], new: Sequence[int]) -> Iterator[Unlike]:
+    """Row groups begin where they did; one that was split (which `Rewritten.notes` tells) may begin in between, too.
+
+    `old`: the rows of each group that were to be kept.
+    """
+    if not _starts(old) <= _starts(new) or sum(old) != sum(new) or len(new) < len(old):
+        yield Unlike("parquet.row-groups", f"the row groups had {tuple(old)} rows, and have {tuple(new)}")
 
 
 def _starts(rows: Sequence[int]) -> set[int]:

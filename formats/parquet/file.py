@@ -100,9 +100,16 @@ class Parquet:
         return rewritten(request)
 
     def fidelity(
-        self, old: FilePath, new: FilePath, *, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None
+        self,
+        old: FilePath,
+        new: FilePath,
+        *,
+        target: Schema,
+        carried: Mapping[Path, Path],
+        stamp: Stamp | None,
+        left_out: Sequence[int] = (),
     ) -> tuple[Unlike, ...]:
-        return fidelity.unlike(old, new, target=target, carried=carried, stamp=stamp)
+        return fidelity.unlike(old, new, target=target, carried=carried, stamp=stamp, left_out=left_out)
 
     def values(self, source: Schema, target: Schema) -> Values:
         raise UsageError("Parquet's values come in columns, not one by one", hint="Use `rewrite`, whose conversion gets batches.")

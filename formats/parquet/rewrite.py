@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from instar.formats.errors import DataError, FileError
 from instar.formats.format import Rewrite, Rewritten
 
-from .arrays import barely_stored, fitted, timestamps_shown, with_entries
+from .arrays import barely_stored, fitted, timestamps_shown, with_entries, without
 from .decimals import statistics
 from .finish import Piece, finish
 from .int96 import merged
@@ -151,6 +151,11 @@ class _Conversion:
         with self._rows_of_the_file():
             given = self.selection.shown(batch)
         made = self.request.convert(given)
+        out = self.request.left_out()
+        if made.num_rows != batch.num_rows - len(out):
+            raise ValueError(f"the conversion made {made.num_rows} of {batch.num_rows} rows, and left out {len(out)}")
+        if out:
+            batch, given = without(batch, out), without(given, out)
         schema = self.output.converted
         if made.schema.names != schema.names:
             raise ValueError(f"the conversion gave the columns {made.schema.names}, not {schema.names}")

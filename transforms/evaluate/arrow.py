@@ -6,7 +6,6 @@ form (`plain.py`). A null record stays null: whatever is computed below it is dr
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,13 +15,10 @@ import pyarrow as pa
 
 from instar.formats.arrow import arrow_field
 from instar.formats.compute import pc
-from instar.formats.errors import DataError
+from instar.formats.errors import DataError, Refused, Where
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, path_text
-from instar.formats.schema import MISSING, Bytes, Enum, Field, Fixed, List, Map, String, Type, type_text
+from instar.formats.schema import MISSING, Field, List, Map, Type
 from instar.formats.storage import filler, items_of, relisted, stored, struct_of, taken
-from instar.transforms import casts
-from instar.transforms.casts import rounding
-from instar.transforms.casts.ways import InZone, Only, Piece
 from instar.transforms.expression import (
     FAIL,
     Branches,
@@ -34,6 +30,7 @@ from instar.transforms.expression import (
     Literal,
     Lookup,
     Part,
+    Policy,
     Source,
     Sql,
     Struct,
@@ -41,10 +38,13 @@ from instar.transforms.expression import (
 )
 from instar.transforms.mapping import Mapping
 
+from .hidden import Hidden
 from .kernels import cast_array
-from .lookup import Table, lookup_refused
+from .leaving_out import leaving_out
+from .lookup import Table
 from .map_keys import key_twice_refused, keys_twice
 from .plain import from_python, plain_type, to_python
+from .refusals import LeaveOut, Refusal, cast_refused, lookup_refused, null_refused, together
 from .run_call import run_call
 from .run_sql import run_sql
 from .scope import Live, Scope
@@ -54,38 +54,54 @@ from .ways import by_way, nulls_by
 is_ = pa.types
 
 
-def compile_batches(mapping: Mapping) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def compile_batches(mapping: Mapping, refused: LeaveOut | None = None) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The mapping as a function of record batches.
 
     A batch holds at least the columns `mapping.reads()` names, in whatever storage; the result has the target's columns, in the
     file's storage where they are carried, else in the storage the target's fields name. The result's types do not depend on
     the values: an empty batch has them, too.
 
+    `refused` is told of each record that cannot be converted, with `where.row`, and raises where that ends the work; else the
+    record is left out of the result.
+
     Raises:
         MigrationError: SQL whose type is not the declared one. The function raises DataError: a value that a cast refuses, a null
-        where none may be, SQL that fails; `where.row` counts from 0 in the batch.
+        where none may be, SQL that fails; `where.row` counts from 0 in the batch. Values of fields tagged `pii`
+        are not in it.
     """
     verify_types(mapping)
     columns = mapping.root.expression.columns if isinstance(mapping.root.expression, Struct) else ()
     tables: dict[int, Table] = {}
+    hidden = Hidden(mapping)
 
-    def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
-        evaluator, scope, live = Evaluator(tables=tables), Scope.of_batch(batch), Live()
+    def evaluated(batch: pa.RecordBatch, every: bool = False) -> pa.RecordBatch:
+        evaluator, scope, live = Evaluator(every=every, tables=tables), Scope.of_batch(batch), Live()
         arrays = [evaluator.column(c, scope, live, (c.field.name,)) for c in columns]
         fields = [_declared(c.field).with_type(a.type) for c, a in zip(columns, arrays, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
-    return convert
+    def whole(batch: pa.RecordBatch) -> pa.RecordBatch:
+        try:
+            return evaluated(batch)
+        except DataError as error:
+            raise hidden.error(error) from error.__cause__
+
+    if refused is None:
+        return whole
+    told = refused
+    return lambda batch: leaving_out(lambda some: evaluated(some, every=True), batch, lambda error: told(hidden.error(error)))
 
 
 @dataclass
 class Evaluator:
     """The nodes' meanings. Without `storage` what comes out is of no particular storage: only its values matter.
 
-    `tables` are those of lookups, by node, prepared once for a mapping.
+    `tables` are those of lookups, by node, prepared once for a mapping. With `every`, a node that refuses values raises Collected
+    with all the rows that it refuses; else what it says of the first.
     """
 
     storage: bool = True
+    every: bool = False
     tables: dict[int, Table] = field(default_factory=dict)
 
     def column(self, column: Column, scope: Scope, live: Live, path: Path) -> pa.Array:
@@ -122,7 +138,8 @@ class Evaluator:
             case Sql():
                 return self._sql(e, scope, live, path)
             case Call():
-                return run_call(e, [self._plain(x, t, scope, live, path) for x, t in e.inputs], scope, live, path)
+                given = [self._plain(x, t, scope, live, path) for x, t in e.inputs]
+                return run_call(e, given, scope, live, path, every=self.every)
             case Part(of, name):
                 record = self.evaluate(of, scope, live, path)
                 return pc.struct_field(record, record.type.get_field_index(name))
@@ -147,7 +164,7 @@ class Evaluator:
             bad = pc.and_(pc.is_null(made), pc.is_valid(given))
             if e.way is not None and (nulls := nulls_by(e.way, given)) is not None:
                 bad = pc.and_not(bad, nulls)
-            check(bad, scope, live, path, lambda i: cast_refused(to_python(given[i : i + 1], e.source)[0], e))
+            self._check(bad, scope, live, path, lambda i: cast_refused(to_python(given[i : i + 1], e.source)[0], e), e.policy)
         return made
 
     def _lookup(self, e: Lookup, scope: Scope, live: Live, path: Path) -> pa.Array:
@@ -156,19 +173,19 @@ class Evaluator:
             self.tables[id(e)] = Table.of(e)
         made, unknown = self.tables[id(e)].find(given, e)
         if e.otherwise == FAIL:
-            check(unknown, scope, live, path, lambda i: lookup_refused(to_python(given[i : i + 1], e.source)[0], e))
+            self._check(unknown, scope, live, path, lambda i: lookup_refused(to_python(given[i : i + 1], e.source)[0], e), e.policy)
         return made
 
     def _sql(self, e: Sql, scope: Scope, live: Live, path: Path) -> pa.Array:
         inputs = [self._plain(x, type, scope, live, path) for x, type in e.inputs]
         alive = None if live.mask is None else pc.indices_nonzero(live.mask)
-        return run_sql(e, inputs, scope, alive, path)
+        return run_sql(e, inputs, scope, alive, path, every=self.every)
 
     def _when(self, e: When, scope: Scope, live: Live, path: Path) -> pa.Array:
         of = self.evaluate(e.of, scope, live, path)
         there = pc.is_valid(of) if not _whole(e.of, scope) else None
         if there is not None and e.otherwise == FAIL:
-            check(pc.invert(there), scope, live, path, null_refused)
+            self._check(pc.invert(there), scope, live, path, lambda i: null_refused(), e.policy)
         inner = live if there is None or e.then is e.of else live.under(e.of, there)
         then = self.evaluate(e.then, scope, inner, path)
         if isinstance(e.otherwise, Literal):
@@ -189,7 +206,7 @@ class Evaluator:
         if isinstance(lists, pa.ExtensionArray):  # a tensor is a list, too
             lists = lists.storage
         if is_.is_map(lists.type):
-            check(keys_twice(lists), scope, live, path, lambda i: key_twice_refused(lists, i))
+            self._check(keys_twice(lists), scope, live, path, lambda i: key_twice_refused(lists, i), FAIL)
         inner = scope.elements(lists)
         step = EACH_ITEM if e.kind == "list" else EACH_VALUE
         items = self.column(e.body, inner, inner.live(live), (*path, step))
@@ -214,6 +231,11 @@ class Evaluator:
             arrays.append(self.column(body, scope.branch(values), there, (*path, Branch(body.field.name))))
         fields = [pa.field(body.field.name, a.type) for body, a in zip(e.bodies, arrays, strict=True)]
         return struct_of(arrays, fields, of, scope.length)
+
+    def _check(
+        self, bad: pa.Array, scope: Scope, live: Live, path: Path, refusal: Callable[[int], Refusal], policy: Policy
+    ) -> None:
+        check(bad, scope, live, path, refusal, policy=policy, every=self.every)
 
     def _field(self, field: Field, array: pa.Array) -> pa.Field:
         if not self.storage:
@@ -282,51 +304,26 @@ def _filled(array: pa.Array, there: pa.Array | None, literal: Literal) -> pa.Arr
 
 
 # ---- refusals
-def check(bad: pa.Array, scope: Scope, live: Live, path: Path, message: Callable[[int], tuple[str, str]]) -> None:
-    """Raise for the first live row where `bad` is true, and say how many more there are."""
+def check(
+    bad: pa.Array,
+    scope: Scope,
+    live: Live,
+    path: Path,
+    refusal: Callable[[int], Refusal],
+    *,
+    policy: Policy = None,
+    every: bool = False,
+) -> None:
+    """Raise for the first live row where `bad` is true, and say how many more there are; or for `every` such row, all together."""
     bad = live.both(bad)
     count = pc.sum(bad).as_py() or 0
     if not count:
         return
-    index = pc.index(bad, pa.scalar(True)).as_py()
-    what, hint = message(index)
-    more = f" (and {count - 1} more like it in this batch)" if count > 1 else ""
-    raise DataError(what + more, hint=hint).at(row=scope.row(index), path=path_text(path))
 
+    def error(index: int) -> Refused:
+        return refusal(index).error(policy, Where(row=scope.row(index), path=path_text(path)))
 
-def cast_refused(value: Any, e: Cast) -> tuple[str, str]:
-    """What to say of a value that a cast refuses: (message, hint)."""
-    shown = _shown(value, e.source)
-    match e.way:
-        case Piece(separator, _, count):
-            return f"{shown} has not {count} pieces between {separator!r}", 'Repair the value, or say otherwise="null".'
-        case Only():
-            return f"{shown} is not a list of one value", "Repair it; in op.head, otherwise=… and empty=… say what becomes of such."
-        case InZone(zone):
-            why = "it is skipped or shown twice there, or out of range"
-            return (
-                f"{shown} ({type_text(e.source)}) is not one moment of {zone}: {why}",
-                'Repair the value, or say on_error="null".',
-            )
-    return (
-        f"{shown} ({type_text(e.source)}) cannot become {type_text(e.to)} and be undone",
-        f'Repair the value, or say on_error="null"{_rounded(e)}; docs/casts.md lists what passes.',
-    )
-
-
-def _shown(value: Any, type: Type) -> str:
-    """As the cast table writes it, a text in quotes: 2024-03-31T02:00:00.000000, 0.99, 'x'."""
-    text = repr(value)
-    if not isinstance(type, String | Enum | Bytes | Fixed) and casts.is_scalar(type):
-        with contextlib.suppress(ValueError, OverflowError):  # beyond what has a text
-            text = str(casts.convert(type, String())(value))
-    return text if len(text) < 120 else text[:117] + "…"
-
-
-def _rounded(e: Cast) -> str:
-    """What a script can say besides, where only places are in the way."""
-    return ', or which way to round it: rounding="half_even"' if e.way is None and rounding.possible(e.source, e.to) else ""
-
-
-def null_refused(_: int) -> tuple[str, str]:
-    return "a null (or missing) value where one is required", "Fill it (op.require(path, fill=…)), or leave the field nullable."
+    if every:
+        raise together(error(index) for index in pc.indices_nonzero(bad).to_pylist())
+    first = error(pc.index(bad, pa.scalar(True)).as_py())
+    raise first.counted(count)

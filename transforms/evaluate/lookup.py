@@ -12,21 +12,12 @@ from typing import Any
 import pyarrow as pa
 
 from instar.formats.compute import pc
-from instar.formats.schema import MISSING, Integer, Number, type_text
+from instar.formats.schema import MISSING, Integer, Number
 from instar.transforms.casts.numbers import integer_text, number_text
 from instar.transforms.expression import FAIL, NULL, Literal, Lookup
 
 from .plain import from_python
 from .sql_types import literal, literals, refusal, sql_type
-
-
-def lookup_refused(value: Any, e: Lookup) -> tuple[str, str]:
-    """What to say of a value that no pair of a table has: (message, hint)."""
-    shown = repr(value) if len(repr(value)) < 120 else repr(value)[:117] + "…"
-    return (
-        f"{shown} ({type_text(e.source)}) is not in the table of values",
-        'Add it to the table, or say otherwise="null", otherwise="keep" or default=….',
-    )
 
 
 # ---- records

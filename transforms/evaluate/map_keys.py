@@ -12,6 +12,8 @@ from instar.formats.compute import pc
 from instar.formats.shown_values import text_at
 from instar.formats.storage import as_lists, items_of, stored
 
+from .refusals import Refusal
+
 is_ = pa.types
 
 
@@ -38,9 +40,10 @@ def _hashable(keys: pa.Array) -> pa.Array:
     return keys
 
 
-def key_twice_refused(maps: pa.MapArray, row: int) -> tuple[str, str]:
+def key_twice_refused(maps: pa.MapArray, row: int) -> Refusal:
     """What to say of a map that has a key twice."""
     keys = items_of(maps.slice(row, 1)).field(0)
     texts = [text_at(keys, i) for i in range(len(keys))]
     twice = next(text for text in texts if texts.count(text) > 1)
-    return f"the map has the key {twice} twice", "Leave the map as it is, or repair it where it is written."
+    hint = "Leave the map as it is, or repair it where it is written."
+    return Refusal(f"the map has the key {twice} twice", hint, "the map has a key twice", twice)

@@ -21,8 +21,8 @@ from .scope import Live, Scope
 class _Observer(Evaluator):
     """An evaluator that notes what each SQL node gave and where the elements of each list begin; it stores nothing."""
 
-    def __init__(self, eaches: dict[int, Each], tables: dict[int, Table]) -> None:
-        super().__init__(storage=False, tables=tables)
+    def __init__(self, eaches: dict[int, Each], tables: dict[int, Table], every: bool) -> None:
+        super().__init__(storage=False, every=every, tables=tables)
         self.eaches = eaches
         self.computed = Computed()
         self.noting = True
@@ -57,9 +57,15 @@ class _Observer(Evaluator):
         return super()._each(e, scope, live, path)
 
 
-def observe(columns: Sequence[Column], eaches: dict[int, Each], tables: dict[int, Table], rows: list[Any], type: Type) -> Computed:
-    """Evaluate `columns` over `rows`, which are of `type`; what the SQL in them gave. `tables`: of lookups, kept between calls."""
-    observer = _Observer(eaches, tables)
+def observe(
+    columns: Sequence[Column], eaches: dict[int, Each], tables: dict[int, Table], rows: list[Any], type: Type, *, every: bool
+) -> Computed:
+    """Evaluate `columns` over `rows`, which are of `type`; what the SQL in them gave. `tables`: of lookups, kept between calls.
+
+    Raises:
+        DataError: a row that is refused; with `every`, Collected of all that one node refuses.
+    """
+    observer = _Observer(eaches, tables, every)
     scope = _scope(rows, type)
     for c in columns:
         observer.evaluate(c.expression, scope, Live(), (c.field.name,))

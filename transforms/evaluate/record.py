@@ -10,30 +10,33 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from instar.formats.errors import DataError, InstarError, Where
+from instar.formats.errors import Collected, DataError, Where
 from instar.formats.format import Values
 from instar.formats.path import path_text
 from instar.formats.schema import MISSING
-from instar.transforms.expression import Cast, Lookup, Source, Struct
+from instar.transforms.expression import Cast, Lookup, Policy, Source, Struct
 from instar.transforms.mapping import Mapping
 
-from .arrow import cast_refused, null_refused
-from .lookup import lookup_refused
+from .hidden import Hidden
 from .plain_values import PlainValues
 from .record_code import Code
 from .record_sql import Computed, compile_sql
+from .refusals import LeaveOut, by_row, cast_refused, lookup_refused, null_refused
 from .sql import verify_types
 
 __all__ = ["PlainValues", "compile_records"]
 
 
-def compile_records(mapping: Mapping, values: Values) -> Callable[[list[Any]], list[Any]]:
+def compile_records(mapping: Mapping, values: Values, refused: LeaveOut | None = None) -> Callable[[list[Any]], list[Any]]:
     """The mapping as a function of lists of raw records.
+
+    `refused` is told of each record that cannot be converted, with `where.row`, and raises where that ends the work; else the
+    record is left out of the result.
 
     Raises:
         MigrationError: SQL whose type is not the declared one. The function raises DataError: a value that is not of its type or
         that a cast refuses, a null where none may be, a key that no schema names where a new field would stand, SQL that
-        fails; `where.row` is the record's number in the list.
+        fails; `where.row` is the record's number in the list. What it says of fields tagged `pii` has no values.
     """
     verify_types(mapping)
     root = mapping.root.expression
@@ -43,15 +46,31 @@ def compile_records(mapping: Mapping, values: Values) -> Callable[[list[Any]], l
     code = Code(values, mapping.source, mapping.target.definitions)
     out = code.root(mapping.root)
     convert = _function(code, out)
-    opened, compute = values.opener(mapping.source.root), compile_sql(root, mapping.source, values)
+    opened, compute = values.opener(mapping.source.root), compile_sql(root, mapping.source, values, every=refused is not None)
+    hidden = Hidden(mapping)
 
     def converted(records: list[Any]) -> list[Any]:
-        if compute is None:
-            return convert(records, None)
-        containers = _opened(records, opened)
-        return convert(containers, compute(containers))
+        try:
+            if compute is None:
+                return convert(records, None, raising)
+            containers = _opened(records, opened)
+            return convert(containers, compute(containers), raising)
+        except DataError as error:
+            raise hidden.error(error) from error.__cause__
 
-    return converted
+    def apart(records: list[Any]) -> list[Any]:
+        found: dict[int, DataError] = {}
+        made = _apart(records, convert, opened, compute, found)
+        for row in sorted(found):
+            assert refused is not None
+            refused(hidden.error(found[row]))
+        return made
+
+    return converted if refused is None else apart
+
+
+def raising(error: DataError) -> None:
+    raise error from error.__cause__
 
 
 def _opened(records: list[Any], opened: Callable[[Any], Any]) -> list[Any]:
@@ -64,21 +83,59 @@ def _opened(records: list[Any], opened: Callable[[Any], Any]) -> list[Any]:
     return out
 
 
-def _function(code: Code, out: str) -> Callable[[list[Any], Computed | None], list[Any]]:
-    """The generated statements as the body of a loop over the records."""
+def _apart(
+    records: list[Any],
+    convert: Callable[[list[Any], Computed | None, LeaveOut], list[Any]],
+    opened: Callable[[Any], Any],
+    compute: Callable[[list[Any]], Computed] | None,
+    found: dict[int, DataError],
+) -> list[Any]:
+    """The records that can be converted, converted; `found` gets why the others cannot, by number."""
+    if compute is None:
+        return convert(records, None, lambda error: _note(found, error, None))
+    kept, containers = list[int](), list[Any]()
+    for row, record in enumerate(records):
+        try:
+            containers.append(opened(record))
+            kept.append(row)
+        except DataError as error:
+            found[row] = error.at(row=row)  # type: ignore[assignment]
+    while True:
+        try:
+            computed = compute(containers)
+            break
+        except (DataError, Collected) as error:
+            wrong = by_row(error)
+        for each in wrong.values():
+            _note(found, each, kept)
+        containers = [record for i, record in enumerate(containers) if i not in wrong]
+        kept = [row for i, row in enumerate(kept) if i not in wrong]
+    return convert(containers, computed, lambda error: _note(found, error, kept))
+
+
+def _note(found: dict[int, DataError], error: DataError, kept: list[int] | None) -> None:
+    """`kept`: the numbers in the batch of the records that the error counts."""
+    where = error.where or Where()
+    assert where.row is not None
+    row = where.row if kept is None else kept[where.row]
+    found[row] = error.placed(replace(where, row=row))  # type: ignore[assignment]
+
+
+def _function(code: Code, out: str) -> Callable[[list[Any], Computed | None, LeaveOut], list[Any]]:
+    """The generated statements as the body of a loop over the records; a record with an error is left out, if that is agreed to."""
     body = "\n".join("            " + line for line in code.lines)
     text = (
-        "def convert(records, computed):\n"
+        "def convert(records, computed, refused):\n"
         f"{code.prologue()}"
         "    out = []\n"
         "    i = -1\n"
         "    path = ''\n"
-        "    try:\n"
-        "        for i, record in enumerate(records):\n"
+        "    for i, record in enumerate(records):\n"
+        "        try:\n"
         f"{body}\n"
         f"            out.append({out})\n"
-        "    except DataError as error:\n"
-        "        raise located(error, i, path) from error.__cause__\n"
+        "        except DataError as error:\n"
+        "            refused(located(error, i, path))\n"
         "    return out\n"
     )
     scope: dict[str, Any] = {
@@ -96,28 +153,27 @@ def _function(code: Code, out: str) -> Callable[[list[Any], Computed | None], li
 
 
 # ---- refusals
-def located(error: InstarError, row: int, path: str) -> InstarError:
+def located(error: DataError, row: int, path: str) -> DataError:
     """The error at its record and the target path that was being computed; a path that ends in a dot is of a container."""
     known = error.where or Where()
     if path.endswith("."):
         inner = known.path or ""
         path = path.removesuffix(".") + ("." if inner and path != "." and inner[0] not in "[{" else "") + inner
-    return type(error)(error.message, hint=error.hint, where=replace(known, row=row, path=path or known.path))
+    placed = error.placed(replace(known, row=row, path=path or known.path))
+    placed.__cause__ = error.__cause__
+    return placed  # type: ignore[return-value]
 
 
 def refuse_cast(value: Any, e: Cast) -> Any:
-    message, hint = cast_refused(value, e)
-    raise DataError(message, hint=hint)
+    raise cast_refused(value, e).error(e.policy)
 
 
 def refuse_lookup(value: Any, e: Lookup) -> Any:
-    message, hint = lookup_refused(value, e)
-    raise DataError(message, hint=hint)
+    raise lookup_refused(value, e).error(e.policy)
 
 
-def refuse_null() -> Any:
-    message, hint = null_refused(0)
-    raise DataError(message, hint=hint)
+def refuse_null(policy: Policy) -> Any:
+    raise null_refused().error(policy)
 
 
 def refuse_key(container: dict[str, Any], known: frozenset[str], new: frozenset[str]) -> Any:

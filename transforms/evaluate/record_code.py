@@ -36,6 +36,7 @@ from .lookup import record_table, text_of
 from .nodes import element_type
 from .plain_values import PlainValues
 from .record_scope import Reading, Scope
+from .refusals import calling
 from .statements import collect, keep_unknown
 
 
@@ -84,7 +85,7 @@ class Code(Reading):
                     if isinstance(otherwise, Literal):
                         self.emit(f"{out} = {self.value(otherwise, scope)}")
                     else:
-                        self.emit(f"{out} = {'refuse_null()' if otherwise == FAIL else first}")
+                        self.emit(f"{out} = {self._null_refused(e) if otherwise == FAIL else first}")
                 with self.block("else:"):
                     self.emit(f"{out} = {first if then is of else self.present(then, scope.inner())}")
                 return out
@@ -115,9 +116,9 @@ class Code(Reading):
                 out = self.fresh()
                 self.emit(f"{out} = {self.columns[id(e)]}[{scope.number}]")
                 return out
-            case Call(function, inputs):
+            case Call(_, inputs):
                 given, out = [self.value(x, scope) for x, _ in inputs], self.fresh()
-                self.emit(f"{out} = {self.constant(function)}({', '.join(given)})")
+                self.emit(f"{out} = {self.constant(calling(e))}({', '.join(given)})")
                 return out
             case Part(of, name):
                 record, out = self.value(of, scope), self.fresh()
@@ -186,12 +187,15 @@ class Code(Reading):
             if isinstance(e.otherwise, Literal):
                 last = self.value(e.otherwise, scope) if target is None else self.raw(e.otherwise, scope, target)
             else:
-                last = "refuse_null()" if e.otherwise == FAIL else first
+                last = self._null_refused(e) if e.otherwise == FAIL else first
             self.emit(f"{out} = {last}")
         with self.block("else:"):
             inner = scope.inner()
             self.emit(f"{out} = {self.value(e.then, inner) if target is None else self.raw(e.then, inner, target)}")
         return out
+
+    def _null_refused(self, e: When) -> str:
+        return f"refuse_null({e.policy!r})"
 
     # ---- raw values
     def raw(self, e: Expression, scope: Scope, target: Field) -> str:

@@ -32,6 +32,7 @@ from instar.transforms.expression import (
 from instar.transforms.shared_types import Expansion, resolved
 
 from .nodes import bodies, everything, parts, sql_nodes, type_of
+from .refusals import together
 
 
 @dataclass
@@ -42,8 +43,11 @@ class Computed:
     starts: dict[int, list[int]] = field(default_factory=dict)
 
 
-def compile_sql(root: Struct, source: Schema, values: Values) -> Callable[[list[Any]], Computed] | None:
-    """The SQL of a mapping as a function of opened records; None where it has none."""
+def compile_sql(root: Struct, source: Schema, values: Values, *, every: bool) -> Callable[[list[Any]], Computed] | None:
+    """The SQL of a mapping as a function of opened records; None where it has none.
+
+    The function raises DataError, of the first record that it refuses; with `every`, Collected of many or all.
+    """
     if not sql_nodes([root]):
         return None
     pruned = _Pruned()
@@ -57,18 +61,22 @@ def compile_sql(root: Struct, source: Schema, values: Values) -> Callable[[list[
     def compute(records: list[Any]) -> Computed:
         from .observe import observe
 
-        return observe(columns, pruned.eaches, tables, _rows(records, convert), type)
+        return observe(columns, pruned.eaches, tables, _rows(records, convert, every), type, every=every)
 
     return compute
 
 
-def _rows(records: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
-    out = []
+def _rows(records: list[Any], convert: Callable[[Any], Any], every: bool) -> list[Any]:
+    out, refused = [], []
     for row, record in enumerate(records):
         try:
             out.append(convert(record))
         except DataError as error:
-            raise error.at(row=row) from error.__cause__
+            if not every:
+                raise error.at(row=row) from error.__cause__
+            refused.append(error.at(row=row))
+    if refused:
+        raise together(refused)
     return out
 
 
@@ -116,7 +124,7 @@ class _Pruned:
                 first = self.expression(of)
                 second = first if then is of else self.expression(then)
                 rest = replace(otherwise, type=type_of(second)) if isinstance(otherwise, Literal) else otherwise
-                return When(first, second, rest)
+                return When(first, second, rest, e.policy)
             case Cast(of) | Lookup(of) | Part(of):
                 return replace(e, of=self.expression(of))
             case Call():  # its result may be needed for other SQL, and all its inputs for that

@@ -7,7 +7,8 @@ import re
 import duckdb
 import pyarrow as pa
 
-from instar.formats.errors import DataError
+from instar.formats.compute import pc
+from instar.formats.errors import InstarError, Refused
 from instar.formats.path import Path, path_text
 from instar.formats.schema import type_text
 from instar.formats.shown_values import text_at
@@ -16,16 +17,17 @@ from instar.transforms.expression import Sql
 from . import duck
 from .duck_arrays import from_duck, to_duck
 from .plain import plain_type
+from .refusals import Refusal, together
 from .scope import Scope
 from .sql import sql_value
 from .sql_types import REFUSED, Fresh
 
 
-def run_sql(e: Sql, inputs: list[pa.Array], scope: Scope, alive: pa.Array | None, path: Path) -> pa.Array:
+def run_sql(e: Sql, inputs: list[pa.Array], scope: Scope, alive: pa.Array | None, path: Path, *, every: bool = False) -> pa.Array:
     """The node's values, plain; computed for the rows at `alive` only (None: all), null elsewhere. `inputs` are plain.
 
     Raises:
-        DataError: DuckDB refuses a row; names the first one.
+        DataError: DuckDB refuses a row; names the first one. Collected: with `every`, all of them.
     """
     rows = scope.length if alive is None else len(alive)
     if rows == 0:
@@ -34,13 +36,43 @@ def run_sql(e: Sql, inputs: list[pa.Array], scope: Scope, alive: pa.Array | None
     if alive is not None:
         columns = [c.take(alive) for c in columns]
     text = sql_value(e, [f"c{i}" for i in range(len(columns))], Fresh(e.pieces))
+
+    def refusal(bad: int, said: duckdb.Error) -> InstarError:
+        index = bad if alive is None else alive[bad].as_py()
+        return _refusal(e, said, columns, bad).at(row=scope.row(index), path=path_text(path))
+
     try:
         made = from_duck(duck.computed(text, columns, rows), e.type)
     except duckdb.Error as error:
-        bad, said = _first_refused(text, columns, rows, error)
-        index = bad if alive is None else alive[bad].as_py()
-        raise _refusal(e, said, columns, bad).at(row=scope.row(index), path=path_text(path)) from error
+        if every:
+            raise together([refusal(*found) for found in _all_refused(text, columns, rows)]) from error
+        raise refusal(*_first_refused(text, columns, rows, error)) from error
     return made if alive is None else _scattered(made, alive, scope.length)
+
+
+def _all_refused(text: str, columns: list[pa.Array], rows: int) -> list[tuple[int, duckdb.Error]]:
+    """Every row on which DuckDB fails, and what it says there.
+
+    TRY finds them in one pass; DuckDB does not allow it around what may raise an error of its own accord, where they are found by
+    halving.
+    """
+    try:
+        failed = duck.computed(f"TRY(struct_pack(v := {text})) IS NULL", columns, rows)
+        suspects: list[int] = pc.indices_nonzero(failed).to_pylist()
+    except duckdb.BinderException:
+        return _refused_between(text, columns, 0, rows)
+    return [found for row in suspects for found in _refused_between(text, columns, row, row + 1)]
+
+
+def _refused_between(text: str, columns: list[pa.Array], low: int, high: int) -> list[tuple[int, duckdb.Error]]:
+    try:
+        duck.computed(text, _between(columns, low, high), high - low)
+    except duckdb.Error as error:
+        if high - low == 1:
+            return [(low, error)]
+        middle = (low + high) // 2
+        return _refused_between(text, columns, low, middle) + _refused_between(text, columns, middle, high)
+    return []
 
 
 def _scattered(made: pa.Array, alive: pa.Array, length: int) -> pa.Array:
@@ -74,10 +106,13 @@ def _between(columns: list[pa.Array], low: int, high: int) -> list[pa.Array]:
     return [c.take(rows) for c in columns]
 
 
-def _refusal(e: Sql, error: duckdb.Error, columns: list[pa.Array], row: int) -> DataError:
+def _refusal(e: Sql, error: duckdb.Error, columns: list[pa.Array], row: int) -> Refused:
     said = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", str(error)).split("\n")[0].removeprefix(REFUSED)
     given = ", ".join(text_at(c, row) for c in columns)
-    return DataError(
-        f"the SQL {'…'.join(e.pieces).strip()!r} gives no {type_text(e.type)} for ({given[:200]}): {said}",
-        hint="Let the expression handle such a value (try_cast, coalesce, CASE), or repair it.",
-    )
+    text, type = "…".join(e.pieces).strip(), type_text(e.type)
+    return Refusal(
+        f"the SQL {text!r} gives no {type} for ({given[:200]}): {said}",
+        "Let the expression handle such a value (try_cast, coalesce, CASE), or repair it.",
+        f"the SQL {text!r} gives no {type} for a value",
+        given,
+    ).error(e.policy)

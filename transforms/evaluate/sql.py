@@ -19,6 +19,7 @@ from instar.formats.schema import Record, Type, type_text
 from instar.transforms import casts
 from instar.transforms.expression import (
     FAIL,
+    NULL,
     Branches,
     Call,
     Cast,
@@ -329,17 +330,22 @@ def sql_value(e: Sql, inputs: Sequence[str], fresh: Fresh) -> str:
     """A node's text over its inputs (SQL in the compared form), and its value in that form.
 
     Where the text has lambdas of its own, its inputs are bound to names that the text does not have: a parameter would hide them.
+    Where DuckDB's refusals become nulls, TRY catches them, and only those of the text itself.
     """
     given = [seen(x, type, fresh) for x, (_, type) in zip(inputs, e.inputs, strict=True)]
+    lenient = e.on_error == NULL
 
     def text(names: Sequence[str]) -> str:
         written = (name if name.isidentifier() else f"({name})" for name in names)
         whole = e.pieces[0] + "".join(name + piece for name, piece in zip(written, e.pieces[1:], strict=True))
-        return f"CAST(({whole}\n) AS {seen_type(e.type)})"
+        made = f"CAST(({whole}\n) AS {seen_type(e.type)})"
+        return f"TRY({made})" if lenient else made
 
     has_lambdas = any("lambda" in piece.lower() or "->" in piece for piece in e.pieces)
-    if not has_lambdas or not given:
-        return kept(text(given), e.type, fresh)
+    apart = has_lambdas or (lenient and not all(x.isidentifier() for x in given))  # what an input raises is not to be caught
+    if not apart or not given:
+        return kept(text(given), e.type, fresh, lenient=lenient)
     names, together = [f"i{i}" for i in range(len(given))], fresh()
     packed = f"struct_pack({', '.join(f'{name} := {value}' for name, value in zip(names, given, strict=True))})"
-    return kept(_let(packed, together, text([f"struct_extract({together}, '{name}')" for name in names])), e.type, fresh)
+    value = _let(packed, together, text([f"struct_extract({together}, '{name}')" for name in names]))
+    return kept(value, e.type, fresh, lenient=lenient)

@@ -15,6 +15,7 @@ from instar.transforms.expression import Call, Expression
 from .duck_arrays import from_duck, to_duck
 from .nodes import call_nodes
 from .plain import from_python, to_python
+from .refusals import calling
 from .sql_types import REFUSED, sql_type
 
 _NAME = "instar_call"
@@ -44,13 +45,13 @@ def _inputs(call: Call) -> Record:
 
 
 def _over_arrays(call: Call) -> Callable[[Any], Any]:
-    inputs = _inputs(call)
+    inputs, function = _inputs(call), calling(call)
 
     def run(column: Any) -> pa.Array:
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         rows = to_python(from_duck(array, inputs), inputs)
         try:
-            made = [call.function(*row.values()) for row in rows]
+            made = [function(*row.values()) for row in rows]
         except DataError as error:
             raise ValueError(REFUSED + error.message) from error
         return to_duck(from_python(made, call.type), call.type)

@@ -142,10 +142,15 @@ def _seen_scalar(v: str, type: Type) -> str:
 
 
 # ---- seen → compared
-def kept(value: str, type: Type, fresh: Fresh) -> str:
-    """SQL of a value of `seen_type(type)` in the form that is compared; raises where the logical type does not hold it."""
+def kept(value: str, type: Type, fresh: Fresh, *, lenient: bool = False) -> str:
+    """SQL of a value of `seen_type(type)` in the form that is compared; where the logical type does not hold it, it raises.
+
+    `lenient`: it is null then, which only a scalar can be.
+    """
     if sql_type(type) == seen_type(type) and not _checked(type):
         return value
+    if lenient:
+        return bound(value, lambda v: _kept_scalar(v, type, "NULL"), fresh)
     return _mapped(value, type, fresh, _kept_scalar, kept, lambda i, _: f"f{i}")
 
 
@@ -155,16 +160,15 @@ def _checked(type: Type) -> bool:
     return any(map(_checked, inner)) if inner else _kept_scalar("x", type) != "x"
 
 
-def _kept_scalar(v: str, type: Type) -> str:
-    """The DuckDB types are wider than some logical types: what does not fit is refused."""
+def _kept_scalar(v: str, type: Type, misfit: str = "") -> str:
+    """The DuckDB types are wider than some logical types: what does not fit is refused, or becomes `misfit`."""
     test: str | None = None
+    misfit = misfit or _misfit(v, type)
     match type:
         case Integer():
             return f"CAST({v} AS VARCHAR)"
         case Number():
-            number = (
-                f"CASE WHEN isfinite({v}) THEN CASE WHEN {v} = 0 THEN '0' ELSE {double_number(v)} END ELSE {_misfit(v, type)} END"
-            )
+            number = f"CASE WHEN isfinite({v}) THEN CASE WHEN {v} = 0 THEN '0' ELSE {double_number(v)} END ELSE {misfit} END"
             return f"CASE WHEN {v} IS NOT NULL THEN {number} END"
         case Float(16):
             test = half_exact(f"CAST({v} AS DOUBLE)")
@@ -180,7 +184,7 @@ def _kept_scalar(v: str, type: Type) -> str:
             test = f"isfinite({v}) AND epoch_us({v}) % {10**6 if unit == 's' else 1000} = 0"
         case Date() | Timestamp():
             test = f"isfinite({v})"
-    return v if test is None else f"CASE WHEN {v} IS NOT NULL THEN CASE WHEN {test} THEN {v} ELSE {_misfit(v, type)} END END"
+    return v if test is None else f"CASE WHEN {v} IS NOT NULL THEN CASE WHEN {test} THEN {v} ELSE {misfit} END END"
 
 
 def _misfit(v: str, type: Type) -> str:

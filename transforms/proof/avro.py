@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import decimal
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dict
 from pathlib import Path as FilePath
 from typing import Any
@@ -38,15 +38,15 @@ from .records import Records, prove_records
 from .wants import Dialect
 
 
-def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
-    """Compares `staged` with what `mapping` makes of `source`.
+def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
 
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
     if wrong := tuple(misfits(schema_of(staged), mapping.target)):
         return Proved(count(source), count(staged), (), wrong)
-    return prove_records(Records(AvroReader(), records), source, staged, mapping, memory=memory, full=full)
+    return prove_records(Records(AvroReader(), records), source, staged, mapping, memory=memory, full=full, left_out=left_out)
 
 
 def carried_type(type: Type) -> Type:

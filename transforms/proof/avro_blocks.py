@@ -44,8 +44,9 @@ def schema_of(path: FilePath) -> Any:
         return json.loads(header_of(file)[0]["avro.schema"])
 
 
-def records(path: FilePath) -> Iterator[Any]:
-    """Every record in order: stored values, a value of a union of several branches as a dict of one."""
+def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[Any]:
+    """Every record in order, but for those numbered: stored values, a value of a union of several branches as a dict of one."""
+    number = 0
     with path.open("rb") as file:
         metadata, sync = header_of(file)
         schema = fastavro.parse_schema(_told_apart(json.loads(metadata["avro.schema"]), iter(range(1 << 30))))
@@ -53,7 +54,10 @@ def records(path: FilePath) -> Iterator[Any]:
         for count, data in _blocks(file, sync):
             block = io.BytesIO(decompress(data))
             for _ in range(count):
-                yield fastavro.schemaless_reader(block, schema, None)  # type: ignore[arg-type]
+                record = fastavro.schemaless_reader(block, schema, None)  # type: ignore[arg-type]
+                if number not in left_out:
+                    yield record
+                number += 1
             if block.read(1):
                 raise Damaged("a block holds more bytes than its records")
 

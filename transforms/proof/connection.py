@@ -10,8 +10,10 @@ import duckdb
 _LEAST = 64 << 20  # DuckDB refuses to plan with much less
 
 
-def sealed(*files: FilePath, memory: int) -> duckdb.DuckDBPyConnection:
+def sealed(*files: FilePath, memory: int, lossless: bool = False) -> duckdb.DuckDBPyConnection:
     """A new in-memory connection that can read `files` and nothing else; `memory` in bytes.
+
+    `lossless`: what it gives as Arrow arrays comes back to DuckDB as the very types.
 
     Prefetching is off because DuckDB would load a whole row group's compressed columns at once (measured: 204 MB against 12 MB for
     two files of 100 MB, at no cost in time), the thread count is 1 because a positional scan has one anyway.
@@ -26,6 +28,7 @@ def sealed(*files: FilePath, memory: int) -> duckdb.DuckDBPyConnection:
         "disable_parquet_prefetching = true",
         "enable_geoparquet_conversion = false",
         "temp_directory = ''",
+        f"arrow_lossless_conversion = {str(lossless).lower()}",
         "allowed_paths = [" + ", ".join(f"{text_literal(str(file))}, {file_literal(file)}" for file in files) + "]",
         "enable_external_access = false",
         "lock_configuration = true",

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Literal
 
 from instar.formats.format import format_named
 from instar.formats.path import path_text
+from instar.transforms.evaluate.hidden import PII, Hidden
 from instar.transforms.mapping import Mapping
-from instar.transforms.run.unit import ColumnProof, FileProof, Receipt, Unit
+from instar.transforms.run.quarantine import left_out
+from instar.transforms.run.unit import ColumnProof, FileProof, Quarantined, Receipt, Unit
 
 if TYPE_CHECKING:
     from .compare import Check, Outcome
@@ -30,15 +32,22 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
     """
     started = time.perf_counter()
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
-    proved = _proved(unit, mapping, full=level == "full")
-    if isinstance(proved, str):
-        seconds = time.perf_counter() - started
-        return FileProof(unit.path, receipt.rows_in, receipt.rows_out, (), (), seconds, unread=proved)
+    positions, forms = left_out(unit, receipt)
+    found = _proved(unit, mapping, positions, forms, full=level == "full")
+    if isinstance(found, str):
+        seconds, apart = time.perf_counter() - started, Quarantined(receipt.quarantined)
+        return FileProof(unit.path, receipt.rows_in, receipt.rows_out, (), (), seconds, unread=found, quarantined=apart)
+    proved, again = found
     fidelity = format_named(unit.format).fidelity(
-        FilePath(unit.source), FilePath(unit.staged), target=mapping.target, carried=mapping.carried(), stamp=unit.stamp
+        FilePath(unit.source),
+        FilePath(unit.staged),
+        target=mapping.target,
+        carried=mapping.carried(),
+        stamp=unit.stamp,
+        left_out=positions,
     )
     columns = [ColumnProof(path_text(path), "sql", f"the schema in the new file differs: {what}") for path, what in proved.misfits]
-    columns += [*_told(proved.outcomes), *_counted(proved, receipt)]
+    columns += [*_told(proved.outcomes, Hidden(mapping)), *_counted(proved, receipt)]
     return FileProof(
         path=unit.path,
         rows_old=proved.rows_old,
@@ -46,11 +55,14 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
         columns=tuple(columns),
         fidelity=tuple((unlike.code, unlike.message) for unlike in fidelity),
         seconds=time.perf_counter() - started,
+        quarantined=again,
     )
 
 
-def _proved(unit: Unit, mapping: Mapping, *, full: bool) -> Proved | str:
-    """What was compared; why it could not be, where one of the files cannot be read."""
+def _proved(
+    unit: Unit, mapping: Mapping, positions: Sequence[int], forms: Sequence[int], *, full: bool
+) -> tuple[Proved, Quarantined] | str:
+    """What was compared, and judged again; why it could not be, where one of the files cannot be read."""
     import duckdb
     import pyarrow as pa
 
@@ -63,19 +75,29 @@ def _proved(unit: Unit, mapping: Mapping, *, full: bool) -> Proved | str:
                 from .avro import prove
             case _:
                 from .json import prove
-        return prove(source, staged, mapping, memory=unit.memory, full=full)
+        from .refused import refused_again
+
+        proved = prove(source, staged, mapping, memory=unit.memory, full=full, left_out=positions)
+        return proved, refused_again(unit, mapping, positions, forms)
     except (OSError, ValueError, EOFError, RecursionError, duckdb.Error, pa.ArrowException) as error:
-        return f"it cannot be compared with its old form: {(str(error).strip() or repr(error)).splitlines()[0]}"
+        why = (str(error).strip() or repr(error)).splitlines()[0]
+        told = f"{type(error).__name__} (its words are not shown: a field is tagged {PII})" if Hidden(mapping).any else why
+        return f"it cannot be compared with its old form: {told}"
 
 
-def _told(outcomes: Sequence[tuple[Check, Outcome]]) -> Iterator[ColumnProof]:
-    """One line for a place and a way: a record's place has several checks."""
+def _told(outcomes: Sequence[tuple[Check, Outcome]], hidden: Hidden) -> Iterator[ColumnProof]:
+    """One line for a place and a way: a record's place has several checks. Values that are not to be shown are not in it."""
     told: dict[tuple[str, str], Outcome] = {}
     for check, outcome in outcomes:
         key = (check.path, check.way)
         if key not in told or not told[key].problem:
             told[key] = outcome
-    yield from (ColumnProof(path, way, outcome.problem, outcome.row) for (path, way), outcome in told.items())
+    for (path, way), outcome in told.items():
+        problem = outcome.problem
+        if problem and hidden.at(path):
+            place = "it" if outcome.row is None else f"record {outcome.row}"
+            problem = f"{place} does not hold what it must (the values are not shown: tagged {PII})"
+        yield ColumnProof(path, way, problem, outcome.row)
 
 
 def _counted(proved: Proved, receipt: Receipt) -> list[ColumnProof]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dict
 from decimal import Decimal as Exact
 from pathlib import Path as FilePath
@@ -43,13 +43,13 @@ from .records import Records, prove_records
 from .wants import Dialect
 
 
-def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
-    """Compares `staged` with what `mapping` makes of `source`.
+def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
 
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
-    return prove_records(Records(JsonReader(), records), source, staged, mapping, memory=memory, full=full)
+    return prove_records(Records(JsonReader(), records), source, staged, mapping, memory=memory, full=full, left_out=left_out)
 
 
 class JsonReader:

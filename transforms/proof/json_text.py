@@ -9,12 +9,15 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Raw
+
+from instar.formats.json.layout import layout_of
 
 _CHUNK = 1 << 20
 
@@ -69,19 +72,24 @@ def number_text(number: Raw) -> str:
     return bytes(number).decode()
 
 
-def records(path: FilePath) -> Iterator[Any]:
+def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[Any]:
     """Every record in order: the elements of one array, else the lines, else the one document.
+
+    The records of the numbers `left_out` are not looked into: they need not even be JSON.
 
     Raises:
         ValueError: not JSON, or not UTF-8; names the record.
     """
     with path.open("rb") as raw, _plain(raw) as file:
         head = file.peek(64)  # type: ignore[attr-defined]
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        # bytes that are no text may stand in a record that is left out; in any other they are an error
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape" if left_out else "strict", newline="\n")
         if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[":
-            yield from _elements(text)
+            yield from _elements(text, left_out)
         else:
-            yield from _lines(text)
+            if 0 in left_out and layout_of(path).kind == "document":
+                return
+            yield from _lines(text, left_out)
 
 
 def _plain(raw: BinaryIO) -> Any:
@@ -97,13 +105,16 @@ def _plain(raw: BinaryIO) -> Any:
     return raw
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[Any]:
+def _lines(text: io.TextIOWrapper, left_out: frozenset[int]) -> Iterator[Any]:
     number = 0
     for line in text:
         if not line.strip(" \t\r\n"):
             continue
+        if number in left_out:
+            number += 1
+            continue
         try:
-            value = _DECODER.decode(line)
+            value = _DECODER.decode(_checked(line) if left_out else line)
         except json.JSONDecodeError as error:
             if number:
                 raise ValueError(f"record {number}: {error.msg}") from None
@@ -113,9 +124,9 @@ def _lines(text: io.TextIOWrapper) -> Iterator[Any]:
         number += 1
 
 
-def _elements(text: io.TextIOWrapper) -> Iterator[Any]:
+def _elements(text: io.TextIOWrapper, left_out: frozenset[int]) -> Iterator[Any]:
     """The elements of one array, read piece by piece."""
-    buffer, at = text.read(_CHUNK), 0
+    buffer, at, number = text.read(_CHUNK), 0, 0
     at = buffer.index("[") + 1
     while True:
         while at < len(buffer) and buffer[at] in " \t\r\n,":
@@ -123,7 +134,7 @@ def _elements(text: io.TextIOWrapper) -> Iterator[Any]:
         if at < len(buffer) and buffer[at] == "]":
             return
         try:
-            value, end = _DECODER.raw_decode(buffer, at)
+            value, end = (None, _end(buffer, at)) if number in left_out else _DECODER.raw_decode(buffer, at)
             if end == len(buffer):  # a number may go on
                 raise json.JSONDecodeError("more to come", buffer, end)
         except json.JSONDecodeError:
@@ -132,5 +143,35 @@ def _elements(text: io.TextIOWrapper) -> Iterator[Any]:
                 raise
             buffer, at = buffer[at:] + more, 0
             continue
-        yield value
-        at = end
+        if number not in left_out:
+            if left_out:
+                _checked(buffer[at:end])
+            yield value
+        number, at = number + 1, end
+
+
+def _checked(text: str) -> str:
+    """The text, if all of it was UTF-8."""
+    text.encode()
+    return text
+
+
+_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]|"', re.DOTALL)
+
+
+def _end(buffer: str, at: int) -> int:
+    """Where an element ends, be it JSON or not: before the comma or bracket that is in none of its own brackets and texts."""
+    depth = 0
+    for mark in _MARK.finditer(buffer, at):
+        found = mark[0]
+        if found == '"':
+            break
+        if found in "[{":
+            depth += 1
+        elif found in "]}" and depth:
+            depth -= 1
+            if not depth:
+                return mark.end()
+        elif found in "],}" and not depth:
+            return mark.start()
+    raise json.JSONDecodeError("more to come", buffer, at)

@@ -29,14 +29,16 @@ class DamagedError(ValueError):
     """DuckDB cannot read one of the files, though pyarrow may."""
 
 
-def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
-    """Compares `staged` with what `mapping` makes of `source`.
+def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
 
     Raises:
         duckdb.Error, pa.ArrowException, DamagedError: a side cannot be read at all.
     """
     with sealed(source, staged, memory=memory) as connection:
         old, new = side(connection, source, "old", mapping.source.record), side(connection, staged, "new", mapping.target.record)
+        if left_out:
+            old = old.without(left_out, memory)
         wrong = [(m.path, m.message) for m in misfits(new.root, mapping.target)]
         if wrong:
             return Proved(old.rows, new.rows, (), tuple(wrong))
@@ -64,8 +66,8 @@ class _Plan:
         if again:  # a value that DuckDB's type cannot hold: text that is not UTF-8, a time out of range
             rows, checks, outcomes = self._compared(self.places, as_bits | again)
         yield from zip(checks, outcomes, strict=True)
-        if rows is not None and rows != max(self.old.rows, self.new.rows):
-            problem = f"{rows} records were read, but the footers say {self.old.rows} and {self.new.rows}"
+        if rows is not None and rows != max(self.old.kept, self.new.kept):
+            problem = f"{rows} records were read, but the footers say {self.old.kept} and {self.new.kept}"
             yield Check("", "sql", "", ""), Outcome(problem)
         if self.full and as_bits:
             _, checks, outcomes = self._compared([p for p in self.places if p.path in as_bits], set())
@@ -80,7 +82,7 @@ class _Plan:
         if not asked:
             return None, [], []
         made, checks = self._checks(asked, as_bits)
-        items: list[str | Stream] = [scan for scan in (self.old.scan, self.new.scan) if scan]
+        items: list[str | Stream] = [rows for rows in (self.old.item, self.new.item) if rows]
         items += [other_stream(side, columns) for side in (self.old, self.new) if (columns := _others(side, made, checks))]
         bits = [(p.expression.path, _names(p.path)) for p in asked if p.path in as_bits and isinstance(p.expression, Source)]
         if bits:

@@ -27,22 +27,32 @@ from .wants import Lowered, Wants, keys_of, lowered, record_type
 
 @dataclass(frozen=True)
 class Records:
-    """How to prove a format of records. `open`: a file's records, decoded."""
+    """How to prove a format of records. `open`: a file's records, decoded, but for those of the numbers given."""
 
     reader: Reader
-    open: Callable[[FilePath], Iterator[Any]]
+    open: Callable[[FilePath, frozenset[int]], Iterator[Any]]
 
 
-def prove_records(format: Records, source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool) -> Proved:
-    """Compares `staged` with what `mapping` makes of `source`.
+def prove_records(
+    format: Records,
+    source: FilePath,
+    staged: FilePath,
+    mapping: Mapping,
+    *,
+    memory: int,
+    full: bool,
+    left_out: Sequence[int],
+) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
 
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
     old, new = (Wants(name, Expansion(s.definitions)) for name, s in (("old", mapping.source), ("new", mapping.target)))
     asked = _asked(mapping, old, new, format.reader, full)
-    before = Table("old", old, format.reader, lambda: format.open(source))
-    after = Table("new", new, format.reader, lambda: format.open(staged))
+    gone = frozenset(left_out)
+    before = Table("old", old, format.reader, lambda: format.open(source, gone))
+    after = Table("new", new, format.reader, lambda: format.open(staged, frozenset()))
     with sealed(memory=memory) as connection:
         streams = [before.stream(), after.stream()]
         made = _expected(connection, asked, before, streams[0])
@@ -54,7 +64,7 @@ def prove_records(format: Records, source: FilePath, staged: FilePath, mapping: 
             counted, _ = compare(relation, [], tallies=tallies)
     assert counted is not None
     told = [_told(one, outcome, after) for one, outcome in zip(asked, outcomes, strict=True)]
-    return Proved(counted[0], counted[1], tuple(zip(checks, told, strict=True)), ())
+    return Proved(counted[0] + len(gone), counted[1], tuple(zip(checks, told, strict=True)), ())
 
 
 def _asked(mapping: Mapping, old: Wants, new: Wants, reader: Reader, full: bool) -> list[Lowered]:

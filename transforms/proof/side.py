@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path as FilePath
 
@@ -12,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instar.formats.schema import Record, Type
+from instar.transforms.evaluate.leaving_out import rows_of
 from instar.transforms.evaluate.sql_types import sql_type
 
-from .connection import file_literal
+from .connection import file_literal, sealed
 from .elements import EMPTY, Element, exact, read_elements
 from .exact import DuckType
 from .footer_elements import footer_elements
@@ -39,6 +41,10 @@ class Side:
     """Columns in which DuckDB does not read everything, or not exactly: pyarrow can read them for it, records named by position."""
     unread: frozenset[int] = frozenset()
     """Those of them that DuckDB does not read at all."""
+    left_out: frozenset[int] = frozenset()
+    """The numbers of the records that are not compared."""
+    memory: int = 0
+    """In bytes, for reading a file of which records are left out."""
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -48,6 +54,20 @@ class Side:
     def scan(self) -> str | None:
         """DuckDB's own reader as a FROM item; None where it reads no column."""
         return None if len(self.unread) == len(self.types) else _scan(self.file, self.prefix, len(self.types))
+
+    @property
+    def kept(self) -> int:
+        """How many records are compared."""
+        return self.rows - len(self.left_out)
+
+    @property
+    def item(self) -> str | Stream | None:
+        """DuckDB's reader as one side of a comparison: its scan, or where records are left out what is left of it."""
+        return _kept_stream(self, self.scan) if self.left_out and self.scan else self.scan
+
+    def without(self, left_out: Collection[int], memory: int) -> Side:
+        """The side without the records of these numbers."""
+        return replace(self, left_out=frozenset(left_out), memory=memory)
 
     def indices(self, path: Sequence[str]) -> tuple[int, ...]:
         """The path as positions within the groups on the way."""
@@ -111,6 +131,27 @@ def _scan(file: FilePath, prefix: str, count: int) -> str:
     return f"read_parquet({file_literal(file)}, hive_partitioning = false) AS {prefix}({columns})"
 
 
+def _kept_stream(side: Side, scan: str) -> Stream:
+    """What DuckDB reads, less the records that are left out; read by a connection of its own while another one compares."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with closing(sealed(side.file, memory=side.memory // 4, lossless=True)) as connection:
+            yield from kept(connection.sql(f"SELECT * FROM {scan}").to_arrow_reader(_ROWS), side.left_out)
+
+    with closing(sealed(side.file, memory=side.memory // 4, lossless=True)) as connection:
+        schema = connection.sql(f"SELECT * FROM {scan} LIMIT 0").to_arrow_table().schema
+    return Stream(f"{side.prefix}kept", schema, batches)
+
+
+def kept(batches: Iterable[pa.RecordBatch], left_out: frozenset[int]) -> Iterator[pa.RecordBatch]:
+    """The batches without the rows of these numbers, counted over all of them."""
+    first = 0
+    for batch in batches:
+        rows = [row for row in range(batch.num_rows) if first + row not in left_out] if left_out else []
+        first += batch.num_rows
+        yield rows_of(batch, rows) if left_out and len(rows) < batch.num_rows else batch
+
+
 def other_stream(side: Side, asked: Collection[int]) -> Stream:
     """Those of the `other` columns that are asked for."""
     columns = {side.root.children[i].name: (f"{side.prefix}other{i}", side.other[i]) for i in sorted(asked)}
@@ -118,7 +159,7 @@ def other_stream(side: Side, asked: Collection[int]) -> Stream:
 
     def batches() -> Iterator[pa.RecordBatch]:
         with _opened(side.file, "us") as file:
-            for batch in file.iter_batches(_ROWS, columns=list(columns), use_threads=False):
+            for batch in kept(file.iter_batches(_ROWS, columns=list(columns), use_threads=False), side.left_out):
                 arrays = [given(batch.column(batch.schema.get_field_index(name)), type) for name, (_, type) in columns.items()]
                 yield pa.record_batch(arrays, schema=schema)
 
@@ -147,7 +188,8 @@ def bit_stream(side: Side, name: str, paths: Sequence[Sequence[str]]) -> Stream:
         files = [_opened(side.file, unit) for unit in units]
         try:
             columns = sorted({p[0] for p in paths})
-            for views in zip(*(f.iter_batches(_ROWS, columns=columns, use_threads=False) for f in files), strict=True):
+            read = (kept(f.iter_batches(_ROWS, columns=columns, use_threads=False), side.left_out) for f in files)
+            for views in zip(*read, strict=True):
                 yield together([bits(view) for view in views])
         finally:
             for file in files:

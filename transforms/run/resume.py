@@ -14,6 +14,7 @@ from instar.transforms.run.effects import Effects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Journal, Resumed, Staged
 from instar.transforms.run.listing import is_folder, listing
+from instar.transforms.run.quarantine import holds_part
 from instar.transforms.run.settle import discard_records
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunFolder, RunState, receipts_of
@@ -80,18 +81,23 @@ def _outdated(receipt: Receipt, file: Wanted, versions: tuple[tuple[str, str], .
     return "" if staged.is_file() and os.stat(staged).st_size == receipt.size else LOST
 
 
-def sound(found: Resumption, run: RunFolder, executor: Executor) -> Resumption:
-    """Only what is on disk byte for byte as it was staged."""
+def sound(found: Resumption, run: RunFolder, executor: Executor, leaving_out: bool) -> Resumption:
+    """Only what is on disk byte for byte as it was staged. A file of which records were left out counts only where this run is
+    `leaving_out` such, too."""
     ordered = list(found.receipts.values())
-    hold = in_order(executor, holds, ((receipt, str(run.staged(receipt.new_path))) for receipt in ordered))
+    parts = (str(run.part(receipt.path)) if leaving_out else None for receipt in ordered)
+    work = ((receipt, str(run.staged(receipt.new_path)), part) for receipt, part in zip(ordered, parts, strict=True))
+    hold = in_order(executor, holds, work)
     used = {receipt.path: receipt for receipt, holds in zip(ordered, hold, strict=True) if holds}
     lost = len(ordered) - len(used)
     again = {**found.again, LOST: found.again.get(LOST, 0) + lost} if lost else found.again
     return Resumption(found.run, used, again)
 
 
-def holds(receipt: Receipt, staged: str) -> bool:
-    """Is the staged file what the receipt says? For a worker."""
+def holds(receipt: Receipt, staged: str, part: str | None) -> bool:
+    """Is the staged file what the receipt says, and the one of the records that were left out of it? For a worker."""
+    if receipt.quarantined and (part is None or not holds_part(receipt, Path(part))):
+        return False
     return content_hash(Path(staged)) == receipt.hash
 
 

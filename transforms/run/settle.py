@@ -114,6 +114,7 @@ def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason
     for path in (run.stage, run.snapshot):
         if path != kept:
             discard(path, effects)
+    discard(run.parts, effects)
     discard_records(run, effects)
     effects.sync_folder(run.path)
     journal.write(Discarded(reason if kept is None else f"{reason}; kept {kept.name}, which holds files that are not the run's"))
@@ -122,7 +123,7 @@ def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason
 
 def discard_records(run: RunFolder, effects: Effects) -> None:
     """What is written down for a publish, and is not true where there is none."""
-    for path in (run.before, run.after, run.report):
+    for path in (run.before, run.after, run.report, run.quarantine):
         if path.exists():
             effects.unlink(path)
 

@@ -16,12 +16,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, Where
+from instar.formats.errors import Collected, DataError, InstarError, RunError, UnreadableError, Where
 from instar.formats.format import Format, Rewrite, Rewritten, Stamp, format_named
 from instar.formats.manifest import content_hash
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.events import FileStaged
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import library_versions
+from instar.transforms.run.bad_records import Quarantine, may_leave_out, moved, rows_of, shifted
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import Report, Reporting, SubprocessExecutor
@@ -55,6 +57,8 @@ def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None, eff
         except Exception:
             _unstage(unit, effects)
             raise
+    except DataError as error:
+        raise at_file(Hidden(unit.mapping).error(error), unit.path) from error.__cause__
     except InstarError as error:
         raise at_file(error, unit.path) from error.__cause__
     except OSError as error:
@@ -68,7 +72,7 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
     if os.path.lexists(part):
         effects.unlink(part)
     known, source_hash = os.stat(source), _source_hash(unit)
-    rewritten = _rewritten(unit, source, part, report)
+    rewritten, quarantined = _rewritten(unit, source, part, report, effects)
     now = os.stat(source)
     if (now.st_size, now.st_mtime_ns, now.st_ino) != (known.st_size, known.st_mtime_ns, known.st_ino):
         raise RunError(f"{unit.path} changed while it was read", hint="Let its writer finish, then repeat the command.")
@@ -88,6 +92,8 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
         seconds=time.perf_counter() - started,
         notes=rewritten.notes,
         target=unit.target,
+        quarantined=quarantined,
+        quarantine_hash=content_hash(Path(unit.bad.file)) if unit.bad and quarantined else "",
     )
 
 
@@ -123,20 +129,51 @@ def _source_hash(unit: Unit) -> str:
         raise UnreadableError(f"it cannot be read: {error.strerror}", hint=hint) from error
 
 
-def _rewritten(unit: Unit, source: Path, part: Path, report: Report) -> Rewritten:
+def _rewritten(unit: Unit, source: Path, part: Path, report: Report, effects: Effects) -> tuple[Rewritten, int]:
+    """What the rewrite did, and how many records it left out, which stand in the file for them."""
     format = format_named(unit.format)
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
-    return format.rewrite(rewrite_request(format, mapping, source, part, memory=unit.memory, stamp=unit.stamp, progress=report))
+    if unit.bad is None or not may_leave_out(unit.bad.on_error, mapping):
+        request = rewrite_request(format, mapping, source, part, memory=unit.memory, stamp=unit.stamp, progress=report)
+        return format.rewrite(request), 0
+    bad = Path(unit.bad.file)
+    _make_folders(bad.parent, effects)
+    quarantine = Quarantine(unit.path, unit.bad, mapping, format, format.inspect(source).layout)
+    for stale in (bad, quarantine.part):
+        if os.path.lexists(stale):
+            effects.unlink(stale)
+    request = rewrite_request(
+        format, mapping, source, part, memory=unit.memory, stamp=unit.stamp, progress=report, quarantine=quarantine
+    )
+    try:
+        rewritten = format.rewrite(request)
+        count = quarantine.finish()
+    except BaseException:
+        quarantine.close()
+        if quarantine.part.exists():
+            effects.unlink(quarantine.part)
+        raise
+    if count:
+        effects.replace(quarantine.part, bad)
+    return rewritten, count
 
 
 def rewrite_request(
-    format: Format, mapping: Mapping, source: Path, target: Path, *, memory: int, stamp: Stamp | None, progress: Report
+    format: Format,
+    mapping: Mapping,
+    source: Path,
+    target: Path,
+    *,
+    memory: int,
+    stamp: Stamp | None,
+    progress: Report,
+    quarantine: Quarantine | None = None,
 ) -> Rewrite:
     """What a format is asked for to rewrite one file by a mapping."""
-    return Rewrite(
+    request = Rewrite(
         source=source,
         target=target,
-        convert=counting_rows(_conversion(format, mapping)),
+        convert=counting_rows(_conversion(format, mapping)) if quarantine is None else _leaving_out(format, mapping, quarantine),
         source_schema=mapping.source,
         target_schema=mapping.target,
         reads=mapping.reads(),
@@ -146,16 +183,21 @@ def rewrite_request(
         memory=memory,
         progress=progress,
     )
+    return request if quarantine is None else replace(request, left_out=quarantine.left_out)
 
 
-def _conversion(format: Format, mapping: Mapping) -> Callable[[Any], Any]:
+def _leaving_out(format: Format, mapping: Mapping, quarantine: Quarantine) -> Callable[[Any], Any]:
+    return quarantine.converting(_conversion(format, mapping, quarantine.refused))
+
+
+def _conversion(format: Format, mapping: Mapping, refused: Callable[[DataError], None] | None = None) -> Callable[[Any], Any]:
     if format.shape == "columns":
         from instar.transforms.evaluate.arrow import compile_batches
 
-        return compile_batches(mapping)
+        return compile_batches(mapping, refused)
     from instar.transforms.evaluate.record import compile_records
 
-    return compile_records(mapping, format.values(mapping.source, mapping.target))
+    return compile_records(mapping, format.values(mapping.source, mapping.target), refused)
 
 
 def counting_rows(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -167,27 +209,16 @@ def counting_rows(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
         try:
             result = convert(batch)
         except InstarError as error:
-            raise _shifted(error, done) from error.__cause__
-        done += batch.num_rows if hasattr(batch, "num_rows") else len(batch)
+            raise shifted(error, done) from error.__cause__
+        done += rows_of(batch)
         return result
 
     return converted
 
 
-def _shifted(error: InstarError, rows: int) -> InstarError:
-    return _mapped(error, lambda where: where if where.row is None else replace(where, row=where.row + rows))
-
-
 def at_file(error: InstarError, path: str) -> InstarError:
     """The error as one of the file at `path`, whatever the file was called where it was met."""
-    return _mapped(error, lambda where: replace(where, file=path))
-
-
-def _mapped(error: InstarError, change: Callable[[Where], Where]) -> InstarError:
-    where = change(error.where or Where())
-    if isinstance(error, Collected):
-        return Collected(error.message, hint=error.hint, where=where, errors=[_mapped(each, change) for each in error.errors])
-    return type(error)(error.message, hint=error.hint, where=where)
+    return moved(error, lambda where: replace(where, file=path))
 
 
 # ---- all units, in the coordinator
@@ -221,7 +252,7 @@ def stage(
                 error = future.exception()
                 if error is None:
                     receipts[unit.path] = receipt = future.result()
-                    group.add(receipt, Path(unit.staged))
+                    group.add(receipt, new_files(unit, receipt))
                     tally.finished(receipt, told=isinstance(executor, Reporting))
                 elif isinstance(error, InstarError) and passed_over(unit, error):
                     tally.passed_over()
@@ -301,19 +332,20 @@ class _Group:
 
     def __init__(self, journal: Journal, effects: Effects) -> None:
         self._journal, self._effects = journal, effects
-        self._waiting: list[tuple[Receipt, Path]] = []
+        self._waiting: list[tuple[Receipt, tuple[Path, ...]]] = []
         self._since = time.monotonic()
 
-    def add(self, receipt: Receipt, staged: Path) -> None:
-        self._waiting.append((receipt, staged))
+    def add(self, receipt: Receipt, files: tuple[Path, ...]) -> None:
+        self._waiting.append((receipt, files))
         size = sum(each.size for each, _ in self._waiting)
         if len(self._waiting) >= _GROUP_FILES or size >= _GROUP_BYTES or time.monotonic() - self._since >= _GROUP_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         try:
-            for _, staged in self._waiting:
-                self._effects.sync_file(staged)
+            for _, files in self._waiting:
+                for file in files:
+                    self._effects.sync_file(file)
             for folder in _folders(self._waiting):
                 self._effects.sync_folder(folder)
         except OSError as error:
@@ -323,9 +355,19 @@ class _Group:
         self._waiting, self._since = [], time.monotonic()
 
 
-def _folders(files: Iterable[tuple[Receipt, Path]]) -> list[Path]:
-    """The folders that hold the files, and those above them that may be as new: up to the stage."""
-    found = {folder for receipt, staged in files for folder in staged.parents[: len(PurePosixPath(receipt.path).parts)]}
+def new_files(unit: Unit, receipt: Receipt) -> tuple[Path, ...]:
+    """What staging a unit wrote: the staged file, and the file of the records that it left out, if it did."""
+    staged = Path(unit.staged)
+    return (staged, Path(unit.bad.file)) if unit.bad and receipt.quarantined else (staged,)
+
+
+def _folders(waiting: Iterable[tuple[Receipt, tuple[Path, ...]]]) -> list[Path]:
+    """The folders that hold the files, and those above them that may be as new: up to the stage, or the run's own for what
+    stands beside it."""
+    found: set[Path] = set()
+    for receipt, (staged, *others) in waiting:
+        depth = len(PurePosixPath(receipt.path).parts)
+        found |= {*staged.parents[:depth], *(folder for other in others for folder in other.parents[:2])}
     return sorted(found, reverse=True)
 
 

@@ -8,6 +8,8 @@ It lies beside the dataset on the same file system, never inside it, and is the 
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -84,6 +86,20 @@ class RunFolder:
     def after(self) -> Path:
         """The listing of the dataset as the publish makes it."""
         return self.path / "after.json"
+
+    @property
+    def quarantine(self) -> Path:
+        """The records that were left out, with file, position, path, value and reason."""
+        return self.path / "quarantine.ndjson"
+
+    @property
+    def parts(self) -> Path:
+        """The folder of those of each file."""
+        return self.path / "quarantine"
+
+    def part(self, path: str) -> Path:
+        """Where those of the file `path` (relative to the dataset) are written first: under a name of bounded length."""
+        return self.parts / f"{hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()}.ndjson"
 
     def staged(self, path: str) -> Path:
         """Where the new file for `path` (relative to the dataset) is staged."""

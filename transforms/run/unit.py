@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Literal as OneOf
 
 from instar.formats.format import Stamp
 from instar.formats.schema import Schema
@@ -13,12 +14,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class BadRecords:
+    """What becomes of a file's records that cannot be migrated, where no operation says it.
+
+    `file` (absolute) is where those that are left out are written, `most` how many of them at most: there are too many then anyhow.
+    """
+
+    on_error: OneOf["fail", "quarantine"]
+    file: str
+    most: int | None = None
+
+
+@dataclass(frozen=True)
 class Unit:
     """Rewrite `source` into `staged` (absolute paths) by `mapping`.
 
     `path` is the file's name relative to the dataset (POSIX), `target` the one its new form will have ("": the same), `chain` the
     hash of the migrations in `mapping`, `memory` the bytes this unit may use, `schema` the file's own schema where it has one (a
-    variant differs from `mapping.source` in storage).
+    variant differs from `mapping.source` in storage). `bad`: None where every bad record fails the run.
     """
 
     path: str
@@ -31,6 +44,7 @@ class Unit:
     chain: str
     memory: int
     target: str = ""
+    bad: BadRecords | None = None
 
     @property
     def new_path(self) -> str:
@@ -41,7 +55,8 @@ class Unit:
 class Receipt:
     """What staging one unit did, and of what: it counts only while the source, the chain and the versions are still these.
 
-    Hashes are xxh3-128 as hex; `seconds` is wall time; `target` as in the unit.
+    Hashes are xxh3-128 as hex; `seconds` is wall time; `target` as in the unit. `quarantined` counts the records that are in no
+    new file, but in the one that `Unit.bad` names, whose hash is `quarantine_hash`: rows_in = rows_out + quarantined.
     """
 
     path: str
@@ -57,6 +72,8 @@ class Receipt:
     seconds: float
     notes: tuple[str, ...] = ()
     target: str = ""
+    quarantined: int = 0
+    quarantine_hash: str = ""
 
     @property
     def new_path(self) -> str:
@@ -81,9 +98,26 @@ class ColumnProof:
 
 
 @dataclass(frozen=True)
+class Quarantined:
+    """What the proof found of the records that were left out of a file.
+
+    `again` of them were refused again by the second interpreter, which shares no code with the first but the user's functions;
+    `repeated` only by the first, alone: it is their form that was refused, of which the second knows nothing. `disputed` are the
+    numbers (of at most 20) of those that could have been migrated.
+    """
+
+    records: int = 0
+    again: int = 0
+    repeated: int = 0
+    disputed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class FileProof:
     """The proof of one file. `fidelity` lists undeclared physical differences as (code, message) pairs; `allowed` those that
-    `fidelity.allow` lets go; `unread` says why one of its two forms cannot be read by the proof's own readers."""
+    `fidelity.allow` lets go; `unread` says why one of its two forms cannot be read by the proof's own readers. Of the `rows_old`
+    records, those that were `quarantined` are not among the `rows_new`.
+    """
 
     path: str
     rows_old: int
@@ -93,21 +127,30 @@ class FileProof:
     seconds: float
     allowed: tuple[tuple[str, str], ...] = ()
     unread: str = ""
+    quarantined: Quarantined = Quarantined()
+
+    @property
+    def reconciles(self) -> bool:
+        """Is every record either in the new file or left out of it?"""
+        return self.rows_old == self.rows_new + self.quarantined.records
 
     @property
     def verdict(self) -> str:
         """`failed`, `repeated` or `proved`."""
-        if self.unread or self.fidelity or self.rows_old != self.rows_new or any(c.problem for c in self.columns):
+        problems = self.unread or self.fidelity or self.quarantined.disputed or any(c.problem for c in self.columns)
+        if problems or not self.reconciles:
             return "failed"
         return "repeated" if any(c.way == "repeated" for c in self.columns) else "proved"
 
     @property
     def failures(self) -> tuple[str, ...]:
         """What differs, each as one line."""
-        counts = f"{self.rows_old} records before, {self.rows_new} after"
+        apart = f" and {self.quarantined.records} in quarantine" if self.quarantined.records else ""
+        counts = f"{self.rows_old} records before, {self.rows_new} after{apart}"
         return (
             *([self.unread] if self.unread else []),
-            *([counts] if self.rows_old != self.rows_new else []),
+            *([] if self.reconciles else [counts]),
+            *(f"record {row} was left out, and could have been migrated" for row in self.quarantined.disputed),
             *(f"{message} ({code})" for code, message in self.fidelity),
             *(f"{c.path}: {c.problem}" for c in self.columns if c.problem),
         )
