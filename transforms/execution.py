@@ -29,7 +29,7 @@ from instar.transforms.run.listing import Listing
 from instar.transforms.run.lock import locked, this_owner
 from instar.transforms.run.preflight import bytes_copied, preflight, probe, probe_shadow
 from instar.transforms.run.resume import Resumption, resume, resumption, sound
-from instar.transforms.run.settle import abandon, settle
+from instar.transforms.run.settle import Settled, abandon, settle
 from instar.transforms.run.state import RunFolder, RunState, begin_run, interrupted_run, make_folders, run_folders
 from instar.transforms.run.unit import BadRecords, Unit
 
@@ -85,7 +85,7 @@ class Run:
 
 
 @contextmanager
-def holding(job: Job, verb: str, effects: Effects, said: Callable[[str], None] = lambda text: None) -> Iterator[Effects]:
+def holding(job: Job, verb: str, effects: Effects, said: Callable[[Settled], None] = lambda settled: None) -> Iterator[Effects]:
     """The dataset's lock, a publish that was cut off settled (`said` is told how). What changes the dataset from here on goes
     through the effects that this gives: they refuse once the lock is lost.
 
@@ -93,9 +93,10 @@ def holding(job: Job, verb: str, effects: Effects, said: Callable[[str], None] =
         LockedError: another run holds it.
     """
     with held(job, verb, effects) as fenced:
-        for settled in settle(job.state, fenced):
-            said(str(settled))
-        recall(job, fenced)
+        note = partial(recall, job, fenced)
+        for settled in settle(job.state, fenced, note=note):
+            said(settled)
+        note()
         yield fenced
 
 

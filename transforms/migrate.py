@@ -30,10 +30,10 @@ from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Proved
 from instar.transforms.run.listing import listing
-from instar.transforms.run.publish import Publication
+from instar.transforms.run.publish import Note, Publication
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.quarantine import gather, refuse_too_many
-from instar.transforms.run.settle import abandon
+from instar.transforms.run.settle import Settled, abandon
 from instar.transforms.run.shadow import copy_rest, known_tree
 from instar.transforms.run.stage import stage as stage_units
 from instar.transforms.run.state import list_runs
@@ -90,10 +90,10 @@ def migrate(
     """
     progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, verb)
     watch, options = Stopwatch(progress), with_options(options, job.settings)
-    said: list[str] = []
+    said: list[Settled] = []
     with holding(job, verb, effects, said.append) as effects:
-        for text in said:
-            progress.event(Warned(text))
+        for settled in said:
+            progress.event(Warned(str(settled)))
         with watch.step("inventory"):
             before = listing(job.location)
             inventory = inventory_of(job)
@@ -104,7 +104,7 @@ def migrate(
         for warning in plan.warnings:
             progress.event(Warned(warning))
         if not plan.rewrites:
-            return replace(nothing_to_do(job, plan, verb, origin, watch), notes=tuple(said))
+            return replace(nothing_to_do(job, plan, verb, origin, watch), notes=tuple(map(str, said)))
         options = options.for_files(len(plan.rewrites))
         done: list[RunReport] = []
         with executor_for(options) as executor:
@@ -117,7 +117,7 @@ def migrate(
                     )
                     done.append(migrated(run))
     made = together(done)
-    return replace(made, notes=(*made.notes, *said))
+    return replace(made, notes=(*made.notes, *map(str, said)))
 
 
 def migrated(run: Run) -> RunReport:
@@ -192,19 +192,16 @@ def publish(proved: ProvedRun) -> PublishedRun:
         gather(run.folder, staged.receipts, run.effects)
         changes = change_set(run.before, staged.receipts)
         write_report(run, report_of(proved, changes))
+        note = partial(remember_versions, run.job, run.plan, staged.receipts, run.effects)
         if run.job.shadow is not None:
-            published = _publish_beside(run, run.job.shadow, changes)
+            published = _publish_beside(run, run.job.shadow, changes, note)
         else:
-            published = publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
-        try:
-            remember_versions(run.job, run.plan, staged.receipts, run.effects)
-        except OSError as error:
-            raise disk_error("the new files are published, but what they are could not be noted", error) from error
+            published = publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
     run.progress.event(published_event(run.folder.id, staged.receipts))
     return PublishedRun(proved, published)
 
 
-def _publish_beside(run: Run, shadow: Path, changes: ChangeSet) -> Publication:
+def _publish_beside(run: Run, shadow: Path, changes: ChangeSet, note: Note) -> Publication:
     """The whole new tree in a second directory. `changes` is of the dataset."""
     location, journal, effects = run.job.location, run.journal, run.effects
     try:
@@ -212,7 +209,7 @@ def _publish_beside(run: Run, shadow: Path, changes: ChangeSet) -> Publication:
     except OSError as error:
         raise disk_error("what the shadow takes over could not be copied", error) from error
     known = known_tree(shadow, run.job.state)
-    return publish_files(shadow, run.folder, "shadow", known, whole, journal, effects, model=(location, run.before))
+    return publish_files(shadow, run.folder, "shadow", known, whole, journal, effects, note, model=(location, run.before))
 
 
 def report(published: PublishedRun) -> RunReport:

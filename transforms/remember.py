@@ -122,15 +122,17 @@ def _is_known(manifest: Manifest, root: Path, path: str) -> bool:
 
 
 def _contents(run: RunState) -> list[tuple[tuple[str, str], int]]:
-    """(path, content hash) → version of every file that a published run (or one that is being published) found or made; what
-    stands last goes before the others."""
+    """(path, content hash) → version of every file that a run found, and that a published one (or one that is being published)
+    made; what stands last goes before the others."""
     target = run.facts.get("to")
-    if target is None or run.status not in ("finished", "half-published", "rolled back"):
+    if target is None:
         return []
     before, receipts = versions_before(run), receipts_of(run)
     old = [((r.path, r.source_hash), before[r.path]) for r in receipts if r.path in before]
     new = [((r.new_path, r.hash), int(target)) for r in receipts]
     back = [((r.path, r.hash), r.version) for r in restored_files(run) if r.version is not None]
+    if run.status not in ("finished", "half-published", "rolled back"):
+        return old
     if shadowing(run):
         new += _copied(run)
     return [*new, *back, *old] if run.status == "rolled back" else [*old, *new, *back]

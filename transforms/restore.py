@@ -6,6 +6,7 @@ arrived since are not lost: those at the version that is taken back are converte
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +50,7 @@ from instar.transforms.run.rollback import (
     tree_of,
     undone,
 )
-from instar.transforms.run.settle import discard_new_files
+from instar.transforms.run.settle import Settled, discard_new_files
 from instar.transforms.run.snapshot import tree_at
 from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders
 from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
@@ -90,7 +91,8 @@ def restore(
     """Take the last run back, the run `run`, or all that came after the run `to`. `effects`: None is the real file system.
 
     `backup`: where copies of snapshots are that were removed; they are put back first. Where the last run was interrupted before it
-    published, there is nothing to take back but what it had staged, which goes.
+    published, there is nothing to take back but what it had staged, which goes. Where it was this
+    rollback itself, cut off while it published, bringing it to its end is all there is to do.
 
     Raises:
         UsageError: there is no such run. RunError: a snapshot is damaged, the dataset changed meanwhile, or the disk says no.
@@ -99,10 +101,12 @@ def restore(
     job = job.at_shadow()
     progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, "rollback")
     watch, options = Stopwatch(progress), with_options(options or Options(), job.settings)
-    said: list[str] = []
+    said: list[Settled] = []
     with holding(job, "rollback", effects, said.append) as effects:
-        for text in said:
-            progress.event(Warned(text))
+        for settled in said:
+            progress.event(Warned(str(settled)))
+        if (ended := _ended(job, said, run, to)) is not None:
+            return _completed(job, ended, origin, said)
         last = interrupted_run(job.state)
         if last and run is None and to is None and last.facts.get("verb") != "rollback":
             return _discarded(job, last, origin, effects, said)
@@ -312,30 +316,30 @@ def checked(path: str, origin: Origin) -> tuple[str, str]:
     return hash, ""
 
 
-def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[str]) -> RunReport:
+def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[Settled]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
     written = {**{r.path: r.hash for r in restored}, **{r.new_path: r.hash for r in receipts}}
     changes = ChangeSet(written, (*undo.gone, *(r.path for r in receipts if r.renamed)), undo.folder_times)
     write_report(run, _report(proved, undo, restored, said))
+
+    def note() -> None:
+        remember_restored(run.job, restored, run.effects)
+        remember_versions(run.job, run.plan, receipts, run.effects)
+        recall(run.job, run.effects)
+
     with run.watch.step("publish"):
         if undo.withdraws:
             withdraw(run.job.location, run.folder, run.before, run.journal, run.effects)
             return _report(proved, undo, restored, said)
         published = partial(publish_files, model=undo.like) if undo.like else publish_files
-        published(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects)
-        try:
-            remember_restored(run.job, restored, run.effects)
-            remember_versions(run.job, run.plan, receipts, run.effects)
-            recall(run.job, run.effects)
-        except OSError as error:
-            raise disk_error("the old files are back, but what they are could not be noted", error) from error
+        published(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
     made = _report(proved, undo, restored, said)
     files = len(restored) + len(receipts)
     run.progress.event(RunPublished(run.folder.id, files, made.rows_in, made.rows_out, made.bytes_in, made.bytes_out))
     return made
 
 
-def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[str]) -> RunReport:
+def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[Settled]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
     origin: dict[str, int] = run.undoing.facts.get("from", {})
     returned = [path for path in undo.back if path not in run.before]
@@ -373,7 +377,7 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
             *(f"{path} is {origin.was}, renamed since" for path, origin in undo.back.items() if origin.was),
             *(f"{r.path} had come since: converted to version {undo.target}" for r in receipts),
             *proved.proof.allowances,
-            *said,
+            *map(str, said),
         ),
         undoes=tuple(each.id for each in undo.runs),
     )
@@ -388,7 +392,31 @@ def _rows(run: Run, undo: Undo, restored: Sequence[Restored]) -> tuple[int | Non
     return rows_in_all(made.values(), known), rows_in_all(back, known)
 
 
-def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects, said: Sequence[str]) -> RunReport:
+def _ended(job: Job, said: Sequence[Settled], run: str | None, to: str | None) -> RunState | None:
+    """The rollback that is asked for, where it was cut off while it published and has just been brought to its end: the same
+    command again must not take back one more run."""
+    ids = {settled.run for settled in said if settled.what == "finished"}
+    runs = list_runs(job.state)
+    ended = next((each for each in runs if each.id in ids and each.undoes), None)
+    if ended is None or (run is not None and run not in ended.undoes):
+        return None
+    left = [each.id for each in runs if each.status == "finished" and not each.undoes and to is not None and each.id > to]
+    return None if left else ended
+
+
+def _completed(job: Job, ended: RunState, origin: Provenance, said: Sequence[Settled]) -> RunReport:
+    """By the report that the rollback had written before its publish."""
+    told = json.loads(ended.run.report.read_text(encoding="utf-8")) if ended.run.report.is_file() else {}
+    return RunReport(
+        verb="rollback", status="done", run=ended.id, dataset=job.name, subject=job.subject, origin=ended.facts.get("from", {}),
+        target=ended.facts.get("to"), files=told.get("files", {}), rows_in=told.get("rows_in"), rows_out=told.get("rows_out"),
+        bytes_in=told.get("bytes_in", 0), bytes_out=told.get("bytes_out", 0), bytes_planned=told.get("bytes_planned", 0), seconds={},
+        proof=None, method=told.get("method", ""), snapshot=str(ended.run.snapshot), provenance=origin,
+        dropped=tuple(told.get("dropped", ())), undoes=ended.undoes, notes=(*told.get("notes", ()), *map(str, said)),
+    )  # fmt: skip
+
+
+def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects, said: Sequence[Settled]) -> RunReport:
     """An interrupted run had changed nothing: what it had staged goes."""
     try:
         kept = discard_new_files(last.run, last.run.open_journal(effects), effects, "rolled back")
@@ -398,7 +426,7 @@ def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects, s
         verb="rollback", status="discarded", run=last.id, dataset=job.name, subject=job.subject, origin={}, target=None, files={},
         rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds={}, proof=None, method="", snapshot=None,
         provenance=origin, undoes=(last.id,),
-        notes=(*((f"{kept} holds files that are not the run's: look at them",) if kept else ()), *said),
+        notes=(*((f"{kept} holds files that are not the run's: look at them",) if kept else ()), *map(str, said)),
     )  # fmt: skip
 
 

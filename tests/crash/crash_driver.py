@@ -24,7 +24,7 @@ from crash_effects import Killing, Point, Quick
 from crash_forking import adopt_orphans, orphans_gone
 from crash_gc import gc_cut, gc_killed
 from crash_power import PowerCut, Recording, Variant
-from crash_scene import Scene, good, prepared, problems_after, well
+from crash_scene import Scene, good, prepared, problems_after, problems_of, run_and_look, well
 from crash_signals import interrupted_by
 
 
@@ -36,39 +36,60 @@ def in_turns(scene: Scene, points: Mapping[str, Sequence[Any]], interrupted: Cal
         scene.fresh()
         problems: list[str] = []
         if index < len(up):
-            problems = [f"upgrade, {up[index]}: {problem}" for problem in interrupted("upgrade", up[index])]
+            problems = interrupted("upgrade", up[index])
+            failures += told("upgrade", up[index], problems)
         else:
             good(scene.run("upgrade", Quick()))
         if index < len(down) and not problems:
-            problems = [f"rollback, {down[index]}: {problem}" for problem in interrupted("rollback", down[index])]
-        failures += problems
+            failures += told("rollback", down[index], interrupted("rollback", down[index]))
     return failures
 
 
+def told(verb: str, point: object, problems: list[str]) -> list[str]:
+    return [f"{verb}, {point}: {'; '.join(problems)}"] if problems else []
+
+
 # ---- kills
-def kill_everywhere(folder: Path, format: str, method: str, workers: int, group: bool, every: int, first: int) -> dict[str, Any]:
+def kill_everywhere(
+    folder: Path, format: str, method: str, workers: int, group: bool, every: int, first: int, then: str = "the same"
+) -> dict[str, Any]:
     """SIGKILL before and within every effect (or every so many of them): the whole group, or the coordinator alone.
 
-    What is killed has so many workers; whatever else runs does all by itself, which is quicker.
+    What is killed has so many workers; whatever else runs does all by itself, which is quicker. `then`: "the same" command again;
+    "killed again" once more before that, anywhere; "rollback" after a killed upgrade, which leaves all as it was.
     """
-    scene = prepared(folder, format, method)
+    scene, drawn = prepared(folder, format, method), random.Random(first)
 
     def interrupted(verb: str, point: Point) -> list[str]:
-        scene.log.unlink(missing_ok=True)
         ended = scene.fork(killed, scene, verb, point, workers, group)
         if ended.fault or ended.signal != signal.SIGKILL:
-            return [ended.fault or f"it was not killed but says {ended.value}"]
-        problems = problems_after(scene, verb)
+            return [ended.fault or f"it was not killed but says {ended.value['status']}"]
+        if then == "killed again":
+            again = scene.fork(killed, scene, verb, (drawn.randint(1, scene.wanted[verb].effects // 2), None), 1, group)
+            if again.signal != signal.SIGKILL:  # it had come to its end before that
+                return problems_of(scene, verb, again)
+        if then == "rollback" and not on_record(scene):
+            return []
+        problems = problems_after(scene, verb if then != "rollback" else then)
         return problems if orphans_gone() else [*problems, "workers outlive their coordinator"]
 
     points = {verb: wanted.points[first % every :: every] for verb, wanted in scene.wanted.items()}
+    if then == "rollback":
+        points["rollback"] = []
     failures = in_turns(scene, points, interrupted)
     return {"points": sum(map(len, points.values())), "of": sum(len(w.points) for w in scene.wanted.values()), "failures": failures}
 
 
-def killed(scene: Scene, verb: str, point: Point, workers: int, group: bool) -> str:
+def on_record(scene: Scene) -> bool:
+    """Did the killed upgrade come so far that a rollback means it, and not the run before?"""
+    runs = good(scene.fork(lake.looks, scene.box))["runs"]
+    return len(runs) > 1 and runs[-1][0] == "upgrade"
+
+
+def killed(scene: Scene, verb: str, point: Point, workers: int, group: bool) -> dict[str, Any]:
     """In a child, which is the coordinator."""
-    return lake.command(scene.box, verb, {**scene.settings, "workers": workers}, Killing(scene.log, *point, group))
+    scene.log.unlink(missing_ok=True)
+    return run_and_look(scene.box, verb, {**scene.settings, "workers": workers}, Killing(scene.log, *point, group))
 
 
 def kill_at_random(folder: Path, format: str, method: str, kills: int, seed: int) -> dict[str, Any]:
@@ -141,7 +162,7 @@ def cut(scene: Scene, verb: str, after: int, variant: Variant, kept: Path) -> st
     """In a child: the command until the power is off, and what the disk shows afterwards."""
     effects = Recording(scene.box, kept, after, torn=variant == "kept")
     try:
-        said = lake.command(scene.box, verb, scene.settings, effects)
+        said, _ = lake.command(scene.box, verb, scene.settings, effects)
     except PowerCut:
         said = "cut"
     effects.lose(variant, seed=after)

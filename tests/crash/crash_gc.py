@@ -50,7 +50,7 @@ def cut_off(scene: Scene, after: int, variant: Variant) -> str:
     """In a child: the command until the power is off, and what both disks show afterwards."""
     effects = Recording(scene.box, scene.folder / "kept", after, torn=variant == "kept")
     try:
-        said = lake.command(scene.box, "gc", scene.settings, effects)
+        said, _ = lake.command(scene.box, "gc", scene.settings, effects)
     except PowerCut:
         said = "cut"
     effects.lose(variant, seed=after)
@@ -58,10 +58,10 @@ def cut_off(scene: Scene, after: int, variant: Variant) -> str:
 
 
 def upgraded(folder: Path, format: str, method: str) -> Scene:
-    """A project with one finished run, as the template; the log has the effects of removing its snapshot."""
+    """A project whose last run has just finished, as the template; the log has the effects of removing its snapshot."""
     scene = Scene(folder, {"method": method, "workers": 1})
     folder.mkdir(parents=True)
-    good(scene.fork(lake.make_project, folder / "template", format))
+    good(scene.fork(lake.make_project, folder / "template", format, method))
     scene.fresh()
     load(good(scene.run("upgrade", Quick()))["modules"])
     (scene.box / NAS).mkdir()
@@ -100,7 +100,7 @@ def problems_with(box: Path, old: lake.Standing) -> list[str]:
 
 
 def snapshot_of(box: Path) -> Path:
-    return next((lake.state_of(box) / "runs").iterdir()) / "snapshot"
+    return max((lake.state_of(box) / "runs").iterdir()) / "snapshot"
 
 
 def old_files(box: Path) -> list[str]:

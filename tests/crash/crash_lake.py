@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,10 @@ NAME = "events"
 SUFFIX = {"parquet": ".parquet", "avro": ".avro", "json": ".ndjson"}
 LONG_AGO = 1_600_000_000
 AVRO = {"type": "record", "name": "Event", "fields": [{"name": "n", "type": "long"}, {"name": "text", "type": "string"}]}
-STEP = """
-from instar import op
-
-upgrade = [
-    op.add("note", "string", default="-"),
-    op.rename("text", to="words"),
-]
-"""
+STEPS = {
+    "0002_note": 'op.add("note", "string", default="-")',
+    "0003_words": 'op.add("more", "string", default="+"),\n    op.rename("text", to="words")',
+}
 
 
 def dataset_of(box: Path) -> Path:
@@ -50,20 +45,23 @@ def job_of(box: Path) -> Job:
 
 
 # ---- making it
-def make_project(box: Path, format: str, table: str = "") -> None:
-    """A project with three files at version 1, one at version 2 already, other files, modes, an empty folder. `table`: further
-    lines of the dataset's table."""
+def make_project(box: Path, format: str, method: str, table: str = "") -> None:
+    """A project with three files at version 2, to which a run has brought them, one at version 3 already, which is the newest,
+    other files, modes, an empty folder. `table`: further lines of the dataset's table."""
     dataset, suffix = dataset_of(box), SUFFIX[format]
     for name, first in (("month=1/a", 0), ("month=1/b", 10), ("month=2/c", 20)):
         _write(dataset / f"{name}{suffix}", format, [{"n": first + n, "text": f"word {n}"} for n in range(4)])
     _command(box, "init", "--from", f"data/{NAME}")
-    script = box / "migrations" / NAME / "0002_step.py"
-    script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(f'"""One step."""\n{STEP}')
-    _command(box, "register", NAME)
+    for name, operations in STEPS.items():
+        script = box / "migrations" / NAME / f"{name}.py"
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(f'"""One step."""\n\nfrom instar import op\n\nupgrade = [\n    {operations},\n]\n')
+        _command(box, "register", NAME)
+    _command(box, "upgrade", NAME, "2", "--workers", "1", "--method", method)
     with (box / "instar.toml").open("a", encoding="utf-8") as file:
         file.write(table)
-    _write(dataset / f"month=2/new{suffix}", format, [{"n": n, "words": "new", "note": "late"} for n in range(3)])
+    newest = [{"n": n, "words": "new", "note": "late", "more": "or less"} for n in range(3)]
+    _write(dataset / f"month=2/new{suffix}", format, newest)
     (dataset / f"month=1/.a{suffix}.crc").write_text("a checksum")
     (dataset / "month=1" / "README").write_text("read me\n")
     (dataset / ".hidden").write_text("")
@@ -74,11 +72,8 @@ def make_project(box: Path, format: str, table: str = "") -> None:
     (dataset / f"month=1/b{suffix}").chmod(0o640)
     (dataset / "_SUCCESS").chmod(0o400)
     (dataset / "month=2").chmod(0o750)
-    for folder, folders, files in os.walk(dataset, topdown=False):
-        for name in (*files, *folders):
-            os.utime(os.path.join(folder, name), (LONG_AGO, LONG_AGO))
-    os.utime(dataset, (LONG_AGO, LONG_AGO))
-    shutil.rmtree(dataset.parent / ".instar", ignore_errors=True)
+    for path in (*dataset.rglob("*"), dataset):
+        os.utime(path, (LONG_AGO, LONG_AGO))
 
 
 def _command(box: Path, *arguments: str) -> None:
@@ -94,8 +89,8 @@ def _write(path: Path, format: str, records: list[dict[str, Any]]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        types = {"n": pa.int64()}
-        schema = pa.schema([pa.field(name, types.get(name, pa.string()), nullable=name != "note") for name in records[0]])
+        types, added = {"n": pa.int64()}, ("note", "more")
+        schema = pa.schema([pa.field(name, types.get(name, pa.string()), nullable=name not in added) for name in records[0]])
         pq.write_table(pa.Table.from_pylist(records, schema), path)
     elif format == "avro":
         import fastavro
@@ -108,16 +103,29 @@ def _write(path: Path, format: str, records: list[dict[str, Any]]) -> None:
 
 
 # ---- the commands
-def command(box: Path, verb: str, settings: dict[str, Any], effects: Effects) -> str:
-    """Run `upgrade`, `rollback` or `gc`; the report's status, or what refused it."""
+def command(box: Path, verb: str, settings: dict[str, Any], effects: Effects) -> tuple[str, int]:
+    """Run `upgrade`, `rollback` or `gc`: the report's status, or what refused it; and how many staged files it took over."""
     try:
         if verb == "gc":
-            return gc(job_of(box), keep=0, last=True, backup=box / "nas", effects=effects).action
+            return gc(job_of(box), keep=0, last=True, backup=box / "nas", effects=effects).action, 0
         if verb == "rollback":
-            return restore(job_of(box), effects=effects).status
-        return migrate(job_of(box), None, Options(**settings), verb=verb, effects=effects).status
+            report = restore(job_of(box), effects=effects)
+        else:
+            report = migrate(job_of(box), None, Options(**settings), verb=verb, effects=effects)
     except InstarError as error:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}", 0
+    return report.status, len(report.resumed.receipts) if report.resumed else 0
+
+
+def receipts(box: Path) -> int:
+    """How many files the last run has durably staged, if it has come no further, by its journal."""
+    runs = state_of(box) / "runs"
+    journals = sorted(runs.glob("*/journal.jsonl")) if runs.is_dir() else []
+    events = [json.loads(line) for line in journals[-1].read_text().splitlines(keepends=True) if line.endswith("\n")]
+    begun = max((n for n, event in enumerate(events) if event["event"] == "Resumed"), default=0)
+    if any(event["event"] == "PublishBegun" for event in events[begun:]):
+        return 0
+    return len({event["receipt"]["path"] for event in events[begun:] if event["event"] == "Staged"})
 
 
 # ---- looking at it

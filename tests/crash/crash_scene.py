@@ -74,23 +74,26 @@ class Scene:
 
 
 def run_and_look(box: Path, verb: str, settings: dict[str, Any], effects: Effects) -> dict[str, Any]:
-    status = lake.command(box, verb, settings, effects)
-    return {"status": status, "looks": lake.looks(box), "leftovers": lake.leftovers(box), "modules": list(sys.modules)}
+    staged = lake.receipts(box)
+    status, used = lake.command(box, verb, settings, effects)
+    return {"status": status, "staged": staged, "used": used, "looks": lake.looks(box), "leftovers": lake.leftovers(box),
+            "modules": list(sys.modules)}  # fmt: skip
 
 
 def prepared(folder: Path, format: str, method: str) -> Scene:
     """Make the project, and upgrade and roll it back once, without any interruption."""
     scene = Scene(folder, {**SETTINGS[method], "workers": 1})
     folder.mkdir(parents=True)
-    good(scene.fork(lake.make_project, folder / "template", format, TABLES.get(method, "")))
+    first = "replace" if method == "replace" else "exchange"
+    good(scene.fork(lake.make_project, folder / "template", format, first, TABLES.get(method, "")))
     scene.fresh()
     before = scene.stands()
     for verb in ("upgrade", "rollback"):
         scene.log.unlink(missing_ok=True)
         done = good(scene.run(verb, Counting(scene.log)))
+        load(done.pop("modules"))
         if done["status"] != "done" or done["leftovers"]:
             raise AssertionError(done)
-        load(done["modules"])
         scene.wanted[verb] = Wanted(lake.promised(before, scene.stands()), done["looks"], points_of(scene.log))
     if left := lake.differences(before, scene.stands()):
         raise AssertionError(f"the rollback was not exact: {left}")
@@ -114,11 +117,17 @@ def good(ended: Ended) -> Any:
 
 def problems_after(scene: Scene, verb: str) -> list[str]:
     """Run the command again, undisturbed: what is otherwise than if it had never been interrupted."""
-    again = scene.run(verb, Quick())
+    return problems_of(scene, verb, scene.run(verb, Quick()))
+
+
+def problems_of(scene: Scene, verb: str, again: Ended) -> list[str]:
+    """The same of a repeated command that has ended."""
     if again.fault or again.signal:
         return [again.fault or f"the repeated command was killed by signal {again.signal}"]
     said, looks, wanted = again.value["status"], again.value["looks"], scene.wanted[verb]
     problems = [] if well(verb, said) else [f"the repeated command says: {said}"]
+    if verb == "upgrade" and again.value["used"] != again.value["staged"]:
+        problems.append(f"of {again.value['staged']} staged files {again.value['used']} were used")
     problems += lake.differences(wanted.tree, scene.stands())
     problems += [f"left over: {path}" for path in again.value["leftovers"]]
     problems += [f"{key} is {looks[key]}" for key in ("versions", "interrupted", "problems") if looks[key] != wanted.looks[key]]
@@ -126,5 +135,5 @@ def problems_after(scene: Scene, verb: str) -> list[str]:
 
 
 def well(verb: str, said: str) -> bool:
-    """Either it did the work, or found that all had been done."""
-    return said in ("done", "nothing to do") or (verb == "rollback" and "no run to roll back" in said)
+    """Either it did the work, or found that all had been done, or that nothing had."""
+    return said in ("done", "nothing to do") or (verb == "rollback" and said == "discarded")

@@ -29,6 +29,15 @@ def test_at_every_point_with_workers(format: str, method: str, group: bool, none
     none_fail("kill everywhere", format=format, method=method, workers=2, group=group, every=1, first=0)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["killed again", "rollback"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_another_end(format: str, method: str, then: str, none_fail: Callable[..., None]) -> None:
+    """The repeated command is killed, too; or a rollback is said instead of it."""
+    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=2, first=1, then=then)
+
+
 @pytest.mark.parametrize(
     ("format", "method", "first"), [("parquet", "exchange", 9), ("json", "replace", 4), ("json", "shadow", 12)]
 )

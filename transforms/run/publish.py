@@ -1,8 +1,8 @@
 """Publishing: the staged files take their places in the dataset; what they replace stays as the snapshot.
 
 `exchange`: the whole new tree in one step. Order on disk: new tree complete → both listings → PublishBegun → exchange →
-Exchanged → the old tree becomes `snapshot/` → Published. `replace`: file by file. Old files linked into `snapshot/` → both
-listings → PublishBegun → for each file: Replacing → replace → … → empty stage removed → Published. Each arrow is a flush.
+Exchanged → the old tree becomes `snapshot/` → note → Published. `replace`: file by file. Old files linked into `snapshot/` → both
+listings → PublishBegun → for each file: Replacing → replace → … → empty stage removed → note → Published. Each arrow is a flush.
 `shadow`: as exchange, in a place of its own, where an earlier shadow may stand, or nothing: then the new tree is moved there.
 
 From PublishBegun on all that is needed is on disk: what stops in between is brought to its end by the next command (`complete`).
@@ -12,7 +12,7 @@ An error that is met here is answered here: what was done is taken back.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,9 @@ from instar.transforms.run.snapshot import (
 from instar.transforms.run.state import RunFolder, RunState, make_folders, run_state
 from instar.transforms.run.tree import build_tree, folders_above, link_or_copy, parent_of
 
+Note = Callable[[], None]
+"""Writes down outside of the journal what the new files are."""
+
 
 @dataclass(frozen=True)
 class Publication:
@@ -58,11 +61,14 @@ def publish(
     changes: ChangeSet,
     journal: Journal,
     effects: Effects,
+    note: Note = lambda: None,
     *,
     model: tuple[Path, Listing] | None = None,
 ) -> Publication:
     """Publish what was staged. `dataset` is resolved, `before` the listing which the run was planned by.
 
+    `note` is called when all new files stand, before Published, the last that a run does: what it writes is there once the run
+    counts as done. It may be called again, by who completes the publish.
     `model`: the tree (and its listing, which the run was planned by) that the new one is like, where it is not the dataset's own.
     The dataset is listed again as the last thing before, and (exchange) the tree that left once more after: any change refuses.
 
@@ -72,8 +78,8 @@ def publish(
     """
     try:
         if method != "replace":
-            return _by_exchange(dataset, run, method, before, changes, journal, effects, model or (dataset, before))
-        return _by_replace(dataset, run, before, changes, journal, effects)
+            return _by_exchange(dataset, run, method, before, changes, journal, effects, model or (dataset, before), note)
+        return _by_replace(dataset, run, before, changes, journal, effects, note)
     except BaseException as error:
         _take_back(run, journal, effects, error)
         if isinstance(error, OSError):
@@ -81,7 +87,7 @@ def publish(
         raise
 
 
-def complete(run: RunState, journal: Journal, effects: Effects) -> bool:
+def complete(run: RunState, journal: Journal, effects: Effects, note: Note = lambda: None) -> bool:
     """Bring a publish that stopped anywhere after PublishBegun to its end; may itself be stopped, and be called again.
 
     Answers False, having changed nothing more, where it cannot: the dataset, or what was staged, changed since.
@@ -93,8 +99,8 @@ def complete(run: RunState, journal: Journal, effects: Effects) -> bool:
     assert begun is not None, "only a publish that has begun is completed"
     before, after = read_listing(run.run.before), read_listing(run.run.after)
     if begun.method != "replace":
-        return _complete_exchange(begun, run.run, before, after, journal, effects)
-    return _complete_replace(begun, run.run, before, after, journal, effects)
+        return _complete_exchange(begun, run.run, before, after, journal, effects, note)
+    return _complete_replace(begun, run.run, before, after, journal, effects, note)
 
 
 def _take_back(run: RunFolder, journal: Journal, effects: Effects, cause: BaseException) -> None:
@@ -121,6 +127,7 @@ def _by_exchange(
     journal: Journal,
     effects: Effects,
     model: tuple[Path, Listing],
+    note: Note,
 ) -> Publication:
     like, planned = model
     built = build_tree(like, run.stage, planned, changes, effects)
@@ -128,13 +135,14 @@ def _by_exchange(
     _refuse_changes(like, planned)
     journal.write(PublishBegun(method, str(dataset), standing(dataset), built.entries["./"].inode))
     swap_unless_changed(dataset, run.stage, before, effects)
-    _finish_exchange(run, len(changes.written), journal, effects)
+    _finish_exchange(run, len(changes.written), journal, effects, note)
     return Publication(method, changes, built.copied, built.copied_bytes, built.entries)
 
 
-def _finish_exchange(run: RunFolder, count: int, journal: Journal, effects: Effects) -> None:
+def _finish_exchange(run: RunFolder, count: int, journal: Journal, effects: Effects, note: Note) -> None:
     journal.write(Exchanged())
     _keep_old_tree(run, effects)
+    note()
     journal.write(Published(count))
 
 
@@ -158,7 +166,7 @@ def withdraw(place: Path, run: RunFolder, before: Listing, journal: Journal, eff
         _write_listings(run, before, {}, effects)
         journal.write(PublishBegun("shadow", str(place), standing(place), NOTHING))
         swap_unless_changed(place, run.stage, before, effects)
-        _finish_exchange(run, 0, journal, effects)
+        _finish_exchange(run, 0, journal, effects, note=lambda: None)
     except BaseException as error:
         _take_back(run, journal, effects, error)
         if isinstance(error, OSError):
@@ -167,7 +175,7 @@ def withdraw(place: Path, run: RunFolder, before: Listing, journal: Journal, eff
 
 
 def _complete_exchange(
-    begun: PublishBegun, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects
+    begun: PublishBegun, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects, note: Note
 ) -> bool:
     dataset, stands = Path(begun.dataset), standing(Path(begun.dataset))
     if stands == begun.old_inode:
@@ -187,13 +195,14 @@ def _complete_exchange(
         if old is None or (changed_since(before, listing(old)) and not changed_since(after, tree_at(dataset))):
             return False
     _keep_old_tree(run, effects)
+    note()
     journal.write(Published(len(changes_between(before, after).written)))
     return True
 
 
 # ---- replace
 def _by_replace(
-    dataset: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects
+    dataset: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects, note: Note
 ) -> Publication:
     base = base_of(dataset, before)
     copied = _save_old_files(base, run, [path for path in changes.paths if path in before], effects)
@@ -207,7 +216,7 @@ def _by_replace(
     for path in changes.paths:
         _refuse_change(base, path, before)
         _take_step(path, base, run, before, entries, journal, effects)
-    _finish_replace(base, run, before, changes, journal, effects)
+    _finish_replace(base, run, before, changes, journal, effects, note)
     return Publication("replace", changes, len(copied), sum(before[path].size for path in copied), entries)
 
 
@@ -226,7 +235,9 @@ def _take_step(path: str, base: Path, run: RunFolder, before: Listing, after: Li
     effects.sync_folder((base / path).parent)
 
 
-def _finish_replace(base: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects) -> None:
+def _finish_replace(
+    base: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects, note: Note
+) -> None:
     made = {folder for path in changes.written for folder in folders_above(path)} - {path.rstrip("/") for path in before}
     for folder in sorted(made, reverse=True):
         if (run.stage / folder).is_dir() and (base / folder).is_dir():
@@ -234,11 +245,12 @@ def _finish_replace(base: Path, run: RunFolder, before: Listing, changes: Change
             effects.sync_folder(base / folder)
     restore_times(base, changes.folder_times, effects)
     discard(run.stage, effects)
+    note()
     journal.write(Published(len(changes.written)))
 
 
 def _complete_replace(
-    begun: PublishBegun, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects
+    begun: PublishBegun, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects, note: Note
 ) -> bool:
     base, between = base_of(Path(begun.dataset), before), changes_between(before, after)
     changes = ChangeSet(between.written, between.removed, begun.folder_times)
@@ -250,7 +262,7 @@ def _complete_replace(
             _take_step(path, base, run, before, after, journal, effects)
         else:  # it may have been taken and not have reached the disk
             effects.sync_folder((base / path).parent)
-    _finish_replace(base, run, before, changes, journal, effects)
+    _finish_replace(base, run, before, changes, journal, effects, note)
     return True
 
 

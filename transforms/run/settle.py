@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,8 +40,10 @@ class Settled:
         return f"run {self.run} {became}" + (f"; {self.kept} holds files that are not the run's: look at them" if self.kept else "")
 
 
-def settle(state: State, effects: Effects, clock: Clock = system_clock) -> tuple[Settled, ...]:
-    """Settle every run of the dataset that is not; the caller holds the lock. Writes nothing where all are.
+def settle(
+    state: State, effects: Effects, clock: Clock = system_clock, *, note: Callable[[], None] = lambda: None
+) -> tuple[Settled, ...]:
+    """Settle every run of the dataset that is not; the caller holds the lock. Writes nothing where all are. `note` as in `publish`.
 
     An interrupted run which has published nothing stays as it is: what it has staged can be used (`resume`).
 
@@ -49,7 +52,7 @@ def settle(state: State, effects: Effects, clock: Clock = system_clock) -> tuple
     """
     unsettled = [run for run in list_runs(state) if not run.settled and not _can_go_on(run)]
     try:
-        return tuple(_settled(run, run.run.open_journal(effects, clock), effects) for run in unsettled)
+        return tuple(_settled(run, run.run.open_journal(effects, clock), effects, note) for run in unsettled)
     except OSError as error:
         raise disk_error("an interrupted run could not be settled", error) from error
 
@@ -59,10 +62,10 @@ def _can_go_on(run: RunState) -> bool:
     return run.status == "interrupted" and run.last(Planned) is not None
 
 
-def _settled(run: RunState, journal: Journal, effects: Effects) -> Settled:
+def _settled(run: RunState, journal: Journal, effects: Effects, note: Callable[[], None]) -> Settled:
     if run.status != "half-published":
         return Settled(run.id, "discarded", discard_new_files(run.run, journal, effects, run.status))
-    if complete(run, journal, effects):
+    if complete(run, journal, effects, note):
         return Settled(run.id, "finished")
     put_back(run, effects)
     journal.write(Undone("the dataset changed after the run was interrupted"))
