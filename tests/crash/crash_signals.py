@@ -62,4 +62,4 @@ def interrupted_by(scene: Scene, verb: str, at: int, name: str) -> list[str]:
     problems = [] if code == 0 or "again" in answer["error"]["hint"] else [f"it does not say how to go on: {answer}"]
     problems += lake.differences(scene.wanted[verb].tree if code == 0 else before, scene.stands())
     problems += [f"{run} is half-published" for run in lake.looks(scene.box)["runs"] if run[1] == "half-published"]
-    return problems or problems_after(scene, verb)
+    return problems or ([] if code == 0 else problems_after(scene, verb))  # said after its end, a rollback means the run before
