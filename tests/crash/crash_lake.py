@@ -120,7 +120,9 @@ def command(box: Path, verb: str, settings: dict[str, Any], effects: Effects) ->
 def receipts(box: Path) -> int:
     """How many files the last run has durably staged, if it has come no further, by its journal."""
     runs = state_of(box) / "runs"
-    journals = sorted(runs.glob("*/journal.jsonl")) if runs.is_dir() else []
+    journals = [run / "journal.jsonl" for run in sorted(runs.iterdir())] if runs.is_dir() else []
+    if not journals or not journals[-1].is_file():
+        return 0
     events = [json.loads(line) for line in journals[-1].read_text().splitlines(keepends=True) if line.endswith("\n")]
     begun = max((n for n, event in enumerate(events) if event["event"] == "Resumed"), default=0)
     if any(event["event"] == "PublishBegun" for event in events[begun:]):
@@ -182,7 +184,7 @@ def leftovers(box: Path) -> list[str]:
     """What stands beside the dataset that no later command has a use for."""
     state = state_of(box)
     out = [path.name for path in dataset_of(box).parent.iterdir() if path.name not in (NAME, ".instar", place_of(box).name)]
-    out += [f".instar/{path.name}" for path in state.parent.iterdir() if path != state]
+    out += [f".instar/{path.name}" for path in state.parent.iterdir() if path.name not in (NAME, state.name)]
     out += [path.name for path in state.iterdir() if path.name not in ("lock", "manifest.json", "runs")]
     statuses = {run.run: run.status for run in runs_of(job_of(box)).runs}
     for run in (state / "runs").iterdir() if (state / "runs").is_dir() else ():
