@@ -410,8 +410,8 @@ def _completed(job: Job, ended: RunState, origin: Provenance, said: Sequence[Set
     return RunReport(
         verb="rollback", status="done", run=ended.id, dataset=job.name, subject=job.subject, origin=ended.facts.get("from", {}),
         target=ended.facts.get("to"), files=told.get("files", {}), rows_in=told.get("rows_in"), rows_out=told.get("rows_out"),
-        bytes_in=told.get("bytes_in", 0), bytes_out=told.get("bytes_out", 0), bytes_planned=told.get("bytes_planned", 0), seconds={},
-        proof=None, method=told.get("method", ""), snapshot=str(ended.run.snapshot), provenance=origin,
+        bytes_in=told.get("bytes_in", 0), bytes_out=told.get("bytes_out", 0), bytes_planned=told.get("bytes_planned", 0),
+        seconds={}, proof=None, method=told.get("method", ""), snapshot=str(ended.run.snapshot), provenance=origin,
         dropped=tuple(told.get("dropped", ())), undoes=ended.undoes, notes=(*told.get("notes", ()), *map(str, said)),
     )  # fmt: skip
 
