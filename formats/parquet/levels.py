@@ -17,6 +17,7 @@ from instar.formats.compute import pc
 from instar.formats.storage import as_lists, items_of
 
 is_ = pa.types
+_LISTS = (is_.is_list, is_.is_large_list, is_.is_fixed_size_list, is_.is_list_view, is_.is_large_list_view)
 
 
 def values_of(array: pa.Array) -> Iterator[int]:
@@ -29,7 +30,7 @@ def values_of(array: pa.Array) -> Iterator[int]:
             yield from values_of(child)
     elif is_.is_map(type):
         yield from values_of(as_lists(array))
-    elif is_.is_list(type) or is_.is_large_list(type) or is_.is_fixed_size_list(type) or is_.is_list_view(type):
+    elif any(is_list(type) for is_list in _LISTS):
         lengths = pc.fill_null(pc.list_value_length(array), 0)
         bare = pc.sum(pc.equal(lengths, 0).cast(pa.int64())).as_py() or 0
         for below in values_of(items_of(array)):
