@@ -157,6 +157,11 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     console.print(f"[bold]{escape(report.dataset)}[/] {done}{at}" + (f": {origin}" if origin else ""))
     if report.rows_in or report.bytes_in:
         console.print(f"rows     {_count(report.rows_in)} → {_count(report.rows_out)}")
+        if report.quarantined:
+            count = sum(report.quarantined.values())
+            console.print(f"apart    {counted(count, 'record')} in quarantine, from {counted(len(report.quarantined), 'file')}")
+            for path in report.quarantine:
+                console.print(f"         {escape(path)}", soft_wrap=True)
         console.print(f"size     {size(report.bytes_in)} → {size(report.bytes_out)}")
     if report.seconds:
         console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))

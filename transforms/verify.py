@@ -28,7 +28,7 @@ from instar.transforms.run.journal import PublishBegun
 from instar.transforms.run.lock import holder
 from instar.transforms.run.rollback import shadowing, versions_before
 from instar.transforms.run.state import RunState, list_runs, receipts_of
-from instar.transforms.run.unit import FileProof, Receipt, Unit
+from instar.transforms.run.unit import BadRecords, FileProof, Receipt, Unit
 from instar.transforms.tolerance import refuse_codes, tolerated
 
 CHANGED = "changed since the run published it"
@@ -150,6 +150,7 @@ def units_of(
             chain=chains[versions[receipt.path]].hash,
             memory=options.unit_memory,
             target=receipt.target,
+            bad=BadRecords("fail", str(state.run.part(receipt.path))),
         )
         for receipt in sorted(receipts.values(), key=lambda r: -r.source_size)
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal as OneOf
 
 from instar.formats.errors import MigrationError
 from instar.formats.path import parse_path, path_text
@@ -15,13 +14,16 @@ from instar.transforms.casts.ways import InZone
 from instar.transforms.expression import Column, Expression
 from instar.transforms.mapping import Mapping
 
+from .on_error import OnError, failing, policy, refuse_on_error
+
 
 @dataclass(frozen=True)
 class Cast:
     """Every value at `path` as type `to`, by the cast table: a cast that succeeds can be undone.
 
-    A value that cannot be cast fails the run, or with `on_error="null"` becomes null, which is lossy and makes the field nullable.
-    Null stays null. `path` may also end in [] or {}.
+    A value that cannot be cast fails the run, or as `on_error` says: with "null" it becomes null, which is lossy and makes the
+    field nullable; with "quarantine" its record is left out; with "fail" the run fails whatever it says itself. Null stays null.
+    `path` may also end in [] or {}.
 
     `zone` says of which time zone ("Europe/Paris") the wall times of a timestamp without a zone are, or are to be: only so does a
     timestamp gain or lose its zone. Wall times that the zone skips, or shows twice, are refused, both ways, so the way back is
@@ -36,15 +38,14 @@ class Cast:
     path: str
     to: str | Type
     _: KW_ONLY
-    on_error: OneOf["fail", "null"] = "fail"
+    on_error: OnError | None = None
     zone: str | None = None
     rounding: rounding.Mode | None = None
 
     def __post_init__(self) -> None:
         parse_path(self.path)
         self._type()
-        if self.on_error not in ("fail", "null"):
-            raise MigrationError(f"on_error is {self.on_error!r}", hint='It is "fail" or "null".')
+        refuse_on_error(self.on_error)
         if self.rounding not in (None, *rounding.MODES):
             raise MigrationError(f"rounding is {self.rounding!r}", hint=f"It is one of {', '.join(map(repr, rounding.MODES))}.")
         if self.zone is not None:
@@ -82,13 +83,13 @@ class Cast:
                 return e
         if self.rounding is None:
             check(source, to)
-            return expression.Cast(e, source, to, self.on_error)
+            return expression.Cast(e, source, to, failing(self.on_error), policy=policy(self.on_error))
         if not rounding.possible(source, to):
             raise MigrationError(
                 f"there is nothing to round from {type_text(source)} to {type_text(to)}",
                 hint="Leave rounding out, or cast in two steps: rounding is for fewer places of the same kind, or a whole number.",
             )
-        return expression.Cast(e, source, to, self.on_error, rounding.Rounded(self.rounding))
+        return expression.Cast(e, source, to, failing(self.on_error), rounding.Rounded(self.rounding), policy(self.on_error))
 
     def _in_zone(self, e: Expression, source: Type, to: Type) -> tuple[Expression, Type]:
         assert self.zone is not None
@@ -98,4 +99,4 @@ class Cast:
                 hint="It is for timestamps that gain or lose their zone; leave it out.",
             )
         moved = Timestamp(source.unit, to.zone)
-        return expression.Cast(e, source, moved, self.on_error, InZone(self.zone)), moved
+        return expression.Cast(e, source, moved, failing(self.on_error), InZone(self.zone), policy(self.on_error)), moved

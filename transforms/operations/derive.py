@@ -11,6 +11,7 @@ from instar.transforms.expression import Column
 from instar.transforms.mapping import Mapping
 
 from .computed import computed
+from .on_error import OnError, refuse_on_error
 from .place import index, placed, split
 from .tags import keeping_tags
 from .types import field_of
@@ -22,6 +23,9 @@ class Derive:
 
     `sql` names fields as they are called at this point of the chain, odd names in double quotes, fields of inner records with dots.
     Its own type must be `type`, or widen to it exactly. The field may be null unless `nullable=False`, where a null result fails.
+    `on_error` says what becomes of a record for which DuckDB cannot compute it, or gives a null that may not be: the run fails
+    ("fail"), the field becomes null ("null"), or the record is left out ("quarantine"); by default as the run says.
+
     A field of that name is refused, unless `replace=True`: then it is replaced at its place, and `sql` still sees the old one. It
     has the tags of the fields that `sql` reads, and of the one it replaces.
     """
@@ -32,6 +36,7 @@ class Derive:
     sql: str
     nullable: bool | None = None
     replace: bool = False
+    on_error: OnError | None = None
     position: int | None = None
     after: str = ""
     before: str = ""
@@ -39,6 +44,9 @@ class Derive:
 
     def __post_init__(self) -> None:
         split(self.path)
+        refuse_on_error(self.on_error)
+        if self.on_error == "null" and self.nullable is False:
+            raise MigrationError('on_error="null" makes nulls, and nullable=False forbids them', hint="Leave one of them out.")
         self._field()
 
     def _field(self) -> Field:
@@ -49,7 +57,7 @@ class Derive:
         parent, name = split(self.path)
 
         def change(columns: tuple[Column, ...], at: tuple[str, ...]) -> list[Column]:
-            new = computed(self.sql, self._field(), columns, at, mapping.target.definitions)
+            new = computed(self.sql, self._field(), columns, at, mapping.target.definitions, self.on_error)
             if not self.replace:
                 self._refuse_existing(columns, parent)
                 return placed(columns, new, parent, self.position, self.after, self.before)

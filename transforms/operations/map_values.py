@@ -16,7 +16,9 @@ from instar.transforms.expression import FAIL, Column, Literal, Lookup
 from instar.transforms.literal import literal
 from instar.transforms.mapping import Mapping
 
-Otherwise = OneOf["fail", "null", "keep"]
+from .on_error import OnError, policy
+
+Otherwise = OneOf["fail", "null", "keep", "quarantine"]
 Pairs = tuple[tuple[Any, Any], ...]
 
 
@@ -25,7 +27,8 @@ class MapValues:
     """Every value at `path` becomes the one that `table` has for it; null stays null, a missing key stays missing.
 
     Keys and values of `table` are Python values of the field's type, as `op.add(default=…)` takes them; a value may be None, which
-    makes the field nullable. What the table does not name fails the run (`otherwise="fail"`), becomes null ("null", which makes
+    makes the field nullable. What the table does not name fails the run (`otherwise="fail"`) or
+    goes with its record to quarantine ("quarantine"; by default one of these, as the run says), becomes null ("null", which makes
     the field nullable), stays as it is ("keep", where the new type holds it), or becomes `default`. `to` is the type of the new
     values: by default the field's own, or for an enum an enum of the new values in the table's order (then of the symbols that are
     kept). For an enum the table must name every symbol, unless `otherwise` or `default` says what becomes of the others. Floats
@@ -39,7 +42,7 @@ class MapValues:
     path: str
     table: Dict[Any, Any]
     _: KW_ONLY
-    otherwise: Otherwise = "fail"
+    otherwise: Otherwise | None = None
     default: Any = MISSING
     to: str | Type | None = None
 
@@ -49,9 +52,11 @@ class MapValues:
             parse_type(self.to)
         if not isinstance(self.table, Dict) or not self.table:
             raise MigrationError("the table of values is empty, or is no dict", hint='Write {"old": "new", …}.')
-        if self.otherwise not in ("fail", "null", "keep"):
-            raise MigrationError(f"otherwise is {self.otherwise!r}", hint='It is "fail", "null" or "keep"; a value is default=….')
-        if self.default is not MISSING and self.otherwise != "fail":
+        if self.otherwise not in (None, "fail", "null", "keep", "quarantine"):
+            raise MigrationError(
+                f"otherwise is {self.otherwise!r}", hint='It is "fail", "null", "keep" or "quarantine"; a value is default=….'
+            )
+        if self.default is not MISSING and self.otherwise not in (None, "fail"):
             raise MigrationError("both otherwise and default are given", hint="Give one of them.")
         if None in self.table:
             raise MigrationError("null is not looked up: it stays null", hint="To fill nulls, use op.require(path, fill=…).")
@@ -75,7 +80,8 @@ class MapValues:
                     hint="Name them all, or say default=… for the others.",
                 )
             nullable = field.nullable or last == "null" or any(value is None for _, value in table)
-            looked_up = Lookup(column.expression, field.type, to, table, last)  # type: ignore[arg-type]
+            said: OnError | None = self.otherwise if self.otherwise != "keep" else None
+            looked_up = Lookup(column.expression, field.type, to, table, last, policy(said))  # type: ignore[arg-type]
             return Column(field.with_(type=to, nullable=nullable, default=MISSING), looked_up)
 
         return mapping.edit(path, change)
@@ -85,7 +91,7 @@ class MapValues:
         pairs = _keyed(self.table, field)
         known = {key for key, _ in pairs}
         others = [v for v in _values_of(field.type) if v not in known]
-        otherwise = "default" if self.default is not MISSING else self.otherwise
+        otherwise = "default" if self.default is not MISSING else _last(self.otherwise)
         if not _values_of(field.type) or (others and otherwise == FAIL and isinstance(field.type, Bool)):
             return pairs, otherwise
         if others and otherwise == FAIL:
@@ -103,6 +109,11 @@ class MapValues:
             symbols = tuple(dict.fromkeys(value for _, value in pairs if value is not None))
             return field.type if symbols == field.type.symbols else Enum(symbols)
         return field.type
+
+
+def _last(otherwise: Otherwise | None) -> str:
+    """What becomes of the value, whatever becomes of its record."""
+    return otherwise if otherwise in ("null", "keep") else FAIL
 
 
 def _refuse_type(type: Type, path: Path) -> None:

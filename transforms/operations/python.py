@@ -15,6 +15,7 @@ from instar.transforms.function import Function
 from instar.transforms.mapping import Mapping
 from instar.transforms.natural import to_natural
 
+from .on_error import OnError, failing, policy, refuse_on_error
 from .place import index, split
 from .tags import fields_read, keeping_tags, united
 from .types import field_of
@@ -33,6 +34,9 @@ class Python:
     the record is null nothing is called. A field of that name is refused, unless `replace=True`: then it is replaced at its place.
     What is written has the tags of what is read, and of the field that it replaces.
 
+    `on_error` says what becomes of a record for which the function raises, or gives what does not fit: the run fails ("fail"), all
+    it writes becomes null, and may be ("null"), or the record is left out ("quarantine"); by default as the run says.
+
     The function must give the same for the same values: the proof calls it again and compares, and reports such fields as
     `repeated`, not as proved.
 
@@ -46,6 +50,7 @@ class Python:
     writes: Dict[str, str | Type]
     inverse: Callable[..., Any] | Python | None = None
     replace: bool = False
+    on_error: OnError | None = None
 
     def __post_init__(self) -> None:
         _refuse_uncallable(self.func, "the function")
@@ -65,6 +70,7 @@ class Python:
                 f"{' and '.join(map(repr, self.writes))} are not in one record",
                 hint="Write them beside each other, and op.move them then.",
             )
+        refuse_on_error(self.on_error)
         self._fields()
 
     def _fields(self) -> tuple[Field, ...]:
@@ -76,9 +82,11 @@ class Python:
         reads = [self._read(mapping, path, parent) for path in self.reads]
         keyed = tuple(f.with_(name=key) for f, key in zip(self._fields(), self.writes, strict=True))
         function = Function(self.func, tuple(f for f, _ in reads), keyed)
-        call = Call(function, tuple((e, f.type) for f, e in reads), Record(keyed), self._back(keyed, [f for f, _ in reads]))
+        inputs, back = tuple((e, f.type) for f, e in reads), self._back(keyed, [f for f, _ in reads])
+        call = Call(function, inputs, Record(keyed), back, failing(self.on_error), policy(self.on_error))
         tags = united(f for path in self.reads for f in fields_read(mapping, parse_path(path), parent))
-        fields = (f.with_(tags=tags) for f in self._fields())
+        lenient = self.on_error == "null"
+        fields = (f.with_(tags=tags, nullable=f.nullable or lenient) for f in self._fields())
         new = [Column(f, Part(call, key, f.type)) for f, key in zip(fields, self.writes, strict=True)]
         return mapping.edit_columns(parent, lambda columns, _: self._placed(columns, new, parent))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal as OneOf
 
 from instar.formats.errors import MigrationError
 from instar.formats.path import Path, path_text
@@ -16,6 +15,7 @@ from instar.transforms.casts.ways import Piece
 from instar.transforms.expression import FAIL, Column, Expression, Sql, When
 from instar.transforms.mapping import Mapping
 
+from .on_error import OnError, failing, policy, refuse_on_error
 from .place import field_name, index, split
 from .types import field_of
 
@@ -29,8 +29,8 @@ class Split:
     Either `by` is the separator: a text must have exactly as many pieces as there are fields. Or `pattern` is a regular expression
     (RE2, as DuckDB has it) that must match the whole text, with a group for each field; a group that takes no part gives "". Each
     piece is cast to its field's type by the cast table. A text that does not fit, or a piece that cannot be cast, fails the run, or
-    with `otherwise="null"` makes nulls of what cannot be told. Null gives nulls. `keep=True` keeps the old field before the new
-    ones. The new fields have the tags of the old.
+    as `otherwise` says: "null" makes nulls of what cannot be told, "quarantine" leaves the record out. Null gives nulls.
+    `keep=True` keeps the old field before the new ones. The new fields have the tags of the old.
 
     The way back of `by` joins the pieces again, exactly; with `otherwise="null"`, or with one of the fields dropped, it is lossy.
     What `pattern` took apart is lost, unless `downgrade` says how to put it together.
@@ -41,7 +41,7 @@ class Split:
     into: Dict[str, str | Type]
     by: str | None = None
     pattern: str | None = None
-    otherwise: OneOf["fail", "null"] = "fail"
+    otherwise: OnError | None = None
     keep: bool = False
 
     def __post_init__(self) -> None:
@@ -55,8 +55,7 @@ class Split:
             raise MigrationError(f"into is {self.into!r:.80}, not fields with their types", hint=hint)
         if len(self.into) < (2 if self.by else 1):
             raise MigrationError("there are too few fields to split into", hint='Write into={"first": "string", "last": "string"}.')
-        if self.otherwise not in ("fail", "null"):
-            raise MigrationError(f"otherwise is {self.otherwise!r}", hint='It is "fail" or "null".')
+        refuse_on_error(self.otherwise, named="otherwise")
         for name, type in self.into.items():
             field_of(type, field_name(name), None)
 
@@ -78,17 +77,18 @@ class Split:
         piece = self._piece(old, number)
         if field.type != STRING:
             check(STRING, field.type)
-            piece = expression.Cast(piece, STRING, field.type, self.otherwise)
+            piece = expression.Cast(piece, STRING, field.type, failing(self.otherwise), policy=policy(self.otherwise))
         return Column(field.with_(nullable=nullable, optional=old.field.optional, tags=old.field.tags), piece)
 
     def _piece(self, old: Column, number: int) -> Expression:
         if self.by is not None:
-            return expression.Cast(old.expression, STRING, STRING, self.otherwise, Piece(self.by, number, len(self.into)))
+            way = Piece(self.by, number, len(self.into))
+            return expression.Cast(old.expression, STRING, STRING, failing(self.otherwise), way, policy(self.otherwise))
         assert self.pattern is not None
         pattern = sql_text(self.pattern)
         pieces = ("CASE WHEN regexp_full_match(", f", {pattern}) THEN regexp_extract(", f", {pattern}, {number + 1}) END")
         found = Sql(pieces, ((old.expression, STRING), (old.expression, STRING)), STRING)
-        return When(old.expression, When(found, found, FAIL) if self.otherwise == FAIL else found)
+        return When(old.expression, found if self.otherwise == "null" else When(found, found, FAIL, policy(self.otherwise)))
 
     def _refuse_type(self, field: Field, path: Path) -> None:
         if field.type != STRING:
