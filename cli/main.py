@@ -112,6 +112,10 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         return failed(known, code, as_json=as_json, silent=ending.log_on_stderr)
     code = left if isinstance(left, int) else 0  # click answers a command's `Exit(code)` with its code
     ending.ended(code)
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):  # whoever read the log has gone
+        unheard()
     return code
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from traceback import format_exception
 
-from instar.formats.errors import Collected, InstarError, LockedError
+from instar.formats.errors import Collected, DataError, InstarError, LockedError, Refused
 from instar.transforms.events import (
     Begun,
     Ended,
@@ -176,7 +176,8 @@ def errored(error: Exception) -> tuple[Errored, ...]:
 def _errored(error: InstarError, hint: str) -> Errored:
     where = error.where
     place = (where.file, where.row, where.path) if where else (None, None, None)
-    return Errored(type(error).__name__, str(error), error.hint or hint, *place)
+    kind = DataError if isinstance(error, Refused) else type(error)  # as the errors are called that people catch
+    return Errored(kind.__name__, str(error), error.hint or hint, *place)
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

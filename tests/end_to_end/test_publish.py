@@ -280,6 +280,7 @@ def test_a_killed_run_leaves_nothing_half_done_and_the_next_run_works(author: Au
 
 def test_one_run_at_a_time(author: Author, slow: Path) -> None:
     process = started(author, "--workers", "1")
+    process.send_signal(signal.SIGSTOP)  # however quick it is, it is at work while the others ask
     try:
         for verb in (["upgrade", "sales"], ["downgrade", "sales", "1"], ["rollback", "sales"], ["stamp", "sales", "1"]):
             error = author.refused(*verb, code=3)
@@ -287,6 +288,7 @@ def test_one_run_at_a_time(author: Author, slow: Path) -> None:
         assert author.do("plan", "sales")["to"] == 2
         assert any(str(process.pid) in warning for warning in author.do("status", "sales")["warnings"])
     finally:
+        process.send_signal(signal.SIGCONT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out + err
     assert author.do("upgrade", "sales")["status"] == "nothing to do"

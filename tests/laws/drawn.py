@@ -180,7 +180,7 @@ def _derive(at: Place) -> Operation:
 def _derive_somewhere(at: Place) -> Operation:
     sibling = _name(at.one_of(*at.siblings).name)
     where = at.one_of({"position": 0}, {"after": sibling}, {"before": sibling})
-    return op.derive(at.beside(), "string", sql="'a' || 'b'", **where)
+    return op.derive(at.beside(), "string", sql="'a' || 'b'", on_error="fail", **where)
 
 
 def _derive_list(at: Place) -> Operation:
@@ -210,7 +210,9 @@ def _head(at: Place) -> Operation:
 def _python(at: Place) -> Operation:
     keys = (at.one_of(at.text, at.beside()), at.beside())
     replace = keys[0] in [path_text((*at.parent, f.name)) for f in at.siblings]
-    return op.python(partial(described, keys), reads=_seen(at), writes={keys[0]: "string", keys[1]: "int64?"}, replace=replace)
+    return op.python(
+        partial(described, keys), reads=_seen(at), writes={keys[0]: "string", keys[1]: "int64?"}, replace=replace, on_error="fail"
+    )
 
 
 def _python_back(at: Place) -> Operation:
@@ -336,7 +338,7 @@ KINDS: dict[str, Kind] = {
     "reorder": (lambda at: _among_others(at) and at.siblings[0].name != at.path[-1], _reorder),
     "wrap": (_scalar, lambda at: op.wrap(at.text, null=at.one_of("null", "empty"))),
     "head": (lambda at: isinstance(at.field.type, List) and casts.is_scalar(at.field.type.item.type), _head),
-    "require": (_absent, lambda at: op.require(at.text)),
+    "require": (_absent, lambda at: op.require(at.text, on_error="fail")),
     "fill": (_absent, _fill),
     "allow_null": (_branched, lambda at: op.allow_null(at.text)),
     "set_doc": (_any, lambda at: op.set_doc(at.text, at.one_of("told", "told again", ""))),
