@@ -69,7 +69,7 @@ def kill_everywhere(
             again = scene.fork(killed, scene, verb, (drawn.randint(1, scene.wanted[verb].effects // 2), None), 1, group)
             if again.signal != signal.SIGKILL:  # it had come to its end before that
                 return problems_of(scene, verb, again)
-        if then == "rollback" and not on_record(scene):
+        if then == "rollback" and not on_record(scene, "upgrade"):
             return []
         problems = problems_after(scene, verb if then != "rollback" else then)
         return problems if orphans_gone() else [*problems, "workers outlive their coordinator"]
@@ -81,10 +81,15 @@ def kill_everywhere(
     return {"points": sum(map(len, points.values())), "of": sum(len(w.points) for w in scene.wanted.values()), "failures": failures}
 
 
-def on_record(scene: Scene) -> bool:
-    """Did the killed upgrade come so far that a rollback means it, and not the run before?"""
+def on_record(scene: Scene, verb: str) -> bool:
+    """Is the killed upgrade one that a rollback means, or the killed rollback at its end, so that another means the run before?"""
     runs = good(scene.fork(lake.looks, scene.box))["runs"]
-    return len(runs) > 1 and runs[-1][0] == "upgrade"
+    return len(runs) > 1 and (runs[-1] == ["rollback", "finished"] if verb == "rollback" else runs[-1][0] == verb)
+
+
+def come_to_its_end(scene: Scene) -> list[str]:
+    """What is otherwise than it should be after a rollback that was done when the kill came."""
+    return lake.differences(scene.wanted["rollback"].tree, scene.stands())
 
 
 def killed(scene: Scene, verb: str, point: Point, workers: int, group: bool) -> dict[str, Any]:
@@ -107,7 +112,7 @@ def kill_at_random(folder: Path, format: str, method: str, kills: int, seed: int
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL) if group else child.kill()
         child.wait()
-        problems = problems_after(scene, verb)
+        problems = come_to_its_end(scene) if verb == "rollback" and on_record(scene, verb) else problems_after(scene, verb)
         return problems if orphans_gone() else [*problems, "workers outlive their coordinator"]
 
     moments = [(drawn.uniform(0, 1.5), drawn.random() < 0.5) for _ in range(kills)]

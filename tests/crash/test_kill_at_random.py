@@ -15,6 +15,5 @@ def test_three_hundred_in_all(format: str, method: str, none_fail: Callable[...,
     none_fail("kill at random", format=format, method=method, kills=300 // len(CELLS), seed=len(format + method))
 
 
-@pytest.mark.xfail(strict=False, reason="a rollback that is killed at some moments is not done by its repetition: not mended yet")
 def test_a_few(none_fail: Callable[..., None]) -> None:
     none_fail("kill at random", format="parquet", method="replace", kills=2, seed=1)
