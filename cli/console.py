@@ -182,6 +182,8 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     for path in report.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it described bytes that changed")
     _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
+    late = [f"{change} while the run worked, and was left as it is" for change in report.late]
+    _lines(console, "[yellow]late[/]", late, verbose)
     _lines(console, "note", list(report.notes), verbose)
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
     shadow = f" --shadow {report.shadow}" if report.shadow else ""

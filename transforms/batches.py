@@ -105,6 +105,7 @@ def together(reports: Sequence[RunReport]) -> RunReport:
         skipped=skipped,
         quarantined={path: count for r in reports for path, count in r.quarantined.items()},
         quarantine=tuple(path for r in reports for path in r.quarantine),
+        late=tuple(dict.fromkeys(change for r in reports for change in r.late)),
         resumed=reports[0].resumed,
         runs=tuple(r.run for r in reports if r.run),
     )

@@ -249,7 +249,10 @@ def write_report(run: Run, report: RunReport) -> None:
         RunError: the disk says no.
     """
     try:
-        run.effects.create(run.folder.report, json_text(report.as_json()).encode())
+        target = run.folder.spare if run.folder.report.exists() else run.folder.report
+        run.effects.create(target, json_text(report.as_json()).encode())
+        if target != run.folder.report:
+            run.effects.replace(target, run.folder.report)
     except OSError as error:
         raise disk_error(f"the report of run {run.folder.id} could not be written", error) from error
 

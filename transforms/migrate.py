@@ -36,7 +36,7 @@ from instar.transforms.run.quarantine import gather, refuse_too_many
 from instar.transforms.run.settle import Settled, abandon
 from instar.transforms.run.shadow import copy_rest, known_tree
 from instar.transforms.run.stage import stage as stage_units
-from instar.transforms.run.state import list_runs
+from instar.transforms.run.state import list_runs, receipts_of, run_state
 from instar.transforms.run.unit import FileProof, Receipt, Unit
 from instar.transforms.tolerance import tolerated
 
@@ -185,19 +185,26 @@ def publish(proved: ProvedRun) -> PublishedRun:
     that it is there however the publish comes to its end.
 
     Raises:
-        RunError: the dataset changed since the plan was made, or the disk says no. The dataset is as it was.
+        RunError: the disk says no. The dataset is as it was. (What changed in it since the plan was made stays as it is.)
     """
     staged, run = proved.staged, proved.staged.run
     with run.watch.step("publish", files=len(staged.units)):
         gather(run.folder, staged.receipts, run.effects)
         changes = change_set(run.before, staged.receipts)
         write_report(run, report_of(proved, changes))
-        note = partial(remember_versions, run.job, run.plan, staged.receipts, run.effects)
+
+        def note() -> None:
+            counted = {receipt.path for receipt in receipts_of(run_state(run.folder))}
+            made = tuple(receipt for receipt in staged.receipts if receipt.path in counted)
+            remember_versions(run.job, run.plan, made, run.effects)
+
         if run.job.shadow is not None:
             published = _publish_beside(run, run.job.shadow, changes, note)
         else:
             published = publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
-    run.progress.event(published_event(run.folder.id, staged.receipts))
+        if published.late:
+            write_report(run, report(PublishedRun(proved, published)))
+    run.progress.event(published_event(run.folder.id, standing(staged.receipts, published.changes)))
     return PublishedRun(proved, published)
 
 
@@ -214,13 +221,19 @@ def _publish_beside(run: Run, shadow: Path, changes: ChangeSet, note: Note) -> P
 
 def report(published: PublishedRun) -> RunReport:
     """What was done."""
-    return report_of(published.proved, published.publication.changes)
+    made = report_of(published.proved, published.publication.changes)
+    return replace(made, late=published.publication.late)
+
+
+def standing(receipts: tuple[Receipt, ...], changes: ChangeSet) -> tuple[Receipt, ...]:
+    """Of what was staged, that which is published: the rest was overtaken by a writer."""
+    return tuple(receipt for receipt in receipts if receipt.new_path in changes.written)
 
 
 def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
     """What a run does, and how long its steps took so far; the same before its publish as after."""
     run = proved.staged.run
-    receipts, plan = proved.staged.receipts, run.plan
+    receipts, plan = standing(proved.staged.receipts, changes), run.plan
     rewritten, skipped = {receipt.path for receipt in receipts}, skipped_by(plan, proved.staged.skipped)
     losses = {loss_text(loss) for version, chain in plan.chains.items() if plan.target < version for loss in chain.losses}
     return RunReport(

@@ -13,6 +13,7 @@ from instar.formats.path import path_text
 from instar.transforms.events import FileProved, RunPublished
 from instar.transforms.provenance import Provenance
 from instar.transforms.recovered import Loss
+from instar.transforms.run.listing import Change
 from instar.transforms.run.resume import Resumption
 from instar.transforms.run.unit import FileProof, Receipt
 
@@ -136,6 +137,7 @@ class RunReport:
     files that no run had counted, as in a shadow.
     Otherwise rows_in = rows_out + the records that were `quarantined`, counted by file, which stand in the file
     `quarantine` (one a run).
+    `late`: what writers did to the dataset since it was listed; it stands as they did it, and the next run converts it.
     """
 
     verb: str
@@ -169,6 +171,7 @@ class RunReport:
     runs: tuple[str, ...] = ()
     quarantined: Mapping[str, int] = field(default_factory=dict)
     quarantine: tuple[str, ...] = ()
+    late: tuple[Change, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -200,6 +203,7 @@ class RunReport:
             "left_behind": list(self.left_behind),
             "dropped": list(self.dropped),
             "skipped": [{"path": file.path, "problem": file.problem} for file in self.skipped],
+            "late": [{"path": change.path, "what": change.what} for change in self.late],
             "renamed": [{"path": old, "new_path": new} for old, new in sorted(self.renamed.items())],
             "notes": list(self.notes),
             "warnings": list(self.warnings),

@@ -34,7 +34,7 @@ from instar.transforms.run.collect import collect, has_snapshot, keepings
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
-from instar.transforms.run.journal import Restored
+from instar.transforms.run.journal import Restored, Withdrawn
 from instar.transforms.run.listing import Listing, is_folder, is_whole, listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
@@ -52,7 +52,7 @@ from instar.transforms.run.rollback import (
 )
 from instar.transforms.run.settle import Settled, discard_new_files
 from instar.transforms.run.snapshot import tree_at
-from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders
+from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders, run_state
 from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
 
 
@@ -323,8 +323,9 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
     write_report(run, _report(proved, undo, restored, said))
 
     def note() -> None:
-        remember_restored(run.job, restored, run.effects)
-        remember_versions(run.job, run.plan, receipts, run.effects)
+        withdrawn = {line.event.path for line in run_state(run.folder).lines if isinstance(line.event, Withdrawn)}
+        remember_restored(run.job, [file for file in restored if file.path not in withdrawn], run.effects)
+        remember_versions(run.job, run.plan, tuple(r for r in receipts if r.path not in withdrawn), run.effects)
         recall(run.job, run.effects)
 
     with run.watch.step("publish"):
@@ -332,8 +333,8 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
             withdraw(run.job.location, run.folder, run.before, run.journal, run.effects)
             return _report(proved, undo, restored, said)
         published = partial(publish_files, model=undo.like) if undo.like else publish_files
-        published(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
-    made = _report(proved, undo, restored, said)
+        publication = published(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
+    made = replace(_report(proved, undo, restored, said), late=publication.late)
     files = len(restored) + len(receipts)
     run.progress.event(RunPublished(run.folder.id, files, made.rows_in, made.rows_out, made.bytes_in, made.bytes_out))
     return made

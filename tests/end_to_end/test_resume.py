@@ -169,7 +169,7 @@ def test_after_an_undone_publish_what_was_not_published_is_used(
 
     (sales / "_SUCCESS").touch()
     with monkeypatch.context() as stopped:
-        stopped.setattr(publish, "swap_unless_changed", refused)
+        stopped.setattr(publish, "swap", refused)
         assert author.run("upgrade", "sales").code == 130
     assert pq.read_schema(sales / "month=0" / "a.parquet").names == ["n", "note"]
     assert author.do("upgrade", "sales")["resumed"]["reused"] == 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from instar.transforms.run.listing import Entry, Listing, is_folder
@@ -23,6 +23,20 @@ class ChangeSet:
     @property
     def paths(self) -> tuple[str, ...]:
         return (*self.removed, *self.written)
+
+    def without(self, paths: Collection[str], renamed: Mapping[str, str]) -> ChangeSet:
+        """The same, these files left as they are, and with each what describes it. `renamed`: old name → new one; a file that is
+        left under one of them is left under the other, too."""
+        left = {
+            *paths,
+            *(new for old, new in renamed.items() if old in paths),
+            *(old for old, new in renamed.items() if new in paths),
+        }
+        written = {path: hash for path, hash in self.written.items() if path not in left}
+        old_names = {new: old for old, new in renamed.items()}
+        rewritten = [[old_names.get(path, path) for path in paths] for paths in (self.written, written)]
+        left |= set(side_files(self.removed, rewritten[0])) - set(side_files(self.removed, rewritten[1]))
+        return replace(self, written=written, removed=tuple(path for path in self.removed if path not in left))
 
 
 def change_set(before: Listing, receipts: Sequence[Receipt]) -> ChangeSet:

@@ -56,6 +56,22 @@ class Staged:
 
 
 @dataclass(frozen=True)
+class Withdrawn:
+    """What was staged for a path is not to be published, or does not stand there any more: a writer has changed the file."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a writer did to the tree that was leaving ("added", "changed", "removed") is about to be done to the other one."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Proved:
     """The stage was proved: "proved" or "repeated"."""
 
@@ -194,6 +210,8 @@ Event = (
     | Resumed
     | Staged
     | Restored
+    | Withdrawn
+    | Carried
     | Proved
     | PublishBegun
     | Replacing

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -27,7 +28,7 @@ Listing = Mapping[str, Entry]
 
 
 def listing(root: Path) -> dict[str, Entry]:
-    """Everything below `root`, nothing left out, in a fixed order.
+    """Everything below `root`, nothing left out, in a fixed order. What goes while it is listed is not there.
 
     Raises:
         RunError: a symbolic link or a device inside (they cannot be carried over exactly), no permission, or `root` is gone.
@@ -50,9 +51,14 @@ def _walk(folder: Path, name: str, known: os.stat_result) -> Iterator[tuple[str,
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
-        path, known = prefix + entry.name, entry.stat(follow_symlinks=False)
+        path = prefix + entry.name
+        try:
+            known = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
         if stat.S_ISDIR(known.st_mode):
-            yield from _walk(folder / entry.name, path + "/", known)
+            with suppress(FileNotFoundError):
+                yield from list(_walk(folder / entry.name, path + "/", known))
         elif stat.S_ISREG(known.st_mode):
             yield path, _entry(known)
         else:

@@ -7,21 +7,47 @@ listings → PublishBegun → for each file: Replacing → replace → … → e
 
 From PublishBegun on all that is needed is on disk: what stops in between is brought to its end by the next command (`complete`).
 An error that is met here is answered here: what was done is taken back.
+
+Writers are not waited for. The dataset is listed again as the last thing before: what has changed stays as it is. What they do to
+the old tree, or to an old file, in the moment of publishing is carried over (`carry`). A shadow alone is refused then.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from instar.formats.errors import RunError, Where
+from instar.transforms.run.carry import (
+    CARRIED,
+    Moved,
+    arrived,
+    carry_over,
+    clear_spares,
+    follow,
+    put_newest,
+    renew_listing,
+    renewed,
+)
 from instar.transforms.run.changes import ChangeSet, changes_between, with_hashes
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import Adding, Exchanged, Journal, Method, PublishBegun, Published, Removing, Replacing, Undone
-from instar.transforms.run.listing import Entry, Listing, changed_since, described, listing, listing_bytes, read_listing
+from instar.transforms.run.journal import (
+    Adding,
+    Carried,
+    Exchanged,
+    Journal,
+    Method,
+    PublishBegun,
+    Published,
+    Removing,
+    Replacing,
+    Undone,
+    Withdrawn,
+)
+from instar.transforms.run.listing import Change, Entry, Listing, changed_since, described, listing, listing_bytes, read_listing
 from instar.transforms.run.snapshot import (
     NOTHING,
     base_of,
@@ -35,8 +61,8 @@ from instar.transforms.run.snapshot import (
     tree_at,
     tree_with,
 )
-from instar.transforms.run.state import RunFolder, RunState, make_folders, run_state
-from instar.transforms.run.tree import build_tree, folders_above, link_or_copy, parent_of
+from instar.transforms.run.state import RunFolder, RunState, make_folders, renamed_by, run_state
+from instar.transforms.run.tree import brought, build_tree, folders_above, parent_of
 
 Note = Callable[[], None]
 """Writes down outside of the journal what the new files are."""
@@ -44,13 +70,15 @@ Note = Callable[[], None]
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published. `copied`: files that had to be copied where others were linked; `entries`: the dataset as it now is."""
+    """What was published. `copied`: files that had to be copied where others were linked; `entries`: the dataset as it now is;
+    `late`: what writers did to the dataset meanwhile, since it was planned by. It stands as they did it."""
 
     method: Method
     changes: ChangeSet
     copied: int
     copied_bytes: int
-    entries: dict[str, Entry]
+    entries: Mapping[str, Entry]
+    late: tuple[Change, ...] = ()
 
 
 def publish(
@@ -70,16 +98,18 @@ def publish(
     `note` is called when all new files stand, before Published, the last that a run does: what it writes is there once the run
     counts as done. It may be called again, by who completes the publish.
     `model`: the tree (and its listing, which the run was planned by) that the new one is like, where it is not the dataset's own.
-    The dataset is listed again as the last thing before, and (exchange) the tree that left once more after: any change refuses.
 
     Raises:
-        RunError: the dataset changed, or the disk says no. The dataset is as it was before, unless the message says that
-            taking it back failed, too; then `settle` does it.
+        RunError: the disk says no (or, of a shadow: what it is like changed). The dataset is as it was before, unless the message
+            says that taking it back failed, too; then `settle` does it.
     """
     try:
-        if method != "replace":
-            return _by_exchange(dataset, run, method, before, changes, journal, effects, model or (dataset, before), note)
-        return _by_replace(dataset, run, before, changes, journal, effects, note)
+        if method == "shadow" or model is not None:
+            return _beside(dataset, run, method, before, changes, journal, effects, model or (dataset, before), note)
+        moved, changes = follow(dataset, run, before, changes, journal, effects)
+        by = _by_exchange if method == "exchange" else _by_replace
+        made = by(dataset, run, moved.left, changes, journal, effects, note)
+        return replace(made, late=(*moved.changes, *made.late))
     except BaseException as error:
         _take_back(run, journal, effects, error)
         if isinstance(error, OSError):
@@ -119,7 +149,39 @@ def _take_back(run: RunFolder, journal: Journal, effects: Effects, cause: BaseEx
 
 # ---- exchange
 def _by_exchange(
-    dataset: Path,
+    dataset: Path, run: RunFolder, before: Listing, changes: ChangeSet, journal: Journal, effects: Effects, note: Note
+) -> Publication:
+    built = build_tree(dataset, run.stage, before, changes, effects)
+    moved = carry_over(dataset, before, run.stage, built.entries, run, journal, effects)  # what was done while it was built
+    entries = built.entries
+    if moved.changes:
+        staged = listing(run.stage)
+        before, entries = arrived(moved, before, staged), renewed(entries, staged, moved.touched)
+    _write_listings(run, before, entries, effects)
+    journal.write(PublishBegun("exchange", str(dataset), standing(dataset), entries["./"].inode))
+    swap(dataset, run.stage, effects)
+    late, entries = _carry(run.stage, dataset, run, before, entries, journal, effects)
+    changes = changes.without(moved.touched | late.touched, renamed_by(run_state(run)))
+    _finish_exchange(run, len(changes.written), journal, effects, note)
+    return Publication("exchange", changes, built.copied, built.copied_bytes, entries, (*moved.changes, *late.changes))
+
+
+def _carry(
+    old: Path, dataset: Path, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects
+) -> tuple[Moved, dict[str, Entry]]:
+    """What came to the old tree since it was listed is carried over; both listings say so. Answers with it, and the second."""
+    moved = carry_over(old, before, dataset, after, run, journal, effects)
+    if not moved.changes:
+        return moved, dict(after)
+    there = listing(dataset)
+    after = renewed(after, there, moved.touched)
+    renew_listing(run, run.after, after, effects)
+    renew_listing(run, run.before, arrived(moved, before, there), effects)
+    return moved, after
+
+
+def _beside(
+    shadow: Path,
     run: RunFolder,
     method: Method,
     before: Listing,
@@ -133,8 +195,8 @@ def _by_exchange(
     built = build_tree(like, run.stage, planned, changes, effects)
     _write_listings(run, before, built.entries, effects)
     _refuse_changes(like, planned)
-    journal.write(PublishBegun(method, str(dataset), standing(dataset), built.entries["./"].inode))
-    swap_unless_changed(dataset, run.stage, before, effects)
+    journal.write(PublishBegun(method, str(shadow), standing(shadow), built.entries["./"].inode))
+    swap_unless_changed(shadow, run.stage, before, effects)
     _finish_exchange(run, len(changes.written), journal, effects, note)
     return Publication(method, changes, built.copied, built.copied_bytes, built.entries)
 
@@ -192,7 +254,12 @@ def _complete_exchange(
     effects.sync_folder(run.path)
     if begun.old_inode != NOTHING:
         old = tree_with(begun.old_inode, run)
-        if old is None or (changed_since(before, listing(old)) and not changed_since(after, tree_at(dataset))):
+        if old is None:
+            return False
+        if begun.method == "exchange":
+            _, after = _carry(old, dataset, run, before, after, journal, effects)
+            before = read_listing(run.before)
+        elif changed_since(before, listing(old)) and not changed_since(after, tree_at(dataset)):
             return False
     _keep_old_tree(run, effects)
     note()
@@ -211,13 +278,62 @@ def _by_replace(
     entries = with_hashes({**kept, **{path: staged[path] for path in changes.written}}, changes.written)
     entries = {path: _at(entry, changes.folder_times.get(path)) for path, entry in entries.items()}
     _write_listings(run, before, entries, effects)
-    _refuse_changes(dataset, before)
     journal.write(PublishBegun("replace", str(dataset), 0, 0, dict(changes.folder_times)))
+    late: list[Change] = []
     for path in changes.paths:
-        _refuse_change(base, path, before)
-        _take_step(path, base, run, before, entries, journal, effects)
+        if _is_as_it_was(base, path, before):
+            _take_step(path, base, run, before, entries, journal, effects)
+        else:
+            late.append(_overtaken(path, base, journal))
+    late += _put_newest(dataset, run, before, entries, journal, effects)
+    entries = _with_late(dataset, run, entries, {change.path for change in late}, effects)
+    changes = changes.without({change.path for change in late}, {})
     _finish_replace(base, run, before, changes, journal, effects, note)
-    return Publication("replace", changes, len(copied), sum(before[path].size for path in copied), entries)
+    return Publication("replace", changes, len(copied), sum(before[path].size for path in copied), entries, tuple(late))
+
+
+def _is_as_it_was(base: Path, path: str, before: Listing) -> bool:
+    return _same(base / path, before[path]) if path in before else inode(base / path) is None
+
+
+def _overtaken(path: str, base: Path, journal: Journal) -> Change:
+    """Somebody has put another file there, or taken it away: that is newer than what was staged."""
+    change = Change(path, "changed" if (base / path).exists() else "removed")
+    journal.write(Withdrawn(path, CARRIED[change.what]))
+    return change
+
+
+def _put_newest(dataset: Path, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects) -> list[Change]:
+    """A file that was written to in the very moment in which it was replaced stands there again, as it is now; and where one was
+    given another name in that moment, its old name goes."""
+    base, there = base_of(dataset, before), listing(dataset)
+    ours = {path: e for path, e in after.items() if e.hash and path in before and path in there and there[path].inode == e.inode}
+    names = {entry.inode: path for path, entry in there.items() if path not in before}
+    found = [Change(path, "removed") for path in ours if before[path].inode in names]
+    found += [Change(path, "changed") for path in ours if _was_written_to(run.snapshot / path, before[path])]
+    for change in found:
+        journal.write(Carried(change.path, change.what), Withdrawn(change.path, CARRIED[change.what]))
+        if change.what == "removed":
+            effects.unlink(base / change.path)
+        else:
+            put_newest(run.snapshot / change.path, base / change.path, run, effects)
+        effects.sync_folder((base / change.path).parent)
+    return found
+
+
+def _was_written_to(saved: Path, known: Entry) -> bool:
+    """Can be told where the old file itself is in the snapshot, not a copy of it."""
+    return inode(saved) == known.inode and not _same(saved, known)
+
+
+def _with_late(dataset: Path, run: RunFolder, after: Listing, late: Collection[str], effects: Effects) -> dict[str, Entry]:
+    """The second listing as it is with what came late, written down."""
+    if not late:
+        return dict(after)
+    after = renewed(after, listing(dataset), late)
+    clear_spares(run, effects)
+    renew_listing(run, run.after, after, effects)
+    return after
 
 
 def _take_step(path: str, base: Path, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects) -> None:
@@ -255,25 +371,26 @@ def _complete_replace(
     base, between = base_of(Path(begun.dataset), before), changes_between(before, after)
     changes = ChangeSet(between.written, between.removed, begun.folder_times)
     open_steps = [path for path in changes.paths if not _taken(base / path, after.get(path))]
-    if not all(_can_be_taken(path, base, run, before, after) for path in open_steps):
+    overtaken = {path for path in open_steps if not _is_as_it_was(base, path, before)}
+    if not all(path not in after or _same(run.staged(path), after[path]) for path in open_steps if path not in overtaken):
         return False
+    clear_spares(run, effects)
+    late: list[Change] = []
     for path in changes.paths:
-        if path in open_steps:
+        if path in overtaken:
+            late.append(_overtaken(path, base, journal))
+        elif path in open_steps:
             _take_step(path, base, run, before, after, journal, effects)
         else:  # it may have been taken and not have reached the disk
             effects.sync_folder((base / path).parent)
-    _finish_replace(base, run, before, changes, journal, effects, note)
+    late += _put_newest(Path(begun.dataset), run, before, after, journal, effects)
+    _with_late(Path(begun.dataset), run, after, {change.path for change in late}, effects)
+    _finish_replace(base, run, before, changes.without({change.path for change in late}, {}), journal, effects, note)
     return True
 
 
 def _taken(path: Path, wanted: Entry | None) -> bool:
     return inode(path) == (wanted.inode if wanted else None)
-
-
-def _can_be_taken(path: str, base: Path, run: RunFolder, before: Listing, after: Listing) -> bool:
-    """Is the old file as it was (or none there, as before), and the new one in the stage?"""
-    there = _same(base / path, before[path]) if path in before else inode(base / path) is None
-    return there and (path not in after or _same(run.staged(path), after[path]))
 
 
 def _same(path: Path, known: Entry) -> bool:
@@ -295,7 +412,7 @@ def _save_old_files(base: Path, run: RunFolder, paths: Sequence[str], effects: E
     for path in paths:
         saved = run.snapshot / path
         make_folders(saved.parent, effects)
-        if not link_or_copy(base / path, saved, effects):
+        if brought(base / path, saved, effects) == "copied":
             copied.append(path)
     for folder in sorted({folder for path in paths for folder in folders_above(path)}, reverse=True):
         effects.dress(run.snapshot / folder, base / folder)
@@ -318,14 +435,4 @@ def _refuse_changes(dataset: Path, before: Listing) -> None:
             f"the dataset changed while the run worked: {described(changes)}",
             hint="Nothing was published. Let its writers finish, then repeat the command.",
             where=Where(file=changes[0].path),
-        )
-
-
-def _refuse_change(base: Path, path: str, before: Listing) -> None:
-    """The same for one file, right before its step."""
-    if not (_same(base / path, before[path]) if path in before else inode(base / path) is None):
-        raise RunError(
-            f"{path} changed in the moment of publishing",
-            hint="What had been published was taken back. Let the dataset's writers finish, then repeat the command.",
-            where=Where(file=path),
         )

@@ -126,7 +126,7 @@ def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason
 
 def discard_records(run: RunFolder, effects: Effects) -> None:
     """What is written down for a publish, and is not true where there is none."""
-    for path in (run.before, run.after, run.report, run.quarantine):
+    for path in (run.before, run.after, run.report, run.quarantine, run.spare):
         if path.exists():
             effects.unlink(path)
 

@@ -31,6 +31,7 @@ from instar.transforms.run.journal import (
     Resumed,
     Staged,
     Undone,
+    Withdrawn,
     read_journal,
     system_clock,
 )
@@ -100,6 +101,11 @@ class RunFolder:
     def part(self, path: str) -> Path:
         """Where those of the file `path` (relative to the dataset) are written first: under a name of bounded length."""
         return self.parts / f"{hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()}.ndjson"
+
+    @property
+    def spare(self) -> Path:
+        """A name that a file has on its way into the place of another."""
+        return self.path / "newest"
 
     def staged(self, path: str) -> Path:
         """Where the new file for `path` (relative to the dataset) is staged."""
@@ -277,6 +283,17 @@ def interrupted_run(state: State) -> RunState | None:
 
 
 def receipts_of(run: RunState) -> list[Receipt]:
-    """What the run staged, as far as it counts: since it was last resumed, and the last of a path."""
-    staged = {event.receipt.path: event.receipt for event in run.since(Resumed) if isinstance(event, Staged)}
+    """What the run staged, as far as it counts: since it was last resumed, the last of a path, and not withdrawn after that."""
+    staged: dict[str, Receipt] = {}
+    for event in run.since(Resumed):
+        if isinstance(event, Staged):
+            staged[event.receipt.path] = event.receipt
+        elif isinstance(event, Withdrawn):
+            staged.pop(event.path, None)
     return list(staged.values())
+
+
+def renamed_by(run: RunState) -> dict[str, str]:
+    """Old name → new name of the files that the run stages under another one, those that were withdrawn included."""
+    receipts = [event.receipt for event in run.since(Resumed) if isinstance(event, Staged)]
+    return {receipt.path: receipt.new_path for receipt in receipts if receipt.renamed}

@@ -86,49 +86,6 @@ def test_each_step_of_replace_is_in_the_journal(lake, side):
     assert all(isinstance(step, Removing) for step in steps[: len(side)])  # what describes old bytes goes before they change
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("what", ["added", "removed", "changed"])
-def test_a_dataset_that_changed_is_refused_and_stays(lake, quick, facts, method, what):
-    before = listing(lake.dataset)
-    run, journal, receipts = lake.staged(quick, method=method)
-    path = lake.dataset / "month=2" / ("late.parquet" if what == "added" else "b.parquet")
-    path.unlink() if what == "removed" else path.write_bytes(b"written by somebody")
-    old = facts(lake.dataset)
-    with pytest.raises(RunError, match=r"changed while the run worked|could not be published") as caught:
-        publish(lake.dataset, run, method, before, change_set(before, receipts), journal, quick)
-    assert path.name in str(caught.value)
-    assert facts(lake.dataset) == old
-
-
-def test_a_file_that_comes_just_before_the_exchange_is_not_lost(lake, quick, facts):
-    class Writer(type(quick)):
-        def exchange(self, one, other):
-            if not (one / "late.parquet").exists():
-                (one / "late.parquet").write_bytes(b"late")
-            super().exchange(one, other)
-
-    with pytest.raises(RunError, match=r"late\.parquet was added"):
-        lake.publish(Writer())
-    assert (lake.dataset / "late.parquet").read_bytes() == b"late"
-    assert (lake.dataset / lake.paths[0]).read_bytes().startswith(b"old")
-
-
-def test_a_file_that_changes_between_two_steps_of_replace_takes_all_back(lake, quick, facts):
-    old = facts(lake.dataset)
-    last = lake.paths[-1]
-
-    class Writer(type(quick)):
-        def replace(self, source, target):
-            (lake.dataset / last).write_bytes(b"somebody's")
-            super().replace(source, target)
-
-    with pytest.raises(RunError, match="changed in the moment"):
-        lake.publish(Writer(), method="replace")
-    new = facts(lake.dataset)
-    assert (lake.dataset / last).read_bytes() == b"somebody's"
-    assert {path: fact[0] for path, fact in new.items() if path != last} == {p: f[0] for p, f in old.items() if p != last}
-
-
 @pytest.mark.parametrize(
     ("method", "effect", "count"), [("exchange", "link", 3), ("exchange", "exchange", 1), ("replace", "replace", 3)]
 )

@@ -15,7 +15,7 @@ import pytest
 from instar.formats.errors import DataError, ProofError, RunError
 from instar.transforms.run.changes import change_set
 from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.journal import Failed, Published, Stopped, read_journal
+from instar.transforms.run.journal import Failed, Published, Stopped, Withdrawn, read_journal
 from instar.transforms.run.listing import listing
 from instar.transforms.run.publish import publish
 from instar.transforms.run.settle import abandon, discard_new_files, settle
@@ -149,20 +149,19 @@ def test_files_written_into_a_half_published_tree_are_not_hidden(lake, quick, dy
     assert effects.count == 0
 
 
-def test_a_file_that_somebody_replaced_in_a_half_published_dataset_is_refused_by_name(lake, quick, dying, killed):
+def test_a_file_that_somebody_replaced_in_a_half_published_dataset_is_newer_and_stays(lake, quick, dying, killed):
     with pytest.raises(killed):
         lake.publish(_dying_at(dying, quick, "replace", 3), method="replace")
     first = lake.dataset / lake.paths[0]
     other = first.with_name("other")
     other.write_bytes(b"somebody's")
     os.replace(other, first)
-    with pytest.raises(RunError, match=r"a\.parquet") as caught:
-        settle(lake.state, quick)
-    assert "aside" in caught.value.hint
+    (settled,) = settle(lake.state, quick)
+    assert settled.what == "finished"
     assert first.read_bytes() == b"somebody's"
-    first.rename(lake.dataset.parent / "aside")
-    settle(lake.state, quick)
-    assert first.read_bytes().startswith(b"old")
+    assert all((lake.dataset / path).read_bytes().startswith(b"new") for path in lake.paths[1:])
+    (run,) = list_runs(lake.state)
+    assert [line.event.path for line in run.lines if isinstance(line.event, Withdrawn)] == [lake.paths[0]]
 
 
 def test_a_dataset_that_was_moved_away_is_said_and_nothing_is_touched(lake, quick, dying, killed):
