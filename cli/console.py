@@ -12,22 +12,11 @@ from rich.table import Table
 
 from instar.cli.trees import difference_tree, print_tree, schema_tree
 from instar.formats.path import path_text
+from instar.transforms.answers import Adopted, CheckReport, ConvertReport, HistoryReport, RunsReport, StampReport, StatusReport
 from instar.transforms.gc import GcReport, Kept
 from instar.transforms.migration import Chain
 from instar.transforms.plan import Plan
-from instar.transforms.report import (
-    Adopted,
-    CheckReport,
-    ConvertReport,
-    HistoryReport,
-    Proof,
-    RunReport,
-    RunsReport,
-    StampReport,
-    StatusReport,
-    VerifyReport,
-    loss_text,
-)
+from instar.transforms.report import Proof, RunReport, VerifyReport, loss_text
 from instar.transforms.run.resume import Resumption
 from instar.transforms.schemas import DiffReport, SchemaReport
 from instar.transforms.spelling import operation_text

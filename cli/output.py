@@ -13,7 +13,7 @@ from instar.formats.errors import Collected, InstarError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from instar.transforms.report import StatusReport
+    from instar.transforms.answers import StatusReport
 
 
 def show(report: Any, as_json: bool, *, verbose: bool = False) -> None:

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from instar.transforms import events as events
     from instar.transforms import operations as op
     from instar.transforms.adopt import init as init
+    from instar.transforms.answers import CheckReport as CheckReport
+    from instar.transforms.answers import ConvertReport as ConvertReport
+    from instar.transforms.answers import HistoryReport as HistoryReport
+    from instar.transforms.answers import RunsReport as RunsReport
+    from instar.transforms.answers import StampReport as StampReport
+    from instar.transforms.answers import StatusReport as StatusReport
     from instar.transforms.dataset import Dataset as Dataset
     from instar.transforms.gc import GcReport as GcReport
     from instar.transforms.job import Options as Options
@@ -40,13 +46,7 @@ if TYPE_CHECKING:
     from instar.transforms.project import Project as Project
     from instar.transforms.project import convert_files as convert
     from instar.transforms.project import open_project as open
-    from instar.transforms.report import CheckReport as CheckReport
-    from instar.transforms.report import ConvertReport as ConvertReport
-    from instar.transforms.report import HistoryReport as HistoryReport
     from instar.transforms.report import RunReport as RunReport
-    from instar.transforms.report import RunsReport as RunsReport
-    from instar.transforms.report import StampReport as StampReport
-    from instar.transforms.report import StatusReport as StatusReport
     from instar.transforms.report import VerifyReport as VerifyReport
 
     __version__: str
@@ -60,6 +60,7 @@ __all__ = [
 
 _ERRORS = "instar.formats.errors"
 _REPORTS = "instar.transforms.report"
+_ANSWERS = "instar.transforms.answers"
 _HOMES = {
     "convert": ("instar.transforms.project", "convert_files"),
     "open": ("instar.transforms.project", "open_project"),
@@ -83,14 +84,14 @@ _HOMES = {
     "RunError": (_ERRORS, "RunError"),
     "SchemaError": (_ERRORS, "SchemaError"),
     "UsageError": (_ERRORS, "UsageError"),
-    "CheckReport": (_REPORTS, "CheckReport"),
-    "ConvertReport": (_REPORTS, "ConvertReport"),
+    "CheckReport": (_ANSWERS, "CheckReport"),
+    "ConvertReport": (_ANSWERS, "ConvertReport"),
     "GcReport": ("instar.transforms.gc", "GcReport"),
-    "HistoryReport": (_REPORTS, "HistoryReport"),
+    "HistoryReport": (_ANSWERS, "HistoryReport"),
     "RunReport": (_REPORTS, "RunReport"),
-    "RunsReport": (_REPORTS, "RunsReport"),
-    "StampReport": (_REPORTS, "StampReport"),
-    "StatusReport": (_REPORTS, "StatusReport"),
+    "RunsReport": (_ANSWERS, "RunsReport"),
+    "StampReport": (_ANSWERS, "StampReport"),
+    "StatusReport": (_ANSWERS, "StatusReport"),
     "VerifyReport": (_REPORTS, "VerifyReport"),
 }
 _MODULES = {"op": "instar.transforms.operations", "events": "instar.transforms.events"}

@@ -10,12 +10,13 @@ from instar.formats.discover import list_dataset, resolve_dataset
 from instar.formats.errors import ConfigurationError, UsageError
 from instar.formats.format import FORMATS, format_named
 from instar.formats.registry import check_subject
+from instar.transforms.answers import Adopted
 from instar.transforms.configuration import NAME, add_dataset, configuration_text, parse_configuration
 from instar.transforms.execution import held
 from instar.transforms.job import Job, inventory_of
 from instar.transforms.project import Project
 from instar.transforms.remember import remember_adopted
-from instar.transforms.report import Adopted, FileProblem
+from instar.transforms.report import FileProblem
 from instar.transforms.run.effects import Effects, PosixEffects
 
 HEAD = 1 << 16

@@ -9,8 +9,9 @@ from instar.formats.errors import InstarError, MigrationError
 from instar.formats.format import format_named
 from instar.formats.registry import Registry
 from instar.formats.schema import Field, Schema, children
+from instar.transforms.answers import CheckReport, StepCheck
 from instar.transforms.migration import Migration, check_step
-from instar.transforms.report import CheckReport, StepCheck, loss_text
+from instar.transforms.report import loss_text
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ from instar.formats.errors import Collected, DataError, InstarError, ProofError,
 from instar.formats.format import Format, format_named
 from instar.formats.path import Path as FieldPath
 from instar.formats.schema import Schema
+from instar.transforms.answers import Converted, ConvertReport
 from instar.transforms.configuration import DEFAULT_MEMORY
 from instar.transforms.conversion import FORMATS, Conversion, conversion
 from instar.transforms.convert_source import Source, SourceFile
 from instar.transforms.events import FileConverted
 from instar.transforms.execution import Stopwatch
 from instar.transforms.progress import Progress, Silent
-from instar.transforms.report import Converted, ConvertReport
 from instar.transforms.run.disk import disk_error
 
 READERS = {"parquet": "DuckDB", "avro": "fastavro", "json": "Python's JSON parser"}

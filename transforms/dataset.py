@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from instar.formats.inventory import Inventory
 from instar.formats.registry import Registry
+from instar.transforms.answers import RunsReport, StampReport, StatusReport
 from instar.transforms.configuration import Configuration, DatasetSettings
 from instar.transforms.job import Job, Options, inventory_of, open_job, with_options
 from instar.transforms.observed import observed
 from instar.transforms.plan import Plan
 from instar.transforms.progress import Progress
-from instar.transforms.report import RunReport, RunsReport, StampReport, StatusReport, VerifyReport
+from instar.transforms.report import RunReport, VerifyReport
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

@@ -9,6 +9,7 @@ from dataclasses import replace
 from traceback import format_exception
 
 from instar.formats.errors import Collected, DataError, InstarError, LockedError, Refused
+from instar.transforms.answers import ConvertReport
 from instar.transforms.events import (
     Begun,
     Ended,
@@ -26,7 +27,7 @@ from instar.transforms.events import (
 )
 from instar.transforms.pace import Pace
 from instar.transforms.progress import Progress, Silent
-from instar.transforms.report import ConvertReport, RunReport, VerifyReport
+from instar.transforms.report import RunReport, VerifyReport
 from instar.transforms.run.settle import resumable
 
 TOLD_ERRORS = 100

@@ -12,13 +12,13 @@ from instar.formats.errors import InstarError, MigrationError, UsageError
 from instar.formats.format import format_named
 from instar.formats.registry import Registry
 from instar.formats.schema import Schema
+from instar.transforms.answers import Adopted, CheckReport, ConvertReport, HistoryEntry, HistoryReport
 from instar.transforms.configuration import Configuration, DatasetSettings, load
 from instar.transforms.dataset import Dataset
 from instar.transforms.job import Job, open_job
 from instar.transforms.migration import Migration, draft, load_migrations
 from instar.transforms.observed import observed
 from instar.transforms.progress import Progress
-from instar.transforms.report import Adopted, CheckReport, ConvertReport, HistoryEntry, HistoryReport
 from instar.transforms.spelling import operation_text
 from instar.transforms.upcast import Upcaster
 

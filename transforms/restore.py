@@ -17,6 +17,7 @@ from instar.formats.dataset import stamp_files
 from instar.formats.errors import FileError, RunError, UsageError, Where
 from instar.formats.inventory import Inventory
 from instar.formats.manifest import Manifest, content_hash
+from instar.transforms.answers import StampReport
 from instar.transforms.events import RunPublished, Warned
 from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
@@ -27,7 +28,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import recall, remember_restored, remember_versions, save_manifest
 from instar.transforms.renaming import refuse_names
-from instar.transforms.report import RunReport, StampReport
+from instar.transforms.report import RunReport
 from instar.transforms.run.backup import bring_back
 from instar.transforms.run.changes import ChangeSet, side_files
 from instar.transforms.run.collect import collect, has_snapshot, keepings

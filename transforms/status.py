@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from instar.formats.inventory import DataFile, Inventory, Remark
+from instar.transforms.answers import RunEntry, RunsReport, ShadowStatus, StatusReport, VersionCount
 from instar.transforms.job import Job, inventory_of
-from instar.transforms.report import FileProblem, RunEntry, RunsReport, ShadowStatus, StatusReport, VersionCount
+from instar.transforms.report import FileProblem
 from instar.transforms.run.collect import cut_off, has_snapshot, removal
 from instar.transforms.run.lock import at_work, holder
 from instar.transforms.run.shadow import maker
