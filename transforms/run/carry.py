@@ -16,7 +16,7 @@ from pathlib import Path
 from instar.transforms.run.changes import ChangeSet, with_hashes
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Carried, Journal, Withdrawn
-from instar.transforms.run.listing import Change, Entry, Listing, changed_since, is_folder, listing, listing_bytes
+from instar.transforms.run.listing import Change, Entry, Listing, changed_since, is_folder, listing, listing_bytes, with_hashes_of
 from instar.transforms.run.state import RunFolder, renamed_by, run_state
 from instar.transforms.run.tree import link_or_copy
 
@@ -49,7 +49,7 @@ def follow(
     Raises:
         OSError: the disk says no. RunError: as `listing`.
     """
-    now, renamed = listing(dataset), renamed_by(run_state(run))
+    now, renamed = with_hashes_of(before, listing(dataset)), renamed_by(run_state(run))
     found = changed_since(before, now)
     rest = changes.without({change.path for change in found}, renamed)
     old_names = {new: old for old, new in renamed.items()}

@@ -106,6 +106,12 @@ def changed_since(before: Listing, after: Listing) -> tuple[Change, ...]:
     )
 
 
+def with_hashes_of(known: Listing, entries: Listing) -> dict[str, Entry]:
+    """The listing with the hashes that `known` has of files that are still the same."""
+    same = (path for path in entries if path in known and known[path][:3] == entries[path][:3])
+    return {**entries, **{path: entries[path]._replace(hash=known[path].hash) for path in same}}
+
+
 def described(changes: tuple[Change, ...], limit: int = 5) -> str:
     """The changes in words, the first few by name."""
     rest = f" and {len(changes) - limit} more" if len(changes) > limit else ""
