@@ -213,7 +213,7 @@ class Dataset:
         Raises:
             DatasetError: a file does not fit the version.
         """
-        from instar.transforms.restore import stamp
+        from instar.transforms.stamp import stamp
 
         return stamp(self.job(), version, tuple(files))
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from instar.formats.dataset import stamp_files
-from instar.formats.errors import FileError, RunError, UsageError, Where
+from instar.formats.errors import FileError, UsageError
 from instar.formats.inventory import Inventory
-from instar.formats.manifest import Manifest, content_hash
-from instar.transforms.answers import StampReport
+from instar.formats.manifest import content_hash
 from instar.transforms.events import RunPublished, Warned
 from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
@@ -26,57 +24,24 @@ from instar.transforms.plan import Plan
 from instar.transforms.planning import plan_of
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
-from instar.transforms.remember import recall, remember_restored, remember_versions, save_manifest
+from instar.transforms.remember import recall, remember_restored, remember_versions
 from instar.transforms.renaming import refuse_names
 from instar.transforms.report import RunReport
 from instar.transforms.run.backup import bring_back
-from instar.transforms.run.changes import ChangeSet, side_files
+from instar.transforms.run.changes import ChangeSet
 from instar.transforms.run.collect import collect, has_snapshot, keepings
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Restored, Withdrawn
-from instar.transforms.run.listing import Listing, is_folder, is_whole, listing, read_listing
+from instar.transforms.run.listing import listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
-from instar.transforms.run.rollback import (
-    Origin,
-    Tree,
-    hash_made,
-    require_snapshots,
-    rows_by_hash,
-    rows_in_all,
-    runs_to_undo,
-    shadowing,
-    tree_of,
-    undone,
-)
+from instar.transforms.run.rollback import Origin, Tree, hash_made, require_snapshots, rows_by_hash, rows_in_all, runs_to_undo
 from instar.transforms.run.settle import Settled, discard_new_files
-from instar.transforms.run.snapshot import tree_at
 from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders, run_state
 from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
-
-
-@dataclass(frozen=True)
-class Undo:
-    """What a rollback brings about: the tree as it will be, in terms of where every file's contents are now.
-
-    `back` are the files that come out of snapshots, `gone` those that a run had added, `arrived` the data files that came
-    since, at a version that is taken back: they are converted to `target`. `replaced` are the data files of now that go.
-    `withdraws`: there was nothing at all, a shadow's place was free; `like`: an earlier shadow stood there, and the tree
-    becomes as that was. `oldest` lists the tree before all the runs.
-    """
-
-    runs: tuple[RunState, ...]
-    back: Tree
-    gone: tuple[str, ...]
-    arrived: tuple[str, ...]
-    target: int
-    folder_times: Mapping[str, int]
-    replaced: frozenset[str]
-    oldest: Listing
-    withdraws: bool = False
-    like: tuple[Path, Listing] | None = None
+from instar.transforms.undo import Undo, undo_of, with_known_hashes
 
 
 def restore(
@@ -141,16 +106,6 @@ def _refuse_nothing(place: Path, name: str) -> None:
 
 
 # ---- what to do
-def with_known_hashes(entries: Listing, runs: Sequence[RunState]) -> Listing:
-    """The listing with the hashes of the files that the runs had made and that are still there: a rollback that is taken back
-    itself holds them against these."""
-    made = {path: entry for run in reversed(runs) for path, entry in read_listing(run.run.after).items() if entry.hash}
-    return {
-        path: entry._replace(hash=made[path].hash) if path in made and made[path][:3] == entry[:3] else entry
-        for path, entry in entries.items()
-    }
-
-
 def _to_undo(job: Job, run: str | None, to: str | None, backup: Path | None, effects: Effects) -> tuple[RunState, ...]:
     """The runs to take back, all their snapshots being there."""
     runs = runs_to_undo(job.state, run, to)
@@ -163,78 +118,6 @@ def _to_undo(job: Job, run: str | None, to: str | None, backup: Path | None, eff
         runs = runs_to_undo(job.state, run, to)
     require_snapshots(runs)
     return runs
-
-
-def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inventory) -> Undo:
-    """Pure but for reading the runs' records. `runs`: newest first."""
-    now = tree_of(job.location, before)
-    tree: Mapping[str, Origin] = now
-    for run in runs:
-        tree = undone(tree, run)
-    back = {path: origin for path, origin in tree.items() if now.get(path) != origin}
-    oldest = read_listing(runs[-1].run.before)
-    _refuse_another_form(tree, back, oldest, before)
-    shadows = all(map(shadowing, runs))
-    if (shadows or not oldest) and (came := sorted(tree.keys() - back.keys())):
-        raise RunError(
-            f"taking the shadow away would take away what came into it: {', '.join(came[:5])}",
-            hint="Move it elsewhere, then roll back.",
-            where=Where(file=came[0]),
-        )
-    targets = {int(to) for run in runs if (to := run.facts.get("to")) is not None}
-    old = [origin.version for path, origin in back.items() if origin.version is not None and path in oldest]
-    target = max(old, default=min(targets, default=job.newest))
-    arrived = tuple(
-        file.path
-        for file in inventory.files
-        if file.path in tree
-        and file.path not in back
-        and file.version in targets - {target}
-        and (file.path not in oldest or oldest[file.path][:3] != before[file.path][:3])
-    )
-    gone = {path for path in now if path not in tree}
-    describing = set(side_files([path for path in tree if path not in back], {*back, *arrived}))
-    away = (*sorted(gone), *sorted(describing))
-    replaced = frozenset(file.path for file in inventory.files if file.path in gone or file.path in back)
-    if shadows or not oldest:
-        snapshot = runs[-1].run.snapshot
-        times = {path: entry.mtime_ns for path, entry in oldest.items() if is_folder(path)}
-        return Undo(tuple(runs), back, away, (), target, times, replaced, oldest, not oldest, (snapshot, tree_at(snapshot)))
-    return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before), replaced, oldest)
-
-
-def _refuse_another_form(tree: Tree, back: Tree, oldest: Listing, before: Listing) -> None:
-    """A folder that stands where a file belongs, or a file where a folder does, is somebody's: it is not for us to move it."""
-    if oldest and before and is_whole(oldest) != is_whole(before):
-        was, now = ("a folder", "one file") if is_whole(oldest) else ("one file", "a folder")
-        raise _in_the_way(f"the dataset was {was} then, and is {now} now: {min(path for path in (*back, *before) if path != './')}")
-    for path in back:
-        if f"{path}/" in before:
-            raise _in_the_way(f"{path} was a file then, and is a folder now", path)
-        for folder in folders_above(path):
-            if folder in tree:
-                raise _in_the_way(f"{folder} was a folder then, with {path} in it, and is a file now", folder)
-
-
-def _in_the_way(message: str, path: str | None = None) -> RunError:
-    where = Where(file=path) if path else None
-    return RunError(message, hint="Nothing was changed. Move it elsewhere, then roll back.", where=where)
-
-
-def _folder_times(tree: Tree, oldest: Listing, before: Listing) -> dict[str, int]:
-    """Of the folders that will hold just what they held then: their times then."""
-    folders = {path: entry for path, entry in before.items() if is_folder(path)}
-    then, will = _children(oldest), _children({**folders, **{path: origin.entry for path, origin in tree.items()}})
-    return {folder: oldest[folder].mtime_ns for folder in folders if folder in oldest and then.get(folder) == will.get(folder)}
-
-
-def _children(entries: Listing) -> dict[str, dict[str, tuple[int, int]]]:
-    """What each folder holds: files with size and mtime, folders by name."""
-    found: dict[str, dict[str, tuple[int, int]]] = {}
-    for path, entry in entries.items():
-        if path != "./":
-            found.setdefault(parent_of(path.rstrip("/")), {})[path] = (0, 0) if is_folder(path) else entry[:2]
-    return found
 
 
 def _only(inventory: Inventory, paths: Collection[str]) -> Inventory:
@@ -430,20 +313,3 @@ def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects, s
         provenance=origin, undoes=(last.id,),
         notes=(*((f"{kept} holds files that are not the run's: look at them",) if kept else ()), *map(str, said)),
     )  # fmt: skip
-
-
-def stamp(job: Job, version: int, files: tuple[str, ...]) -> StampReport:
-    """Record that files are at a version; refuses one that does not fit it.
-
-    Raises:
-        DatasetError: a file does not fit. UsageError: no such version or file.
-    """
-    job.version(version, at=None)
-    effects = PosixEffects()
-    with holding(job, "stamp", effects) as effects:
-        inventory = inventory_of(job)
-        manifest = Manifest.load(job.state.folder)
-        stamped = stamp_files(inventory, job.registry, version, files, manifest=manifest)
-        save_manifest(stamped, job.state.folder, effects)
-    named = tuple(str(Path(f)) for f in files) or tuple(f.path for f in inventory.files)
-    return StampReport(job.name, version, named)

@@ -26,9 +26,10 @@ from instar.transforms.execution import holding
 from instar.transforms.gc import gc
 from instar.transforms.job import Options
 from instar.transforms.migrate import migrate
-from instar.transforms.restore import restore, stamp
+from instar.transforms.restore import restore
 from instar.transforms.run.collect import has_snapshot
 from instar.transforms.run.state import RunState, list_runs, receipts_of
+from instar.transforms.stamp import stamp
 from instar.transforms.status import runs_of, status_of
 
 RECORDS = {"plan.json", "journal.jsonl", "before.json", "after.json", "report.json"}
