@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from instar.transforms.run.changes import ChangeSet, with_hashes
+from instar.transforms.run.changes import ChangeSet
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Carried, Journal, Withdrawn
 from instar.transforms.run.listing import Change, Entry, Listing, changed_since, is_folder, listing, listing_bytes, with_hashes_of
@@ -57,9 +57,7 @@ def follow(
     dropped = {new: old_names.get(new, new) for new in changes.written if new not in rest.written}
     why = {old: CARRIED[whats.get(old) or whats[new]] for new, old in dropped.items()}
     _withdraw(why, dropped, run, journal, effects)
-    kept = before.keys() - {change.path for change in found}
-    hashes = {path: before[path].hash for path in kept}  # what is known of them stays known
-    return Moved(found, with_hashes(now, hashes)), rest
+    return Moved(found, now), rest
 
 
 def _withdraw(why: Mapping[str, str], staged: Iterable[str], run: RunFolder, journal: Journal, effects: Effects) -> None:
