@@ -8,12 +8,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from instar.cli.kept import print_kept
+from instar.cli.layout import counted, duration, headed, row_count, size
 from instar.cli.trees import difference_tree, print_tree, schema_tree
 from instar.formats.path import path_text
 from instar.transforms.answers import Adopted, CheckReport, ConvertReport, HistoryReport, RunsReport, StampReport, StatusReport
-from instar.transforms.gc import GcReport, Kept
+from instar.transforms.gc import GcReport
 from instar.transforms.migration import Chain
 from instar.transforms.plan import Plan
 from instar.transforms.report import Proof, RunReport, VerifyReport, loss_text
@@ -38,11 +39,11 @@ def _render(report: Any, console: Console, verbose: bool) -> None:
 def _status(report: StatusReport, console: Console, verbose: bool) -> None:
     console.print(f"[bold]{escape(report.dataset)}[/]  {escape(report.root)}")
     console.print(f"subject {escape(report.subject)}, {report.format}, newest version {report.newest}")
-    table = _table("version", ">files", ">rows", ">size", "told by")
+    table = headed("version", ">files", ">rows", ">size", "told by")
     for v in report.versions:
         how = ", ".join(f"{name} {count}" for name, count in sorted(v.how.items()))
         variants = f", {counted(v.variants, 'variant')}" if v.variants else ""
-        table.add_row(str(v.version), f"{v.files:,}", _count(v.rows), size(v.bytes), how + variants)
+        table.add_row(str(v.version), f"{v.files:,}", row_count(v.rows), size(v.bytes), how + variants)
     if report.versions:
         console.print(table)
     if report.others:
@@ -76,14 +77,14 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
         _lines(console, "[yellow]skipped[/]", [f"{r.path}: {r.message}" for r in plan.skipped], verbose)
         _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
         return
-    table = _table("from", ">files", ">rows", ">size", ">size after")
+    table = headed("from", ">files", ">rows", ">size", ">size after")
     for version in sorted(plan.chains):
         actions = [a for a in plan.rewrites if a.version == version]
         rows = None if any(a.rows is None for a in actions) else sum(a.rows or 0 for a in actions)
         table.add_row(
             str(version),
             f"{len(actions):,}",
-            _count(rows),
+            row_count(rows),
             size(sum(a.size for a in actions)),
             "~" + size(sum(a.bytes_out for a in actions)),
         )
@@ -145,7 +146,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     at = f" to version {report.target}" if report.target is not None else ""
     console.print(f"[bold]{escape(report.dataset)}[/] {done}{at}" + (f": {origin}" if origin else ""))
     if report.rows_in or report.bytes_in:
-        console.print(f"rows     {_count(report.rows_in)} → {_count(report.rows_out)}")
+        console.print(f"rows     {row_count(report.rows_in)} → {row_count(report.rows_out)}")
         if report.quarantined:
             count = sum(report.quarantined.values())
             console.print(f"apart    {counted(count, 'record')} in quarantine, from {counted(len(report.quarantined), 'file')}")
@@ -260,7 +261,7 @@ def _runs(report: RunsReport, console: Console, verbose: bool) -> None:
     if not report.runs:
         console.print(f"{escape(report.dataset)}: no runs yet")
         return
-    table = _table("run", "what", "status", "started", "by", "way back")
+    table = headed("run", "what", "status", "started", "by", "way back")
     for r in report.runs:
         what = r.verb + (f" to {r.target}" if r.target is not None else "")
         what += (f", batch {r.batch}" if r.batch else "") + (", shadow" if r.shadow else "")
@@ -270,55 +271,8 @@ def _runs(report: RunsReport, console: Console, verbose: bool) -> None:
 
 @_render.register
 def _gc(report: GcReport, console: Console, verbose: bool) -> None:
-    if not report.kept:
-        console.print(f"{escape(report.dataset)}: no run keeps anything")
-    else:
-        told = report.action != "list"
-        table = _table("run", "what", "since", ">files", ">size", ">frees", "fate" if told else "without it, no")
-        for kept in report.kept:
-            what = kept.verb + (f" to {kept.target}" if kept.target is not None else "")
-            what = what if kept.what == "snapshot" else f"{kept.what} of {what}"
-            last = _fate(kept, report.action) if told else _without(kept)
-            since = kept.since[:16].replace("T", " ")
-            table.add_row(kept.run, what, since, f"{kept.files:,}", size(kept.bytes), size(kept.frees), escape(last))
-        console.print(table)
-        _gone(report, console)
+    print_kept(console, report)
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
-
-
-def _fate(kept: Kept, action: str) -> str:
-    if not kept.removed:
-        return f"stays: {kept.why}" if kept.why else "stays"
-    return ("removed" if action == "removed" else "would go") + (f": {kept.why}" if kept.why else "")
-
-
-def _without(kept: Kept) -> str:
-    """What could no longer be done; the run's own abilities first."""
-    parts = [
-        f"{verb} of " + ("it" if runs == (kept.run,) else f"it and {len(runs) - 1} before" if kept.run in runs else ", ".join(runs))
-        for verb, runs in (("rollback", kept.loses_rollback), ("verify", kept.loses_verify))
-        if runs
-    ]
-    return "; ".join(filter(None, [", ".join(parts), kept.why]))
-
-
-def _gone(report: GcReport, console: Console) -> None:
-    """What the removal came to, or would."""
-    if report.action == "list":
-        if report.free_if_all:
-            console.print(f"Without all but the last, {size(report.free_if_all)} would be free: say which stay, such as --keep 1")
-        return
-    for copy in report.copied:
-        console.print(f"copied   {escape(copy)}")
-    number = sum(kept.removed for kept in report.kept)
-    if not number:
-        console.print("Nothing would go." if report.action == "dry run" else "Nothing was removed.")
-        return
-    done = "Removed" if report.action == "removed" else "Would remove"
-    console.print(f"{done} {counted(number, 'folder')}: {size(report.freed)} free on disk")
-    for verb, runs in (("rollback", report.loses_rollback), ("verify", report.loses_verify)):
-        if runs:
-            console.print(f"no more  {verb} of {', '.join(runs)}")
 
 
 @_render.register
@@ -365,13 +319,6 @@ def _diff(report: DiffReport, console: Console, verbose: bool) -> None:
         console.print(f"note: compared by names, as no scripts lead from {report.old} to {report.new}: {escape(report.reason)}")
 
 
-def _table(*headers: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for header in headers:
-        table.add_column(header.removeprefix(">"), justify="right" if header.startswith(">") else "left", no_wrap=header == "run")
-    return table
-
-
 def _lines(console: Console, label: str, lines: list[str], verbose: bool) -> None:
     shown = lines if verbose else lines[:SHOWN]
     for line in shown:
@@ -395,31 +342,3 @@ def _way_down(console: Console, chain: Chain, low: int, high: int) -> None:
     parts = [f"the scripts fill in {filled}"] if filled else []
     parts += [f"[yellow]lost[/]: {escape(lost)}"] if lost else []
     console.print(f"         downgrade from {high} to {low}: {'; '.join(parts) or 'every value is derived'}")
-
-
-def _count(rows: int | None) -> str:
-    return "?" if rows is None else f"{rows:,}"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """ "1 file", "12 files"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def size(number: float) -> str:
-    """Bytes as people say them, in powers of ten."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(number) < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 10:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -42,7 +42,7 @@ def show_current(reports: Sequence[StatusReport], as_json: bool) -> None:
             [{"dataset": r.dataset, "newest": r.newest, "versions": {str(v.version): v.files for v in r.versions}} for r in reports]
         )
         return
-    from instar.cli.console import counted
+    from instar.cli.layout import counted
 
     for r in reports:
         several = len(r.versions) > 1
