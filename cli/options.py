@@ -123,7 +123,7 @@ def working(function: F) -> F:
             "--workers",
             type=click.IntRange(1),
             metavar="N",
-            help="Processes that work side by side. [default: instar.toml's, else one a core]",
+            help="Processes that work side by side. [default: instar.toml's, else one a core, fewer for little data]",
         ),
         click.option(
             "--memory",
@@ -139,12 +139,14 @@ def working(function: F) -> F:
 
 
 def run_options(dataset: Dataset, **given: Any) -> Any:
-    """The `Options` of a run: the command line's, then the dataset's own, then as many workers as there are cores."""
+    """The `Options` of a run: the command line's, then the dataset's own; then as many workers as its bytes are worth, up to one a
+    core."""
     from instar.transforms.configuration import parse_size
+    from instar.transforms.estimate import workers_worth
     from instar.transforms.job import Options
 
     sizes = {key: given.pop(key) for key in ("memory", "batch_bytes") if given.get(key) is not None}
-    given["workers"] = given["workers"] or dataset.settings.workers or cores()
+    given["workers"] = given["workers"] or dataset.settings.workers or workers_worth(dataset.settings.path, cores())
     known = {key: value for key, value in given.items() if value is not None}
     known.update({key: parse_size(size) for key, size in sizes.items()})
     return Options(**known)

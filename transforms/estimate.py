@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from instar.formats.errors import Collected, DataError, FileError, InstarError, is_unreadable
@@ -23,11 +23,26 @@ BYTES_A_SECOND = {"parquet": 18e6, "avro": 4e6, "json": 8e6}
 """Uncompressed bytes that one worker stages and proves in a second; rough, for the time a plan states."""
 START = 0.6
 """Seconds that any run takes."""
+BYTES_A_WORKER = 2_000_000
+"""On the disk. Starting a process costs 0.4 to 0.7 seconds, about what staging and proving this much takes, compressed or not."""
 
 
 def estimate_seconds(format: str, size: int, workers: int) -> float:
     """Wall seconds for so many uncompressed bytes."""
     return START + size / BYTES_A_SECOND[format] / max(workers, 1)
+
+
+def workers_worth(place: Path, most: int) -> int:
+    """How many worker processes the bytes at `place` (a dataset: a folder or a file) are worth, 1 to `most`; looks no further than to
+    those that are enough for `most`."""
+    size = 0
+    for folder, _, names in os.walk(place) if place.is_dir() else ((place.parent, [], [place.name]),):
+        for name in names:
+            with suppress(OSError):  # gone, or not to be seen: who reads the files says so
+                size += os.stat(os.path.join(folder, name)).st_size
+            if size >= most * BYTES_A_WORKER:
+                return most
+    return max(1, size // BYTES_A_WORKER)
 
 
 class Estimates:
