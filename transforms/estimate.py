@@ -33,8 +33,10 @@ def estimate_seconds(format: str, size: int, workers: int) -> float:
 
 
 def workers_worth(place: Path, most: int) -> int:
-    """How many worker processes the bytes at `place` (a dataset: a folder or a file) are worth, 1 to `most`; looks no further than to
-    those that are enough for `most`."""
+    """How many worker processes the bytes at `place` (a dataset: a folder or a file) are worth, 1 to `most`.
+
+    It stops looking where there are enough for `most`.
+    """
     size = 0
     for folder, _, names in os.walk(place) if place.is_dir() else ((place.parent, [], [place.name]),):
         for name in names:
