@@ -27,6 +27,7 @@ from crash_gc import gc_cut, gc_killed
 from crash_power import PowerCut, Recording, Variant
 from crash_scene import Scene, good, prepared, problems_after, problems_of, run_and_look, well
 from crash_signals import interrupted_by
+from crash_writer import with_a_writer
 
 
 def in_turns(scene: Scene, points: Mapping[str, Sequence[Any]], interrupted: Callable[[str, Any], list[str]]) -> list[str]:
@@ -39,8 +40,9 @@ def in_turns(scene: Scene, points: Mapping[str, Sequence[Any]], interrupted: Cal
         if index < len(up):
             problems = interrupted("upgrade", up[index])
             failures += told("upgrade", up[index], problems)
+            scene.after_upgrade()
         else:
-            good(scene.run("upgrade", Quick()))
+            scene.upgrade()
         if index < len(down) and not problems:
             failures += told("rollback", down[index], interrupted("rollback", down[index]))
     return failures
@@ -52,14 +54,23 @@ def told(verb: str, point: object, problems: list[str]) -> list[str]:
 
 # ---- kills
 def kill_everywhere(
-    folder: Path, format: str, method: str, workers: int, group: bool, every: int, first: int, then: str = "the same"
+    folder: Path,
+    format: str,
+    method: str,
+    workers: int,
+    group: bool,
+    every: int,
+    first: int,
+    then: str = "the same",
+    arrived: bool = False,
 ) -> dict[str, Any]:
     """SIGKILL before and within every effect (or every so many of them): the whole group, or the coordinator alone.
 
     What is killed has so many workers; whatever else runs does all by itself, which is quicker. `then`: "the same" command again;
-    "killed again" once more before that, anywhere; "rollback" after a killed upgrade, which leaves all as it was.
+    "killed again" once more before that, anywhere; "rollback" after a killed upgrade, which leaves all as it was. `arrived`: only
+    rollbacks, which convert a file.
     """
-    scene, drawn = prepared(folder, format, method), random.Random(first)
+    scene, drawn = prepared(folder, format, method, arrived), random.Random(first)
 
     def interrupted(verb: str, point: Point) -> list[str]:
         ended = scene.fork(killed, scene, verb, point, workers, group)
@@ -71,7 +82,7 @@ def kill_everywhere(
                 return problems_of(scene, verb, again)
         if then == "rollback" and not on_record(scene, "upgrade"):
             return []
-        problems = problems_after(scene, verb if then != "rollback" else then)
+        problems = rolled_back(scene) if then == "rollback" else problems_after(scene, verb)
         return problems if orphans_gone() else [*problems, "workers outlive their coordinator"]
 
     points = {verb: wanted.points[first % every :: every] for verb, wanted in scene.wanted.items()}
@@ -79,6 +90,14 @@ def kill_everywhere(
         points["rollback"] = []
     failures = in_turns(scene, points, interrupted)
     return {"points": sum(map(len, points.values())), "of": sum(len(w.points) for w in scene.wanted.values()), "failures": failures}
+
+
+def rolled_back(scene: Scene) -> list[str]:
+    """What is wrong after a killed upgrade was taken back: a killed batch first, then those that had been published before it."""
+    ended = scene.run("rollback", Quick())
+    if ended.value and ended.value["status"] == "discarded" and ended.value["looks"]["runs"].count(["upgrade", "finished"]) > 1:
+        ended = scene.run("rollback", Quick())
+    return problems_of(scene, "rollback", ended)
 
 
 def on_record(scene: Scene, verb: str) -> bool:
@@ -183,6 +202,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "signals": signals,
     "gc killed": gc_killed,
     "gc cut": gc_cut,
+    "with a writer": with_a_writer,
 }
 
 

@@ -118,3 +118,8 @@ def points_of(log: Path) -> list[Point]:
         _, cuts, _ = line.split("\t")
         out += [(number, None), *((number, part) for part in range(int(cuts)))]
     return out
+
+
+def names_of(log: Path) -> list[str]:
+    """What the effects of a run that wrote this log are called, each with the name of what it was done to."""
+    return [f"{name} {of.strip()}" for name, _, of in (line.split("\t") for line in log.read_text().splitlines())]

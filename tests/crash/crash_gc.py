@@ -59,7 +59,7 @@ def cut_off(scene: Scene, after: int, variant: Variant) -> str:
 
 def upgraded(folder: Path, format: str, method: str) -> Scene:
     """A project whose last run has just finished, as the template; the log has the effects of removing its snapshot."""
-    scene = Scene(folder, {"method": method, "workers": 1})
+    scene = Scene(folder, format, {"method": method, "workers": 1})
     folder.mkdir(parents=True)
     good(scene.fork(lake.make_project, folder / "template", format, method))
     scene.fresh()

@@ -15,15 +15,19 @@ from instar.transforms.migrate import migrate
 from instar.transforms.project import open_project
 from instar.transforms.restore import restore
 from instar.transforms.run.effects import Effects
+from instar.transforms.run.journal import Method
 from instar.transforms.status import runs_of, status_of
 
 NAME = "events"
 SUFFIX = {"parquet": ".parquet", "avro": ".avro", "json": ".ndjson"}
 LONG_AGO = 1_600_000_000
 AVRO = {"type": "record", "name": "Event", "fields": [{"name": "n", "type": "long"}, {"name": "text", "type": "string"}]}
+NEWEST: list[dict[str, Any]] = [{"n": n, "terms": "new", "note": "late", "more": "or less"} for n in range(3)]
+BACK: dict[str, Method] = {"replace": "replace"}
+"""How a rollback publishes, by the upgrade's method, where it is not left to it to find out."""
 STEPS = {
-    "0002_note": 'op.add("note", "string", default="-")',
-    "0003_words": 'op.add("more", "string", default="+"),\n    op.rename("text", to="words")',
+    "0002_words": 'op.add("note", "string", default="-"),\n    op.rename("text", to="words")',
+    "0003_terms": 'op.add("more", "string", default="+"),\n    op.rename("words", to="terms")',
 }
 
 
@@ -50,7 +54,7 @@ def make_project(box: Path, format: str, method: str, table: str = "") -> None:
     other files, modes, an empty folder. `table`: further lines of the dataset's table."""
     dataset, suffix = dataset_of(box), SUFFIX[format]
     for name, first in (("month=1/a", 0), ("month=1/b", 10), ("month=2/c", 20)):
-        _write(dataset / f"{name}{suffix}", format, [{"n": first + n, "text": f"word {n}"} for n in range(4)])
+        write(dataset / f"{name}{suffix}", format, [{"n": first + n, "text": f"word {n}"} for n in range(4)])
     _command(box, "init", "--from", f"data/{NAME}")
     for name, operations in STEPS.items():
         script = box / "migrations" / NAME / f"{name}.py"
@@ -60,8 +64,7 @@ def make_project(box: Path, format: str, method: str, table: str = "") -> None:
     _command(box, "upgrade", NAME, "2", "--workers", "1", "--method", method)
     with (box / "instar.toml").open("a", encoding="utf-8") as file:
         file.write(table)
-    newest = [{"n": n, "words": "new", "note": "late", "more": "or less"} for n in range(3)]
-    _write(dataset / f"month=2/new{suffix}", format, newest)
+    write(dataset / f"month=2/new{suffix}", format, NEWEST)
     (dataset / f"month=1/.a{suffix}.crc").write_text("a checksum")
     (dataset / "month=1" / "README").write_text("read me\n")
     (dataset / ".hidden").write_text("")
@@ -76,6 +79,11 @@ def make_project(box: Path, format: str, method: str, table: str = "") -> None:
         os.utime(path, (LONG_AGO, LONG_AGO))
 
 
+def arrive(box: Path, format: str) -> None:
+    """A file of the newest version comes."""
+    write(dataset_of(box) / f"month=1/came{SUFFIX[format]}", format, NEWEST)
+
+
 def _command(box: Path, *arguments: str) -> None:
     from instar.cli.main import run
 
@@ -83,7 +91,7 @@ def _command(box: Path, *arguments: str) -> None:
         raise AssertionError(arguments)
 
 
-def _write(path: Path, format: str, records: list[dict[str, Any]]) -> None:
+def write(path: Path, format: str, records: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if format == "parquet":
         import pyarrow as pa
@@ -109,7 +117,7 @@ def command(box: Path, verb: str, settings: dict[str, Any], effects: Effects) ->
         if verb == "gc":
             return gc(job_of(box), keep=0, last=True, backup=box / "nas", effects=effects).action, 0
         if verb == "rollback":
-            report = restore(job_of(box), effects=effects)
+            report = restore(job_of(box), options=Options(method=BACK.get(settings["method"])), effects=effects)
         else:
             report = migrate(job_of(box), None, Options(**settings), verb=verb, effects=effects)
     except InstarError as error:

@@ -8,11 +8,11 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import crash_lake as lake
-from crash_effects import Counting, Point, Quick, points_of
+from crash_effects import Counting, Point, Quick, names_of, points_of
 from crash_forking import Ended, forked
 
 from instar.transforms.run.effects import Effects
@@ -22,6 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "replace": {"method": "replace"},
     "names": {"method": "exchange"},
     "shadow": {"method": "shadow"},
+    "batches": {"method": "replace", "batch_files": 1},
 }
 """The options of a run, by what the tests call its method."""
 TABLES = {"names": 'name = "{stem}.v{version}{suffix}"\n', "shadow": 'shadow = "data/next"\n'}
@@ -30,23 +31,27 @@ TABLES = {"names": 'name = "{stem}.v{version}{suffix}"\n', "shadow": 'shadow = "
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an uninterrupted command leaves behind, and how many effects it takes."""
+    """What an uninterrupted command leaves behind; the points at which it can be killed, and what its effects are called."""
 
     tree: lake.Standing
     looks: dict[str, Any]
-    points: list[Point]
+    points: list[Point] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     @property
     def effects(self) -> int:
-        return sum(part is None for _, part in self.points)
+        return len(self.names)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """`settings` are the options of its upgrades; `wanted` is by verb."""
+    """`settings` are the options of its upgrades; `wanted` is by verb. `arrived`: a file of the newest version comes after the
+    upgrade, which the rollback converts."""
 
     folder: Path
+    format: str
     settings: dict[str, Any]
+    arrived: bool = False
     wanted: dict[str, Wanted] = field(default_factory=dict)
 
     @property
@@ -69,6 +74,15 @@ class Scene:
         shutil.rmtree(self.box, ignore_errors=True)
         shutil.copytree(self.folder / "template", self.box)
 
+    def upgrade(self) -> None:
+        """Nobody disturbs it."""
+        good(self.run("upgrade", Quick()))
+        self.after_upgrade()
+
+    def after_upgrade(self) -> None:
+        if self.arrived:
+            lake.arrive(self.box, self.format)
+
     def stands(self) -> lake.Standing:
         return lake.standing(lake.place_of(self.box))
 
@@ -80,24 +94,33 @@ def run_and_look(box: Path, verb: str, settings: dict[str, Any], effects: Effect
             "modules": list(sys.modules)}  # fmt: skip
 
 
-def prepared(folder: Path, format: str, method: str) -> Scene:
+def prepared(folder: Path, format: str, method: str, arrived: bool = False) -> Scene:
     """Make the project, and upgrade and roll it back once, without any interruption."""
-    scene = Scene(folder, {**SETTINGS[method], "workers": 1})
+    scene = Scene(folder, format, {**SETTINGS[method], "workers": 1}, arrived)
     folder.mkdir(parents=True)
-    first = "replace" if method == "replace" else "exchange"
+    first = "replace" if SETTINGS[method]["method"] == "replace" else "exchange"
     good(scene.fork(lake.make_project, folder / "template", format, first, TABLES.get(method, "")))
     scene.fresh()
     before = scene.stands()
-    for verb in ("upgrade", "rollback"):
-        scene.log.unlink(missing_ok=True)
-        done = good(scene.run(verb, Counting(scene.log)))
-        load(done.pop("modules"))
-        if done["status"] != "done" or done["leftovers"]:
-            raise AssertionError(done)
-        scene.wanted[verb] = Wanted(lake.promised(before, scene.stands()), done["looks"], points_of(scene.log))
-    if left := lake.differences(before, scene.stands()):
+    scene.wanted["upgrade"] = did(scene, "upgrade", before)
+    scene.after_upgrade()
+    scene.wanted["rollback"] = did(scene, "rollback", before)
+    came = scene.stands().keys() - before.keys()
+    beside = {*came, *(str(PurePosixPath(path).parent) for path in came)}
+    now, then = ({path: known for path, known in tree.items() if path not in beside} for tree in (scene.stands(), before))
+    if bool(came) != arrived or (left := lake.differences(then, now)):
         raise AssertionError(f"the rollback was not exact: {left}")
     return scene
+
+
+def did(scene: Scene, verb: str, before: lake.Standing) -> Wanted:
+    """What a command that nobody disturbs leaves behind, `before` having stood there."""
+    scene.log.unlink(missing_ok=True)
+    done = good(scene.run(verb, Counting(scene.log)))
+    load(done.pop("modules"))
+    if done["status"] != "done" or done["leftovers"]:
+        raise AssertionError(done)
+    return Wanted(lake.promised(before, scene.stands()), done["looks"], points_of(scene.log), names_of(scene.log))
 
 
 def load(modules: list[str]) -> None:
@@ -122,12 +145,18 @@ def problems_after(scene: Scene, verb: str) -> list[str]:
 
 def problems_of(scene: Scene, verb: str, again: Ended) -> list[str]:
     """The same of a repeated command that has ended."""
+    problems = unlike(scene, scene.wanted[verb], verb, again)
+    if again.value and verb == "upgrade" and again.value["used"] != again.value["staged"]:
+        problems.append(f"of {again.value['staged']} staged files {again.value['used']} were used")
+    return problems
+
+
+def unlike(scene: Scene, wanted: Wanted, verb: str, again: Ended) -> list[str]:
+    """What is otherwise than wanted after a command that has ended."""
     if again.fault or again.signal:
         return [again.fault or f"the repeated command was killed by signal {again.signal}"]
-    said, looks, wanted = again.value["status"], again.value["looks"], scene.wanted[verb]
+    said, looks = again.value["status"], again.value["looks"]
     problems = [] if well(verb, said) else [f"the repeated command says: {said}"]
-    if verb == "upgrade" and again.value["used"] != again.value["staged"]:
-        problems.append(f"of {again.value['staged']} staged files {again.value['used']} were used")
     problems += lake.differences(wanted.tree, scene.stands())
     problems += [f"left over: {path}" for path in again.value["leftovers"]]
     problems += [f"{key} is {looks[key]}" for key in ("versions", "interrupted", "problems") if looks[key] != wanted.looks[key]]
