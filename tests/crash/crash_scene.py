@@ -108,8 +108,9 @@ def prepared(folder: Path, format: str, method: str, arrived: bool = False) -> S
     came = scene.stands().keys() - before.keys()
     beside = {*came, *(str(PurePosixPath(path).parent) for path in came)}
     now, then = ({path: known for path, known in tree.items() if path not in beside} for tree in (scene.stands(), before))
-    if bool(came) != arrived or (left := lake.differences(then, now)):
-        raise AssertionError(f"the rollback was not exact: {left}")
+    left = lake.differences(then, now)
+    if left or bool(came) != arrived:
+        raise AssertionError(f"the rollback was not exact: {left}, {came}")
     return scene
 
 

@@ -16,8 +16,8 @@ from crash_scene import Scene, Wanted, good, prepared, run_and_look, unlike, wel
 
 Deed = Callable[[], None]
 DEEDS = ("lands", "lands in the old tree", "is replaced", "grows", "is removed")
-"""A new file comes to its path, or into the folder that stood there at the beginning; a file gives way to a new one, is written to by
-a program that has had it open since the beginning, or goes."""
+"""A new file comes to its path, or into the folder that stood there at the beginning; a file gives way to a new one, is written to
+by a program that has had it open since the beginning, or goes."""
 RECORDS: list[dict[str, Any]] = [{"n": n, "words": "written meanwhile", "note": "-"} for n in range(100, 105)]
 
 
@@ -38,8 +38,8 @@ class Accompanied(Counting):
 
 
 def with_a_writer(folder: Path, format: str, method: str, deed: str, every: int, first: int) -> dict[str, Any]:
-    """The deed before every effect (or every so many of them) of an upgrade, and of a rollback where it can be told what of it is to
-    be there afterwards; a kill soon after it, or none. Then the same command, and an upgrade."""
+    """The deed before every effect (or every so many of them) of an upgrade, and of a rollback where it can be told what of it is
+    to be there afterwards; a kill soon after it, or none. Then the same command, and an upgrade."""
     scene, drawn = prepared(folder, format, method), random.Random(first)
     lake.write(new_file(scene), format, RECORDS)
     verbs = ("upgrade",) if deed in ("grows", "is removed") else ("upgrade", "rollback")

@@ -38,6 +38,22 @@ def test_another_end(format: str, method: str, then: str, none_fail: Callable[..
     none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=2, first=1, then=then)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["the same", "killed again", "rollback"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_roll_out_in_batches(format: str, then: str, none_fail: Callable[..., None]) -> None:
+    """Killed in any batch, the same command goes on with the rest; a rollback takes back those before it, too."""
+    none_fail("kill everywhere", format=format, method="batches", workers=1, group=True, every=1, first=0, then=then)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["exchange", "replace", "names"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_rollback_that_converts(format: str, method: str, none_fail: Callable[..., None]) -> None:
+    """A file of the newest version has come since the upgrade."""
+    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=1, first=0, arrived=True)
+
+
 @pytest.mark.parametrize(
     ("format", "method", "first"), [("parquet", "exchange", 9), ("json", "replace", 4), ("json", "shadow", 12)]
 )
