@@ -58,7 +58,7 @@ def test_a_rollback_that_converts(format: str, method: str, none_fail: Callable[
     ("format", "method", "first"), [("parquet", "exchange", 9), ("json", "replace", 4), ("json", "shadow", 12)]
 )
 def test_at_some_points(format: str, method: str, first: int, none_fail: Callable[..., None]) -> None:
-    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=23, first=first)
+    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=31, first=first)
 
 
 def test_the_coordinator_alone_at_some_points(none_fail: Callable[..., None]) -> None:
