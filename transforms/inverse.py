@@ -57,7 +57,7 @@ from .recovered import (
     written_type,
 )  # fmt: skip
 from .reversal import reversed_lookup
-from .shared_types import Named, expanded, field_at, places, resolved
+from .shared_types import Named, expanded, field_at, fields_along, places, resolved
 from .sqltext import cut
 from .tree import carried_from
 from .weave import settled, uses_of
@@ -282,11 +282,12 @@ class _Scope:
         """May the place be null, and its key missing?"""
         if isinstance(path, Written):
             return True
-        found = self.old
-        for name in path:
-            record = resolved(found.type, self.ground.old)
-            found = record[name] if isinstance(record, Record) else found
-        return found.nullable and found.optional
+        place = [self.old, *fields_along(path, self.old, self.ground.old)][-1]
+        return place.nullable and place.optional
+
+    def may_be_missing(self, path: tuple[str, ...]) -> bool:
+        """May its key be missing, or that of a record around it?"""
+        return any(field.optional for field in fields_along(path, self.old, self.ground.old))
 
     def undo_branches(self, of: Expression, bodies: tuple[Column, ...], value: Expression, lenient: bool) -> Found | None:
         source = carried_from(of)
@@ -298,15 +299,6 @@ class _Scope:
         ]
         found = self.undo(of, Branches(value, tuple(column for column, _ in undone)), lenient=lenient)
         return found and replace(found, losses=tuple(loss for _, losses in undone for loss in losses))
-
-    def may_be_missing(self, path: tuple[str, ...]) -> bool:
-        found = self.old
-        for name in path:
-            record = resolved(found.type, self.ground.old)
-            found = record[name] if isinstance(record, Record) else found
-            if found.optional:
-                return True
-        return False
 
     # ---- the source schema, rebuilt
     def build(self, field: Field, at: tuple[str, ...]) -> Column:

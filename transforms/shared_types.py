@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch, Path, Step
@@ -48,6 +48,14 @@ def field_at(schema: Schema, path: Path) -> Field | None:
             return None
         field = found
     return field
+
+
+def fields_along(names: Iterable[str], field: Field, named: Named) -> Iterator[Field]:
+    """The fields that names lead to, one below the other, from a record down; below what is no record, that again."""
+    for name in names:
+        record = resolved(field.type, named)
+        field = record[name] if isinstance(record, Record) else field
+        yield field
 
 
 def _inside(type: Type, step: str | Step) -> Field | None:
