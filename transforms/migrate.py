@@ -29,7 +29,7 @@ from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Proved
-from instar.transforms.run.listing import listing
+from instar.transforms.run.listing import listing, read_listing
 from instar.transforms.run.publish import Note, Publication
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.quarantine import gather, refuse_too_many
@@ -196,7 +196,7 @@ def publish(proved: ProvedRun) -> PublishedRun:
         def note() -> None:
             counted = {receipt.path for receipt in receipts_of(run_state(run.folder))}
             made = tuple(receipt for receipt in staged.receipts if receipt.path in counted)
-            remember_versions(run.job, run.plan, made, run.effects)
+            remember_versions(run.job, run.plan, made, read_listing(run.folder.after), run.effects)
 
         if run.job.shadow is not None:
             published = _publish_beside(run, run.job.shadow, changes, note)

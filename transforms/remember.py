@@ -8,31 +8,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instar.formats.inventory import Inventory
-from instar.formats.manifest import NAME, Entry, Manifest, Origin, content_hash, entry
+from instar.formats.manifest import NAME, Entry, Manifest, content_hash, entry
 from instar.transforms.job import Job
-from instar.transforms.plan import Plan
+from instar.transforms.plan import Action, Plan
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Restored
-from instar.transforms.run.listing import read_listing
+from instar.transforms.run.listing import Listing, read_listing
 from instar.transforms.run.rollback import restored_files, shadowing, versions_before
 from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.unit import Receipt
 
 
-def remember_versions(job: Job, plan: Plan, receipts: Sequence[Receipt], effects: Effects) -> None:
-    """After a publish: the rewritten files are at the target, and those that were kept are where validation found them."""
+def remember_versions(job: Job, plan: Plan, receipts: Sequence[Receipt], published: Listing, effects: Effects) -> None:
+    """After a publish: the rewritten files are at the target, and those that were kept are where validation found them.
+
+    `published` is the tree as the publish made it: what writers did to it since is not what the run knows of.
+    """
     if job.settings.format != "json":
         return
     document = job.registry.fingerprint(job.subject, plan.target)
-    root = _root(job)
-    known = Manifest.load(job.state.folder)
-    made = [_entry(root, r.new_path, r.size, r.hash, plan.target, "upgraded", document) for r in receipts]
-    kept = [
-        entry(root, a.path, version=a.version, how="validated", document=job.registry.fingerprint(job.subject, a.version))
-        for a in plan.kept
-        if job.shadow is not None or plan.files[a.path].how == "validated"
-    ]
-    save_manifest(known.with_entries([*kept, *made]), job.state.folder, effects)
+    made = [_entry(r.new_path, r.hash, published, plan.target, document) for r in receipts if r.new_path in published]
+    actions = (action for action in plan.kept if job.shadow is not None or plan.files[action.path].how == "validated")
+    kept = [entry for entry in (_kept(job, action) for action in actions) if entry is not None]
+    save_manifest(Manifest.load(job.state.folder).with_entries([*kept, *made]), job.state.folder, effects)
 
 
 def remember_adopted(job: Job, inventory: Inventory, effects: Effects) -> None:
@@ -48,15 +46,14 @@ def remember_adopted(job: Job, inventory: Inventory, effects: Effects) -> None:
         save_manifest(Manifest.load(job.state.folder).with_entries(entries), job.state.folder, effects)
 
 
-def remember_restored(job: Job, restored: Sequence[Restored], effects: Effects) -> None:
-    """After a rollback: the restored files are at the versions that they were found at."""
+def remember_restored(job: Job, restored: Sequence[Restored], published: Listing, effects: Effects) -> None:
+    """After a rollback: the restored files are at the versions that they were found at. `published` as above."""
     if job.settings.format != "json":
         return
-    root = _root(job)
     entries = [
-        _entry(root, r.path, r.size, r.hash, r.version, "upgraded", job.registry.fingerprint(job.subject, r.version))
+        _entry(r.path, r.hash, published, r.version, job.registry.fingerprint(job.subject, r.version))
         for r in restored
-        if r.version is not None
+        if r.version is not None and r.path in published
     ]
     save_manifest(Manifest.load(job.state.folder).with_entries(entries), job.state.folder, effects)
 
@@ -150,5 +147,17 @@ def _root(job: Job) -> str:
     return str(job.place if job.place.is_dir() or job.shadow else job.place.parent)
 
 
-def _entry(root: str, path: str, size: int, hash: str, version: int, how: Origin, document: str) -> Entry:
-    return Entry(path, size, os.stat(os.path.join(root, path)).st_mtime_ns, hash, version, how, document)
+def _entry(path: str, hash: str, published: Listing, version: int, document: str) -> Entry:
+    """Of a file that the run has put there, as it put it."""
+    known = published[path]
+    return Entry(path, known.size, known.mtime_ns, hash, version, "upgraded", document)
+
+
+def _kept(job: Job, action: Action) -> Entry | None:
+    """Of a file that was left as it was; None where it is gone, or another one by now."""
+    document = job.registry.fingerprint(job.subject, action.version)
+    try:
+        found = entry(_root(job), action.path, version=action.version, how="validated", document=document)
+    except FileNotFoundError:
+        return None
+    return found if (found.size, found.mtime_ns) == (action.size, action.mtime_ns) else None

@@ -34,7 +34,7 @@ from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Restored, Withdrawn
-from instar.transforms.run.listing import listing
+from instar.transforms.run.listing import listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
 from instar.transforms.run.rollback import Origin, Tree, hash_made, require_snapshots, rows_by_hash, rows_in_all, runs_to_undo
@@ -208,8 +208,9 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
 
     def note() -> None:
         withdrawn = {line.event.path for line in run_state(run.folder).lines if isinstance(line.event, Withdrawn)}
-        remember_restored(run.job, [file for file in restored if file.path not in withdrawn], run.effects)
-        remember_versions(run.job, run.plan, tuple(r for r in receipts if r.path not in withdrawn), run.effects)
+        published = read_listing(run.folder.after)
+        remember_restored(run.job, [file for file in restored if file.path not in withdrawn], published, run.effects)
+        remember_versions(run.job, run.plan, tuple(r for r in receipts if r.path not in withdrawn), published, run.effects)
         recall(run.job, run.effects)
 
     with run.watch.step("publish"):
