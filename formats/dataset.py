@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
 from .detect import SameValues, Verdict, Versions, judge, judge_records
 from .discover import Found, list_dataset, resolve_dataset
-from .errors import Collected, DatasetError, InstarError, MalformedError, Where, is_unreadable
+from .errors import Collected, DataError, DatasetError, InstarError, MalformedError, Where, is_unreadable
 from .fingerprint import misfits
 from .format import FileFacts, Format, Stamp, format_named
 from .inventory import DataFile, Inventory, OtherFile, Remark
 from .manifest import Entry, Manifest, entry
 from .partitions import disagreement, partition_keys, partitions_of
+from .pii import without_values
 from .recognise import recognise
 from .registry import Registry
 from .schema import Schema
@@ -35,12 +36,14 @@ def take_inventory(
     workers: int | None = None,
     progress: Progress | None = None,
     same_values: SameValues | None = None,
+    passing_broken: bool = False,
 ) -> Inventory:
     """Which files a dataset holds, at which version each is, and everything that is odd about it.
 
     What is wrong with a file is in the inventory, not raised: nothing hides another. `workers` threads read headers and footers;
     `progress` is told (files done, files in all). `same_values` tells whether it matters which of two versions of one structure a
-    file is at; without it, it does not.
+    file is at; without it, it does not. `passing_broken`: records that are none do not hinder telling a file's version by the
+    others; they are warned of.
 
     Raises:
         UsageError: there is no dataset. RegistryError: no such subject. DatasetError: a table format owns the directory, or it
@@ -48,7 +51,7 @@ def take_inventory(
     """
     listing = list_dataset(resolve_dataset(root), include=include, exclude=exclude)
     versions = Versions.of(registry, subject, same_values) if same_values else Versions.of(registry, subject)
-    examiner = _Examiner(listing.root, versions, format_named(format), manifest or Manifest())
+    examiner = _Examiner(listing.root, versions, format_named(format), manifest or Manifest(), passing_broken)
     threads = workers or min(8, os.cpu_count() or 1)
     seen: list[_Seen] = []
     with ThreadPoolExecutor(threads) as pool:
@@ -88,7 +91,8 @@ def stamp_files(
     document = registry.fingerprint(inventory.subject, version)
     format = format_named(inventory.format)
     files = [inventory.file(FilePath(path).as_posix()) for path in paths] or list(inventory.files)
-    why = {file.path: _misfit(inventory.root / file.path, file, schema, format) for file in files}
+    quotable = Versions.of(registry, inventory.subject).quotable
+    why = {file.path: _misfit(inventory.root / file.path, file, schema, format, quotable) for file in files}
     bad = [_does_not_fit(path, version, problem) for path, problem in why.items() if problem]
     if len(bad) == 1:
         raise bad[0]
@@ -99,14 +103,14 @@ def stamp_files(
     )
 
 
-def _misfit(path: FilePath, file: DataFile, schema: Schema, format: Format) -> str | None:
+def _misfit(path: FilePath, file: DataFile, schema: Schema, format: Format, quotable: bool) -> str | None:
     if file.facts is None:
         return file.problem or "it cannot be read"
     if file.facts.schema is None:
         try:
-            return format.validate(path, schema)
+            return format.validate(path, schema, values=quotable)
         except MalformedError as error:
-            return str(error)
+            return str(error if quotable else without_values(error))
     return "; ".join(map(str, misfits(file.facts.schema, schema)[:3])) or None
 
 
@@ -136,6 +140,7 @@ class _Examiner:
     versions: Versions
     format: Format
     manifest: Manifest
+    passing_broken: bool = False
     schemas: dict[str, Schema] = field(default_factory=dict)
     verdicts: dict[tuple[str, Stamp | None, int | None], Verdict] = field(default_factory=dict)
 
@@ -148,7 +153,8 @@ class _Examiner:
                 return _Seen(problem=self.foreign(found.path, kind))
             return self.data(found)
         except InstarError as error:
-            return _with_problem(_unread(found, unreadable=is_unreadable(error)), error.in_file, error.hint)
+            told = error if self.versions.quotable else without_values(error)
+            return _with_problem(_unread(found, unreadable=is_unreadable(error)), told.in_file, told.hint)
         except UnicodeEncodeError:
             problem = f"its name is not valid UTF-8, and no reader of {self.format.name} files can be told it"
             return _with_problem(_unread(found, unreadable=True), problem, "Rename it, or leave it out with `exclude`.")
@@ -198,13 +204,31 @@ class _Examiner:
         if said:
             return Verdict(said.version, "person" if said.how == "stamped" else "manifest")
         path = self.root / found.path
+        broken: dict[int, DataError] = {}
+
+        def note(error: DataError) -> None:
+            broken[error.where.row if error.where and error.where.row is not None else 0] = error
+
+        passed, quotable = note if self.passing_broken else None, self.versions.quotable
         verdict = judge_records(
-            {version: self.format.validate(path, schema) for version, schema in self.versions.schemas.items()},
-            self.versions.subject,
+            {
+                version: self.format.validate(path, schema, values=quotable, broken=passed)
+                for version, schema in self.versions.schemas.items()
+            },
+            self.versions,
         )
         if verdict.candidates and self.format.count(path) == 0:
             return Verdict(max(self.versions.schemas), "empty")
-        return verdict
+        return self.without_broken(path, verdict, broken) if broken else verdict
+
+    def without_broken(self, path: FilePath, verdict: Verdict, broken: Mapping[int, DataError]) -> Verdict:
+        """The verdict on a file of which some records are none: by the others, if there are any."""
+        first = broken[min(broken)]
+        if len(broken) == self.format.count(path):
+            raise first
+        told = first if self.versions.quotable else without_values(first)
+        count = "1 record cannot be read" if len(broken) == 1 else f"{len(broken):,} records cannot be read, the first"
+        return replace(verdict, warning=f"{count}: {told}")
 
     def against_its_folders(self, file: DataFile) -> str | None:
         if not file.partitions or file.facts is None or file.facts.schema is None:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from .fingerprint import Difference, fingerprint, misfits
 from .format import Stamp
 from .inventory import How
+from .pii import any_tagged
 from .registry import Registry
 from .schema import Schema
 
@@ -46,6 +47,11 @@ class Versions:
         return cls(subject, schemas, documents, same_values)
 
     @cached_property
+    def quotable(self) -> bool:
+        """May messages quote what files hold? Not where a version has fields that are tagged `pii`."""
+        return not any_tagged(self.schemas.values())
+
+    @cached_property
     def structures(self) -> Mapping[int, str]:
         return {version: fingerprint(schema) for version, schema in self.schemas.items()}
 
@@ -54,6 +60,11 @@ class Versions:
         structure = fingerprint(file)
         alike = [version for version, other in self.structures.items() if other == structure]
         return tuple(version for version in alike if not misfits(file, self.schemas[version]))
+
+    def alike(self, numbers: Sequence[int]) -> bool:
+        """Are these versions of one structure, with every value the same in each?"""
+        same = len({self.structures[number] for number in numbers}) == 1
+        return same and all(self.same_values(old, new) for old, new in pairwise(sorted(numbers)))
 
     def closest(self, file: Schema) -> tuple[int, tuple[Difference, ...]]:
         """The version with the fewest differences (of equals: with the most alike types, then the newest), and what differs."""
@@ -147,14 +158,17 @@ def _listed(versions: Sequence[int]) -> str:
 
 
 # ---- files without a schema of their own
-def judge_records(misfit: Mapping[int, str | None], subject: str) -> Verdict:
-    """The version of a file that carries none, by what validation says against each version (None: every record fits)."""
+def judge_records(misfit: Mapping[int, str | None], versions: Versions) -> Verdict:
+    """The version of a file that carries none, by what validation says against each version (None: every record fits).
+
+    Of several that differ in nothing that a file shows (tags, docs), it is the newest.
+    """
     fits = tuple(version for version, problem in misfit.items() if problem is None)
-    if len(fits) == 1:
-        return Verdict(fits[0], "validated")
+    if len(fits) == 1 or (fits and versions.alike(fits)):
+        return Verdict(max(fits), "validated")
     if fits:
         return Verdict(None, candidates=fits, problem=f"its records fit {_listed(fits)}", hint=AMBIGUOUS_HINT)
     newest = sorted(misfit, reverse=True)
     reasons = "; ".join(f"version {version}: {misfit[version]}" for version in newest[:_SHOWN])
     more = f"; and {len(newest) - _SHOWN} older" if len(newest) > _SHOWN else ""
-    return Verdict(None, problem=f"its records fit no version of {subject} ({reasons}{more})", hint=NO_FIT_HINT)
+    return Verdict(None, problem=f"its records fit no version of {versions.subject} ({reasons}{more})", hint=NO_FIT_HINT)

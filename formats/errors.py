@@ -31,15 +31,19 @@ class Where:
 
 
 class InstarError(Exception):
-    """The base of all errors with a known cause. `exit_code` is the command line's answer to it."""
+    """The base of all errors with a known cause. `exit_code` is the command line's answer to it.
+
+    `bare`: the message without any value of a record, for where values are not to be shown (`pii.py`); "" where nothing says it.
+    """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "", where: Where | None = None) -> None:
+    def __init__(self, message: str, *, hint: str = "", where: Where | None = None, bare: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.where = where
+        self.bare = bare
 
     def __str__(self) -> str:
         place = str(self.where) if self.where else ""
@@ -52,11 +56,11 @@ class InstarError(Exception):
         return f"{place}: {self.message}" if place and place not in self.message else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _revived, (type(self), self.message, self.hint, self.where)
+        return _revived, (type(self), self.message, self.hint, self.where, self.bare)
 
     def placed(self, where: Where) -> InstarError:
         """The same error at another place."""
-        return type(self)(self.message, hint=self.hint, where=where)
+        return type(self)(self.message, hint=self.hint, where=where, bare=self.bare)
 
     def at(self, **place: object) -> InstarError:
         """The same error with more of its place known: what is known already stays."""
@@ -65,9 +69,9 @@ class InstarError(Exception):
         return self.placed(Where(**{**known.__dict__, **given}))
 
 
-def _revived(kind: type[InstarError], message: str, hint: str, where: Where | None) -> InstarError:
+def _revived(kind: type[InstarError], message: str, hint: str, where: Where | None, bare: str) -> InstarError:
     """Unpickling: errors travel from worker processes."""
-    return kind(message, hint=hint, where=where)
+    return kind(message, hint=hint, where=where, bare=bare)
 
 
 # ---- wrong use or configuration (exit 2)
@@ -113,8 +117,8 @@ class MalformedError(DataError):
 class Refused(DataError):
     """A value that an operation of a migration refuses.
 
-    `value` is the value as text (None for a null), and `bare` the message without any value: what is said where values are not to
-    be shown. `policy`: what the operation says becomes of such a record, "fail" or "quarantine"; None where the run decides.
+    `value` is the value as text (None for a null). `policy`: what the operation says becomes of such a record, "fail" or
+    "quarantine"; None where the run decides.
     """
 
     def __init__(
@@ -127,9 +131,8 @@ class Refused(DataError):
         bare: str = "",
         policy: str | None = None,
     ) -> None:
-        super().__init__(message, hint=hint, where=where)
+        super().__init__(message, hint=hint, where=where, bare=bare)
         self.value = value
-        self.bare = bare
         self.policy = policy
 
     def placed(self, where: Where) -> InstarError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from .errors import ConfigurationError, suggestion
+from .errors import ConfigurationError, DataError, suggestion
 from .path import Path
 from .schema import Field, Schema
 
@@ -252,11 +252,16 @@ class Format(Protocol):
         """
         ...
 
-    def validate(self, path: FilePath, schema: Schema) -> str | None:
+    def validate(
+        self, path: FilePath, schema: Schema, *, values: bool = True, broken: Callable[[DataError], None] | None = None
+    ) -> str | None:
         """For files that carry no schema: None where every record fits, else the first misfit (record, field, both types).
 
+        `values`: may it quote what records hold? (Never of a schema with fields that are tagged `pii`.) `broken` is told of each
+        record that is none (its text is no JSON, a key is twice in it, it is no object), and the file judged without it.
+
         Raises:
-            UnreadableError, MalformedError: the file, or a record, cannot be read.
+            UnreadableError, MalformedError: the file, or a record where there is no `broken`, cannot be read.
         """
         ...
 
@@ -343,6 +348,9 @@ class Format(Protocol):
         """
         ...
 
-    def values(self, source: Schema, target: Schema) -> Values:
-        """For a records format: access to raw values; fields of `source` are opened and decoded, of `target` sealed and encoded."""
+    def values(self, source: Schema, target: Schema, *, strict: bool = False) -> Values:
+        """For a records format: access to raw values; fields of `source` are opened and decoded, of `target` sealed and encoded.
+
+        `strict`: a key that is twice is met anywhere in a record when that is opened, also where nobody looks.
+        """
         ...

@@ -15,9 +15,11 @@ from instar.formats.errors import Collected, DatasetError, InstarError, Malforme
 from instar.formats.fingerprint import misfits
 from instar.formats.format import FORMATS, Format, Stamp, Through, format_named
 from instar.formats.inventory import DataFile
+from instar.formats.pii import any_tagged, without_values
 from instar.formats.recognise import recognise
 from instar.formats.schema import Schema
 from instar.transforms.conversion import Restated
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.job import Job, at_version, inventory_of
 from instar.transforms.mapping import Mapping, identity
 from instar.transforms.planning import checked_chain
@@ -71,7 +73,7 @@ class Source:
             ):
                 yield shown(batch, arrow)
         except InstarError as error:
-            raise at_file(error, file.path) from error.__cause__
+            Hidden(mapping).raised(error, lambda told: at_file(told, file.path))
 
 
 # ---- a dataset of a project
@@ -170,7 +172,7 @@ def _misfit(path: FilePath, format: Format, schema: Schema) -> str | None:
     try:
         return format.validate(path, schema)
     except MalformedError as error:
-        return str(error)
+        return str(without_values(error) if any_tagged([schema]) else error)
 
 
 def _raise(errors: list[InstarError], location: FilePath) -> None:

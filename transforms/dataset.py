@@ -89,7 +89,7 @@ class Dataset:
         job = self.run_job()
         verb = "downgrade" if str(to).startswith("-") else "plan"
         options = with_options(options or Options(), job.settings)
-        plan = plan_of(job, inventory_of(job), to, options, verb=verb)
+        plan = plan_of(job, inventory_of(job, passing_broken=options.quarantining), to, options, verb=verb)
         busy = at_work(job.state.lock)  # what a run at work has staged so far is its own
         resumes = None if busy else plan.resumes
         return replace(plan, resumes=resumes, warnings=(*plan.warnings, *busy, *hindered(job, plan, options)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from instar.formats.errors import Collected, DataError, FileError, InstarError, is_unreadable
 from instar.formats.format import Format
 from instar.formats.inventory import DataFile, Inventory
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.migration import Chain
 from instar.transforms.run.stage import at_file, rewrite_request
 
@@ -86,7 +87,7 @@ class Estimates:
             asked = self.reading if is_unreadable(error) else self.judging or not isinstance(error, DataError | Collected)
             if not asked:
                 return 1.0
-            raise at_file(error, file.path) from error
+            Hidden(chain.mapping).raised(error, lambda told: at_file(told, file.path))
 
     def _of_first_rows(self, path: Path, file: DataFile, chain: Chain) -> float:
         """A file of the first rows, as one row group, stands for a large Parquet file."""

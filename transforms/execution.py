@@ -176,7 +176,7 @@ def begin(
         refuse_method(plan.renamed, method, probed.reason)
     changed = (*(a.path for a in plan.rewrites), *undoing.paths)
     last = interrupted_run(job.state)
-    found = sound(resumption(last, plan.wanted()), last.run, executor, options.on_error == "quarantine") if last else None
+    found = sound(resumption(last, plan.wanted()), last.run, executor, options.quarantining) if last else None
     needed = plan.disk_needed + later + (0 if probed.links else bytes_copied(before, set(changed), method))
     needed -= sum(receipt.size for receipt in found.receipts.values()) if found else 0
     preflight(job.location, job.state, before, tuple(p for p in changed if p in before), method, needed, options.workers)

@@ -61,6 +61,11 @@ class Options:
         return bool(self.batch_files or self.batch_bytes)
 
     @property
+    def quarantining(self) -> bool:
+        """Are records left out, where their operation does not say otherwise?"""
+        return self.on_error == "quarantine"
+
+    @property
     def most_errors(self) -> MostErrors | None:
         """`max_errors`, understood; None: any number."""
         return None if self.max_errors is None else MostErrors.parse(self.max_errors)
@@ -188,8 +193,8 @@ def open_job(name: str, project: Path, settings: DatasetSettings, registry: Regi
     return Job(name, project, resolve_dataset(settings.path), settings, registry, scripts)
 
 
-def inventory_of(job: Job, *, manifest: Manifest | None = None) -> Inventory:
-    """Which file is at which version; reads only.
+def inventory_of(job: Job, *, manifest: Manifest | None = None, passing_broken: bool = False) -> Inventory:
+    """Which file is at which version; reads only. `passing_broken`: as for `take_inventory`.
 
     Raises:
         ConfigurationError: the subject's schemas are of another format. As `take_inventory`.
@@ -209,6 +214,7 @@ def inventory_of(job: Job, *, manifest: Manifest | None = None) -> Inventory:
         exclude=job.settings.exclude,
         manifest=Manifest.load(job.own_state.folder) if manifest is None else manifest,
         same_values=job.same_values,
+        passing_broken=passing_broken,
     )
 
 

@@ -96,7 +96,7 @@ def migrate(
             progress.event(Warned(str(settled)))
         with watch.step("inventory"):
             before = listing(job.location)
-            inventory = inventory_of(job)
+            inventory = inventory_of(job, passing_broken=options.quarantining)
         with watch.step("plan"):
             plan = plan_of(job, inventory, to, options, verb=verb, judging=False)  # staging names all that cannot be converted
         if saved is not None:

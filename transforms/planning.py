@@ -9,6 +9,7 @@ from typing import cast
 from instar.formats.errors import ConfigurationError, UnreadableError, UsageError
 from instar.formats.inventory import DataFile, Inventory
 from instar.transforms.estimate import Estimates, estimate_seconds
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.job import Job, Options, at_version
 from instar.transforms.migration import Chain
 from instar.transforms.partitions import refuse_partitions
@@ -96,9 +97,10 @@ def noteworthy(
     try:
         return job.format.foresee(inventory.root / file.path, reads=chain.mapping.reads(), memory=memory)
     except UnreadableError as error:
+        hidden = Hidden(chain.mapping)
         if reading:
-            raise at_file(error, file.path) from error
-        return (error.message,)
+            hidden.raised(error, lambda told: at_file(told, file.path))
+        return (hidden.error(error).message,)
 
 
 def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> Chain:

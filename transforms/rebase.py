@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from instar.formats.errors import MigrationError
 from instar.formats.fingerprint import differences
 from instar.formats.path import Path, path_text
+from instar.formats.pii import PII, any_tagged
 from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Type, Union
 
 from .expression import Branches, Call, Cast, Column, Each, Expression, Literal, Lookup, Part, Source, Sql, Struct, When
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 def rebased(mapping: Mapping, file: Schema) -> Mapping:
     """The mapping as it reads a file whose schema differs in storage, nullability or column order only.
 
-    Nullability and order of the target stay the mapping's; carried fields take `extra` and type names from the file.
+    Nullability and order of the target stay the mapping's; carried fields take `extra` and type names from the file. What the
+    source has tagged `pii` is so in the file's schema, too, which need not say it itself.
 
     Raises:
         MigrationError: the file's structure is another one.
@@ -36,7 +38,41 @@ def rebased(mapping: Mapping, file: Schema) -> Mapping:
     over = _Over(file.root, _Ground(file.definitions, known, Expansion(file.definitions), _reordered(mapping.source, file)))
     root = over.column(mapping.root)
     named = {name: over.ground.definition(name, field) for name, field in known.items()}
-    return Mapping(file, root, named)
+    return Mapping(_tagged_as(file, mapping.source), root, named)
+
+
+def _tagged_as(file: Schema, registered: Schema) -> Schema:
+    """The file's schema with the registered one's `pii` tags."""
+    if not any_tagged([registered]):
+        return file
+    named = dict(file.definitions)
+    done = set[str]()
+
+    def tagged(field: Field, like: Field) -> Field:
+        own = (PII,) if PII in like.tags and PII not in field.tags else ()
+        return field.with_(tags=(*field.tags, *own), type=inside(field.type, like.type))
+
+    def inside(type: Type, like: Type) -> Type:
+        if isinstance(type, Reference):
+            if type.name in named and type.name not in done:
+                done.add(type.name)
+                meant = registered.definitions.get(like.name) if isinstance(like, Reference) else Field("", like)
+                named[type.name] = tagged(named[type.name], meant) if meant else named[type.name]
+            return type
+        match type, resolved(like, registered.definitions):
+            case Record(fields), Record() as others:
+                return replace(type, fields=tuple(tagged(f, others[f.name]) if f.name in others else f for f in fields))
+            case List(item), List(other):
+                return replace(type, item=tagged(item, other))
+            case Map(value), Map(other):
+                return replace(type, value=tagged(value, other))
+            case Union(branches), Union(others):
+                alike = {other.name: other for other in others}
+                return Union(tuple(tagged(b, alike[b.name]) if b.name in alike else b for b in branches))
+            case _:
+                return type
+
+    return Schema(tagged(file.root, registered.root), named, file.open)
 
 
 def _reordered(registered: Schema, file: Schema) -> bool:

@@ -14,6 +14,7 @@ from instar.formats.format import Format, Range, Through, Values
 from instar.formats.inventory import DataFile
 from instar.formats.path import Path
 from instar.formats.schema import Field, Record, Schema
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.expression import Source
 from instar.transforms.filtering import Filter, filter_of
 from instar.transforms.job import Job, Options, at_version, with_options
@@ -155,7 +156,7 @@ class Scan:
         arrow = column_schema(mapping.target)
         through = None if not arrow.names or is_selection(mapping) else Through(conversion(format, mapping), mapping.target)
         known = bare_columns(mapping) if self.wanted.filter else {}
-        for batch in format.read(
+        batches = format.read(
             found.path,
             schema=mapping.source,
             columns=mapping.reads(),
@@ -163,8 +164,12 @@ class Scan:
             through=through,
             may_hold=lambda ranges: self._may_hold({name: ranges[origin] for name, origin in known.items() if origin in ranges}),
             name=found.file.path.rpartition("/")[2],
-        ):
-            yield shown(batch, arrow)
+        )
+        try:
+            for batch in batches:
+                yield shown(batch, arrow)
+        except InstarError as error:
+            Hidden(mapping).raised(error)
 
     def _way(self, file: DataFile) -> SchemaMapping:
         """The mapping for a file's version; one that took another's place meanwhile may be at a version that none had."""

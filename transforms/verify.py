@@ -16,6 +16,7 @@ from typing import Literal
 from instar.formats.errors import InstarError, RunError, UsageError
 from instar.formats.format import Stamp, format_named
 from instar.formats.manifest import content_hash
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.events import FileProved
 from instar.transforms.execution import Stopwatch, executor_for
 from instar.transforms.job import Job, Options, with_options
@@ -182,7 +183,7 @@ def verify_file(
         proof = prove_file(replace(unit, schema=facts.schema), receipt, level=level)
         return Verified(unit.path, tuple(problems), proof=tolerated(proof, allow))
     except InstarError as error:
-        return Verified(unit.path, (*problems, error.message))
+        return Verified(unit.path, (*problems, Hidden(unit.mapping).error(error).message))
     except OSError as error:
         return Verified(unit.path, unproved=f"cannot be read: {error.strerror}")
 

@@ -13,7 +13,7 @@ from instar.formats.avro.fields import check_new
 from instar.formats.avro.physical import NULL
 from instar.formats.avro.rewrite import header_schema, rewrite, stamp_of
 from instar.formats.avro.values import AvroValues
-from instar.formats.errors import FileError, Where
+from instar.formats.errors import DataError, FileError, Where
 from instar.formats.fingerprint import Difference, differences
 from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike
 from instar.formats.path import Path
@@ -94,7 +94,9 @@ class AvroFormat:
             common = _looser(common, own)
         return common
 
-    def validate(self, path: FilePath, schema: Schema) -> str | None:
+    def validate(
+        self, path: FilePath, schema: Schema, *, values: bool = True, broken: Callable[[DataError], None] | None = None
+    ) -> str | None:
         """None: an Avro file's own schema says what its records are."""
         return None
 
@@ -152,7 +154,7 @@ class AvroFormat:
         with opened(old) as before, opened(new) as after:
             return tuple(unlike(before, after, target=target, carried=carried, stamp=stamp, left_out=left_out))
 
-    def values(self, source: Schema, target: Schema) -> AvroValues:
+    def values(self, source: Schema, target: Schema, *, strict: bool = False) -> AvroValues:
         return AvroValues(source, target)
 
 

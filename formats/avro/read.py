@@ -93,18 +93,19 @@ def _walked(
     try:
         return walk(data, p, count, n, batch)
     except Damaged as error:
-        _damaged(source, block, row + len(batch), error.problem, error.place)
+        _damaged(source, block, row + len(batch), error.problem, error.place, error.bare)
     except IndexError:
         _damaged(source, block, row + len(batch), "it ends beyond its block", "")
     except RecursionError:
         _damaged(source, block, row + len(batch), "it is nested too deeply", "")
 
 
-def _damaged(source: Container, block: Block, row: int, problem: str, place: str) -> NoReturn:
+def _damaged(source: Container, block: Block, row: int, problem: str, place: str, bare: str = "") -> NoReturn:
     raise UnreadableError(
         f"the record cannot be read: {problem} (block {block.number}, byte {block.offset})",
         hint="The file is damaged; write it again from its source, or exclude it.",
         where=Where(file=str(source.path), row=row, path=place or None),
+        bare=bare and f"the record cannot be read: {bare} (block {block.number}, byte {block.offset})",
     )
 
 

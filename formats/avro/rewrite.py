@@ -155,17 +155,18 @@ class _Work:
         try:
             return self.walk(data, p, count, n)
         except Damaged as e:
-            self._damaged(block, e.problem, e.place)
+            self._damaged(block, e.problem, e.place, e.bare)
         except IndexError:
             self._damaged(block, "it ends beyond its block", "")
         except RecursionError:
             self._damaged(block, "it is nested too deeply", "")
 
-    def _damaged(self, block: Block, problem: str, place: str) -> NoReturn:
+    def _damaged(self, block: Block, problem: str, place: str, bare: str = "") -> NoReturn:
         raise UnreadableError(
             f"the record cannot be read: {problem} (block {block.number}, byte {block.offset})",
             hint="The file is damaged; write it again from its source, or exclude it.",
             where=Where(file=str(self.source.path), row=self.rows + len(self.batch), path=place or None),
+            bare=bare and f"the record cannot be read: {bare} (block {block.number}, byte {block.offset})",
         )
 
     def convert(self) -> None:

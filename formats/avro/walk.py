@@ -38,12 +38,13 @@ _DEEPEST = 12  # levels of indentation before a function of its own is made; Pyt
 
 
 class Damaged(ValueError):
-    """The bytes are not of the layout. `place` is a field path or empty."""
+    """The bytes are not of the layout. `place` is a field path or empty; `bare` says the problem without what is there."""
 
-    def __init__(self, problem: str, place: str = "") -> None:
+    def __init__(self, problem: str, place: str = "", bare: str = "") -> None:
         super().__init__(problem, place)
         self.problem = problem
         self.place = place
+        self.bare = bare
 
 
 def records_walker(layout: Layout, known: Definitions) -> Callable[[bytes, int, int, int, list, list], int]:
@@ -177,11 +178,11 @@ def text_at(b: bytes, q: int, p: int) -> str:
     try:
         return b[start:p].decode()
     except UnicodeDecodeError as e:
-        raise Damaged(f"a text that is not UTF-8: {b[start:p][:40]!r} ({e.reason})") from None
+        raise Damaged(f"a text that is not UTF-8: {b[start:p][:40]!r} ({e.reason})", bare="a text that is not UTF-8") from None
 
 
 def _twice(key: str) -> None:
-    raise Damaged(f"the key {key!r} occurs twice")
+    raise Damaged(f"the key {key!r} occurs twice", bare="a key occurs twice")
 
 
 def _no_branch(b: bytes, p: int, branches: int, place: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Literal
 
+from instar.formats.errors import DataError
 from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
 from instar.formats.path import Path
 from instar.formats.schema import Field, Schema
@@ -74,9 +75,11 @@ class JsonFormat:
         """See `infer.infer`."""
         return infer(paths)
 
-    def validate(self, path: FilePath, schema: Schema) -> str | None:
+    def validate(
+        self, path: FilePath, schema: Schema, *, values: bool = True, broken: Callable[[DataError], None] | None = None
+    ) -> str | None:
         """See `validate.validate`."""
-        return validate(path, schema)
+        return validate(path, schema, values=values, broken=broken)
 
     def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
         """Nothing: whatever a JSON file holds outside the values that change is copied."""
@@ -133,6 +136,6 @@ class JsonFormat:
         """Layout, compression, byte order mark, line ends. Key order and the text of untouched values are the proof's business."""
         return unlike(form_of(old, old.name), form_of(new, old.name), len(left_out))
 
-    def values(self, source: Schema, target: Schema) -> Values:
+    def values(self, source: Schema, target: Schema, *, strict: bool = False) -> Values:
         """See `values.JsonValues`."""
-        return JsonValues(source, target)
+        return JsonValues(source, target, strict=strict)

@@ -71,6 +71,7 @@ def not_json(name: str, text: bytes) -> UnreadableError:
     return UnreadableError(
         f"{name} is not JSON: it begins with {text.lstrip(BLANK)[:20]!r}",
         hint="It is UTF-16; JSON files are UTF-8 (RFC 8259 section 8.1)." if wide else "Leave it out with `exclude`, or repair it.",
+        bare=f"{name} is not JSON",
     )
 
 

@@ -146,23 +146,27 @@ def malformed(text: bytes, error: Exception, expected: str) -> DataError:
     where = Where(expected=expected)
     hint = "Correct the record where it is written, or exclude the file."
     if isinstance(error, msgspec.ValidationError):
-        return DataError(f"{shown(text)} is not {expected}", hint=hint, where=where)
+        return DataError(f"{shown(text)} is not {expected}", hint=hint, where=where, bare=f"a value is not {expected}")
     if isinstance(error, UnicodeDecodeError):
         return not_utf8(error)
     if isinstance(error, RecursionError):
-        return MalformedError("the value is nested too deeply", hint=hint, where=where)
+        deep = "the value is nested too deeply"
+        return MalformedError(deep, hint=hint, where=where, bare=deep)
     if _half_pair(text):
-        return DataError("a key or a value holds half a surrogate pair, which is no character", hint=hint, where=where)
+        half = "a key or a value holds half a surrogate pair, which is no character"
+        return DataError(half, hint=hint, where=where, bare=half)
     problem = str(error).removeprefix("JSON is malformed: ") or "it ends too early"
-    return MalformedError(f"not valid JSON: {problem} in {shown(text)}", hint=hint, where=where)
+    bare = f"not valid JSON: {problem} in a text of {len(text):,} bytes"
+    return MalformedError(f"not valid JSON: {problem} in {shown(text)}", hint=hint, where=where, bare=bare)
 
 
 def not_utf8(error: UnicodeDecodeError) -> MalformedError:
     """The error for bytes that are not UTF-8."""
-    wrong = error.object[error.start : error.start + 1].hex()
+    wrong, at = error.object[error.start : error.start + 1].hex(), error.start + 1
     return MalformedError(
-        f"not valid UTF-8: byte 0x{wrong} at {error.start + 1} of the record ({error.reason})",
+        f"not valid UTF-8: byte 0x{wrong} at {at} of the record ({error.reason})",
         hint="JSON is UTF-8 (RFC 8259 section 8.1); convert the file where it is written.",
+        bare=f"not valid UTF-8: the byte at {at} of the record ({error.reason})",
     )
 
 
@@ -183,6 +187,7 @@ def key_twice(text: bytes) -> DataError:
     return DataError(
         f"the key {listed} is in one object twice",
         hint="Readers disagree on which of the two counts: keep one of them where the record is written.",
+        bare="a key is in one object twice",
     )
 
 

@@ -97,7 +97,7 @@ def _array(text: Iterable[bytes], path: FilePath) -> Iterator[Piece]:
                 raise cursor.error("there is a comma after the last record")
     before += cursor.mark(b"]") + cursor.space()
     if cursor.at_least(1):
-        raise cursor.error(f"there is more after the end of the array: {cursor.shown()}")
+        raise cursor.error("there is more after the end of the array", ": ")
     yield before, None
 
 
@@ -149,7 +149,7 @@ class _Cursor:
                 f"{self.path.name} is cut off: its array has no end after {self.row} records", hint="Copy or write it again."
             )
         if not self.at(mark):
-            raise self.error(f"{mark.decode()!r} is missing before {self.shown()}")
+            raise self.error(f"{mark.decode()!r} is missing", " before ")
         return self.taken(self.start + 1)
 
     def element(self) -> bytes:
@@ -165,7 +165,7 @@ class _Cursor:
             if match and (first == b'"' or match.end() < len(self.buffer)):
                 return self.taken(match.end())
             if match is None and first != b'"':
-                raise self.error(f"a record is missing before {self.shown()}")
+                raise self.error("a record is missing", " before ")
             if not self.more():
                 self.start = len(self.buffer)
                 self.mark(b"]")
@@ -192,8 +192,8 @@ class _Cursor:
                 self.more()
             step = min(2 * step, 64)
 
-    def shown(self) -> str:
-        return repr(self.buffer[self.start : self.start + 20].decode("utf-8", "replace"))
-
-    def error(self, problem: str) -> MalformedError:
-        return MalformedError(f"the array is malformed: {problem}", hint="Repair the file.", where=Where(row=self.row))
+    def error(self, problem: str, before: str = "") -> MalformedError:
+        """The error; with `before`, and behind it what stands here."""
+        found = f"{before}{self.buffer[self.start : self.start + 20].decode('utf-8', 'replace')!r}" if before else ""
+        told = f"the array is malformed: {problem}"
+        return MalformedError(told + found, hint="Repair the file.", where=Where(row=self.row), bare=told)

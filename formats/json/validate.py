@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
@@ -12,12 +12,14 @@ import jsonschema_rs
 from instar.formats.errors import DataError, MalformedError, SchemaError, Where
 from instar.formats.logical import TYPE
 from instar.formats.path import quoted_name
-from instar.formats.schema import Field, Float, Int, Json, Record, Schema, Type
+from instar.formats.pii import NOT_SHOWN, any_tagged, without_values
+from instar.formats.schema import Field, Float, Int, Json, List, Record, Reference, Schema, Type
 from instar.formats.typetext import parse_type
 
-from .check import record_reader
+from .check import Read, record_reader
 from .held import held_as
 from .keywords import Node, everywhere
+from .layout import layout_of
 from .origin import documents
 from .parse import SIZED
 from .render import rendered
@@ -29,33 +31,56 @@ _LARGEST = {32: 3.4028235e38, 64: 1.7976931348623157e308}
 _LONGEST = 300  # characters of a validator's message
 _written = scalar_encoder(Field("", Json()))
 _KNOWN = 64  # compiled validators
+_NO_OBJECT = "Instar migrates records; write each value as an object with fields."
 
 
-def validate(path: FilePath, schema: Schema) -> str | None:
+def validate(
+    path: FilePath, schema: Schema, *, values: bool = True, broken: Callable[[DataError], None] | None = None
+) -> str | None:
     """None where every record fits, else the first that does not: which, where in it, what it is and what it should be.
 
-    `format` limits the range of int8 … uint64, float and double, and is otherwise a remark, as 2020-12 has it (validation, 7.2.1).
+    See `Format.validate`; a file of one document is broken as a whole. `format` limits the range of int8 … uint64, float and
+    double, and is otherwise a remark, as 2020-12 has it (validation, 7.2.1).
 
     Raises:
         UnreadableError: the file cannot be cut into records. MalformedError: a record is no JSON; `where.row` is which.
         SchemaError: the document's patterns cannot be compiled.
     """
     valid = compiled(schema)
-    read = record_reader()
-    objects = isinstance(schema.root.type, Record)
+    read = _objects(record_reader()) if isinstance(schema.root.type, Record) else record_reader()
+    quoting = values and not any_tagged([schema])
+    broken = None if layout_of(path).kind == "document" else broken
     row = 0
     try:
         for row, text in enumerate(records(path)):
-            value = read(text)
-            if objects and value.__class__ is not dict:
-                return f"record {row}: {shown(text)} is {kind_of_text(text)}, expected an object"
+            try:
+                value = read(text)
+            except DataError as error:
+                if broken is None:
+                    raise
+                broken(error.at(row=row))  # type: ignore[arg-type]
+                continue
             if not valid.is_valid(value):
-                return _misfit(row, next(iter(valid.iter_errors(value))))
+                wrong = next(iter(valid.iter_errors(value)))
+                return _misfit(row, wrong) if quoting else _bare_misfit(row, wrong, schema)
     except MalformedError as error:
         raise error.at(row=row) from None
     except DataError as error:
-        return str(error.at(row=row))
+        return str((error if quoting else without_values(error)).at(row=row))
     return None
+
+
+def _objects(read: Read) -> Read:
+    """The same for records, which are objects."""
+
+    def record(text: bytes) -> Any:
+        value = read(text)
+        if value.__class__ is not dict:
+            found = f"{kind_of_text(text)}, expected an object"
+            raise DataError(f"{shown(text)} is {found}", hint=_NO_OBJECT, bare=f"it is {found}")
+        return value
+
+    return record
 
 
 @lru_cache(maxsize=_KNOWN)
@@ -131,6 +156,32 @@ def _misfit(row: int, error: Any) -> str:
         message = error.message.replace(said.decode(), shown(said)) if len(said) > 1 else error.message
         problem = message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
     return f"{Where(row=row, path=_place(error.instance_path))}: {problem}"
+
+
+def _bare_misfit(row: int, error: Any, schema: Schema) -> str:
+    """The same without anything that stands in the record: of its keys only those that the schema names."""
+    kind, said = error.kind, _written(error.instance)
+    problem = "a value does not fit the schema"
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Type):
+        problem = f"{kind_of_text(said)}, expected {_expected(kind.types)}"
+    return f"{Where(row=row, path=_place(_named_steps(error.instance_path, schema)))}: {problem} {NOT_SHOWN}"
+
+
+def _named_steps(steps: Sequence[str | int], schema: Schema) -> list[str | int]:
+    """The way into a record as far as the schema names its keys."""
+    kind, out = schema.root.type, list[str | int]()
+    for step in steps:
+        while isinstance(kind, Reference) and kind.name in schema.definitions:
+            kind = schema.definitions[kind.name].type
+        match kind:
+            case Record() if step in kind:
+                kind = kind[str(step)].type
+            case List(item) if isinstance(step, int):
+                kind = item.type
+            case _:
+                break
+        out.append(step)
+    return out
 
 
 def _expected(types: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from instar.formats.errors import DataError, Where
 from instar.formats.schema import Field, List, Map, Record, Reference, Schema, Union, type_text
 
 from .branches import Branches
+from .check import record_reader
 from .order import Arrangement
 from .scalars import scalar_decoder, scalar_encoder
 from .scan import Member, SpelledList, SpelledObject, compact, not_utf8, object_opener, open_list
@@ -23,11 +24,15 @@ NULL = msgspec.Raw(b"null")
 
 
 class JsonValues:
-    """Fields of `source` are opened and decoded, of `target` sealed and encoded; references mean their own schema's definitions."""
+    """Fields of `source` are opened and decoded, of `target` sealed and encoded; references mean their own schema's definitions.
 
-    def __init__(self, source: Schema, target: Schema) -> None:
+    `strict`: see `Format.values`.
+    """
+
+    def __init__(self, source: Schema, target: Schema, *, strict: bool = False) -> None:
         self.source = source
         self.target = target
+        self.strict = strict
 
     # ---- source
     def opener(self, field: Field) -> Callable[[Any], Any]:
@@ -37,12 +42,13 @@ class JsonValues:
             raise TypeError(f"a value of type {type_text(kind)} has nothing to open")
         open_text: Callable[[bytes], Any] = open_list if isinstance(kind, List) else object_opener()
         kept = list if isinstance(kind, List) else dict
+        judge = record_reader(lambda text: 0.5) if self.strict else _check_utf8
 
         def opened(raw: Any) -> Any:
             if raw is None or isinstance(raw, kept):
                 return raw
             if raw.__class__ is bytes:
-                _check_utf8(raw)
+                judge(raw)
             else:
                 raw = bytes(raw)
             return None if raw == b"null" else open_text(raw)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Literal
 
-from instar.formats.errors import UsageError
+from instar.formats.errors import DataError, UsageError
 from instar.formats.fingerprint import misfits
 from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
 from instar.formats.path import Path
@@ -56,7 +56,9 @@ class Parquet:
     def infer(self, paths: Sequence[FilePath]) -> Schema:
         return common_schema(paths)
 
-    def validate(self, path: FilePath, schema: Schema) -> str | None:
+    def validate(
+        self, path: FilePath, schema: Schema, *, values: bool = True, broken: Callable[[DataError], None] | None = None
+    ) -> str | None:
         """A Parquet file carries its schema, so this is a comparison of schemas."""
         found = facts(path).schema
         misfit = misfits(found, schema) if found is not None else ()
@@ -111,7 +113,7 @@ class Parquet:
     ) -> tuple[Unlike, ...]:
         return fidelity.unlike(old, new, target=target, carried=carried, stamp=stamp, left_out=left_out)
 
-    def values(self, source: Schema, target: Schema) -> Values:
+    def values(self, source: Schema, target: Schema, *, strict: bool = False) -> Values:
         raise UsageError("Parquet's values come in columns, not one by one", hint="Use `rewrite`, whose conversion gets batches.")
 
 

@@ -84,7 +84,7 @@ def compile_batches(mapping: Mapping, refused: LeaveOut | None = None) -> Callab
         try:
             return evaluated(batch)
         except DataError as error:
-            raise hidden.error(error) from error.__cause__
+            hidden.raised(error)
 
     if refused is None:
         return whole

@@ -6,20 +6,19 @@ field is among what it is computed from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn, cast
 
-from instar.formats.errors import DataError, Refused, SchemaError
+from instar.formats.errors import DataError, InstarError, SchemaError, Where
 from instar.formats.path import Path, parse_path
+from instar.formats.pii import PII, Told, each_told, without_values
 from instar.formats.schema import Field, Reference, Schema, Type
 from instar.transforms.expression import Column, Struct, When
 from instar.transforms.mapping import Mapping
 from instar.transforms.shared_types import expanded, places, steps
 from instar.transforms.touched import sources_of
-
-PII = "pii"
-HIDDEN = "***"
-"""Stands for a value that is not shown."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,22 @@ class Hidden:
         reads = sources_of(_column(self.mapping.root, place).expression)
         return _on_the_way(target, place) or _on_the_way(source, place) or any(_on_the_way(source, path) for path in reads)
 
-    def error(self, error: DataError) -> DataError:
-        """The error, without any value where its field's are not to be shown."""
-        if not self.at(error.where.path if error.where else None):
-            return error
-        where = replace(error.where, found=None) if error.where else None
-        bare = error.bare if isinstance(error, Refused) else "a value does not fit its field, or cannot be read"
-        policy = error.policy if isinstance(error, Refused) else None
-        told = f"{bare} (it is not shown: tagged {PII})"
-        if not isinstance(error, Refused):
-            return type(error)(told, hint=error.hint, where=where)
-        return Refused(told, hint=error.hint, where=where, value=HIDDEN, bare=bare, policy=policy)
+    def error(self, error: Told) -> Told:
+        """The error, without any value where its field's are not to be shown. (That of a whole file may quote any field.)"""
+        return cast(Told, each_told(error, self._told))
+
+    def _told(self, error: InstarError) -> InstarError:
+        where = error.where if error.where and isinstance(error, DataError) else Where()
+        return without_values(error) if self.at(where.path) else error
+
+    def raised(self, error: InstarError, placed: Callable[[InstarError], InstarError] = lambda error: error) -> NoReturn:
+        """Raise the error as it may be told, `placed`. Where values are left out of it, what caused it is, too: it has them.
+
+        Raises:
+            InstarError: always.
+        """
+        told = self.error(error)
+        raise placed(told) from (error.__cause__ if told is error else None)
 
 
 def _written_out(schema: Schema) -> Field:

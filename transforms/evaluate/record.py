@@ -56,7 +56,7 @@ def compile_records(mapping: Mapping, values: Values, refused: LeaveOut | None =
             containers = _opened(records, opened)
             return convert(containers, compute(containers), raising)
         except DataError as error:
-            raise hidden.error(error) from error.__cause__
+            hidden.raised(error)
 
     def apart(records: list[Any]) -> list[Any]:
         found: dict[int, DataError] = {}

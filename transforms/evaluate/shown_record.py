@@ -13,11 +13,12 @@ import pyarrow as pa
 from instar.formats.errors import DataError, InstarError
 from instar.formats.format import Format
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
+from instar.formats.pii import HIDDEN
 from instar.formats.schema import MISSING, Bool, Enum, Field, Float, Int, Integer, List, Map, Record, String, Type, Uuid
 from instar.formats.shown_values import text_at
 from instar.formats.storage import stored
 from instar.transforms import casts
-from instar.transforms.evaluate.hidden import HIDDEN, Hidden
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.evaluate.plain import plain_type, to_python
 from instar.transforms.mapping import Mapping as SchemaMapping
 from instar.transforms.shared_types import Named, resolved

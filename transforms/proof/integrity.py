@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from instar.formats.format import format_named
 from instar.formats.path import path_text
-from instar.transforms.evaluate.hidden import PII, Hidden
+from instar.formats.pii import NOT_SHOWN, PII
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.mapping import Mapping
 from instar.transforms.run.quarantine import left_out
 from instar.transforms.run.unit import ColumnProof, FileProof, Quarantined, Receipt, Unit
@@ -96,7 +97,7 @@ def _told(outcomes: Sequence[tuple[Check, Outcome]], hidden: Hidden) -> Iterator
         problem = outcome.problem
         if problem and hidden.at(path):
             place = "it" if outcome.row is None else f"record {outcome.row}"
-            problem = f"{place} does not hold what it must (the values are not shown: tagged {PII})"
+            problem = f"{place} does not hold what it must {NOT_SHOWN}"
         yield ColumnProof(path, way, problem, outcome.row)
 
 

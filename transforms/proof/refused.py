@@ -179,7 +179,8 @@ def _json(unit: Unit, mapping: Mapping, values: Sequence[int], forms: list[int])
 def _by_text(mapping: Mapping, texts: Sequence[tuple[int, bytes]]) -> Judged:
     """As the rewrite judged them, each alone."""
     bad: list[int] = []
-    convert = compile_records(mapping, format_named("json").values(mapping.source, mapping.target), lambda error: bad.append(0))
+    values = format_named("json").values(mapping.source, mapping.target, strict=True)
+    convert = compile_records(mapping, values, lambda error: bad.append(0))
     refused, passed = list[int](), list[int]()
     for number, text in texts:
         bad.clear()

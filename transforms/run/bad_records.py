@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 
 from instar.formats.errors import Collected, DataError, InstarError, Refused, Where
 from instar.formats.format import Format
-from instar.transforms.evaluate.hidden import HIDDEN, Hidden
+from instar.formats.pii import HIDDEN
+from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.evaluate.nodes import everything
 from instar.transforms.mapping import Mapping
 from instar.transforms.run.unit import BadRecords

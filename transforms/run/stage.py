@@ -57,10 +57,8 @@ def stage_file(unit: Unit, report: Report = lambda rows, source_bytes: None, eff
         except Exception:
             _unstage(unit, effects)
             raise
-    except DataError as error:
-        raise at_file(Hidden(unit.mapping).error(error), unit.path) from error.__cause__
     except InstarError as error:
-        raise at_file(error, unit.path) from error.__cause__
+        Hidden(unit.mapping).raised(error, lambda told: at_file(told, unit.path))
     except OSError as error:
         raise disk_error(f"{unit.path} could not be rewritten", error, Where(file=unit.path)) from error
 
@@ -197,7 +195,7 @@ def _conversion(format: Format, mapping: Mapping, refused: Callable[[DataError],
         return compile_batches(mapping, refused)
     from instar.transforms.evaluate.record import compile_records
 
-    return compile_records(mapping, format.values(mapping.source, mapping.target), refused)
+    return compile_records(mapping, format.values(mapping.source, mapping.target, strict=refused is not None), refused)
 
 
 def counting_rows(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
