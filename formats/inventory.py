@@ -123,10 +123,11 @@ class Inventory:
     def skipping_unreadable(self) -> Inventory:
         """The same without the files that cannot be read: they are no problem any more, but `skipped`."""
         skipped = self.unreadable
+        passed_over = set(skipped)
         return replace(
             self,
             files=tuple(file for file in self.files if not file.unreadable),
-            problems=tuple(problem for problem in self.problems if problem not in skipped),
+            problems=tuple(problem for problem in self.problems if problem not in passed_over),
             skipped=(*self.skipped, *skipped),
         )
 

@@ -27,25 +27,25 @@ class Batch:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def in_batches(plan: Plan, options: Options, runs: Sequence[RunState]) -> tuple[Batch, ...]:
-    """The plan in parts of at most so many files and source bytes, in the order of the paths; whole where none are asked for."""
+def in_batches(plan: Plan, options: Options, runs: Sequence[RunState]) -> Iterator[Batch]:
+    """The plan in parts of at most so many files and source bytes, in the order of the paths; whole where none are asked for.
+
+    Each is made when its turn comes: all of them together could be far larger than the plan.
+    """
     if not options.batched:
-        return (Batch(plan),)
+        yield Batch(plan)
+        return
     parts = plan.parts(options.batch_files, options.batch_bytes)
     done, series = _open_series(runs, plan.target)
-    return tuple(
-        Batch(
-            _part_of(plan, part),
-            later=sum(action.bytes_out for rest in parts[number + 1 :] for action in rest),
-            facts={"batch": {"number": done + number + 1, "of": done + len(parts), "series": series}},
-        )
-        for number, part in enumerate(parts)
-    )
+    kept, later = plan.kept, plan.bytes_out
+    for number, part in enumerate(parts, done + 1):
+        later -= sum(action.bytes_out for action in part)
+        yield Batch(_part_of(plan, kept, part), later, {"batch": {"number": number, "of": done + len(parts), "series": series}})
 
 
-def _part_of(plan: Plan, part: Sequence[Action]) -> Plan:
-    paths, versions = {action.path for action in part}, {action.version for action in part}
-    actions = tuple(action for action in plan.actions if action.kind == "keep" or action.path in paths)
+def _part_of(plan: Plan, kept: Sequence[Action], part: Sequence[Action]) -> Plan:
+    versions = {action.version for action in part}
+    actions = tuple(sorted((*kept, *part), key=lambda action: action.path))
     return replace(plan, actions=actions, chains={v: chain for v, chain in plan.chains.items() if v in versions})
 
 

@@ -173,13 +173,14 @@ class Plan:
     def parts(self, files: int | None = None, size: int | None = None) -> tuple[tuple[Action, ...], ...]:
         """The files to be rewritten in batches of at most so many files and source bytes (at least one file), in their order."""
         made: list[list[Action]] = []
+        filled = 0
         for action in self.rewrites:
-            last = made[-1] if made else []
-            full = (files and len(last) >= files) or (size and sum(a.size for a in last) + action.size > size)
-            if not last or full:
-                made.append([action])
-            else:
-                last.append(action)
+            full = made and ((files and len(made[-1]) >= files) or (size and filled + action.size > size))
+            if not made or full:
+                made.append([])
+                filled = 0
+            made[-1].append(action)
+            filled += action.size
         return tuple(map(tuple, made))
 
     def wanted(self) -> tuple[Wanted, ...]:
@@ -245,7 +246,8 @@ def make_plan(
         actions.append(Action(f.path, kind, f.version, f.size, f.mtime_ns, rows, size, f.variant, other))
     rewritten = {a.path for a in actions if a.kind == "rewrite"}
     dropped = inventory.describing(rewritten)
-    kept = [a.size for a in actions if a.kind == "keep"] + [o.size for o in inventory.others if o not in dropped]
+    left_out = {o.path for o in dropped}
+    kept = [a.size for a in actions if a.kind == "keep"] + [o.size for o in inventory.others if o.path not in left_out]
     work = sum(f.facts.bytes_uncompressed for f in inventory.files if f.path in rewritten and f.facts)
     return Plan(
         dataset=dataset,

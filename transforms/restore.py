@@ -122,7 +122,8 @@ def _to_undo(job: Job, run: str | None, to: str | None, backup: Path | None, eff
 
 def _only(inventory: Inventory, paths: Collection[str]) -> Inventory:
     """The part of an inventory that is to be converted; what is odd about the rest is in nobody's way."""
-    return replace(inventory, files=tuple(f for f in inventory.files if f.path in paths), problems=(), others=(), warnings=())
+    wanted = set(paths)
+    return replace(inventory, files=tuple(f for f in inventory.files if f.path in wanted), problems=(), others=(), warnings=())
 
 
 def _undoing(undo: Undo, inventory: Inventory, plan: Plan) -> Undoing:

@@ -58,7 +58,8 @@ def side_files(entries: Collection[str], rewritten: Collection[str]) -> tuple[st
     crcs = {str(PurePosixPath(path).with_name(f".{PurePosixPath(path).name}.crc")) for path in rewritten}
     above = {str(folder) for path in rewritten for folder in PurePosixPath(path).parents}
     summaries = {str(PurePosixPath(folder) / name) for folder in above for name in ("_metadata", "_common_metadata")}
-    return tuple(path for path in entries if path in crcs | summaries)
+    describing = crcs | summaries
+    return tuple(path for path in entries if path in describing)
 
 
 def with_hashes(entries: Listing, hashes: Mapping[str, str]) -> dict[str, Entry]:
