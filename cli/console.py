@@ -56,6 +56,7 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
     )
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
     _lines(console, "[yellow]interrupted[/]", list(report.interrupted), verbose)
+    _lines(console, "[yellow]late[/]", [late.message for late in report.late], verbose)
     for version, message in report.pending:
         console.print(f"pending: {version}  {escape(message)}")
     if report.shadow:

@@ -31,8 +31,25 @@ class ShadowStatus:
 
 
 @dataclass(frozen=True)
+class LateFile:
+    """What came to the old tree of a run after that was published: a file that "landed" there, was "replaced" or "changed", or has
+    "grown", by the bytes from `from_byte` to before `to_byte`. `why` the next run cannot take it in, "" where it does. `file`: it.
+    """
+
+    path: str
+    what: str
+    run: str
+    from_byte: int
+    to_byte: int
+    why: str
+    file: str
+    message: str
+
+
+@dataclass(frozen=True)
 class StatusReport:
-    """Which file of a dataset is at which version, and what is odd about it. `pending` are the steps to the newest version."""
+    """Which file of a dataset is at which version, and what is odd about it. `pending` are the steps to the newest version, `late`
+    is what came to old trees."""
 
     dataset: str
     root: str
@@ -46,6 +63,7 @@ class StatusReport:
     pending: tuple[tuple[int, str], ...]
     interrupted: tuple[str, ...] = ()
     shadow: ShadowStatus | None = None
+    late: tuple[LateFile, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         out = asdict(self)

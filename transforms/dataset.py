@@ -83,6 +83,7 @@ class Dataset:
         Raises:
             InstarError: as `planning.plan_of`.
         """
+        from instar.transforms.pick_up import foretold
         from instar.transforms.planning import hindered, plan_of
         from instar.transforms.run.lock import at_work
 
@@ -92,7 +93,7 @@ class Dataset:
         plan = plan_of(job, inventory_of(job, passing_broken=options.quarantining), to, options, verb=verb)
         busy = at_work(job.state.lock)  # what a run at work has staged so far is its own
         resumes = None if busy else plan.resumes
-        return replace(plan, resumes=resumes, warnings=(*plan.warnings, *busy, *hindered(job, plan, options)))
+        return replace(plan, resumes=resumes, warnings=(*plan.warnings, *busy, *foretold(job), *hindered(job, plan, options)))
 
     def upgrade(
         self,

@@ -6,7 +6,7 @@ plan is in `planning`, what a run holds and works with in `execution`, how files
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from instar.transforms.batches import after, in_batches, named, together
 from instar.transforms.events import Warned
 from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
+from instar.transforms.pick_up import PickedUp, picking_up
 from instar.transforms.plan import Plan, by_version, refuse_changed
 from instar.transforms.planning import plan_of
 from instar.transforms.progress import Progress, Silent
@@ -91,7 +92,12 @@ def migrate(
     progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, verb)
     watch, options = Stopwatch(progress), with_options(options, job.settings)
     said: list[Settled] = []
-    with holding(job, verb, effects, said.append) as effects:
+    if to is None or not str(to).strip().startswith(("+", "-")):
+        job.version(to, at=None)
+    with (
+        holding(job, verb, effects, said.append) as effects,
+        picking_up(job, progress, effects, planned=saved is not None) as picked,
+    ):
         for settled in said:
             progress.event(Warned(str(settled)))
         with watch.step("inventory"):
@@ -104,7 +110,7 @@ def migrate(
         for warning in plan.warnings:
             progress.event(Warned(warning))
         if not plan.rewrites:
-            return replace(nothing_to_do(job, plan, verb, origin, watch), notes=tuple(map(str, said)))
+            return telling(nothing_to_do(job, plan, verb, origin, watch), said, picked)
         options = options.for_files(len(plan.rewrites))
         done: list[RunReport] = []
         with executor_for(options) as executor:
@@ -116,8 +122,13 @@ def migrate(
                         job, batch.plan, before, options, executor, origin, progress, watch, effects, facts=facts, later=batch.later
                     )
                     done.append(migrated(run))
-    made = together(done)
-    return replace(made, notes=(*made.notes, *map(str, said)))
+    return telling(together(done), said, picked)
+
+
+def telling(made: RunReport, said: Sequence[Settled], picked: PickedUp) -> RunReport:
+    """The report, with what came before the run."""
+    notes, warnings = (*made.notes, *map(str, said), *picked.notes), (*made.warnings, *picked.warnings)
+    return replace(made, notes=notes, warnings=warnings)
 
 
 def migrated(run: Run) -> RunReport:

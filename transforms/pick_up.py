@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from instar.formats.dataset import take_inventory
 from instar.formats.discover import is_data_name
+from instar.formats.errors import InstarError
 from instar.formats.manifest import Entry, Manifest
 from instar.transforms.events import Warned
 from instar.transforms.job import Job
@@ -29,17 +32,19 @@ class PickedUp:
 
 
 def late_of(job: Job) -> tuple[Late, ...]:
-    """What is late in the old trees of a dataset, and not in the dataset under its name; reads only. A shadow's are not looked at:
-    nobody is meant to write there.
+    """What is late in the old trees of a dataset; reads only. A shadow's are not looked at: nobody is meant to write there.
 
     Raises:
         RunError: a folder, or a record of a run, cannot be read.
     """
+    return tuple(late for late in _found(job) if late.stands != late.path)
+
+
+def _found(job: Job) -> tuple[Late, ...]:
+    """The same, and what stands in the dataset already, since who took it in was killed before he could record it."""
     if job.shadow is not None or not (trees := old_trees(runs := list_runs(job.state))):
         return ()
-    if not any(tree.changed for tree in trees):
-        return ()
-    return late_files(runs, trees, listing(job.location))
+    return late_files(runs, trees, listing(job.location)) if any(tree.changed for tree in trees) else ()
 
 
 def foretold(job: Job) -> tuple[str, ...]:
@@ -48,6 +53,27 @@ def foretold(job: Job) -> tuple[str, ...]:
     return tuple(
         left_where_it_is(late) if late.left else f"{late}: a run takes it in first; it is not in this plan" for late in found
     )
+
+
+@contextmanager
+def picking_up(job: Job, progress: Progress, effects: Effects, *, planned: bool = False) -> Iterator[PickedUp]:
+    """What comes after `pick_up`; where that fails, the error says what was taken in. `planned`: a saved plan is carried out, which
+    knows nothing of it: it waits for the next run.
+
+    Raises:
+        RunError: as `pick_up`.
+    """
+    if planned:
+        waits = "the plan that is carried out does not know it: the next run takes it in"
+        yield PickedUp(warnings=tuple(f"{late}: {late.left or waits}" for late in late_of(job)))
+        return
+    picked = pick_up(job, progress, effects)
+    try:
+        yield picked
+    except InstarError as error:
+        for note in picked.notes:
+            error.add_note(note)
+        raise
 
 
 def pick_up(job: Job, progress: Progress, effects: Effects) -> PickedUp:
@@ -61,8 +87,8 @@ def pick_up(job: Job, progress: Progress, effects: Effects) -> PickedUp:
     taken, left, used = list[tuple[Late, str]](), list[Late](), set[str]()
     base = job.location if job.location.is_dir() else job.location.parent
     try:
-        for late in late_of(job):
-            if late.over in used:
+        for late in _found(job):
+            if late.over and late.over in used:
                 late = replace(late, left=f"{late.over} in the dataset was changed, too")
             hash, why = ("", late.left) if late.left else _judged(job, late, effects)
             if not why and not take_in(late, base, effects):

@@ -12,14 +12,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from instar.formats.errors import FileError, UsageError
 from instar.formats.inventory import Inventory
-from instar.formats.manifest import content_hash
 from instar.transforms.events import RunPublished, Warned
 from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.migrate import ProvedRun, prove, stage
+from instar.transforms.pick_up import pick_up
 from instar.transforms.plan import Plan
 from instar.transforms.planning import plan_of
 from instar.transforms.progress import Progress, Silent
@@ -34,6 +35,7 @@ from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Restored, Withdrawn
+from instar.transforms.run.late import hashes_of_first
 from instar.transforms.run.listing import listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
@@ -79,6 +81,8 @@ def restore(
         with watch.step("plan"):
             runs = _to_undo(job, run, to, backup, effects)
             _refuse_nothing(job.location, job.name)
+            picked = pick_up(job, progress, effects)
+            runs = runs_to_undo(job.state, run, to)
             before = with_known_hashes(listing(job.location), runs)
             inventory = inventory_of(job)
             undo = undo_of(job, runs, before, inventory)
@@ -91,7 +95,7 @@ def restore(
             )
             with abandoned_on_failure(begun):
                 restored = stage_back(begun, undo)
-                return _published(prove(stage(begun)), undo, restored, said)
+                return _published(prove(stage(begun)), undo, restored, (*said, *picked.notes, *picked.warnings))
 
 
 def _refuse_nothing(place: Path, name: str) -> None:
@@ -155,7 +159,7 @@ def stage_back(run: Run, undo: Undo) -> tuple[Restored, ...]:
         RunError: some are not, or are gone from the snapshot (all named); or the disk says no.
     """
     found = list(in_order(run.executor, checked, undo.back.items()))
-    damage = [problem for _, problem in found if problem]
+    damage = [each.problem for each in found if each.problem]
     if damage:
         more = f" (and {len(damage) - 5} more)" if len(damage) > 5 else ""
         raise FileError(
@@ -163,8 +167,8 @@ def stage_back(run: Run, undo: Undo) -> tuple[Restored, ...]:
             hint=f"It is in {undo.runs[0].run.snapshot}. Restore it from a backup; `downgrade` needs no snapshot.",
         )
     restored = [
-        Restored(path, origin.entry.size, origin.entry.mtime_ns, hash, origin.version)
-        for (path, origin), (hash, _) in zip(undo.back.items(), found, strict=True)
+        Restored(path, each.size, each.mtime_ns, each.hash, origin.version)
+        for (path, origin), each in zip(undo.back.items(), found, strict=True)
     ]
     try:
         for path, origin in undo.back.items():
@@ -188,20 +192,29 @@ def _model_of(folder: str, back: Tree) -> Path:
     return origin.file.parents[path.count("/") - folder.count("/")]
 
 
-def checked(path: str, origin: Origin) -> tuple[str, str]:
-    """The content hash of a file in a snapshot, and what is wrong with it ("" where nothing is). For a worker."""
+class Checked(NamedTuple):
+    """A file in a snapshot: the hash of its content, what is wrong with it ("" nothing), its size and time."""
+
+    hash: str
+    problem: str = ""
+    size: int = 0
+    mtime_ns: int = 0
+
+
+def checked(path: str, origin: Origin) -> Checked:
+    """Holds a file in a snapshot against what it was; to have grown, what was in it being the same, is not wrong. For a worker."""
     try:
         known = os.stat(origin.file, follow_symlinks=False)
-        hash = content_hash(origin.file)
+        first, hash = hashes_of_first(origin.file, min(origin.entry.size, known.st_size), known.st_size)
     except OSError as error:
-        return "", f"{path}: {error.strerror}"
+        return Checked("", f"{path}: {error.strerror}")
     seen = (known.st_size, known.st_mtime_ns) == origin.entry[:2]
-    if hash != origin.entry.hash if origin.entry.hash else not seen:  # a file that was restored once has its time in common
-        return hash, f"{path} was changed"
-    return hash, ""
+    if first != origin.entry.hash if origin.entry.hash else not seen:  # a file that was restored once has its time in common
+        return Checked(hash, f"{path} was changed")
+    return Checked(hash, "", known.st_size, known.st_mtime_ns)
 
 
-def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[Settled]) -> RunReport:
+def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[Settled | str]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
     written = {**{r.path: r.hash for r in restored}, **{r.new_path: r.hash for r in receipts}}
     changes = ChangeSet(written, (*undo.gone, *(r.path for r in receipts if r.renamed)), undo.folder_times)
@@ -226,7 +239,7 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
     return made
 
 
-def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[Settled]) -> RunReport:
+def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[Settled | str]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
     origin: dict[str, int] = run.undoing.facts.get("from", {})
     returned = [path for path in undo.back if path not in run.before]
@@ -262,6 +275,11 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
                 if len(undo.runs) > 1 and origin.version not in (None, undo.target) and path not in undo.oldest
             ),
             *(f"{path} is {origin.was}, renamed since" for path, origin in undo.back.items() if origin.was),
+            *(
+                f"{r.path}: bytes {known:,}–{r.size:,} were appended to the old file since, and are there, too"
+                for r in restored
+                if (known := undo.back[r.path].entry.size) < r.size
+            ),
             *(f"{r.path} had come since: converted to version {undo.target}" for r in receipts),
             *proved.proof.allowances,
             *map(str, said),

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from instar.formats.inventory import DataFile, Inventory, Remark
-from instar.transforms.answers import RunEntry, RunsReport, ShadowStatus, StatusReport, VersionCount
+from instar.transforms.answers import LateFile, RunEntry, RunsReport, ShadowStatus, StatusReport, VersionCount
 from instar.transforms.job import Job, inventory_of
+from instar.transforms.pick_up import late_of
 from instar.transforms.report import FileProblem
 from instar.transforms.run.collect import cut_off, has_snapshot, removal
+from instar.transforms.run.late import Late
 from instar.transforms.run.lock import at_work, holder
 from instar.transforms.run.shadow import maker
 from instar.transforms.run.state import RunState, State, list_runs, run_folders
@@ -58,7 +60,14 @@ def status_of(job: Job) -> StatusReport:
         pending=tuple((m.version, m.message) for m in job.migrations if oldest < m.version <= job.newest),
         interrupted=unsettled,
         shadow=_shadow(job, job.shadow) if job.shadow else None,
+        late=() if busy else tuple(_late(job, late) for late in late_of(job)),
     )
+
+
+def _late(job: Job, late: Late) -> LateFile:
+    how = f"it is not taken in, as {late.left}" if late.left else f"`instar upgrade {job.name}` takes it in"
+    message = f"{late}; {how}"
+    return LateFile(late.path, late.what, late.run.id, late.from_byte, late.to_byte, late.left, str(late.file), message)
 
 
 def _shadow(job: Job, shadow: Path) -> ShadowStatus:

@@ -121,7 +121,7 @@ def undone(tree: Tree, run: RunState) -> dict[str, Origin]:
         if path in renamed and path in tree:
             raise _occupied(path, stands)
         if path in before:
-            entry = before[path]._replace(hash=hashes.get(path) or before[path].hash)
+            entry = before[path]._replace(hash=before[path].hash or hashes.get(path, ""))  # what grew since has another one
             origin = Origin(run.run.snapshot / path, entry, versions.get(path))
             if path in moved:
                 made[moved[path]] = origin._replace(was=path)
