@@ -9,16 +9,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from instar.formats.errors import UsageError
 from instar.transforms.execution import Stopwatch, holding
 from instar.transforms.job import Job
-from instar.transforms.pick_up import late_of
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
-from instar.transforms.retention import Abilities, Retention, Strangers, Verdict, abilities, judged, moment, published_at
+from instar.transforms.retention import Abilities, Retention, Verdict, abilities, judged, moment, published_at
 from instar.transforms.run.backup import Copy, back_up, check_place, check_room
 from instar.transforms.run.collect import Keeping, What, backup_of, collect, keepings, strangers
 from instar.transforms.run.effects import Effects, PosixEffects
@@ -111,28 +111,20 @@ def gc(
     job = job.at_shadow()
     place = check_place(backup, job.location, job.state.folder) if backup else None
     if dry_run or not (told.told or place):
-        verdicts = judged(keepings(job.state), told, held_by(job))
+        found = keepings(job.state)
+        verdicts = judged(found, told, partial(strangers, among=found))
         if place:
             check_room(place, _to_copy(verdicts, told), job.location.name)
         return _report(job, verdicts, "dry run" if dry_run else "list")
     effects, origin = effects or PosixEffects(), provenance(job.project, "gc")
     with holding(job, "gc", effects) as effects:
-        verdicts = judged(keepings(job.state), told, held_by(job))
+        found = keepings(job.state)
+        verdicts = judged(found, told, partial(strangers, among=found))
         copies = _back_up(job, place, _to_copy(verdicts, told), origin, effects, progress or Silent()) if place else ()
         report = _report(job, verdicts, "removed" if told.told else "backed up", copies)
         facts = {"user": origin.user, "host": origin.host, "told": _words(told)}
         collect([each for each, verdict in verdicts if verdict.goes], facts, effects)
     return report
-
-
-def held_by(job: Job) -> Strangers:
-    """What a writer left in a snapshot, so that it is held: what stands nowhere else, and what a run has not taken in yet."""
-    late: dict[str, list[str]] = {}
-    for each in late_of(job):
-        late.setdefault(each.run.id, []).append(each.path)
-    return lambda keeping: tuple(
-        dict.fromkeys((*strangers(keeping), *(late.get(keeping.id, ()) if keeping.what == "snapshot" else ())))
-    )
 
 
 def _to_copy(verdicts: Sequence[tuple[Keeping, Verdict]], told: Retention) -> list[Keeping]:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import pytest
 from authoring import Author, said
-from killing import Dying, Killed, Unsynced
+from killing import Killed, Unsynced, dying
 from support import tree
 
 from instar.transforms.job import Job, Options
@@ -403,9 +403,7 @@ def test_a_wrong_version_changes_nothing(author: Author, events: Path, writer: T
         pytest.param("replace", False, marks=pytest.mark.slow),
     ],
 )
-def test_killed_before_any_effect_the_next_command_takes_in_the_same(
-    author: Author, events: Path, method: str, names: bool
-) -> None:
+def test_killed_at_any_effect_the_next_command_takes_in_the_same(author: Author, events: Path, method: str, names: bool) -> None:
     if names:
         with (author.folder / "instar.toml").open("a") as file:
             file.write(f"name = {TEMPLATE}\n")
@@ -423,7 +421,7 @@ def test_killed_before_any_effect_the_next_command_takes_in_the_same(
         shutil.rmtree(author.folder / "data", ignore_errors=True)
         _copy_with_links(kept, author.folder / "data")
         try:
-            pick_up(job_of(author), Silent(), Dying(at))
+            pick_up(job_of(author), Silent(), dying(at))
         except Killed:
             pick_up(job_of(author), Silent(), Unsynced())
         else:

@@ -7,7 +7,8 @@ removal. Somebody may put a snapshot back afterwards, from a copy: it is then th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from typing import Any, Literal
 from instar.formats.errors import RunError
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.footprint import Footprint, footprint, freed
+from instar.transforms.run.footprint import Footprint, Inode, footprint, freed
 from instar.transforms.run.journal import BackedUp, Clock, Collected, Collecting, Discarded, Journal, Published, system_clock
 from instar.transforms.run.listing import is_folder, listing, read_listing
 from instar.transforms.run.settle import discard_new_files
@@ -129,14 +130,16 @@ def require_snapshot(run: RunState, purpose: str) -> None:
     )
 
 
-def strangers(keeping: Keeping) -> tuple[str, ...]:
-    """Files in a snapshot that came or changed after its run was published, and that have no name elsewhere: a writer's, who still
-    had the old directory open. They would be lost with it."""
+def strangers(keeping: Keeping, among: Sequence[Keeping]) -> tuple[str, ...]:
+    """Files in a snapshot that came or changed after its run was published, and that have no name but in what the runs keep
+    (`among`): a writer's, who still had the old directory open, or the file. They would be lost with it."""
     if keeping.what != "snapshot" or keeping.begun:
         return ()
     before = read_listing(keeping.run.run.before)
-    held, names = keeping.footprint.held, keeping.footprint.names
-    only_here = {number for (device, number), file in held.items() if names[device, number] >= file.names}
+    names = Counter[Inode]()
+    for each in among:
+        names.update(each.footprint.names)
+    only_here = {inode[1] for inode, file in keeping.footprint.held.items() if names[inode] >= file.names}
     return tuple(
         path
         for path, entry in listing(keeping.path).items()
