@@ -31,7 +31,7 @@ from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Proved
 from instar.transforms.run.listing import listing, read_listing
-from instar.transforms.run.publish import Note, Publication
+from instar.transforms.run.publication import Note, Publication
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.quarantine import gather, refuse_too_many
 from instar.transforms.run.settle import Settled, abandon

@@ -17,7 +17,8 @@ from instar.transforms.run.changes import change_set
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.journal import Journal, Method, Planned
 from instar.transforms.run.listing import listing
-from instar.transforms.run.publish import Publication, publish
+from instar.transforms.run.publication import Publication
+from instar.transforms.run.publish import publish
 from instar.transforms.run.state import RunFolder, State, begin_run
 from instar.transforms.run.unit import Receipt
 
