@@ -56,11 +56,11 @@ def with_a_writer(folder: Path, format: str, method: str, deed: str, every: int,
 
 
 def moments_of(scene: Scene, verb: str, deed: str) -> list[int]:
-    """The numbers of all effects, but for those right before a file is replaced by `replace`: it is documented that another which
-    somebody puts over the old one just then is lost."""
+    """The numbers of all effects, but for that of replacing a file by `replace`: it is documented that another which somebody puts
+    over the old one just then is lost."""
     effects = scene.wanted[verb].names
     numbers, over = list(range(1, len(effects) + 1)), f"replace c{lake.SUFFIX[scene.format]}"
-    return [n for n in numbers if deed != "is replaced" or over not in effects[n - 1 : n + 1]]
+    return [n for n in numbers if deed != "is replaced" or effects[n - 1] != over]
 
 
 def wanted_with(scene: Scene, deed: str) -> Wanted:

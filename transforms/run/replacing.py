@@ -31,9 +31,7 @@ def by_replace(
     journal.write(PublishBegun("replace", str(dataset), 0, 0, dict(changes.folder_times)))
     late: list[Change] = []
     for path in changes.paths:
-        if _is_as_it_was(base, path, before):
-            _take_step(path, base, run, before, entries, journal, effects)
-        else:
+        if not _take_step(path, base, run, before, entries, journal, effects):
             late.append(_overtaken(path, base, journal))
     late += _put_newest(dataset, run, before, entries, journal, effects)
     entries = _with_late(dataset, run, entries, {change.path for change in late}, effects)
@@ -49,16 +47,15 @@ def complete_replace(
     base, between = base_of(Path(begun.dataset), before), changes_between(before, after)
     changes = ChangeSet(between.written, between.removed, begun.folder_times)
     open_steps = [path for path in changes.paths if not _taken(base / path, after.get(path))]
-    overtaken = {path for path in open_steps if not _is_as_it_was(base, path, before)}
-    if not all(path not in after or _same(run.staged(path), after[path]) for path in open_steps if path not in overtaken):
+    left = [path for path in open_steps if path in after and _is_as_it_was(base, path, before)]
+    if not all(_same(run.staged(path), after[path]) for path in left):
         return False
     clear_spares(run, effects)
     late: list[Change] = []
     for path in changes.paths:
-        if path in overtaken:
-            late.append(_overtaken(path, base, journal))
-        elif path in open_steps:
-            _take_step(path, base, run, before, after, journal, effects)
+        if path in open_steps:
+            if not _take_step(path, base, run, before, after, journal, effects):
+                late.append(_overtaken(path, base, journal))
         else:  # it may have been taken and not have reached the disk
             effects.sync_folder((base / path).parent)
     late += _put_newest(Path(begun.dataset), run, before, after, journal, effects)
@@ -97,19 +94,29 @@ def _save_old_files(base: Path, run: RunFolder, paths: Sequence[str], effects: E
     return copied
 
 
-def _take_step(path: str, base: Path, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects) -> None:
-    """One file goes, comes, or is replaced; announced before, durable after."""
+def _take_step(path: str, base: Path, run: RunFolder, before: Listing, after: Listing, journal: Journal, effects: Effects) -> bool:
+    """One file goes, comes, or is replaced; announced before, durable after. False: a writer was quicker, and it is left alone."""
+    if not _is_as_it_was(base, path, before):
+        return False
+    if path in after and path not in before:
+        make_folders((base / path).parent, effects)
+    journal.write(_announced(path, before, after))
+    if not _is_as_it_was(base, path, before):  # writing to disk takes its time
+        return False
     if path not in after:
-        journal.write(Removing(path, before[path].inode))
         effects.unlink(base / path)
     elif path in before:
-        journal.write(Replacing(path, before[path].inode, after[path].inode))
         effects.replace(run.staged(path), base / path)
     else:
-        make_folders((base / path).parent, effects)
-        journal.write(Adding(path, after[path].inode))
         effects.rename(run.staged(path), base / path)
     effects.sync_folder((base / path).parent)
+    return True
+
+
+def _announced(path: str, before: Listing, after: Listing) -> Replacing | Removing | Adding:
+    if path not in after:
+        return Removing(path, before[path].inode)
+    return Replacing(path, before[path].inode, after[path].inode) if path in before else Adding(path, after[path].inode)
 
 
 def _taken(path: Path, wanted: Entry | None) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from instar.formats.errors import RunError, Where
 from instar.formats.manifest import content_hash
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import Adding, PublishBegun, Removing, Replacing
+from instar.transforms.run.journal import Adding, Carried, Event, PublishBegun, Removing, Replacing, Withdrawn
 from instar.transforms.run.listing import Entry, Listing, changed_since, described, is_folder, listing, read_listing
 from instar.transforms.run.state import RunFolder, RunState
 
@@ -124,13 +124,21 @@ def _put_files_back(begun: PublishBegun, run: RunState, effects: Effects) -> Non
     """Each old file over the new one, the last first; the snapshot's copy is used up by it, so that it can be done again."""
     before = read_listing(run.run.before)
     base = base_of(Path(begun.dataset), before)
-    steps = [event for event in reversed(run.since(PublishBegun)) if isinstance(event, _Step)]
+    events = run.since(PublishBegun)
+    alone = _left_alone(events)
+    steps = [event for event in reversed(events) if isinstance(event, _Step) and event.path not in alone]
     _refuse_foreign(steps, base, run.run)
     for step in steps:
         _take_step_back(step, base / step.path, run.run.snapshot / step.path, effects)
     for path in sorted({parent for step in steps for parent in _parents(step.path)} - before.keys(), reverse=True):
         _remove_if_empty(base / path, effects)
     restore_times(base, {path: entry.mtime_ns for path, entry in before.items() if is_folder(path)}, effects)
+
+
+def _left_alone(events: Sequence[Event]) -> set[str]:
+    """Where a writer was quicker than the step that had been announced."""
+    withdrawn = {event.path for event in events if isinstance(event, Withdrawn)}
+    return withdrawn - {event.path for event in events if isinstance(event, Carried)}
 
 
 def _refuse_foreign(steps: list[_Step], base: Path, run: RunFolder) -> None:

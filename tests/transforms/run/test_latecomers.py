@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from instar.formats.errors import RunError
 from instar.transforms.run.changes import change_set
 from instar.transforms.run.journal import Carried, Withdrawn
 from instar.transforms.run.listing import changed_since, listing, read_listing
@@ -206,6 +208,50 @@ def test_what_is_done_to_a_file_in_the_moment_in_which_it_is_replaced(lake, quic
     events = [line.event for line in run_state(run).lines]
     assert [event.path for event in events if isinstance(event, Withdrawn)] == [STAGED]
     assert [event.path for event in events if isinstance(event, Carried)] == [STAGED]
+
+
+def while_announced(quick, act) -> Any:
+    """Effects during which somebody acts when the replacing of a file has been announced and is on its way to the disk."""
+
+    class Writer(type(quick)):
+        acted = False
+
+        def append(self, path: Path, data: bytes) -> None:
+            super().append(path, data)
+            if not self.acted and b'"Replacing", "path": "month=2/b.parquet"' in data:
+                self.acted = True
+                act()
+
+    return Writer()
+
+
+@pytest.mark.parametrize("deed", ["replace", "remove", "append", "rename"])
+def test_a_file_that_changes_when_its_replacing_was_announced_stays(lake, quick, expected, deed):
+    wanted = expected(deed)
+    run, made = lake.publish(while_announced(quick, lambda: DEEDS[deed](lake.dataset)), method="replace")
+    assert contents(lake.dataset) == wanted
+    assert made.late
+    assert _withdrawn(run) == {STAGED}
+
+
+@pytest.mark.parametrize("deed", ["replace", "remove", "rename"])
+def test_what_a_writer_did_then_stays_where_the_publish_is_taken_back(lake, quick, deed):
+    """The disk fails at the very end of it."""
+    old = contents(lake.dataset)
+    effects = while_announced(quick, lambda: DEEDS[deed](lake.dataset))
+
+    def fails(path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    effects.remove_folder = fails
+    with pytest.raises(RunError):
+        lake.publish(effects, method="replace")
+    new = contents(lake.dataset)
+    assert {path: data for path, data in new.items() if path in old and path != STAGED} == {
+        path: data for path, data in old.items() if path != STAGED
+    }
+    assert new.get(STAGED) == (b"somebody's" if deed == "replace" else None)
+    assert new.keys() - old.keys() == ({"month=2/renamed.parquet"} if deed == "rename" else set())
 
 
 def test_a_name_that_is_taken_in_both_trees_keeps_both(lake, quick):
