@@ -88,8 +88,14 @@ def kill_everywhere(
     points = {verb: wanted.points[first % every :: every] for verb, wanted in scene.wanted.items()}
     if then == "rollback":
         points["rollback"] = []
+    if arrived:
+        points["upgrade"] = []
     failures = in_turns(scene, points, interrupted)
-    return {"points": sum(map(len, points.values())), "of": sum(len(w.points) for w in scene.wanted.values()), "failures": failures}
+    return {
+        "points": sum(map(len, points.values())),
+        "of": sum(len(scene.wanted[verb].points) for verb, some in points.items() if some),
+        "failures": failures,
+    }
 
 
 def rolled_back(scene: Scene) -> list[str]:

@@ -39,11 +39,11 @@ def test_another_end(format: str, method: str, then: str, none_fail: Callable[..
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("then", ["the same", "killed again", "rollback"])
+@pytest.mark.parametrize(("then", "every"), [("the same", 1), ("killed again", 3), ("rollback", 3)])
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_roll_out_in_batches(format: str, then: str, none_fail: Callable[..., None]) -> None:
+def test_a_roll_out_in_batches(format: str, then: str, every: int, none_fail: Callable[..., None]) -> None:
     """Killed in any batch, the same command goes on with the rest; a rollback takes back those before it, too."""
-    none_fail("kill everywhere", format=format, method="batches", workers=1, group=True, every=1, first=0, then=then)
+    none_fail("kill everywhere", format=format, method="batches", workers=1, group=True, every=every, first=1, then=then)
 
 
 @pytest.mark.slow
