@@ -135,6 +135,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
             f"{report.target} ({counted(report.files.get('kept', 0), 'file')})."
         )
         _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
+        _late(report, console, verbose)
         _lines(console, "note", list(report.notes), verbose)
         _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
         return
@@ -173,8 +174,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     for path in report.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it described bytes that changed")
     _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
-    late = [f"{change} while the run worked, and was left as it is" for change in report.late]
-    _lines(console, "[yellow]late[/]", late, verbose)
+    _late(report, console, verbose)
     _lines(console, "note", list(report.notes), verbose)
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
     shadow = f" --shadow {report.shadow}" if report.shadow else ""
@@ -182,6 +182,15 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         console.print(f"way back instar rollback {escape(report.dataset)} {report.run}{escape(shadow)}")
     elif report.snapshot:
         console.print(f"way back instar rollback {escape(report.dataset + shadow)}")
+
+
+def _late(report: RunReport, console: Console, verbose: bool) -> None:
+    """What writers did meanwhile, as far as it was too late for the run."""
+    if report.rounds:
+        console.print(f"late     files came or changed while the run worked: {counted(report.rounds, 'further round')} for them")
+    became = "" if report.shadow else ", and was left as it is"
+    lines = [f"{change} while the run worked{became}{f': {change.why}' if change.why else ''}" for change in report.late]
+    _lines(console, "[yellow]late[/]", lines, verbose)
 
 
 def _resumed(found: Resumption) -> str:

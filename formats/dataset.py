@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
+from .arriving import is_arriving
 from .detect import SameValues, Verdict, Versions, judge, judge_records
 from .discover import Found, list_dataset, resolve_dataset
 from .errors import Collected, DataError, DatasetError, InstarError, MalformedError, Where, is_unreadable
@@ -37,13 +38,14 @@ def take_inventory(
     progress: Progress | None = None,
     same_values: SameValues | None = None,
     passing_broken: bool = False,
+    only: Collection[str] | None = None,
 ) -> Inventory:
     """Which files a dataset holds, at which version each is, and everything that is odd about it.
 
     What is wrong with a file is in the inventory, not raised: nothing hides another. `workers` threads read headers and footers;
     `progress` is told (files done, files in all). `same_values` tells whether it matters which of two versions of one structure a
     file is at; without it, it does not. `passing_broken`: records that are none do not hinder telling a file's version by the
-    others; they are warned of.
+    others; they are warned of. `only`: of the files that may be data no others are looked at, and none else is in it.
 
     Raises:
         UsageError: there is no dataset. RegistryError: no such subject. DatasetError: a table format owns the directory, or it
@@ -54,16 +56,17 @@ def take_inventory(
     examiner = _Examiner(listing.root, versions, format_named(format), manifest or Manifest(), passing_broken)
     threads = workers or min(8, os.cpu_count() or 1)
     seen: list[_Seen] = []
+    found = [file for file in listing.files if only is None or file.path in only]
     with ThreadPoolExecutor(threads) as pool:
-        for result in pool.map(examiner.examine, listing.files):
+        for result in pool.map(examiner.examine, found):
             seen.append(result)
             if progress:
-                progress(len(seen), len(listing.files))
+                progress(len(seen), len(found))
     files = tuple(s.file for s in seen if s.file)
     others = sorted([*listing.others, *(s.other for s in seen if s.other)], key=lambda other: other.path)
     remarks = [*listing.problems, *(s.problem for s in seen if s.problem)]
     warnings = [s.warning for s in seen if s.warning]
-    if not files:
+    if not files and only is None:
         warnings.append(f"{listing.location} holds no {format} files")
     return Inventory(
         listing.location,
@@ -145,6 +148,17 @@ class _Examiner:
     verdicts: dict[tuple[str, Stamp | None, int | None], Verdict] = field(default_factory=dict)
 
     def examine(self, found: Found) -> _Seen:
+        """A file with a problem is looked at once more: it may have gone, or be the work of somebody who has not done with it."""
+        seen = self.looked_at(found)
+        if seen.problem is None:
+            return seen
+        path = self.root / found.path
+        if not os.path.lexists(path):
+            return _Seen()
+        arriving = is_arriving(path, found.size, found.mtime_ns)
+        return replace(seen, file=replace(seen.file, arriving=True)) if seen.file and arriving else seen
+
+    def looked_at(self, found: Found) -> _Seen:
         try:
             kind = recognise(self.root / found.path, found.size, self.format)
             if kind is None:

@@ -34,6 +34,7 @@ class DataFile:
     `version` is None where it is not known: then `problem` says why, and `candidates` holds the versions that it may be at.
     `variant`: it differs from its version's schema in what the structural fingerprint leaves out (order, nullability, storage).
     `unreadable`: what is in it cannot be read at all (damaged, cut off, encrypted, no permission); `problem` says why.
+    `arriving`: it has a problem, and somebody was writing it while it was looked at.
     `partitions`: the `key=value` folders above it, outermost first; None is Hive's default partition.
     """
 
@@ -48,6 +49,7 @@ class DataFile:
     problem: str | None = None
     hint: str = ""
     unreadable: bool = False
+    arriving: bool = False
     partitions: tuple[tuple[str, str | None], ...] = ()
 
 
@@ -71,7 +73,8 @@ class Inventory:
     the same, or the parent where the dataset is a single file. Files and others are sorted by path.
 
     `problems` holds everything that must be solved before a run, the files' own problems included; `warnings` what may stay;
-    `skipped` the files that are passed over because they cannot be read, where that was asked for.
+    `skipped` the files that are passed over because they cannot be read, where that was asked for; `arriving` those that are
+    passed over because they are being written.
     """
 
     location: FilePath
@@ -84,6 +87,7 @@ class Inventory:
     warnings: tuple[str, ...] = ()
     partition_keys: tuple[str, ...] = ()
     skipped: tuple[Remark, ...] = ()
+    arriving: tuple[Remark, ...] = ()
 
     @property
     def single(self) -> bool:
@@ -129,6 +133,17 @@ class Inventory:
             files=tuple(file for file in self.files if not file.unreadable),
             problems=tuple(problem for problem in self.problems if problem not in passed_over),
             skipped=(*self.skipped, *skipped),
+        )
+
+    def leaving_arriving(self) -> Inventory:
+        """The same without the files that are being written and make no sense yet: they are no problem, but `arriving`."""
+        paths = {file.path for file in self.files if file.arriving}
+        passed = tuple(problem for problem in self.problems if problem.path in paths)
+        return replace(
+            self,
+            files=tuple(file for file in self.files if not file.arriving),
+            problems=tuple(problem for problem in self.problems if problem not in passed),
+            arriving=(*self.arriving, *passed),
         )
 
     def require_sound(self) -> None:

@@ -5,7 +5,7 @@ The runs of one roll-out are a series: `rollback` takes them back together. The 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,16 +14,19 @@ from instar.formats.errors import InstarError
 from instar.transforms.job import Options
 from instar.transforms.plan import Action, Plan
 from instar.transforms.report import Proof, RunReport
+from instar.transforms.run.listing import Change
 from instar.transforms.run.state import RunState
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One of a series of runs. `later` is the disk (bytes) that the batches after it will need; `facts` say in the journal which of
-    the series it is: {"number", "of", "series"}, the last being the first run's id, None for that one itself. Empty: no series."""
+    """One of a series of runs. `later` is the disk (bytes) that the batches after it will need, `waits` tells whether a file
+    is in one of them; `facts` say in the journal which of the series it is:
+    {"number", "of", "series"}, the last being the first run's id, None for that one itself. Empty: no series."""
 
     plan: Plan
     later: int = 0
+    waits: Callable[[str], bool] = lambda path: False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -38,15 +41,22 @@ def in_batches(plan: Plan, options: Options, runs: Sequence[RunState]) -> Iterat
     parts = plan.parts(options.batch_files, options.batch_bytes)
     done, series = _open_series(runs, plan.target)
     kept, later = plan.kept, plan.bytes_out
+    turns = {action.path: turn for turn, part in enumerate(parts, done + 1) for action in part}
     for number, part in enumerate(parts, done + 1):
         later -= sum(action.bytes_out for action in part)
-        yield Batch(_part_of(plan, kept, part), later, {"batch": {"number": number, "of": done + len(parts), "series": series}})
+        yield Batch(
+            _part_of(plan, kept, part, first=number == done + 1),
+            later,
+            lambda path, number=number: turns.get(path, 0) > number,
+            {"batch": {"number": number, "of": done + len(parts), "series": series}},
+        )
 
 
-def _part_of(plan: Plan, kept: Sequence[Action], part: Sequence[Action]) -> Plan:
+def _part_of(plan: Plan, kept: Sequence[Action], part: Sequence[Action], *, first: bool) -> Plan:
     versions = {action.version for action in part}
     actions = tuple(sorted((*kept, *part), key=lambda action: action.path))
-    return replace(plan, actions=actions, chains={v: chain for v, chain in plan.chains.items() if v in versions})
+    chains = {version: chain for version, chain in plan.chains.items() if version in versions}
+    return replace(plan, actions=actions, chains=chains, arriving=plan.arriving if first else ())
 
 
 def _open_series(runs: Sequence[RunState], target: int) -> tuple[int, str | None]:
@@ -105,7 +115,18 @@ def together(reports: Sequence[RunReport]) -> RunReport:
         skipped=skipped,
         quarantined={path: count for r in reports for path, count in r.quarantined.items()},
         quarantine=tuple(path for r in reports for path in r.quarantine),
-        late=tuple(dict.fromkeys(change for r in reports for change in r.late)),
+        late=_late(reports),
+        rounds=sum(r.rounds for r in reports),
         resumed=reports[0].resumed,
         runs=tuple(r.run for r in reports if r.run),
     )
+
+
+def _late(reports: Sequence[RunReport]) -> tuple[Change, ...]:
+    """What writers did, as far as no later batch has seen to it."""
+    found: dict[str, Change] = {}
+    for report in reports:
+        seen = {file.path for file in report.proof.files} if report.proof else set[str]()
+        found = {path: change for path, change in found.items() if path not in seen}
+        found |= {change.path: change for change in report.late}
+    return tuple(found.values())

@@ -14,7 +14,7 @@ from instar.formats.errors import UsageError
 from instar.formats.format import Stamp
 from instar.transforms.events import Resumed, RunBegun, StepEnded
 from instar.transforms.job import Job, Options
-from instar.transforms.plan import Plan, by_version
+from instar.transforms.plan import WRITING, Plan, by_version
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance
 from instar.transforms.remember import recall
@@ -25,13 +25,13 @@ from instar.transforms.run.effects import Effects
 from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
 from instar.transforms.run.fence import Fenced
 from instar.transforms.run.journal import Journal, Method, Planned, new_run_id, system_clock
-from instar.transforms.run.listing import Listing
+from instar.transforms.run.listing import Change, Listing
 from instar.transforms.run.lock import locked, this_owner
 from instar.transforms.run.preflight import bytes_copied, preflight, probe, probe_shadow
 from instar.transforms.run.resume import Resumption, resume, resumption, sound
 from instar.transforms.run.settle import Settled, abandon, settle
 from instar.transforms.run.state import RunFolder, RunState, begin_run, interrupted_run, make_folders, run_folders
-from instar.transforms.run.unit import BadRecords, Unit
+from instar.transforms.run.unit import BadRecords, Receipt, Unit
 
 
 @dataclass
@@ -66,7 +66,12 @@ class Undoing:
 @dataclass(frozen=True)
 class Run:
     """A run: where its state lives and with what it works. `before` is the listing of the dataset that it was planned by, `resumed`
-    what it goes on from, if it was interrupted."""
+    what it goes on from, if it was interrupted.
+
+    Of what comes or changes while it works: `waits` tells whether a later batch will see to a file; `late` are files that are left
+    as they are, by path; `rounds` counts the further rounds, which have a `before` of their own (`began` is the first). In one of
+    these, `earlier` is what was staged before it.
+    """
 
     job: Job
     plan: Plan
@@ -82,6 +87,11 @@ class Run:
     watch: Stopwatch
     resumed: Resumption | None = None
     undoing: Undoing = Undoing()
+    waits: Callable[[str], bool] = lambda path: False
+    late: Mapping[str, Change] = field(default_factory=dict)
+    began: Listing = field(default_factory=dict)
+    rounds: int = 0
+    earlier: tuple[Receipt, ...] | None = None
 
 
 @contextmanager
@@ -157,10 +167,11 @@ def begin(
     undoing: Undoing | None = None,
     facts: Mapping[str, Any] | None = None,
     later: int = 0,
+    waits: Callable[[str], bool] = lambda path: False,
 ) -> Run:
     """Preflight, then the run's folder with the plan in it; that of an interrupted run, if there is one, with what of its stage
     still counts. `before` was listed before the inventory was taken; `facts` are further ones for the journal; `later` is the disk
-    (bytes) that runs after this one will need.
+    (bytes) that runs after this one will need, `waits` as in Run.
 
     Raises:
         RunError: too little disk, a permission, another file system: before the first byte of the dataset.
@@ -183,13 +194,21 @@ def begin(
     said = {"verb": origin.command, "from": by_version(plan.rewrites), "to": plan.target, "plan": plan.hash, "user": origin.user,
              "host": origin.host, "git": origin.git, "subject": job.subject, "files": len(changed), **undoing.facts,
              **(facts or {})}  # fmt: skip
-    text = json_text({**plan.as_json(), **undoing.plan}).encode()
-    folder = _folder(job, method, said, text, last, found, effects)
+    folder = _folder(job, method, said, plan_text(plan, undoing), last, found, effects)
     journal = folder.open_journal(effects)
     progress.event(_begun(folder.id, plan, options, method, said, origin))
     if found:
         progress.event(Resumed(folder.id, len(found.receipts), dict(found.again)))
-    return Run(job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch, found, undoing)
+    late = {path: Change(path, "changed", WRITING) for path in plan.arriving}
+    return Run(
+        job, plan, options, folder, journal, effects, executor, method, before, origin, progress, watch, found, undoing, waits,
+        late, before,
+    )  # fmt: skip
+
+
+def plan_text(plan: Plan, undoing: Undoing) -> bytes:
+    """The plan as it is kept in the run's folder."""
+    return json_text({**plan.as_json(), **undoing.plan}).encode()
 
 
 def _folder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -193,8 +194,10 @@ def open_job(name: str, project: Path, settings: DatasetSettings, registry: Regi
     return Job(name, project, resolve_dataset(settings.path), settings, registry, scripts)
 
 
-def inventory_of(job: Job, *, manifest: Manifest | None = None, passing_broken: bool = False) -> Inventory:
-    """Which file is at which version; reads only. `passing_broken`: as for `take_inventory`.
+def inventory_of(
+    job: Job, *, manifest: Manifest | None = None, passing_broken: bool = False, only: Collection[str] | None = None
+) -> Inventory:
+    """Which file is at which version; reads only. `passing_broken`, `only`: as for `take_inventory`.
 
     Raises:
         ConfigurationError: the subject's schemas are of another format. As `take_inventory`.
@@ -215,6 +218,7 @@ def inventory_of(job: Job, *, manifest: Manifest | None = None, passing_broken: 
         manifest=Manifest.load(job.own_state.folder) if manifest is None else manifest,
         same_values=job.same_values,
         passing_broken=passing_broken,
+        only=only,
     )
 
 

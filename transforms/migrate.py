@@ -6,22 +6,23 @@ plan is in `planning`, what a run holds and works with in `execution`, how files
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from instar.formats.errors import Collected, InstarError, UnreadableError, is_unreadable
+from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, is_unreadable
 from instar.transforms.batches import after, in_batches, named, together
 from instar.transforms.events import Warned
 from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
+from instar.transforms.latecomers import ROUNDS, News, give_up, given_up, is_overtaken, left_late, news, next_round
 from instar.transforms.pick_up import PickedUp, picking_up
-from instar.transforms.plan import Plan, by_version, refuse_changed
+from instar.transforms.plan import WRITING, Plan, by_version, refuse_changed
 from instar.transforms.planning import plan_of
 from instar.transforms.progress import Progress, Silent
-from instar.transforms.proof.integrity import prove_file
+from instar.transforms.proof.standing import prove_unless_changed
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
 from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, proved_event, published_event
@@ -30,7 +31,7 @@ from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Proved
-from instar.transforms.run.listing import listing, read_listing
+from instar.transforms.run.listing import Change, Listing, changed_since, listing, read_listing
 from instar.transforms.run.publication import Note, Publication
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.quarantine import gather, refuse_too_many
@@ -53,6 +54,11 @@ class StagedRun:
     units: tuple[Unit, ...]
     receipts: tuple[Receipt, ...]
     skipped: tuple[FileProblem, ...] = ()
+
+    def only(self, paths: Collection[str]) -> StagedRun:
+        """The same without the other files."""
+        whole = [(u, r) for u, r in zip(self.units, self.receipts, strict=True) if u.path in paths]
+        return replace(self, units=tuple(unit for unit, _ in whole), receipts=tuple(receipt for _, receipt in whole))
 
 
 @dataclass(frozen=True)
@@ -100,11 +106,7 @@ def migrate(
     ):
         for settled in said:
             progress.event(Warned(str(settled)))
-        with watch.step("inventory"):
-            before = listing(job.location)
-            inventory = inventory_of(job, passing_broken=options.quarantining)
-        with watch.step("plan"):
-            plan = plan_of(job, inventory, to, options, verb=verb, judging=False)  # staging names all that cannot be converted
+        before, plan = planned(job, to, options, verb, watch)
         if saved is not None:
             refuse_changed(plan, saved)
         for warning in plan.warnings:
@@ -119,9 +121,10 @@ def migrate(
                 facts = named(batch, next((made.run for made in done if made.run), None))
                 with after(done):
                     run = begin(
-                        job, batch.plan, before, options, executor, origin, progress, watch, effects, facts=facts, later=batch.later
-                    )
-                    done.append(migrated(run))
+                        job, batch.plan, before, options, executor, origin, progress, watch, effects,
+                        facts=facts, later=batch.later, waits=batch.waits,
+                    )  # fmt: skip
+                    done.append(migrated(run, rounds=ROUNDS if saved is None else 0))  # a saved plan is what was reviewed
     return telling(together(done), said, picked)
 
 
@@ -131,14 +134,66 @@ def telling(made: RunReport, said: Sequence[Settled], picked: PickedUp) -> RunRe
     return replace(made, notes=notes, warnings=warnings)
 
 
-def migrated(run: Run) -> RunReport:
-    """One run, from its first byte to its report."""
+def planned(job: Job, to: int | str | None, options: Options, verb: str, watch: Stopwatch) -> tuple[Listing, Plan]:
+    """What the dataset held, and the plan; made again where it could not be because files went or changed meanwhile.
+
+    Raises:
+        InstarError: as `inventory_of` and `plan_of`.
+    """
+    left = ROUNDS
+    while True:
+        with watch.step("inventory"):
+            before = listing(job.location)
+            inventory = inventory_of(job, passing_broken=options.quarantining)
+        try:
+            with watch.step("plan"):  # staging names all that cannot be converted
+                return before, plan_of(job, inventory, to, options, verb=verb, judging=False)
+        except (InstarError, FileNotFoundError):
+            if not left or not changed_since(before, listing(job.location)):
+                raise
+        left -= 1
+
+
+def migrated(run: Run, rounds: int = ROUNDS) -> RunReport:
+    """One run, from its first byte to its report. `rounds`: so often what came meanwhile is staged, too."""
     with abandoned_on_failure(run):
-        staged = stage(run)
-        if staged.receipts:
-            return report(publish(prove(staged)))
+        proved = caught_up(prove(stage(run)), rounds)
+        if proved.staged.receipts:
+            return report(publish(proved))
         abandon(run.folder, run.journal, run.effects, UnreadableError("none of the files that were to be rewritten can be read"))
-        return nothing_to_do(run.job, run.plan, run.provenance.command, run.provenance, run.watch, staged.skipped)
+        run = proved.staged.run
+        return nothing_to_do(run.job, run.plan, run.provenance.command, run.provenance, run.watch, proved.staged.skipped, run.late)
+
+
+def caught_up(proved: ProvedRun, rounds: int) -> ProvedRun:
+    """What came or changed while the run worked is staged and proved, too, in a few more rounds. What changes even then is left as
+    it is: a writer who never stops must not keep the others waiting.
+
+    Raises:
+        RunError: the disk says no, or a worker died. ProofError: as `prove`.
+    """
+    for _ in range(rounds):
+        run, staged = proved.staged.run, {receipt.path: receipt for receipt in proved.staged.receipts}
+        found = news(run, {*staged, *(file.path for file in proved.staged.skipped)})
+        if found is None:
+            break
+        run, further = next_round(run, found, staged)
+        proved = with_round(proved, run, found, prove(stage(further)) if further.plan.rewrites else None)
+    return proved
+
+
+def with_round(proved: ProvedRun, run: Run, found: News, further: ProvedRun | None) -> ProvedRun:
+    """What was proved before and is still as it was, together with a further round; `run` is both."""
+    staged = proved.staged
+    still = staged.only({unit.path for unit in staged.units} - found.other)
+    proofs = [file for file in proved.proof.files if file.path not in found.other]
+    skipped = tuple(file for file in staged.skipped if file.path not in found.other)
+    if further is None:
+        return ProvedRun(replace(still, run=run, skipped=skipped), Proof.of(proofs))
+    new = further.staged
+    run, skipped = replace(run, late=new.run.late), (*skipped, *new.skipped)
+    whole = StagedRun(run, (*still.units, *new.units), (*still.receipts, *new.receipts), skipped)
+    return ProvedRun(whole, Proof.of([*proofs, *further.proof.files]))
 
 
 def stage(run: Run) -> StagedRun:
@@ -153,24 +208,36 @@ def stage(run: Run) -> StagedRun:
     size = run.plan.bytes_in - sum(receipt.source_size for receipt in staged.values())
     with run.watch.step("stage", files=len(left), size=size):
         skipped: list[FileProblem] = []
-        passed_over = partial(_passed_over, skipped) if run.options.skip_unreadable else lambda unit, error: False
+        late: dict[str, str] = {}
+        passed_over = partial(_passed_over, run, skipped, late)
         made = stage_units(left, run.executor, run.journal, run.effects, run.progress, passed_over=passed_over)
         receipts = {**staged, **{receipt.path: receipt for receipt in made}}
-        refuse_too_many(run.options.most_errors, units, tuple(receipts.values()))
-    whole = tuple(unit for unit in units if unit.path in receipts)
+        if run.earlier is None:
+            refuse_too_many(run.options.most_errors, units, tuple(receipts.values()))
+        late |= given_up(run, tuple(receipts.values()))
+    run = left_late(run, late)
+    whole = tuple(unit for unit in units if unit.path in receipts and unit.path not in late)
     return StagedRun(run, whole, tuple(receipts[unit.path] for unit in whole), tuple(skipped))
 
 
-def _passed_over(skipped: list[FileProblem], unit: Unit, error: InstarError) -> bool:
-    """Notes a file that cannot be read; every other error is one of the run."""
-    if is_unreadable(error):
+def _passed_over(run: Run, skipped: list[FileProblem], late: dict[str, str], unit: Unit, error: InstarError) -> bool:
+    """Is the error none of the run's? One that has changed is looked at again; a late one that cannot be migrated is left as it is,
+    as is one that cannot be read, where such are skipped. Notes both."""
+    if is_overtaken(run, unit):
+        return True
+    if run.earlier is not None and not isinstance(error, RunError):
+        late[unit.path] = error.in_file
+        return True
+    if run.options.skip_unreadable and is_unreadable(error):
         first = next(each for each in (error.errors if isinstance(error, Collected) else (error,)) if is_unreadable(each))
         skipped.append(FileProblem(unit.path, first.in_file, first.hint, unreadable=True))
-    return is_unreadable(error)
+        return True
+    return False
 
 
 def prove(staged: StagedRun) -> ProvedRun:
-    """DuckDB recomputes from the old files what the new ones must hold, and compares.
+    """DuckDB recomputes from the old files what the new ones must hold, and compares. A file that has changed since it was staged
+    and no longer fits is left out: it is looked at again.
 
     Raises:
         ProofError: they differ; names each file and column. Nothing was published.
@@ -179,16 +246,21 @@ def prove(staged: StagedRun) -> ProvedRun:
     receipts = {r.path: r for r in staged.receipts}
     proofs: list[FileProof] = []
     with run.watch.step("prove", files=len(staged.units), size=run.plan.bytes_in):
-        work = partial(prove_file, level=run.options.proof)
+        work = partial(prove_unless_changed, level=run.options.proof)
         for found in in_order(run.executor, work, ((unit, receipts[unit.path]) for unit in staged.units)):
+            if found is None:
+                continue
             proofs.append(tolerated(found, run.job.settings.allow))
             run.progress.event(proved_event(proofs[-1], receipts[found.path]))
             run.progress.advance(files=1, rows=receipts[found.path].rows_out, size=receipts[found.path].source_size)
     proof = Proof.of(proofs)
     if proof.verdict == "failed":
         raise proof.error()
-    run.journal.write(Proved(proof.verdict, len(proofs)))
-    return ProvedRun(staged, proof)
+    if proofs:
+        run.journal.write(Proved(proof.verdict, len(proofs)))
+    whole = {file.path for file in proofs}
+    give_up(run, [receipt for receipt in staged.receipts if receipt.path not in whole])
+    return ProvedRun(staged.only(whole), proof)
 
 
 def publish(proved: ProvedRun) -> PublishedRun:
@@ -232,8 +304,9 @@ def _publish_beside(run: Run, shadow: Path, changes: ChangeSet, note: Note) -> P
 
 def report(published: PublishedRun) -> RunReport:
     """What was done."""
-    made = report_of(published.proved, published.publication.changes)
-    return replace(made, late=published.publication.late)
+    made, late = report_of(published.proved, published.publication.changes), published.publication.late
+    said = {change.path for change in made.late}
+    return replace(made, late=(*made.late, *(change for change in late if change.path not in said)))
 
 
 def standing(receipts: tuple[Receipt, ...], changes: ChangeSet) -> tuple[Receipt, ...]:
@@ -280,6 +353,8 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
         warnings=plan.warnings,
         skipped=skipped,
+        late=tuple(change for _, change in sorted(run.late.items())),
+        rounds=run.rounds,
         resumed=run.resumed,
         shadow=str(run.job.shadow) if run.job.shadow else None,
     )
@@ -292,13 +367,21 @@ def skipped_by(plan: Plan, staging: tuple[FileProblem, ...]) -> tuple[FileProble
 
 
 def nothing_to_do(
-    job: Job, plan: Plan, verb: str, origin: Provenance, watch: Stopwatch, staging: tuple[FileProblem, ...] = ()
+    job: Job,
+    plan: Plan,
+    verb: str,
+    origin: Provenance,
+    watch: Stopwatch,
+    staging: tuple[FileProblem, ...] = (),
+    late: Mapping[str, Change] | None = None,
 ) -> RunReport:
     """All files that can be read are at the target; nothing was written."""
     skipped = skipped_by(plan, staging)
+    late = {path: Change(path, "changed", WRITING) for path in plan.arriving} if late is None else late
     return RunReport(
         verb=verb, status="nothing to do", run=None, dataset=job.name, subject=job.subject, origin={}, target=plan.target,
         files={"rewritten": 0, "kept": len(plan.kept), "carried_over": plan.carried_over, "skipped": len(skipped)},
         rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds=watch.seconds, proof=None,
         method=plan.method, snapshot=None, provenance=origin, warnings=plan.warnings, skipped=skipped,
+        late=tuple(change for _, change in sorted(late.items())),
     )  # fmt: skip

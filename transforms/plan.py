@@ -17,6 +17,9 @@ from instar.transforms.migration import Chain
 from instar.transforms.run.resume import Resumption, Wanted
 from instar.transforms.spelling import operation_text
 
+WRITING = "it is still being written"
+"""What is said of a file that makes no sense yet, and that somebody has in hand."""
+
 
 @dataclass(frozen=True)
 class Action:
@@ -46,7 +49,8 @@ class Plan:
     """What a run would do, in full. `chains` has one entry a version that is to be rewritten.
 
     `method` is how it would be published and `method_reason` why; `dropped` are side files that describe bytes which change;
-    `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are; `resumes` is what
+    `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are, `arriving` such as
+    are being written and make no sense yet, which stay as well; `resumes` is what
     of an interrupted run's stage would be used; `batches` how many runs publish it, one after the other; `shadow` is where a
     second tree is built, `copied` the bytes of what goes into it as it is. All sizes are bytes.
     """
@@ -68,6 +72,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     files: Mapping[str, DataFile] = field(default_factory=dict, repr=False)
     skipped: tuple[Remark, ...] = ()
+    arriving: tuple[str, ...] = ()
     resumes: Resumption | None = None
     batches: int = 1
     shadow: Path | None = None
@@ -202,6 +207,11 @@ class Plan:
         return tuple(sorted(map(path_text, places)))
 
 
+def arriving_warning(path: str) -> str:
+    """What a plan says of a file that is being written."""
+    return f"{path}: {WRITING}, and is left as it is"
+
+
 def by_version(actions: tuple[Action, ...]) -> dict[str, int]:
     """How many files at each version: {"1": 6, "2": 4}."""
     counts: dict[str, int] = {}
@@ -263,10 +273,15 @@ def make_plan(
         method_reason=method[1],
         disk_free=disk_free,
         seconds=seconds(work),
-        warnings=(*map(str, inventory.warnings), *warnings),
+        warnings=(
+            *map(str, inventory.warnings),
+            *warnings,
+            *(arriving_warning(remark.path) for remark in inventory.arriving),
+        ),
         notes=tuple(notes),
         files={f.path: f for f in inventory.files},
         skipped=inventory.skipped,
+        arriving=tuple(remark.path for remark in inventory.arriving),
         shadow=shadow,
         copied=sum(kept) if shadow else 0,
     )

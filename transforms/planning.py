@@ -18,7 +18,7 @@ from instar.transforms.renaming import naming, refuse_method, refuse_names
 from instar.transforms.run.foresight import Foresight, foreseen
 from instar.transforms.run.journal import Method
 from instar.transforms.run.listing import listing
-from instar.transforms.run.obstacles import obstacles
+from instar.transforms.run.preflight import in_the_way
 from instar.transforms.run.resume import resumption
 from instar.transforms.run.shadow import came_since, refuse_place
 from instar.transforms.run.stage import at_file
@@ -42,6 +42,7 @@ def plan_of(
     """
     refuse_unsupported(job)
     refuse_codes(job)
+    inventory = inventory.leaving_arriving()
     inventory = inventory.skipping_unreadable() if options.skip_unreadable else inventory
     inventory.require_sound()
     target = job.version(to, at=at_version(inventory, up=verb != "downgrade"))
@@ -64,7 +65,7 @@ def plan_of(
         named=naming(job.settings, target),
     )
     refuse_unkeepable(job, inventory, plan, reading=not later)
-    taken = {each.path for each in (*inventory.files, *inventory.others, *inventory.skipped)}
+    taken = {each.path for each in (*inventory.files, *inventory.others, *inventory.skipped, *inventory.arriving)}
     refuse_names(plan.renamed, taken, job.settings)
     if verb != "rollback":
         refuse_method(plan.renamed, plan.method, plan.method_reason)
@@ -81,7 +82,7 @@ def hindered(job: Job, plan: Plan, options: Options) -> tuple[str, ...]:
         return ()
     planned, changed = listing(job.location), tuple(action.path for action in plan.rewrites)
     method, workers = cast(Method, plan.method), options.for_files(len(changed)).workers
-    found = obstacles(job.location, job.state, planned, changed, method, plan.disk_needed, workers)
+    found = in_the_way(job.location, job.state, planned, changed, method, plan.disk_needed, workers)
     return tuple(f"the run would be refused: {error}" for error in found)
 
 

@@ -149,7 +149,8 @@ class RunReport:
     files that no run had counted, as in a shadow.
     Otherwise rows_in = rows_out + the records that were `quarantined`, counted by file, which stand in the file
     `quarantine` (one a run).
-    `late`: what writers did to the dataset since it was listed; it stands as they did it, and the next run converts it.
+    `late`: what writers did to the dataset while the run worked, and for what it was too late; it stands as they did it, and the
+    next run converts it. `rounds`: so often more was staged and proved, since files had come or changed meanwhile.
     """
 
     verb: str
@@ -184,6 +185,7 @@ class RunReport:
     quarantined: Mapping[str, int] = field(default_factory=dict)
     quarantine: tuple[str, ...] = ()
     late: tuple[Change, ...] = ()
+    rounds: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -215,7 +217,8 @@ class RunReport:
             "left_behind": list(self.left_behind),
             "dropped": list(self.dropped),
             "skipped": [{"path": file.path, "problem": file.problem} for file in self.skipped],
-            "late": [{"path": change.path, "what": change.what} for change in self.late],
+            "late": [{"path": change.path, "what": change.what, "why": change.why} for change in self.late],
+            "rounds": self.rounds,
             "renamed": [{"path": old, "new_path": new} for old, new in sorted(self.renamed.items())],
             "notes": list(self.notes),
             "warnings": list(self.warnings),

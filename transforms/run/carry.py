@@ -56,12 +56,16 @@ def follow(
     whats = {change.path: change.what for change in found}
     dropped = {new: old_names.get(new, new) for new in changes.written if new not in rest.written}
     why = {old: CARRIED[whats.get(old) or whats[new]] for new, old in dropped.items()}
-    _withdraw(why, dropped, run, journal, effects)
+    drop_staged(why, dropped, run, journal, effects)
     return Moved(found, now), rest
 
 
-def _withdraw(why: Mapping[str, str], staged: Iterable[str], run: RunFolder, journal: Journal, effects: Effects) -> None:
-    """What was staged goes, recorded before, under the names that the files had."""
+def drop_staged(why: Mapping[str, str], staged: Iterable[str], run: RunFolder, journal: Journal, effects: Effects) -> None:
+    """What was staged under these names goes; recorded before, under the names that the files had (`why`: the reason of each).
+
+    Raises:
+        OSError: the disk says no.
+    """
     if why:
         journal.write(*(Withdrawn(path, reason) for path, reason in why.items()))
     for path in staged:

@@ -49,6 +49,14 @@ class Resumed:
 
 
 @dataclass(frozen=True)
+class Replanned:
+    """Files came or changed while the run worked, and what it does is planned anew; `facts` as in Planned, for the plan that counts
+    from here. What had been staged still counts."""
+
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Staged:
     """A new file is durable in the stage."""
 
@@ -208,6 +216,7 @@ class Failed:
 Event = (
     Planned
     | Resumed
+    | Replanned
     | Staged
     | Restored
     | Withdrawn

@@ -88,10 +88,11 @@ def is_folder(path: str) -> bool:
 
 @dataclass(frozen=True)
 class Change:
-    """How one path differs between two listings."""
+    """How one path differs between two listings. `why`: what is to be said of it besides, where there is something."""
 
     path: str
     what: Literal["added", "removed", "changed"]
+    why: str = ""
 
     def __str__(self) -> str:
         return f"{self.path} was {self.what}"

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from instar.formats.errors import RunError, Where
+from instar.formats.errors import RunError
 from instar.transforms.run.disk import no_space
 from instar.transforms.run.effects import UNSUPPORTED, Effects
 from instar.transforms.run.journal import Method
-from instar.transforms.run.listing import Listing, changed_since, described, is_folder, listing
+from instar.transforms.run.listing import Listing, is_folder, listing
 from instar.transforms.run.obstacles import ANOTHER_PLACE, WAYS_OUT, allow_open_files, obstacles, together
-from instar.transforms.run.snapshot import discard
+from instar.transforms.run.snapshot import base_of, discard
 from instar.transforms.run.state import State, make_folders
 
 
@@ -146,31 +146,39 @@ def preflight(
     dataset: Path, state: State, planned: Listing, changed: tuple[str, ...], method: Method, bytes_needed: int, workers: int
 ) -> None:
     """Everything else that can be known beforehand; changes no file. `changed`: the files that will be rewritten or come back;
-    `bytes_needed`: what the run will write below the state folder.
+    `bytes_needed`: what the run will write below the state folder. What is not there any more is in nobody's way.
 
     Raises:
-        RunError, or Collected of several: the dataset changed since it was planned; too little disk; a permission, an owner that
-            could not be kept, too few open files. Each names the places.
+        RunError, or Collected of several: too little disk; a permission, an owner that could not be kept, too few open files. Each
+            names the places.
     """
-    check_unchanged(dataset, planned)
-    error = together(obstacles(dataset, state, planned, changed, method, bytes_needed, workers))
+    error = together(in_the_way(dataset, state, planned, changed, method, bytes_needed, workers))
     if error is not None:
         raise error
     allow_open_files(workers)
+
+
+def in_the_way(
+    dataset: Path, state: State, planned: Listing, changed: tuple[str, ...], method: Method, bytes_needed: int, workers: int
+) -> list[RunError]:
+    """The `obstacles` of what is there: a writer may take something away while it is looked at."""
+    base, there = base_of(dataset, planned), dict(planned)
+    while True:
+        known = tuple(path for path in changed if path in there)
+        try:
+            found = list(obstacles(dataset, state, there, known, method, bytes_needed, workers))
+        except FileNotFoundError as error:
+            gone = {path for path in there if str(base / path) == os.fspath(error.filename or "")}
+            if not gone:
+                raise
+        else:
+            gone = there.keys() - listing(dataset).keys()
+            if not found or not gone:
+                return found
+        there = {path: entry for path, entry in there.items() if path not in gone}
 
 
 def bytes_copied(planned: Listing, rewritten: Collection[str], method: Method) -> int:
     """What a publish writes besides the new files where nothing can be linked: the files that stay, or (replace) the old ones."""
     kept = method == "exchange"
     return sum(entry.size for path, entry in planned.items() if not is_folder(path) and (path not in rewritten) == kept)
-
-
-def check_unchanged(dataset: Path, planned: Listing) -> None:
-    """Raises RunError where the dataset is not as it was planned by."""
-    changes = changed_since(planned, listing(dataset))
-    if changes:
-        raise RunError(
-            f"the dataset changed after it was planned: {described(changes)}",
-            hint="Plan again, when its writers have finished.",
-            where=Where(file=changes[0].path),
-        )

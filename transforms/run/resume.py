@@ -111,12 +111,7 @@ def resume(
     Raises:
         OSError: the disk says no.
     """
-    renewed = run.plan.with_suffix(".new")
-    if renewed.exists():
-        effects.unlink(renewed)
-    effects.create(renewed, plan)
-    effects.replace(renewed, run.plan)
-    effects.sync_folder(run.path)
+    renew_plan(run, plan, effects)
     journal.write(Resumed(facts), *(Staged(receipt) for receipt in found.receipts.values()))
     discard(run.snapshot, effects)
     discard_records(run, effects)
@@ -128,6 +123,20 @@ def resume(
     else:
         effects.make_folder(run.stage)
         effects.sync_folder(run.path)
+
+
+def renew_plan(run: RunFolder, plan: bytes, effects: Effects) -> None:
+    """Another plan takes the place of the run's, in one step, durable.
+
+    Raises:
+        OSError: the disk says no.
+    """
+    renewed = run.plan.with_suffix(".new")
+    if renewed.exists():
+        effects.unlink(renewed)
+    effects.create(renewed, plan)
+    effects.replace(renewed, run.plan)
+    effects.sync_folder(run.path)
 
 
 def _keep_only(stage: Path, paths: Collection[str], effects: Effects) -> None:

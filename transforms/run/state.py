@@ -28,6 +28,7 @@ from instar.transforms.run.journal import (
     Planned,
     PublishBegun,
     Published,
+    Replanned,
     Resumed,
     Staged,
     Undone,
@@ -215,8 +216,8 @@ class RunState:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What its plan was made of: of the last command that went on with it. Empty where it died before it could say so."""
-        said = [line.event for line in self.lines if isinstance(line.event, (Planned, Resumed))]
+        """What its plan was made of, as it was made last. Empty where it died before it could say so."""
+        said = [line.event for line in self.lines if isinstance(line.event, (Planned, Resumed, Replanned))]
         return said[-1].facts if said else {}
 
     @property
