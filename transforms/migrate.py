@@ -295,18 +295,23 @@ def _publish_beside(run: Run, shadow: Path, changes: ChangeSet, note: Note) -> P
     """The whole new tree in a second directory. `changes` is of the dataset."""
     location, journal, effects = run.job.location, run.journal, run.effects
     try:
-        whole = copy_rest(location, run.before, run.folder.stage, changes, effects)
+        unfinished = {path for path, change in run.late.items() if change.why == WRITING}
+        rest = copy_rest(location, run.before, run.folder.stage, changes, unfinished, effects)
     except OSError as error:
         raise disk_error("what the shadow takes over could not be copied", error) from error
     known = known_tree(shadow, run.job.state)
-    return publish_files(shadow, run.folder, "shadow", known, whole, journal, effects, note, model=(location, run.before))
+    model = location, rest.planned
+    published = publish_files(shadow, run.folder, "shadow", known, rest.changes, journal, effects, note, model=model)
+    late = {change.path: change for change in (*published.late, *rest.late.values())}
+    return replace(published, late=tuple(late.values()))
 
 
 def report(published: PublishedRun) -> RunReport:
     """What was done."""
-    made, late = report_of(published.proved, published.publication.changes), published.publication.late
-    said = {change.path for change in made.late}
-    return replace(made, late=(*made.late, *(change for change in late if change.path not in said)))
+    made = report_of(published.proved, published.publication.changes)
+    late = {change.path: change for change in made.late}
+    late |= {change.path: change for change in published.publication.late if change.why or change.path not in late}
+    return replace(made, late=tuple(late.values()))
 
 
 def standing(receipts: tuple[Receipt, ...], changes: ChangeSet) -> tuple[Receipt, ...]:

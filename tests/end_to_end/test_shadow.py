@@ -17,8 +17,8 @@ from authoring import Author
 from support import tree
 
 import instar
-from instar.formats.errors import InstarError
 from instar.transforms.migrate import migrate
+from instar.transforms.progress import Silent
 from instar.transforms.run.effects import PosixEffects
 
 
@@ -194,19 +194,59 @@ def test_json_and_names_with_versions(author: Author) -> None:
     assert author.do("upgrade", "later")["status"] == "nothing to do"
 
 
-def test_a_first_that_changes_meanwhile_is_refused(author: Author, sales: Path) -> None:
+def test_what_is_done_to_the_first_while_it_is_copied_is_named(author: Author, sales: Path) -> None:
+    (sales / "month=1" / "notes").write_text("first")
+    (sales / "month=1" / "restless").write_text("again")
+    (sales / "month=1" / "gone").write_text("soon")
+
     class Writer(PosixEffects):
         def copy(self, source: Path, target: Path) -> None:
             super().copy(source, target)
-            write(sales / "month=1" / "late.parquet", 50)
+            if source.name == "_SUCCESS":
+                write(sales / "month=1" / "late.parquet", 50)
+                (sales / "month=1" / "gone").unlink()
+                (sales / "month=1" / "notes").write_text("second")
+                (sales / "month=1" / "a.parquet").unlink()
+            if source.name == "restless":
+                with (sales / "month=1" / "restless").open("a") as file:
+                    file.write("again")
+
+    shadow, before = Path(shadow_of(author)), untouched(sales)
+    job = instar.open(author.folder).dataset("sales").shadowed(shadow).run_job()
+    report = migrate(job, None, instar_options(), verb="upgrade", effects=Writer())
+    assert {change.path: (change.what, change.why) for change in report.late} == {
+        "month=1/a.parquet": ("removed", "the shadow has it still"),
+        "month=1/gone": ("removed", "it is not in the shadow"),
+        "month=1/late.parquet": ("added", "it is not in the shadow"),
+        "month=1/notes": ("changed", "the shadow has it as it was when it was copied"),
+        "month=1/restless": ("changed", "it is not in the shadow"),
+    }
+    assert report.dropped == ("_metadata",)
+    assert pq.read_schema(shadow / "month=1" / "a.parquet").names == ["n", "remark"]
+    assert (shadow / "month=1" / "notes").read_text() == "second"
+    assert {path.name for path in (shadow / "month=1").iterdir()} & {"gone", "late.parquet", "restless"} == set()
+    assert untouched(sales).keys() ^ before.keys() == {"month=1/a.parquet", "month=1/gone", "month=1/late.parquet"}
+    author.do("upgrade", "sales", "--shadow", str(shadow))
+    assert pq.read_schema(shadow / "month=1" / "late.parquet").names == ["n", "remark"]
+    assert not (shadow / "month=1" / "a.parquet").exists()
+
+
+def test_what_comes_to_the_first_before_it_is_copied_is_in_the_shadow(author: Author, sales: Path) -> None:
+    class Writer(Silent):
+        def step(self, name: str, *, files: int, size: int) -> None:
+            if name == "prove" and not (sales / "month=1" / "late.parquet").exists():
+                write(sales / "month=1" / "late.parquet", 50)
+                (sales / "half.parquet").write_bytes(b"PAR1 and no more yet")
 
     shadow = Path(shadow_of(author))
     job = instar.open(author.folder).dataset("sales").shadowed(shadow).run_job()
-    with pytest.raises(InstarError, match=r"late\.parquet was added"):
-        migrate(job, None, instar_options(), verb="upgrade", effects=Writer())
-    assert not shadow.exists()
-    author.do("upgrade", "sales", "--shadow", str(shadow))
+    report = migrate(job, None, instar_options(), verb="upgrade", progress=Writer())
     assert pq.read_schema(shadow / "month=1" / "late.parquet").names == ["n", "remark"]
+    assert {change.path: change.why for change in report.late} == {
+        "half.parquet": "it is being written, and it is not in the shadow"
+    }
+    assert not (shadow / "half.parquet").exists()
+    assert report.rounds == 1
 
 
 def instar_options() -> Any:

@@ -9,7 +9,7 @@ From PublishBegun on all that is needed is on disk: what stops in between is bro
 An error that is met here is answered here: what was done is taken back.
 
 Writers are not waited for. The dataset is listed again as the last thing before: what has changed stays as it is. What they do to
-the old tree, or to an old file, in the moment of publishing is carried over (`carry`). A shadow alone is refused then.
+the old tree, or to an old file, in the moment of publishing is carried over (`carry`). A shadow is what the first tree was.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from instar.transforms.run.changes import ChangeSet, changes_between
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Exchanged, Journal, Method, PublishBegun, Published, Undone
-from instar.transforms.run.listing import Entry, Listing, changed_since, described, listing, read_listing
+from instar.transforms.run.listing import Change, Entry, Listing, changed_since, described, is_folder, listing, read_listing
 from instar.transforms.run.publication import Note, Publication, write_listings
 from instar.transforms.run.replacing import by_replace, complete_replace
+from instar.transforms.run.shadow import NOT_THERE
 from instar.transforms.run.snapshot import NOTHING, discard, put_back, standing, swap, swap_unless_changed, tree_at, tree_with
 from instar.transforms.run.state import RunFolder, RunState, renamed_by, run_state
 from instar.transforms.run.tree import build_tree
@@ -50,8 +51,8 @@ def publish(
     `model`: the tree (and its listing, which the run was planned by) that the new one is like, where it is not the dataset's own.
 
     Raises:
-        RunError: the disk says no (or, of a shadow: what it is like changed). The dataset is as it was before, unless the message
-            says that taking it back failed, too; then `settle` does it.
+        RunError: the disk says no (or a snapshot, which the new tree is to be like, changed). The dataset is as before, unless
+            the message says that taking it back failed, too; then `settle` does it.
     """
     try:
         if method == "shadow" or model is not None:
@@ -144,11 +145,14 @@ def _beside(
     like, planned = model
     built = build_tree(like, run.stage, planned, changes, effects)
     write_listings(run, before, built.entries, effects)
-    _refuse_changes(like, planned)
+    changes_since = changed_since(planned, listing(like))
+    if changes_since and method != "shadow":
+        raise _changed(changes_since)
     journal.write(PublishBegun(method, str(shadow), standing(shadow), built.entries["./"].inode))
     swap_unless_changed(shadow, run.stage, before, effects)
     _finish_exchange(run, len(changes.written), journal, effects, note)
-    return Publication(method, changes, built.copied, built.copied_bytes, built.entries)
+    late = tuple(replace(change, why=NOT_THERE[change.what]) for change in changes_since if not is_folder(change.path))
+    return Publication(method, changes, built.copied, built.copied_bytes, built.entries, late)
 
 
 def _finish_exchange(run: RunFolder, count: int, journal: Journal, effects: Effects, note: Note) -> None:
@@ -217,11 +221,9 @@ def _complete_exchange(
     return True
 
 
-def _refuse_changes(dataset: Path, before: Listing) -> None:
-    changes = changed_since(before, listing(dataset))
-    if changes:
-        raise RunError(
-            f"the dataset changed while the run worked: {described(changes)}",
-            hint="Nothing was published. Let its writers finish, then repeat the command.",
-            where=Where(file=changes[0].path),
-        )
+def _changed(changes: tuple[Change, ...]) -> RunError:
+    return RunError(
+        f"the snapshot changed while the run worked: {described(changes)}",
+        hint="Nothing was published. Nobody may write into it: look at what was changed, then repeat the command.",
+        where=Where(file=changes[0].path),
+    )

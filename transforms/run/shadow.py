@@ -2,20 +2,23 @@
 
 The shadow is a copy of its own: rewritten files, and copies of all others (blocks are shared where the file system can), never
 second names of the first one's files. It takes its place by one rename; a shadow that an earlier run made is exchanged with it, and
-is the snapshot then. What came to the first meanwhile is not in the shadow.
+is the snapshot then. What came to the first too late for the run is not in the shadow, and is named.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from instar.formats.errors import RunError, UsageError, Where
+from instar.formats.errors import UsageError
 from instar.formats.manifest import content_hash
 from instar.transforms.run.changes import ChangeSet
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import PublishBegun, Published
-from instar.transforms.run.listing import Entry, Listing, changed_since, described, is_folder, read_listing
+from instar.transforms.run.listing import Change, Entry, Listing, changed_since, described, is_folder, read_listing
 from instar.transforms.run.snapshot import NOTHING, inode, standing, tree_at
 from instar.transforms.run.state import RunState, State, list_runs, make_folders
 from instar.transforms.run.tree import parent_of
@@ -92,32 +95,78 @@ def came_since(shadow: Path, state: State) -> tuple[str, ...]:
     return (f"the shadow is not as run {run.id} made it: {described(changes)}; it becomes the snapshot as it is",)
 
 
-def copy_rest(dataset: Path, planned: Listing, stage: Path, changes: ChangeSet, effects: Effects) -> ChangeSet:
-    """Copy all that a run leaves as it is from the dataset into the stage, durable; the change set of the whole new tree.
+# ---- what a run leaves as it is
+NOT_THERE = {
+    "added": "it is not in the shadow",
+    "changed": "the shadow has it as it was before",
+    "removed": "the shadow has it still",
+}
+"""What is said of what was done to the first tree after the shadow's part of it was made."""
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What was copied into the stage: the change set of the whole new tree; the listing that it was made by, without the files that
+    are not in it; and what is to be said of files that writers had in hand."""
+
+    changes: ChangeSet
+    planned: Listing
+    late: Mapping[str, Change]
+
+
+def copy_rest(
+    dataset: Path, planned: Listing, stage: Path, changes: ChangeSet, unfinished: Collection[str], effects: Effects
+) -> Rest:
+    """Copy all that a run leaves as it is from the dataset into the stage, durable. Writers go on meanwhile: what has gone is left
+    out; so is what is `unfinished`, for in the shadow nobody finishes it, and what changes each time that it is copied.
 
     `changes` is of the dataset.
 
     Raises:
-        RunError: a file changed while it was copied. OSError: the disk says no.
+        OSError: the disk says no.
     """
     copies: dict[str, str] = {}
-    changed = set(changes.paths)
+    late = {path: Change(path, "changed", f"it is being written, and {NOT_THERE['added']}") for path in unfinished}
     for path in planned:
-        if not is_folder(path) and path not in changed:
-            make_folders((stage / path).parent, effects)
-            copies[path] = _copied(dataset, path, stage, planned, effects)
-    touched = {parent_of(path) for path in changed}
+        if is_folder(path) or path in changes.paths or path in unfinished:
+            continue
+        make_folders((stage / path).parent, effects)
+        found = _copied(dataset / path, stage / path, effects)
+        if found is not None:
+            copies[path] = found[0]
+        if found is None or found[1] != planned[path][:3]:
+            late[path] = _late(path, dataset, copied=found is not None)
+    touched = {parent_of(path) for path in (*changes.paths, *late)}
     times = {path: entry.mtime_ns for path, entry in planned.items() if is_folder(path) and path not in touched}
-    return ChangeSet({**changes.written, **copies}, changes.removed, times)
+    there = {path: entry for path, entry in planned.items() if path not in late or path in copies}
+    return Rest(ChangeSet({**changes.written, **copies}, changes.removed, times), there, late)
 
 
-def _copied(dataset: Path, path: str, stage: Path, planned: Listing, effects: Effects) -> str:
-    """The hash of the copy, which is the source's."""
-    source, target = dataset / path, stage / path
-    effects.copy(source, target)
-    known, hash = os.stat(source), content_hash(target)
-    if (known.st_size, known.st_mtime_ns, known.st_ino) != planned[path][:3] or content_hash(source) != hash:
-        raise RunError(
-            f"{path} changed while it was copied", hint="Let its writer finish, then repeat the command.", where=Where(file=path)
-        )
-    return hash
+def _late(path: str, dataset: Path, *, copied: bool) -> Change:
+    if copied:
+        return Change(path, "changed", "the shadow has it as it was when it was copied")
+    return Change(path, "changed" if os.path.lexists(dataset / path) else "removed", NOT_THERE["added"])
+
+
+def _copied(source: Path, target: Path, effects: Effects) -> tuple[str, tuple[int, int, int]] | None:
+    """The hash of the copy, which is the source's, and size, mtime and inode of what was copied; None where none can be had."""
+    for _ in range(_TRIES):
+        try:
+            before = _known(source)
+            effects.copy(source, target)
+        except FileNotFoundError:
+            if os.path.lexists(source):
+                continue
+            return None
+        hash = content_hash(target)
+        with suppress(FileNotFoundError):
+            if _known(source) == before and content_hash(source) == hash:
+                return hash, before
+        effects.unlink(target)
+    return None
+
+
+def _known(path: Path) -> tuple[int, int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns, status.st_ino
