@@ -233,12 +233,13 @@ class _Examiner:
         )
         if verdict.candidates and self.format.count(path) == 0:
             return Verdict(max(self.versions.schemas), "empty")
-        return self.without_broken(path, verdict, broken) if broken else verdict
+        return self.without_broken(found, verdict, broken) if broken else verdict
 
-    def without_broken(self, path: FilePath, verdict: Verdict, broken: Mapping[int, DataError]) -> Verdict:
-        """The verdict on a file of which some records are none: by the others, if there are any."""
-        first = broken[min(broken)]
-        if len(broken) == self.format.count(path):
+    def without_broken(self, found: Found, verdict: Verdict, broken: Mapping[int, DataError]) -> Verdict:
+        """The verdict on a file of which some records are none: by the others, if there are any. Where the file is being written,
+        such a record may be half of one, and there is none."""
+        first, path = broken[min(broken)], self.root / found.path
+        if len(broken) == self.format.count(path) or is_arriving(path, found.size, found.mtime_ns):
             raise first
         told = first if self.versions.quotable else without_values(first)
         count = "1 record cannot be read" if len(broken) == 1 else f"{len(broken):,} records cannot be read, the first"
