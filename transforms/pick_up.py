@@ -44,7 +44,7 @@ def _found(job: Job) -> tuple[Late, ...]:
     """The same, and what stands in the dataset already, since who took it in was killed before he could record it."""
     if job.shadow is not None or not (trees := old_trees(runs := list_runs(job.state))):
         return ()
-    return late_files(runs, trees, listing(job.location)) if any(tree.changed for tree in trees) else ()
+    return late_files(runs, trees, listing(job.location)) if any(tree.open for tree in trees) else ()
 
 
 def foretold(job: Job) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What is late in old trees comes into the dataset, which has then what its writers wrote, and the next run converts it.
 
-Order on disk, file by file: Carried → the file stands in the dataset → all listings and Withdrawn lines of what was taken in. What
-was cut off in between is found again by what is on disk (`Late.stands`), and gone on with.
+Order on disk, file by file: Carried → the file stands in the dataset → all listings, then the Withdrawn lines, of what was taken in.
+What was cut off in between is found again by what is on disk (`Late.stands`) and by the lines (`OldTree.begun`), and gone on with.
 """
 
 from __future__ import annotations
@@ -79,14 +79,14 @@ def record(taken: Sequence[tuple[Late, str]], effects: Effects) -> None:
     Raises:
         OSError: the disk says no. RunError: as `read_listing`.
     """
-    for late, _ in taken:
-        if late.what != "landed":
-            for run, path in ((late.run, late.path), *late.makers):
-                run.run.open_journal(effects).write(Withdrawn(path, WHY))
     runs = {run.id: run for late, _ in taken for run, _ in _places(late)}
     for run in runs.values():
         here = [(late, path, hash) for late, hash in taken for each, path in _places(late) if each.id == run.id]
         _renew(run.run, here, effects)
+    for late, _ in taken:
+        if late.what != "landed":
+            for run, path in (*late.makers, (late.run, late.path)):
+                run.run.open_journal(effects).write(Withdrawn(path, WHY))
 
 
 def _places(late: Late) -> tuple[tuple[RunState, str], ...]:
@@ -95,7 +95,7 @@ def _places(late: Late) -> tuple[tuple[RunState, str], ...]:
 
 
 def _renew(run: RunFolder, taken: Sequence[tuple[Late, str, str]], effects: Effects) -> None:
-    """The first listing comes last: by it is told that there is nothing left to record."""
+    """The first listing comes last: by it is told that there is nothing left to list."""
     before, after = read_listing(run.before), read_listing(run.after)
     came = dict[str, Entry]()
     for late, path, hash in taken:

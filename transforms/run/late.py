@@ -83,6 +83,11 @@ class OldTree:
             if not is_folder(path) and (path not in self.before or self.before[path][:2] != entry[:2])
         }
 
+    @property
+    def open(self) -> dict[str, Entry]:
+        """The same, and its files that were taken in of late, which is not recorded to the end."""
+        return {**self.changed, **{path: self.now[path] for path in self.begun if path in self.now}}
+
     @cached_property
     def begun(self) -> frozenset[str]:
         """What was about to be taken in, and is not recorded (`intake`); whether it was done, the dataset tells."""
@@ -116,7 +121,7 @@ def late_files(runs: Sequence[RunState], trees: Sequence[OldTree], there: Listin
     look = _Look(runs, trees, there)
     found: dict[int, Late | None] = {}
     for tree in reversed(trees):
-        for path, entry in sorted(tree.changed.items()):
+        for path, entry in sorted(tree.open.items()):
             if entry.inode not in found:
                 found[entry.inode] = look.late(tree, path, entry)
             elif first := found[entry.inode]:
