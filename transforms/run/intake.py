@@ -1,6 +1,6 @@
 """What is late in old trees comes into the dataset, which has then what its writers wrote, and the next run converts it.
 
-Order on disk, file by file: Carried → the file stands in the dataset → all listings, then the Withdrawn lines, of what was taken in.
+Order on disk, by file: Carried → the file stands in the dataset → all listings, then the Withdrawn lines, of what was taken in.
 What was cut off in between is found again by what is on disk (`Late.stands`) and by the lines (`OldTree.begun`), and gone on with.
 """
 
