@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from instar.formats.arriving import changed_recently
 from instar.formats.errors import InstarError
@@ -42,7 +42,7 @@ class News:
     gone: frozenset[str]
     changes: tuple[Change, ...]
 
-    @property
+    @cached_property
     def other(self) -> frozenset[str]:
         return self.files | self.gone
 

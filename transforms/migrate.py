@@ -106,7 +106,7 @@ def migrate(
     ):
         for settled in said:
             progress.event(Warned(str(settled)))
-        before, plan = planned(job, to, options, verb, watch)
+        first, plan = planned(job, to, options, verb, watch)
         if saved is not None:
             refuse_changed(plan, saved)
         for warning in plan.warnings:
@@ -117,7 +117,7 @@ def migrate(
         done: list[RunReport] = []
         with executor_for(options) as executor:
             for batch in in_batches(plan, options, list_runs(job.state)):
-                before = listing(job.location) if done else before
+                before = as_planned(batch.plan, first, listing(job.location)) if done else first
                 facts = named(batch, next((made.run for made in done if made.run), None))
                 with after(done):
                     run = begin(
@@ -126,6 +126,11 @@ def migrate(
                     )  # fmt: skip
                     done.append(migrated(run, rounds=ROUNDS if saved is None else 0))  # a saved plan is what was reviewed
     return telling(together(done), said, picked)
+
+
+def as_planned(plan: Plan, first: Listing, now: Listing) -> Listing:
+    """What a later batch begins with, its own files as they were when it was planned: one that is another now shows by that."""
+    return {**now, **{action.path: first[action.path] for action in plan.rewrites if action.path in first}}
 
 
 def telling(made: RunReport, said: Sequence[Settled], picked: PickedUp) -> RunReport:

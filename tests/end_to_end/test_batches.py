@@ -103,3 +103,34 @@ def test_a_batch_that_was_interrupted_is_gone_on_with(author: Author, sales: Pat
 def test_one_step_for_all_files_and_batches_exclude_each_other(author: Author, sales: Path) -> None:
     error = author.refused("upgrade", "sales", "--batch-files", "2", "--method", "exchange", code=2)
     assert "batches" in error["message"]
+
+
+@pytest.mark.parametrize("reviewed", [False, True])
+def test_a_file_of_a_later_batch_that_is_another_by_then_is_not_converted_as_the_old_one(
+    author: Author, monkeypatch: pytest.MonkeyPatch, reviewed: bool
+) -> None:
+    """Here the other one is at the new version already: it would be converted twice, which no proof could tell."""
+    data = author.data("sales")
+    for month in range(3):
+        write(data / f"month={month}" / "a.parquet", [str(month)])
+    author.adopt("sales")
+    author.step("sales", """op.derive("n", "string", sql="n || '!'", replace=True), op.set_doc("n", "loud")""")
+    author.do("plan", "sales", "--batch-files", "1", "--out", str(author.folder / "plan.json"))
+    published, new = migrate.publish, data / "month=0" / ".a"
+
+    def publish(proved: Any) -> Any:
+        made = published(proved)
+        if not new.exists():
+            new.write_bytes((data / "month=0" / "a.parquet").read_bytes())
+            new.replace(data / "month=2" / "a.parquet")
+            new.touch()
+        return made
+
+    monkeypatch.setattr(migrate, "publish", publish)
+    saved = ("--plan", str(author.folder / "plan.json")) if reviewed else ()
+    report = author.do("upgrade", "sales", "--batch-files", "1", *saved)
+    assert {str(path.parent.name): pq.read_table(path)["n"].to_pylist() for path in data.rglob("a.parquet")} == {
+        "month=0": ["0!"], "month=1": ["1!"], "month=2": ["0!"],
+    }  # fmt: skip
+    assert [change["path"] for change in report["late"]] == (["month=2/a.parquet"] if reviewed else [])
+    assert versions(author) == {2: 3}

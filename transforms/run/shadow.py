@@ -128,8 +128,9 @@ def copy_rest(
     """
     copies: dict[str, str] = {}
     late = {path: Change(path, "changed", f"it is being written, and {NOT_THERE['added']}") for path in unfinished}
+    others = {*changes.paths, *unfinished}
     for path in planned:
-        if is_folder(path) or path in changes.paths or path in unfinished:
+        if is_folder(path) or path in others:
             continue
         make_folders((stage / path).parent, effects)
         found = _copied(dataset / path, stage / path, effects)
