@@ -1,11 +1,13 @@
 """A script's `main` in a process of its own for every call, with so much time and so much address space.
 
 Loading pyarrow, DuckDB and fastavro takes longer than migrating a small file. So one process, the nursery, loads the script once,
-and forks a new process for every call; limits are set in that one only.
+and what the calls have to load, and forks a new process for every call; limits are set in that one only.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import resource
@@ -24,8 +26,9 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
 MEMORY = 2 << 30  # bytes of address space: what is mapped but never touched counts, too
-SPARING = {"MALLOC_ARENA_MAX": "2", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-"""As Instar's own workers have it: else a gigabyte of addresses is reserved for Arrow, and 64 MB for every thread that ever was."""
+SPARING = {"MALLOC_ARENA_MAX": "2", "ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1"}
+"""As Instar's own workers have it: else a gigabyte of addresses is reserved for Arrow, and 64 MB for every thread that ever was.
+With threads of a library's the nursery could not fork."""
 _OFTEN = 0.005  # seconds between two looks at a child
 
 
@@ -78,7 +81,8 @@ def _limited(called: Callable[..., Any], arguments: list[str], seconds: float, m
         code = _code(child, start + seconds)
         out.seek(0)
         err.seek(0)
-        answer = json.loads(out.read()) if code == 0 else None
+        answer, modules = json.loads(out.read()) if code == 0 else (None, [])
+        _load(modules)
         return {
             "code": code,
             "answer": answer,
@@ -95,7 +99,7 @@ def _child(called: Callable[..., Any], arguments: list[str], memory: int, out: i
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         os.dup2(err, 1)
         os.dup2(err, 2)
-        answer = json.dumps(called(*arguments)).encode()
+        answer = json.dumps([called(*arguments), list(sys.modules)]).encode()
         sys.stdout.flush()
         while answer:
             answer = answer[os.write(out, answer) :]
@@ -105,6 +109,14 @@ def _child(called: Callable[..., Any], arguments: list[str], memory: int, out: i
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _load(modules: list[str]) -> None:
+    """Import here what a child had to, so that the next ones find it loaded."""
+    for name in modules:
+        if name not in sys.modules and not name.startswith(("instar_", "_")):  # scripts, and what only C code imports
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
 def _code(child: int, until: float) -> int | None:
