@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -45,8 +46,7 @@ def load_lock(folder: FilePath) -> Lock:
     """
     path = folder / NAME
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {subject: _subject(body) for subject, body in found.items()}
+        return dict(_understood(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -61,6 +61,12 @@ def load_lock(folder: FilePath) -> Lock:
 def save_lock(folder: FilePath, lock: Lock) -> None:
     """Write the lock in one step: subjects by name, versions by number."""
     write_text(folder / NAME, _HEAD + "".join(_text(subject, lock[subject]) for subject in sorted(lock)))
+
+
+@lru_cache(maxsize=8)
+def _understood(text: str) -> Lock:
+    """What the file says. A command asks for it again and again, and the text is mostly the one that it has seen."""
+    return {subject: _subject(body) for subject, body in tomllib.loads(text).items()}
 
 
 def _subject(body: dict[str, Any]) -> LockedSubject:
