@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -301,7 +302,21 @@ def read_journal(path: Path) -> tuple[Line, ...]:
     except FileNotFoundError:
         return ()
     whole = data[: data.rfind(b"\n") + 1]
+    return _known(whole, path) if len(whole) <= _SMALL else _lines(whole, path)
+
+
+def _lines(whole: bytes, path: Path) -> tuple[Line, ...]:
     return tuple(_decoded(line, number, path) for number, line in enumerate(whole.splitlines(), 1))
+
+
+_SMALL = 20_000
+"""Bytes of a journal that is kept in memory once it was read: a dataset has many, of runs long past, and every command asks several
+times what became of all of them."""
+
+
+@lru_cache(maxsize=100)
+def _known(whole: bytes, path: Path) -> tuple[Line, ...]:
+    return _lines(whole, path)
 
 
 def _encoded(line: Line) -> bytes:
