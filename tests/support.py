@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,10 @@ def tree(folder: Path, *, times: bool = False) -> dict[str, Any]:
         entry: list[Any] = [oct(known.st_mode), hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None]
         found[path.relative_to(folder).as_posix()] = (*entry, known.st_ino, known.st_mtime_ns) if times else tuple(entry)
     return found
+
+
+def leave_three_months(flights: Path) -> None:
+    """Of the sample flights, a file a month, those of January to March."""
+    for folder in flights.glob("month=*"):
+        if folder.name > "month=03":
+            shutil.rmtree(folder)

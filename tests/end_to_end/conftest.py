@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from authoring import Author
-from support import Answer
+from support import Answer, leave_three_months
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLES = CHECKOUT / "samples"
@@ -21,6 +21,13 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     shutil.copytree(SAMPLES / "project", folder, ignore=shutil.ignore_patterns(".instar"))
     return folder
+
+
+@pytest.fixture
+def three_months(project: Path) -> Path:
+    """The sample project with three files of flights, too, where nothing depends on their number."""
+    leave_three_months(project / "data" / "flights")
+    return project
 
 
 @pytest.fixture
@@ -47,14 +54,12 @@ def author(tmp_path: Path, instar: Callable[..., Answer]) -> Author:
 
 @pytest.fixture(scope="session")
 def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Full-size flights, weather and events; skips where the packages they come from cannot be fetched."""
+    """Full-size flights; skips where the package they come from cannot be fetched."""
     import make_data
 
     folder = tmp_path_factory.mktemp("full")
     try:
         make_data.write_flights(folder / "flights")
-        make_data.write_weather(folder / "weather")
-        make_data.write_events(folder / "events")
     except (subprocess.CalledProcessError, FileNotFoundError) as error:
         pytest.skip(f"the sample sources cannot be fetched here: {error}")
     return folder

@@ -39,8 +39,8 @@ def around(source: Path, at: Path) -> Path:
     return at / "p"
 
 
-def test_flights_come_back_equal_by_way_of_avro_and_json(project: Path, tmp_path: Path) -> None:
-    source = project / "data" / "flights"
+def test_flights_come_back_equal_by_way_of_avro_and_json(three_months: Path, tmp_path: Path) -> None:
+    source = three_months / "data" / "flights"
     before = tree(source, times=True)
     back = around(source, tmp_path)
     assert rows(back) == rows(source)

@@ -28,6 +28,7 @@ from instar.transforms.provenance import provenance
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.listing import listing
 
+pytestmark = pytest.mark.usefixtures("three_months")
 FORMATS = {"flights": "parquet", "weather": "avro", "events": "json"}
 STAGED = {"flights": "month=03/part-0.parquet", "weather": "JFK.avro", "events": "2024-05.ndjson"}
 COLUMN = {"flights": {"constant": "source"}, "weather": {}, "events": {"constant": "source", "shifted": "event", "value": "event"}}

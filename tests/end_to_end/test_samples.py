@@ -39,6 +39,7 @@ def test_upgrade_takes_two_versions_in_one_pass_and_rollback_restores_every_byte
     assert tree(data) == before
 
 
+@pytest.mark.usefixtures("three_months")
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_same_upgrade_twice_gives_equal_trees(
     dataset: str, project: Path, instar: Callable[..., Answer], tmp_path: Path
@@ -50,6 +51,7 @@ def test_the_same_upgrade_twice_gives_equal_trees(
     assert tree(project / "data" / dataset) == first
 
 
+@pytest.mark.usefixtures("three_months")
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_an_upgraded_dataset_upgrades_to_itself(dataset: str, project: Path, instar: Callable[..., Answer]) -> None:
     assert instar("upgrade", dataset, at=project).code == 0
@@ -68,6 +70,7 @@ def test_check_proves_every_script_of_the_samples(project: Path, instar: Callabl
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("three_months")
 def test_a_dataset_elsewhere_upgrades_the_same(project: Path, instar: Callable[..., Answer], tmp_path: Path) -> None:
     """The state lies beside the data, wherever that is; the project's folder is not written."""
     lake = tmp_path / "lake"

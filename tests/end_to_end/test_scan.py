@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
+from support import leave_three_months
 
 import instar
 from instar.formats.errors import Collected, DatasetError, MigrationError, SchemaError, UsageError
@@ -49,6 +50,7 @@ def at_each(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], P
         for version in VERSIONS:
             project = tmp_path_factory.mktemp(f"{dataset}{version}") / "project"
             shutil.copytree(samples, project, ignore=shutil.ignore_patterns(".instar"))
+            leave_three_months(project / "data" / "flights")
             moved(project, dataset, version)
             made[dataset, version] = project
     return made

@@ -26,6 +26,7 @@ CHANGED = "changed since the run published it"
 
 
 # ---- the samples, in all three formats
+@pytest.mark.usefixtures("three_months")
 @pytest.mark.parametrize("dataset", sorted(FORMATS))
 def test_a_finished_run_is_proved_again_and_nothing_is_written(dataset: str, project: Path, instar: Callable[..., Answer]) -> None:
     done = instar("upgrade", dataset, "--json", "--workers", "1", at=project).json
@@ -41,6 +42,7 @@ def test_a_finished_run_is_proved_again_and_nothing_is_written(dataset: str, pro
     assert tree(project, times=True) == before
 
 
+@pytest.mark.usefixtures("three_months")
 @pytest.mark.parametrize(("dataset", "fault"), CASES)
 def test_a_fault_in_one_published_file_is_found(dataset: str, fault: str, project: Path, instar: Callable[..., Answer]) -> None:
     instar("upgrade", dataset, "--workers", "1", at=project)

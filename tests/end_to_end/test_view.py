@@ -28,15 +28,15 @@ def rows(table: pa.Table) -> list[str]:
 
 
 @pytest.fixture
-def half_migrated(project: Path, tmp_path: Path) -> Path:
-    """The flights with some months at version 3, some at 2, the rest at 1."""
-    for version, months in ((2, ("04", "05")), (3, ("08", "09", "10"))):
+def half_migrated(three_months: Path, tmp_path: Path) -> Path:
+    """The flights with a month at version 1, one at 2, and one at 3."""
+    project = three_months
+    for version in (2, 3):
         other = tmp_path / f"at{version}"
         shutil.copytree(project, other)
         instar.open(other).dataset("flights").upgrade(version)
-        for month in months:
-            path = f"data/flights/month={month}/part-0.parquet"
-            shutil.copy2(other / path, project / path)
+        path = f"data/flights/month={version:02d}/part-0.parquet"
+        shutil.copy2(other / path, project / path)
     return project
 
 
