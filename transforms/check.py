@@ -10,7 +10,7 @@ from instar.formats.format import format_named
 from instar.formats.registry import Registry
 from instar.formats.schema import Field, Schema, children
 from instar.transforms.answers import CheckReport, StepCheck
-from instar.transforms.migration import Migration, check_step
+from instar.transforms.migration import Migration, check_mapping
 from instar.transforms.report import loss_text
 
 
@@ -69,7 +69,7 @@ def _checked_step(given: Grounds, subject: str, version: int, script: Migration,
         script.type_checked(mapping, given.registry.format(subject))
         untouched, leaves = len(mapping.untouched()), _leaves(mapping.target.root)
         if version in schemas:
-            checked = check_step(schemas[version - 1], script, schemas[version], given.registry.format(subject))
+            checked = check_mapping(script, mapping, schemas[version], given.registry.format(subject))
             problems += checked.problems
             losses = tuple(map(loss_text, checked.losses))
         else:

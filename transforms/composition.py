@@ -70,7 +70,7 @@ class _Scope:
             case Branches(of):
                 return branches(self.substitute(of), e)
             case Struct(columns, of):
-                inner = tuple(replace(c, expression=self.substitute(c.expression)) for c in columns)
+                inner = tuple(Column(c.field, self.substitute(c.expression)) for c in columns)
                 return replace(e, columns=inner) if of is None else struct(self.substitute(of), inner, e.known)
         raise TypeError(f"not an expression: {e!r}")
 
@@ -148,7 +148,7 @@ def struct(of: Expression, columns: tuple[Column, ...], known: tuple[str, ...]) 
             return replace(of, type=Record(tuple(c.field for c in columns)))
         case Literal():
             return Struct(columns)
-    return Struct(tuple(replace(c, expression=unguarded(c.expression, of)) for c in columns), of, known)
+    return Struct(tuple(Column(c.field, unguarded(c.expression, of)) for c in columns), of, known)
 
 
 def each(of: Expression, later: Each) -> Expression:

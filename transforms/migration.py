@@ -25,7 +25,7 @@ from instar.transforms.recovered import UNREGISTERED, Loss
 from instar.transforms.script import Script, draft, number_of, read_script
 from instar.transforms.typecheck import sql_check, type_check
 
-__all__ = ["Chain", "Checked", "Migration", "check_step", "draft", "load_migrations", "make_chain", "unregistered"]
+__all__ = ["Chain", "Checked", "Migration", "check_mapping", "check_step", "draft", "load_migrations", "make_chain", "unregistered"]
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,12 @@ class Migration:
         except MigrationError as e:
             raise MigrationError(f"{self.name}: {e.message}", hint=e.hint) from e
 
-    def step_back(self, old: Schema, new: Schema) -> tuple[Mapping, tuple[Loss, ...]]:
-        """The way back from `new` to `old`, and what it loses.
+    def back(self, step: Mapping) -> tuple[Mapping, tuple[Loss, ...]]:
+        """The way back of a `step`, and what it loses.
 
         Raises:
-            MigrationError: as `step`, or an entry of `downgrade` that cannot be used.
+            MigrationError: an entry of `downgrade` cannot be used.
         """
-        step = self.step(old, new)
         try:
             return step.inverse(self.restore)
         except InstarError as e:
@@ -210,23 +209,23 @@ def make_chain(schemas: Dict[int, Schema], migrations: Sequence[Migration], from
                 f"there is no script from version {version - 1} to {version}", hint="`instar revision` drafts one."
             )
     steps = [by_version[v] for v in range(low + 1, high + 1)]
-    back, losses = _back(schemas, steps, high, format)
-    mapping = back
+    made = [m.step(schemas[m.version - 1], schemas[m.version]) for m in steps]
+    mapping, losses = _back(schemas[high], tuple(zip(steps, made, strict=True)), format)
     if to >= from_:
         mapping = identity(schemas[low])
-        for m in steps:
-            mapping = mapping.then(m.step(schemas[m.version - 1], schemas[m.version]))
+        for step in made:
+            mapping = mapping.then(step)
     used = tuple(steps if to >= from_ else reversed(steps))
     text = json.dumps([from_, to, fingerprint(schemas[from_]), [m.hash for m in used]])
     subject = steps[0].subject if steps else ""
     return Chain(subject, from_, to, mapping, used, losses, hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
-def _back(schemas: Dict[int, Schema], steps: Sequence[Migration], high: int, format: str) -> tuple[Mapping, tuple[Loss, ...]]:
-    """All steps back from `high`; losses of fields that a later step down leaves out anyway are none."""
-    mapping, losses = identity(schemas[high]), ()
-    for m in reversed(steps):
-        back, new = m.step_back(schemas[m.version - 1], schemas[m.version])
+def _back(newest: Schema, steps: Sequence[tuple[Migration, Mapping]], format: str) -> tuple[Mapping, tuple[Loss, ...]]:
+    """All steps back from the newest schema; losses of fields that a later step down leaves out anyway are none."""
+    mapping, losses = identity(newest), ()
+    for m, step in reversed(steps):
+        back, new = m.back(step)
         losses = (*losses_through(losses, back), *_possible(new, format))
         mapping = mapping.then(back)
     return mapping, merged(losses)
@@ -252,6 +251,11 @@ def check_step(old: Schema, migration: Migration, new: Schema, format: str) -> C
         mapping = migration.mapping(old)
     except InstarError as e:
         return Checked((_problem(e),), ())
+    return check_mapping(migration, mapping, new, format)
+
+
+def check_mapping(migration: Migration, mapping: Mapping, new: Schema, format: str) -> Checked:
+    """The same of a script whose `mapping` is made already."""
     problems = [f"{migration.name}: {d}" for d in exact_differences(mapping.target, new)]
     try:
         back, losses = mapping.inverse(migration.restore)

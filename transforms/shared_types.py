@@ -190,12 +190,25 @@ def only_place(schema: Schema, name: str) -> Path | None:
 
 def dangling(schema: Schema) -> Iterator[tuple[str, Path]]:
     """References whose name nothing defines, and where they are."""
+    if not any(map(_refers, (schema.root, *schema.definitions.values()))):  # most schemas
+        return
     used = [(f.type.name, p) for p, f in _everywhere(schema) if isinstance(f.type, Reference)]
     if used:
         defined = set(schema.definitions) | {
             f.type.name for _, f in _everywhere(schema) if isinstance(f.type, Record | Enum | Fixed) and f.type.name
         }
         yield from ((name, path) for name, path in used if name not in defined)
+
+
+def _refers(field: Field) -> bool:
+    """Is there a Reference in the field, or below it?"""
+    match field.type:
+        case Record(fields) | Union(fields):
+            return any(map(_refers, fields))
+        case List(inner) | Map(inner):
+            return _refers(inner)
+        case type:
+            return isinstance(type, Reference)
 
 
 def _everywhere(schema: Schema) -> Iterator[tuple[Path, Field]]:
