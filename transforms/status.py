@@ -9,7 +9,7 @@ from pathlib import Path
 from instar.formats.inventory import DataFile, Inventory, Remark
 from instar.transforms.answers import LateFile, RunEntry, RunsReport, ShadowStatus, StatusReport, VersionCount
 from instar.transforms.job import Job, inventory_of
-from instar.transforms.pick_up import late_of
+from instar.transforms.pick_up import late_of, left_where_it_is
 from instar.transforms.report import FileProblem
 from instar.transforms.run.collect import cut_off, has_snapshot, removal
 from instar.transforms.run.late import Late
@@ -65,8 +65,7 @@ def status_of(job: Job) -> StatusReport:
 
 
 def _late(job: Job, late: Late) -> LateFile:
-    how = f"it is not taken in, as {late.left}" if late.left else f"`instar upgrade {job.name}` takes it in"
-    message = f"{late}; {how}"
+    message = left_where_it_is(late) if late.left else f"{late}; `instar upgrade {job.name}` takes it in"
     return LateFile(late.path, late.what, late.run.id, late.from_byte, late.to_byte, late.left, str(late.file), message)
 
 
