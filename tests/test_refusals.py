@@ -42,10 +42,10 @@ def template(node: ast.expr) -> str:
 
 
 @cache
-def sources(folder: str) -> tuple[tuple[str, ast.AST], ...]:
-    """Every node of the source, with its place."""
+def sources(folder: str) -> tuple[tuple[Path, ast.AST], ...]:
+    """Every node of the source, with its file."""
     trees = [(file, ast.parse(file.read_text(encoding="utf-8"))) for file in sorted((CHECKOUT / folder).rglob("*.py"))]
-    return tuple((f"{file.relative_to(CHECKOUT)}:{getattr(n, 'lineno', 0)}", n) for file, tree in trees for n in ast.walk(tree))
+    return tuple((file, node) for file, tree in trees for node in ast.walk(tree))
 
 
 @cache
@@ -57,9 +57,9 @@ def said() -> frozenset[str]:
 
 def judgements() -> Iterator[tuple[str, str]]:
     """Where each error about a document, file or directory is made, and what it says."""
-    for place, node in sources("formats"):
+    for file, node in sources("formats"):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in JUDGING and node.args:
-            yield place, template(node.args[0])
+            yield f"{file.relative_to(CHECKOUT)}:{node.lineno}", template(node.args[0])
 
 
 def documented() -> list[str]:
@@ -71,8 +71,13 @@ def documented() -> list[str]:
 
 def means(shown: str, text: str) -> bool:
     """Does a documented message, with … for anything, speak of this text of the source, which has … for anything?"""
-    pattern = ".*".join(re.escape(piece) for piece in re.split("…+", shown))
-    return re.search(pattern, text, re.DOTALL) is not None
+    at = 0
+    for piece in re.split("…+", shown):
+        found = text.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 def test_messages_are_compared_by_what_does_not_differ() -> None:

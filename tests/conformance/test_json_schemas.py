@@ -128,6 +128,7 @@ def test_each_comes_back_as_it_was_or_is_refused(published: tuple[Published, ...
     assert min(drafts[draft] for draft in ("draft-04/schema", "draft-06/schema", "draft-07/schema")) > 10
 
 
+@pytest.mark.slow
 def test_a_change_of_one_property_leaves_all_other_text(published: tuple[Published, ...]) -> None:
     """The first property renamed, dropped, and another added: where that is refused, a keyword spoke of it."""
     told: Counter[str] = Counter()

@@ -131,12 +131,16 @@ def scripted(author: Author, subject: str, text: str) -> None:
     author.do("register", subject)
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_workers_call_the_functions_of_a_script_and_the_proof_repeats_them(author: Author, format: str) -> None:
+# What travels to a worker does not depend on the format: one is enough, unless there is time.
+@pytest.mark.parametrize(
+    ("format", "workers"),
+    [("parquet", 2), ("avro", 1), ("json", 1), *(pytest.param(f, 2, marks=pytest.mark.slow) for f in ("avro", "json"))],
+)
+def test_workers_call_the_functions_of_a_script_and_the_proof_repeats_them(author: Author, format: str, workers: int) -> None:
     data = author.data("things")
     write(format, data)
     before = {path.name: read(format, path) for path in data.iterdir()}
-    author.adopt("things", workers=2)
+    author.adopt("things", workers=workers)
     scripted(author, "things", SCRIPT)
     assert author.do("check", "things")["ok"]
     report = author.do("upgrade", "things")
@@ -196,8 +200,10 @@ def test_a_function_that_gives_something_else_each_time_is_found(author: Author,
     assert data_tree(data) == before
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("format", "workers"),
+    [*((f, 1) for f in FORMATS), ("parquet", 2), *(pytest.param(f, 2, marks=pytest.mark.slow) for f in ("avro", "json"))],
+)
 def test_what_a_function_raises_names_file_record_field_and_line(author: Author, format: str, workers: int) -> None:
     data = author.data("things")
     write(format, data, count=2)

@@ -125,7 +125,7 @@ def test_scans_never_mix_and_never_fail_while_runs_publish(project: Path, datase
                 batches = []
                 for batch in reader:
                     batches.append(batch)
-                    time.sleep(0.002)  # so that publishing falls into the midst of it
+                    time.sleep(0.01)  # so that publishing falls into the midst of it
                 assert pa.Table.from_batches(batches).equals(expected)
                 scans[number] += 1
         except BaseException as error:
