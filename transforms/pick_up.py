@@ -17,7 +17,7 @@ from instar.transforms.remember import save_manifest
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.intake import record, take_in
-from instar.transforms.run.late import Late, hash_before, hashes_of_first, late_files, old_trees
+from instar.transforms.run.late import Late, changed_too, hash_before, hashes_of_first, late_files, old_trees
 from instar.transforms.run.listing import listing
 from instar.transforms.run.rollback import versions_before
 from instar.transforms.run.state import list_runs
@@ -89,10 +89,10 @@ def pick_up(job: Job, progress: Progress, effects: Effects) -> PickedUp:
     try:
         for late in _found(job):
             if late.over and late.over in used:
-                late = replace(late, left=f"{late.over} in the dataset was changed, too")
+                late = replace(late, left=changed_too(late.over))
             hash, why = ("", late.left) if late.left else _judged(job, late, effects)
             if not why and not take_in(late, base, effects):
-                why = "the dataset has a file of that name by now"
+                why = changed_too(late.over) if late.over else "the dataset has a file of that name by now"
             if why:
                 left.append(replace(late, left=why))
             else:

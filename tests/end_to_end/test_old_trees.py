@@ -248,6 +248,26 @@ def test_a_name_that_is_taken_keeps_both_and_says_where_the_other_one_is(author:
 
 
 @pytest.mark.parametrize("method", ONE)
+def test_a_file_that_somebody_puts_there_while_the_grown_one_is_looked_at_stays(
+    author: Author, events: Path, writer: TextIO, method: str
+) -> None:
+    author.do("upgrade", "events", "--method", method)
+    append(writer, records(13))
+
+    class Writer(Unsynced):
+        def append(self, path: Path, data: bytes) -> None:
+            (events / ".new").write_text(records(60, name="remark"))
+            os.replace(events / ".new", events / "day=1" / "a.ndjson")
+            super().append(path, data)
+
+    picked = pick_up(job_of(author), Silent(), Writer())
+    assert "day=1/a.ndjson in the dataset was changed, too" in picked.warnings[0]
+    assert numbers(events, "remark") == [*range(3), *range(20, 23), *range(60, 63)]
+    (late,) = author.do("status", "events")["late"]
+    assert Path(late["file"]).read_text() == records(10, 6)
+
+
+@pytest.mark.parametrize("method", ONE)
 def test_where_somebody_wrote_to_the_new_file_too_both_stay(author: Author, events: Path, writer: TextIO, method: str) -> None:
     author.do("upgrade", "events", "--method", method)
     append(writer, records(13))

@@ -6,6 +6,7 @@ What was cut off in between is found again by what is on disk (`Late.stands`) an
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from instar.transforms.run.carry import clear_spares, put_newest, renew_listing
 from instar.transforms.run.effects import UNSUPPORTED, Effects
 from instar.transforms.run.journal import Carried, Withdrawn
 from instar.transforms.run.late import Late
-from instar.transforms.run.listing import Entry, read_listing
+from instar.transforms.run.listing import Entry, is_same, read_listing
 from instar.transforms.run.state import RunFolder, RunState
 from instar.transforms.run.tree import folders_above
 
@@ -23,7 +24,7 @@ WHY = "a writer went on in the old file, which stands in its place again"
 
 def take_in(late: Late, base: Path, effects: Effects) -> bool:
     """Let the file stand in the dataset, whose paths are relative to `base`: under its own name, in the place of what had been made
-    of it. False: somebody else was quicker to take its name.
+    of it. False: somebody else was quicker to take its name, or to change what it would take the place of.
 
     Raises:
         OSError: the disk says no; calling again goes on from there.
@@ -48,6 +49,8 @@ def _put(late: Late, base: Path, effects: Effects) -> str:
     run = late.run.run
     clear_spares(run, effects)
     if late.over:
+        if not is_same(base / late.over, late.made):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(base / late.over))
         put_newest(late.file, base / late.over, run, effects)
         effects.sync_folder((base / late.over).parent)
         return late.over

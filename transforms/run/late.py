@@ -27,7 +27,8 @@ class Late:
     """A file of an old tree that is not as it was when its run published: it is `entry` now, and was `known` (None: not there).
 
     "landed": it was not there; "grown": there is more of it; "replaced": another file has its name; "changed": anything else.
-    `stands`: under which name the dataset has it all the same; `over`: the name of the file there whose place it takes ("" none).
+    `stands`: under which name the dataset has it all the same; `over`: the name of the file there whose place it takes ("" none),
+    which is `made`.
     `left`: why the dataset cannot take it in ("" it can). `makers`: the later runs that had a part in making the file whose place
     it takes, each with the name that it had found; `same`: other snapshots that hold this very file, with its name there.
     """
@@ -39,6 +40,7 @@ class Late:
     known: Entry | None = None
     stands: str = ""
     over: str = ""
+    made: Entry | None = None
     left: str = ""
     makers: tuple[tuple[RunState, str], ...] = ()
     same: tuple[tuple[RunState, str], ...] = ()
@@ -181,8 +183,8 @@ class _Look:
             return replace(late, left="the dataset has no file any more that was made of it")
         name, entry, makers = made
         if self.there[name][:3] != entry[:3]:
-            return replace(late, left=f"{name} in the dataset was changed, too")
-        return replace(late, over=name, makers=makers, left=self.in_the_way(late.path) if late.path != name else "")
+            return replace(late, left=changed_too(name))
+        return replace(late, over=name, made=entry, makers=makers, left=self.in_the_way(late.path) if late.path != name else "")
 
     def in_the_way(self, path: str) -> str:
         """Why the dataset has no place under a name, "" where it has."""
@@ -210,6 +212,11 @@ class _Look:
         for undone in run.undoes:
             name = {new: old for old, new in renamed_by(self.by_id[undone]).items()}.get(name, name)
         return renamed_by(run).get(name, name)
+
+
+def changed_too(name: str) -> str:
+    """Why a file does not take the place of another."""
+    return f"{name} in the dataset was changed, too"
 
 
 def _published(run: RunState) -> bool:

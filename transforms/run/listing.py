@@ -73,6 +73,15 @@ def _entry(known: os.stat_result) -> Entry:
     return Entry(known.st_size, known.st_mtime_ns, known.st_ino)
 
 
+def is_same(path: Path, known: Entry | None) -> bool:
+    """Is the file still the one that was listed, with its size and time? None: none was there."""
+    try:
+        found = _entry(os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return known is None
+    return known is not None and found[:3] == known[:3]
+
+
 def _kind(mode: int) -> str:
     return "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
 

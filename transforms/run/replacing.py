@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from instar.transforms.run.carry import CARRIED, clear_spares, put_newest, renew
 from instar.transforms.run.changes import ChangeSet, changes_between, with_hashes
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Adding, Carried, Journal, PublishBegun, Published, Removing, Replacing, Withdrawn
-from instar.transforms.run.listing import Change, Entry, Listing, listing
+from instar.transforms.run.listing import Change, Entry, Listing, is_same, listing
 from instar.transforms.run.publication import Note, Publication, write_listings
 from instar.transforms.run.snapshot import base_of, discard, inode, restore_times
 from instar.transforms.run.state import RunFolder, make_folders
@@ -48,7 +47,7 @@ def complete_replace(
     changes = ChangeSet(between.written, between.removed, begun.folder_times)
     open_steps = [path for path in changes.paths if not _taken(base / path, after.get(path))]
     left = [path for path in open_steps if path in after and _is_as_it_was(base, path, before)]
-    if not all(_same(run.staged(path), after[path]) for path in left):
+    if not all(is_same(run.staged(path), after[path]) for path in left):
         return False
     clear_spares(run, effects)
     late: list[Change] = []
@@ -124,15 +123,7 @@ def _taken(path: Path, wanted: Entry | None) -> bool:
 
 
 def _is_as_it_was(base: Path, path: str, before: Listing) -> bool:
-    return _same(base / path, before[path]) if path in before else inode(base / path) is None
-
-
-def _same(path: Path, known: Entry) -> bool:
-    try:
-        found = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return (found.st_size, found.st_mtime_ns, found.st_ino) == known[:3]
+    return is_same(base / path, before.get(path))
 
 
 def _at(entry: Entry, mtime_ns: int | None) -> Entry:
@@ -167,7 +158,7 @@ def _put_newest(dataset: Path, run: RunFolder, before: Listing, after: Listing, 
 
 def _was_written_to(saved: Path, known: Entry) -> bool:
     """Can be told where the old file itself is in the snapshot, not a copy of it."""
-    return inode(saved) == known.inode and not _same(saved, known)
+    return inode(saved) == known.inode and not is_same(saved, known)
 
 
 def _with_late(dataset: Path, run: RunFolder, after: Listing, late: Collection[str], effects: Effects) -> dict[str, Entry]:
