@@ -29,6 +29,7 @@ STEPS = {
     "0002_words": 'op.add("note", "string", default="-"),\n    op.rename("text", to="words")',
     "0003_terms": 'op.add("more", "string", default="+"),\n    op.rename("words", to="terms")',
 }
+REFUSING = ',\n    op.map_values("terms", {"word 0": "zero", "word 1": "one", "word 2": "two"}, otherwise="quarantine")'
 
 
 def dataset_of(box: Path) -> Path:
@@ -49,14 +50,15 @@ def job_of(box: Path) -> Job:
 
 
 # ---- making it
-def make_project(box: Path, format: str, method: str, table: str = "") -> None:
+def make_project(box: Path, format: str, method: str, table: str = "", bad: bool = False) -> None:
     """A project with three files at version 2, to which a run has brought them, one at version 3 already, which is the newest,
-    other files, modes, an empty folder. `table`: further lines of the dataset's table."""
+    other files, modes, an empty folder. `table`: further lines of the dataset's table. `bad`: a record of each file cannot be
+    migrated to version 3, and in JSON a line of one file is no record."""
     dataset, suffix = dataset_of(box), SUFFIX[format]
     for name, first in (("month=1/a", 0), ("month=1/b", 10), ("month=2/c", 20)):
         write(dataset / f"{name}{suffix}", format, [{"n": first + n, "text": f"word {n}"} for n in range(4)])
     _command(box, "init", "--from", f"data/{NAME}")
-    for name, operations in STEPS.items():
+    for name, operations in {**STEPS, **({"0003_terms": STEPS["0003_terms"] + REFUSING} if bad else {})}.items():
         script = box / "migrations" / NAME / f"{name}.py"
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(f'"""One step."""\n\nfrom instar import op\n\nupgrade = [\n    {operations},\n]\n')
@@ -65,6 +67,9 @@ def make_project(box: Path, format: str, method: str, table: str = "") -> None:
     with (box / "instar.toml").open("a", encoding="utf-8") as file:
         file.write(table)
     write(dataset / f"month=2/new{suffix}", format, NEWEST)
+    if bad and format == "json":
+        with (dataset / f"month=1/a{suffix}").open("a", encoding="utf-8") as file:
+            file.write('{"n": 4, "words": "word 4"')
     (dataset / f"month=1/.a{suffix}.crc").write_text("a checksum")
     (dataset / "month=1" / "README").write_text("read me\n")
     (dataset / ".hidden").write_text("")
@@ -182,10 +187,12 @@ def looks(box: Path) -> dict[str, Any]:
         "interrupted": list(status.interrupted),
         "problems": [str(problem) for problem in status.problems],
         "runs": [(run.verb, run.status) for run in runs_of(job).runs],
+        "quarantined": [path.read_text() for path in sorted((state_of(box) / "runs").glob("*/quarantine.ndjson"))],
     }
 
 
 RECORDS = {"plan.json", "journal.jsonl", "before.json", "after.json", "report.json"}
+OF_PUBLISHED = {"snapshot", "quarantine", "quarantine.ndjson"}
 
 
 def leftovers(box: Path) -> list[str]:
@@ -196,6 +203,6 @@ def leftovers(box: Path) -> list[str]:
     out += [path.name for path in state.iterdir() if path.name not in ("lock", "manifest.json", "runs")]
     statuses = {run.run: run.status for run in runs_of(job_of(box)).runs}
     for run in (state / "runs").iterdir() if (state / "runs").is_dir() else ():
-        allowed = RECORDS | ({"snapshot"} if statuses[run.name] in ("finished", "rolled back") else set())
+        allowed = RECORDS | (OF_PUBLISHED if statuses[run.name] in ("finished", "rolled back") else set())
         out += [f"{path.name} of a run that is {statuses[run.name]}" for path in run.iterdir() if path.name not in allowed]
     return sorted(out)

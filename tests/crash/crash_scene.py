@@ -23,10 +23,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "names": {"method": "exchange"},
     "shadow": {"method": "shadow"},
     "batches": {"method": "replace", "batch_files": 1},
+    "quarantine": {"method": "exchange", "on_error": "quarantine", "max_errors": 4},
+    "quarantine-batches": {"method": "replace", "batch_files": 1, "on_error": "quarantine", "max_errors": 4},
 }
 """The options of a run, by what the tests call its method."""
 TABLES = {"names": 'name = "{stem}.v{version}{suffix}"\n', "shadow": 'shadow = "data/next"\n'}
 """What instar.toml says of the dataset then."""
+
+LOOKS = ("versions", "interrupted", "problems", "quarantined")
+"""What `status`, `runs` and the runs' folders must say again."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def prepared(folder: Path, format: str, method: str, arrived: bool = False) -> S
     scene = Scene(folder, format, {**SETTINGS[method], "workers": 1}, arrived)
     folder.mkdir(parents=True)
     first = "replace" if SETTINGS[method]["method"] == "replace" else "exchange"
-    good(scene.fork(lake.make_project, folder / "template", format, first, TABLES.get(method, "")))
+    good(scene.fork(lake.make_project, folder / "template", format, first, TABLES.get(method, ""), "quarantine" in method))
     scene.fresh()
     before = scene.stands()
     scene.wanted["upgrade"] = did(scene, "upgrade", before)
@@ -160,7 +165,7 @@ def unlike(scene: Scene, wanted: Wanted, verb: str, again: Ended) -> list[str]:
     problems = [] if well(verb, said) else [f"the repeated command says: {said}"]
     problems += lake.differences(wanted.tree, scene.stands())
     problems += [f"left over: {path}" for path in again.value["leftovers"]]
-    problems += [f"{key} is {looks[key]}" for key in ("versions", "interrupted", "problems") if looks[key] != wanted.looks[key]]
+    problems += [f"{key} is {looks[key]}" for key in LOOKS if looks[key] != wanted.looks[key]]
     return problems + [f"runs: {run}" for run in looks["runs"] if run[1] in ("half-published", "running")]
 
 

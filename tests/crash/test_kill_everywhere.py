@@ -47,6 +47,15 @@ def test_a_roll_out_in_batches(format: str, then: str, every: int, none_fail: Ca
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("then", ["the same", "killed again"])
+@pytest.mark.parametrize("method", ["quarantine", "quarantine-batches"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_with_bad_records(format: str, method: str, then: str, none_fail: Callable[..., None]) -> None:
+    """What is left out is counted and gathered once, however often the run is killed."""
+    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=1, first=0, then=then)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["exchange", "replace", "names"])
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_rollback_that_converts(format: str, method: str, none_fail: Callable[..., None]) -> None:
