@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from instar.formats.errors import Collected, DataError, FileError, InstarError, is_unreadable
+from instar.formats.errors import Collected, DataError, FileError, InstarError, Refused, is_unreadable
 from instar.formats.format import Format
 from instar.formats.inventory import DataFile, Inventory
 from instar.transforms.evaluate.hidden import Hidden
@@ -52,13 +52,15 @@ class Estimates:
     """Sizes after a rewrite, by the ratio that one file of each version shows: the one of median size, or its beginning.
 
     `judging`: a sample that cannot be converted is an error, and `reading` one that cannot be read; else it is taken to keep its
-    size, for staging names every such file.
+    size, for staging names every such file. `leaving_out`: so it is where a record would be left out of the run.
     """
 
-    def __init__(self, format: Format, inventory: Inventory, *, judging: bool = True, reading: bool = True) -> None:
+    def __init__(
+        self, format: Format, inventory: Inventory, *, judging: bool = True, reading: bool = True, leaving_out: bool = False
+    ) -> None:
         self.format = format
         self.inventory = inventory
-        self.judging, self.reading = judging, reading
+        self.judging, self.reading, self.leaving_out = judging, reading, leaving_out
         self.ratios: dict[int, float] = {}
 
     def __call__(self, file: DataFile, chain: Chain) -> int:
@@ -85,9 +87,14 @@ class Estimates:
                 return target.stat().st_size / read if read else 1.0
         except InstarError as error:
             asked = self.reading if is_unreadable(error) else self.judging or not isinstance(error, DataError | Collected)
-            if not asked:
+            if not asked or self._left_out(error):
                 return 1.0
             Hidden(chain.mapping).raised(error, lambda told: at_file(told, file.path))
+
+    def _left_out(self, error: InstarError) -> bool:
+        """Would the run go on without the record?"""
+        said = error.policy if isinstance(error, Refused) else None
+        return isinstance(error, DataError) and (said == "quarantine" or (said is None and self.leaving_out))
 
     def _of_first_rows(self, path: Path, file: DataFile, chain: Chain) -> float:
         """A file of the first rows, as one row group, stands for a large Parquet file."""

@@ -34,7 +34,7 @@ from instar.transforms.run.journal import Proved
 from instar.transforms.run.listing import Change, Listing, changed_since, listing, read_listing
 from instar.transforms.run.publication import Note, Publication
 from instar.transforms.run.publish import publish as publish_files
-from instar.transforms.run.quarantine import gather, refuse_too_many
+from instar.transforms.run.quarantine import earlier_in_series, gather, refuse_too_many
 from instar.transforms.run.settle import Settled, abandon
 from instar.transforms.run.shadow import copy_rest, known_tree
 from instar.transforms.run.stage import stage as stage_units
@@ -218,7 +218,9 @@ def stage(run: Run) -> StagedRun:
         made = stage_units(left, run.executor, run.journal, run.effects, run.progress, passed_over=passed_over)
         receipts = {**staged, **{receipt.path: receipt for receipt in made}}
         if run.earlier is None:
-            refuse_too_many(run.options.most_errors, units, tuple(receipts.values()))
+            most = run.options.most_errors
+            published = earlier_in_series(run.job.state, run.folder) if most else ()
+            refuse_too_many(most, units, tuple(receipts.values()), published)
         late |= given_up(run, tuple(receipts.values()))
     run = left_late(run, late)
     whole = tuple(unit for unit in units if unit.path in receipts and unit.path not in late)

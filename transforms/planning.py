@@ -55,7 +55,7 @@ def plan_of(
         dataset=job.name,
         target=target,
         chain=lambda version: checked_chain(job, inventory, version, target),
-        estimate=Estimates(job.format, inventory, judging=judging, reading=not later),
+        estimate=Estimates(job.format, inventory, judging=judging, reading=not later, leaving_out=options.quarantining),
         method=(method.method, method.reason),
         disk_free=shutil.disk_usage(job.place.parent).free,
         shadow=job.shadow,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +16,7 @@ from instar.formats.pii import HIDDEN
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.evaluate.nodes import everything
 from instar.transforms.mapping import Mapping
+from instar.transforms.run.effects import Effects
 from instar.transforms.run.unit import BadRecords
 
 _OPERATION, _FORMAT = "operation", "format"
@@ -81,12 +83,17 @@ class Quarantine:
     def finish(self) -> int:
         """Write what is left; how many records were left out."""
         self._flush()
-        self.close()
-        return len(self.positions)
-
-    def close(self) -> None:
         if self._out is not None:
             self._out.close()
+        return len(self.positions)
+
+    def discard(self, effects: Effects) -> None:
+        """Nothing half-written stays: it takes room where there may be none."""
+        if self._out is not None:
+            with suppress(OSError):  # it writes what it still holds
+                self._out.close()
+        if self.part.exists():
+            effects.unlink(self.part)
 
     # ---- writing
     def _flush(self) -> None:

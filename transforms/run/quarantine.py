@@ -17,7 +17,7 @@ from instar.formats.manifest import content_hash
 from instar.transforms.most_errors import MostErrors
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.state import RunFolder
+from instar.transforms.run.state import RunFolder, State, list_runs, receipts_of, run_state
 from instar.transforms.run.unit import Receipt, Unit
 
 _CHUNK = 4 << 20
@@ -25,24 +25,40 @@ _NAMED = 20  # records that an error names
 
 
 # ---- how many are too many
-def refuse_too_many(most: MostErrors | None, units: Sequence[Unit], receipts: Sequence[Receipt]) -> None:
-    """
+def refuse_too_many(
+    most: MostErrors | None, units: Sequence[Unit], receipts: Sequence[Receipt], earlier: Sequence[Receipt] = ()
+) -> None:
+    """`earlier`: of the batches of the series that are published already, which count as well.
+
     Raises:
         Collected: more records were left out than is allowed; says how many, and of the first ones where and why.
     """
-    count, rows = sum(r.quarantined for r in receipts), sum(r.rows_in for r in receipts)
+    every = (*earlier, *receipts)
+    count, rows = sum(r.quarantined for r in every), sum(r.rows_in for r in every)
     if most is None or not most.exceeded(count, rows):
         return
     parts = [Path(u.bad.file) for u in sorted(units, key=lambda u: u.path) if u.bad and Path(u.bad.file).exists()]
     entries = [json.loads(line) for line in islice(_lines(parts), _NAMED)]
     errors = [DataError(e["reason"], where=Where(file=e["file"], row=e["position"], path=e["path"])) for e in entries]
-    files = sum(r.quarantined > 0 for r in receipts)
+    files = sum(r.quarantined > 0 for r in every)
+    batches = ", those of earlier batches included," if earlier else ""
     raise Collected(
-        f"{count:,} of {rows:,} records cannot be migrated, in {files} file{'s' if files > 1 else ''}, and at most {most.text} may "
-        f"be left out; the first: {errors[0]}",
+        f"{count:,} of {rows:,} records{batches} cannot be migrated, in {files} file{'s' if files > 1 else ''}, and at most "
+        f"{most.text} may be left out; the first: {errors[0]}",
         hint="Repair them, let the operation handle such values, or say a larger --max-errors.",
         where=errors[0].where,
         errors=errors,
+    )
+
+
+def earlier_in_series(state: State, run: RunFolder) -> tuple[Receipt, ...]:
+    """What the batches of the run's series that are published already did."""
+    series = run_state(run).series
+    return tuple(
+        receipt
+        for known in list_runs(state)
+        if known.id != run.id and known.series == series and known.status == "finished"
+        for receipt in receipts_of(known)
     )
 
 

@@ -147,9 +147,7 @@ def _rewritten(unit: Unit, source: Path, part: Path, report: Report, effects: Ef
         rewritten = format.rewrite(request)
         count = quarantine.finish()
     except BaseException:
-        quarantine.close()
-        if quarantine.part.exists():
-            effects.unlink(quarantine.part)
+        quarantine.discard(effects)
         raise
     if count:
         effects.replace(quarantine.part, bad)
