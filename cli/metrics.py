@@ -30,6 +30,7 @@ METRICS = {
     "instar_run_rows": "Rows of the last command, before (in) and after (out).",
     "instar_run_bytes": "Bytes of the files of the last command, before (in) and after (out).",
     "instar_run_errors": "Errors of the last command.",
+    "instar_run_quarantined_rows": "Rows of the last command that were put into quarantine.",
     "instar_run_slow_files": "Files of the last command that took far longer than the others.",
 }
 """All there are, each a gauge, with its help."""
@@ -74,6 +75,7 @@ def samples(begun: Begun, ended: Ended, *, at: float) -> tuple[Sample, ...]:
                 if count is not None:
                     yield f"instar_run_{name}", (("direction", direction),), count
         yield "instar_run_errors", (), ended.errors
+        yield "instar_run_quarantined_rows", (), ended.quarantined
         yield "instar_run_slow_files", (), ended.slow
 
     return tuple(Sample(name, (*own, *more), float(value)) for name, more, value in given())

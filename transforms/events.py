@@ -90,6 +90,7 @@ class Ended(Event):
     `exit` is what the command line exits with; None where a library call was ended by something that is no error of Instar's.
     `status` "locked": another run holds the dataset. `steps` is seconds by step, `files` counts by what became of them, `errors`
     and `slow` how many events of those there were. `resumable`: what was staged is kept, and the next command goes on with it.
+    `quarantined` records are in rows_in, not in rows_out.
     """
 
     name: ClassVar[str] = "ended"
@@ -107,6 +108,7 @@ class Ended(Event):
     errors: int = 0
     slow: int = 0
     resumable: bool = False
+    quarantined: int = 0
 
 
 # ---- its steps
@@ -204,6 +206,16 @@ class FileSkipped(Event):
     file: str
     message: str
     hint: str
+
+
+@dataclass(frozen=True)
+class Quarantined(Event):
+    """So many records of a file could not be migrated and stand in the run's quarantine instead, as somebody wished."""
+
+    name: ClassVar[str] = "quarantined"
+    level: ClassVar[Level] = "warning"
+    file: str
+    records: int
 
 
 # ---- what went wrong, or may

@@ -14,7 +14,7 @@ from typing import Any
 
 from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, is_unreadable
 from instar.transforms.batches import after, in_batches, named, together
-from instar.transforms.events import Warned
+from instar.transforms.events import Quarantined, Warned
 from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.latecomers import ROUNDS, News, give_up, given_up, is_overtaken, left_late, news, next_round
@@ -25,7 +25,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.standing import prove_unless_changed
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import remember_versions
-from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, proved_event, published_event
+from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, proved_event, published_event, quarantined_by_file
 from instar.transforms.run.changes import ChangeSet, change_set
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
@@ -294,7 +294,10 @@ def publish(proved: ProvedRun) -> PublishedRun:
             published = publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
         if published.late:
             write_report(run, report(PublishedRun(proved, published)))
-    run.progress.event(published_event(run.folder.id, standing(staged.receipts, published.changes)))
+    made = standing(staged.receipts, published.changes)
+    run.progress.event(published_event(run.folder.id, made))
+    for file, records in quarantined_by_file(made).items():
+        run.progress.event(Quarantined(file, records))
     return PublishedRun(proved, published)
 
 
@@ -348,7 +351,7 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         },
         rows_in=sum(r.rows_in for r in receipts),
         rows_out=sum(r.rows_out for r in receipts),
-        quarantined={r.path: r.quarantined for r in sorted(receipts, key=lambda r: r.path) if r.quarantined},
+        quarantined=quarantined_by_file(receipts),
         quarantine=(str(run.folder.quarantine),) if any(r.quarantined for r in receipts) else (),
         bytes_in=sum(r.source_size for r in receipts),
         bytes_out=sum(r.size for r in receipts),

@@ -20,6 +20,7 @@ from instar.transforms.events import (
     FileSkipped,
     FileSlow,
     FileStaged,
+    Quarantined,
     RunBegun,
     RunPublished,
     Status,
@@ -54,7 +55,7 @@ class Observed:
         self._steps: dict[str, float] = {}
         self._run: str | None = None
         self._published: list[RunPublished] = []
-        self._errors = self._slow = 0
+        self._errors = self._slow = self._quarantined = 0
 
     # ---- as a Progress
     def step(self, name: str, *, files: int, size: int) -> None:
@@ -80,6 +81,8 @@ class Observed:
                 self._judge("convert", file, size, seconds)
             case FileSlow():
                 self._slow += 1
+            case Quarantined(records=records):
+                self._quarantined += records
             case Errored():
                 self._errors += 1
             case _:
@@ -160,7 +163,7 @@ class Observed:
             status, exit, self._run, took, dict(self._steps), {"rewritten": sum(run.files for run in done)} if done else {},
             rows_in=_sum(run.rows_in for run in done), rows_out=_sum(run.rows_out for run in done),
             bytes_in=sum(run.bytes_in for run in done), bytes_out=sum(run.bytes_out for run in done),
-            errors=self._errors, slow=self._slow,
+            errors=self._errors, slow=self._slow, quarantined=self._quarantined,
         )  # fmt: skip
 
 

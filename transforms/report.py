@@ -125,6 +125,11 @@ def published_event(run: str, receipts: Sequence[Receipt]) -> RunPublished:
     )
 
 
+def quarantined_by_file(receipts: Sequence[Receipt]) -> dict[str, int]:
+    """How many records were left out of each file, where any were."""
+    return {r.path: r.quarantined for r in sorted(receipts, key=lambda r: r.path) if r.quarantined}
+
+
 @dataclass(frozen=True)
 class FileProblem:
     """A file that keeps a dataset from being migrated: an anomaly, ambiguous between `candidates`, or `unreadable`: what is in it

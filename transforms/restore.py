@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from instar.formats.errors import FileError, UsageError
 from instar.formats.inventory import Inventory
-from instar.transforms.events import RunPublished, Warned
+from instar.transforms.events import Quarantined, RunPublished, Warned
 from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.migrate import ProvedRun, prove, stage
@@ -27,7 +27,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.remember import recall, remember_restored, remember_versions
 from instar.transforms.renaming import refuse_names
-from instar.transforms.report import RunReport
+from instar.transforms.report import RunReport, quarantined_by_file
 from instar.transforms.run.backup import bring_back
 from instar.transforms.run.changes import ChangeSet
 from instar.transforms.run.collect import collect, has_snapshot, keepings
@@ -39,6 +39,7 @@ from instar.transforms.run.late import hashes_of_first
 from instar.transforms.run.listing import listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
+from instar.transforms.run.quarantine import gather
 from instar.transforms.run.rollback import Origin, Tree, hash_made, require_snapshots, rows_by_hash, rows_in_all, runs_to_undo
 from instar.transforms.run.settle import Settled, discard_new_files
 from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders, run_state
@@ -84,7 +85,7 @@ def restore(
             picked = pick_up(job, progress, effects)
             runs = runs_to_undo(job.state, run, to)
             before = with_known_hashes(listing(job.location), runs)
-            inventory = inventory_of(job)
+            inventory = inventory_of(job, passing_broken=options.quarantining)
             undo = undo_of(job, runs, before, inventory)
             plan = plan_of(job, _only(inventory, undo.arrived), undo.target, options, verb="rollback", judging=False)
             refuse_names(plan.renamed, {*before, *undo.back} - set(undo.gone), job.settings)
@@ -218,6 +219,7 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
     run, receipts = proved.staged.run, proved.staged.receipts
     written = {**{r.path: r.hash for r in restored}, **{r.new_path: r.hash for r in receipts}}
     changes = ChangeSet(written, (*undo.gone, *(r.path for r in receipts if r.renamed)), undo.folder_times)
+    gather(run.folder, receipts, run.effects)
     write_report(run, _report(proved, undo, restored, said))
 
     def note() -> None:
@@ -236,6 +238,8 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
     made = replace(_report(proved, undo, restored, said), late=publication.late)
     files = len(restored) + len(receipts)
     run.progress.event(RunPublished(run.folder.id, files, made.rows_in, made.rows_out, made.bytes_in, made.bytes_out))
+    for file, records in made.quarantined.items():
+        run.progress.event(Quarantined(file, records))
     return made
 
 
@@ -285,6 +289,8 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
             *map(str, said),
         ),
         undoes=tuple(each.id for each in undo.runs),
+        quarantined=quarantined_by_file(receipts),
+        quarantine=(str(run.folder.quarantine),) if any(r.quarantined for r in receipts) else (),
     )
 
 

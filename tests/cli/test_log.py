@@ -158,7 +158,7 @@ def test_what_a_command_gives() -> None:
     assert of(samples(BEGUN, DONE, at=1000.5)) == {
         "run_exit_code": 0, "run_end_timestamp_seconds": 1000.5, "last_success_timestamp_seconds": 1000.5,
         "run_duration_seconds": 4.5, "run_step_seconds stage": 1.25, "run_files rewritten": 2, "run_rows in": 8, "run_rows out": 7,
-        "run_bytes in": 900, "run_bytes out": 800, "run_errors": 0, "run_slow_files": 1,
+        "run_bytes in": 900, "run_bytes out": 800, "run_errors": 0, "run_slow_files": 1, "run_quarantined_rows": 0,
     }  # fmt: skip
     assert "last_success_timestamp_seconds" not in of(samples(BEGUN, WRONG, at=1.0))
 

@@ -157,3 +157,29 @@ def test_the_configuration_says_it_where_the_option_is_silent(author: Author) ->
 def test_a_limit_that_is_none_is_refused(wrong: str, author: Author) -> None:
     sales(author, "ndjson")
     assert author.refused("upgrade", "sales", "--max-errors", wrong, code=2)
+
+
+def test_logs_and_metrics_count_them(author: Author) -> None:
+    sales(author, "ndjson")
+    author.step("sales", CAST)
+    log, metrics = author.folder / "log", author.folder / "metrics"
+    author.do("upgrade", "sales", "--on-error", "quarantine", "--log", "json", "--log-file", str(log), "--metrics", str(metrics))
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    told = [(e["level"], e["file"], e["records"]) for e in events if e["event"] == "quarantined"]
+    assert told == [("warning", f"{n}.ndjson", 2) for n in range(2)]
+    assert (events[-1]["event"], events[-1]["quarantined"]) == ("ended", 4)
+    assert 'instar_run_quarantined_rows{dataset="sales",subject="sales",verb="upgrade"} 4\n' in metrics.read_text()
+
+
+def test_a_rollback_that_converts_keeps_what_it_leaves_out(author: Author) -> None:
+    """Of a file that came since, a line is no record."""
+    folder = sales(author, "ndjson")
+    author.step("sales", 'op.rename("amount", to="price"),')
+    with (author.folder / "instar.toml").open("a") as file:
+        file.write('on_error = "quarantine"\n')
+    author.do("upgrade", "sales")
+    (folder / "late.ndjson").write_text('{"id": 1, "price": "a", "marks": []}\n{"id": 2, "price": "b", "marks"\n')
+    report = author.do("rollback", "sales")
+    assert report["quarantine"]["records"] == {"late.ndjson": 1}
+    assert [e["position"] for e in quarantined(report)] == [1]
+    assert kept(folder / "late.ndjson") == [1]
