@@ -23,6 +23,7 @@ from instar.transforms.run.changes import side_files
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.journal import Replanned
 from instar.transforms.run.listing import Change, Listing, changed_since, is_folder, listing
+from instar.transforms.run.quarantine import earlier_in_series
 from instar.transforms.run.resume import renew_plan
 from instar.transforms.run.state import run_state
 from instar.transforms.run.unit import Receipt, Unit
@@ -113,9 +114,11 @@ def given_up(run: Run, receipts: Sequence[Receipt]) -> dict[str, str]:
     Raises:
         RunError: the disk says no.
     """
-    most, together = run.options.most_errors, (*(run.earlier or ()), *receipts)
-    exceeded = most is not None and most.exceeded(sum(r.quarantined for r in together), sum(r.rows_in for r in together))
-    if run.earlier is None or most is None or not exceeded:
+    most = run.options.most_errors
+    if run.earlier is None or most is None:
+        return {}
+    together = (*earlier_in_series(run.job.state, run.folder), *run.earlier, *receipts)
+    if not most.exceeded(sum(r.quarantined for r in together), sum(r.rows_in for r in together)):
         return {}
     bad = [receipt for receipt in receipts if receipt.quarantined]
     why = f"its records that cannot be migrated would make more than the {most.text} that may be left out"
