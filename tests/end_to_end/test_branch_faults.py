@@ -9,27 +9,12 @@ from typing import Any
 
 import pytest
 from authoring import Author
+from stepwise import begun
 from support import data_tree
 
 from instar.formats.errors import InstarError
 from instar.transforms.job import Options
-from instar.transforms.migrate import (
-    Stopwatch,
-    abandoned_on_failure,
-    begin,
-    executor_for,
-    holding,
-    inventory_of,
-    plan_of,
-    prove,
-    publish,
-    stage,
-)  # fmt: skip
-from instar.transforms.progress import Silent
-from instar.transforms.project import open_project
-from instar.transforms.provenance import provenance
-from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.listing import listing
+from instar.transforms.migrate import abandoned_on_failure, prove, publish, stage
 
 SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -198,16 +183,10 @@ def adopted(author: Author) -> None:
 
 def upgraded(folder: Path, level: Any, fault: Callable[[list[Any]], None]) -> None:
     """One upgrade, step by step, with `fault` done to the staged records, which keep their spelling."""
-    job = open_project(folder).dataset("events").job()
-    effects, options = PosixEffects(), Options(proof=level)
-    with holding(job, "upgrade", effects), executor_for(options) as executor:
-        seen = listing(job.location)
-        plan = plan_of(job, inventory_of(job), None, options)
-        run = begin(job, plan, seen, options, executor, provenance(folder, "upgrade"), Silent(), Stopwatch(), effects)
-        with abandoned_on_failure(run):
-            staged = stage(run)
-            damage(run.folder.staged("events.ndjson"), fault)
-            publish(prove(staged))
+    with begun(folder, "events", Options(proof=level)) as run, abandoned_on_failure(run):
+        staged = stage(run)
+        damage(run.folder.staged("events.ndjson"), fault)
+        publish(prove(staged))
 
 
 def damage(file: Path, fault: Callable[[list[Any]], None]) -> None:

@@ -6,27 +6,12 @@ from pathlib import Path
 
 import faults
 import pytest
+from stepwise import begun
 from support import data_tree
 
 from instar.formats.errors import InstarError
 from instar.transforms.job import Options
-from instar.transforms.migrate import (
-    Stopwatch,
-    abandoned_on_failure,
-    begin,
-    executor_for,
-    holding,
-    inventory_of,
-    plan_of,
-    prove,
-    publish,
-    stage,
-)  # fmt: skip
-from instar.transforms.progress import Silent
-from instar.transforms.project import open_project
-from instar.transforms.provenance import provenance
-from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.listing import listing
+from instar.transforms.migrate import abandoned_on_failure, prove, publish, stage
 
 pytestmark = pytest.mark.usefixtures("three_months")
 FORMATS = {"flights": "parquet", "weather": "avro", "events": "json"}
@@ -38,17 +23,12 @@ CASES = [(dataset, fault) for dataset, format in FORMATS.items() for fault in fa
 @pytest.mark.parametrize(("dataset", "fault"), CASES)
 @pytest.mark.parametrize("level", ["auto", "full"])
 def test_the_proof_finds_it_and_nothing_is_published(dataset: str, fault: str, level: str, project: Path) -> None:
-    job = open_project(project).dataset(dataset).job()
     before = data_tree(project / "data")
-    effects, options = PosixEffects(), Options(proof=level)  # type: ignore[arg-type]
-    with holding(job, "upgrade", effects), executor_for(options) as executor:
-        seen = listing(job.location)
-        plan = plan_of(job, inventory_of(job), None, options)
-        run = begin(job, plan, seen, options, executor, provenance(project, "upgrade"), Silent(), Stopwatch(), effects)
-        with pytest.raises(InstarError) as failure, abandoned_on_failure(run):  # noqa: PT012 (whichever step it is)
-            staged = stage(run)
-            faults.plant(fault, run.folder.staged(STAGED[dataset]), FORMATS[dataset], column=COLUMN[dataset].get(fault))
-            publish(prove(staged))
+    options = Options(proof=level)  # type: ignore[arg-type]
+    with begun(project, dataset, options) as run, pytest.raises(InstarError) as failure, abandoned_on_failure(run):  # noqa: PT012
+        staged = stage(run)
+        faults.plant(fault, run.folder.staged(STAGED[dataset]), FORMATS[dataset], column=COLUMN[dataset].get(fault))
+        publish(prove(staged))
     assert "proof failed" in str(failure.value)
     every = [failure.value, *getattr(failure.value, "errors", ())]
     assert any(STAGED[dataset] in str(error) for error in every), every
@@ -59,11 +39,6 @@ def test_the_proof_finds_it_and_nothing_is_published(dataset: str, fault: str, l
 @pytest.mark.parametrize("dataset", sorted(FORMATS))
 def test_without_a_fault_the_same_steps_publish(dataset: str, project: Path) -> None:
     """The fault is what fails above, not the way the steps are called."""
-    job = open_project(project).dataset(dataset).job()
-    effects, options = PosixEffects(), Options()
-    with holding(job, "upgrade", effects), executor_for(options) as executor:
-        seen = listing(job.location)
-        plan = plan_of(job, inventory_of(job), None, options)
-        run = begin(job, plan, seen, options, executor, provenance(project, "upgrade"), Silent(), Stopwatch(), effects)
+    with begun(project, dataset, Options()) as run:
         published = publish(prove(stage(run)))
-    assert set(published.publication.changes.written) == {action.path for action in plan.rewrites}
+    assert set(published.publication.changes.written) == {action.path for action in run.plan.rewrites}

@@ -18,29 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author
+from filling import fill, make_room, small_disk
+from stepwise import begun
 from support import tree
 
 from instar.formats.errors import InstarError
-from instar.transforms.job import Job, Options, inventory_of
-from instar.transforms.migrate import (
-    Run,
-    Stopwatch,
-    abandoned_on_failure,
-    begin,
-    executor_for,
-    holding,
-    plan_of,
-    prove,
-    publish,
-    report,
-    stage,
-)
-from instar.transforms.progress import Silent
-from instar.transforms.project import open_project
-from instar.transforms.provenance import provenance
+from instar.transforms.job import Job, Options
+from instar.transforms.migrate import Run, abandoned_on_failure, prove, publish, report, stage
 from instar.transforms.report import RunReport
-from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.listing import listing
 
 METHODS: tuple[Literal["exchange", "replace"], ...] = ("exchange", "replace")
 SLOW = "list_sum(list_transform(range(300), lambda i: i * n))::BIGINT"
@@ -142,23 +127,16 @@ def test_what_is_not_a_plan_is_refused(author: Author, sales: Path) -> None:
 # ---- writers that come between
 def between(author: Author, method: Literal["exchange", "replace"], *, after: str, change: Callable[[Job, Run], None]) -> RunReport:
     """One upgrade, step by step, with a change after one of the steps."""
-    job = open_project(author.folder).dataset("sales").job()
-    effects, options = PosixEffects(), Options(method=method)
-    origin = provenance(author.folder, "upgrade")
-    with holding(job, "upgrade", effects), executor_for(options) as executor:
-        before = listing(job.location)
-        plan = plan_of(job, inventory_of(job), None, options)
-        run = begin(job, plan, before, options, executor, origin, Silent(), Stopwatch(), effects)
-        with abandoned_on_failure(run):
-            if after == "begin":
-                change(job, run)
-            staged = stage(run)
-            if after == "stage":
-                change(job, run)
-            proved = prove(staged)
-            if after == "prove":
-                change(job, run)
-            return report(publish(proved))
+    with begun(author.folder, "sales", Options(method=method)) as run, abandoned_on_failure(run):
+        if after == "begin":
+            change(run.job, run)
+        staged = stage(run)
+        if after == "stage":
+            change(run.job, run)
+        proved = prove(staged)
+        if after == "prove":
+            change(run.job, run)
+        return report(publish(proved))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -344,16 +322,10 @@ def test_runs_are_taken_back_one_after_the_other(author: Author, sales: Path) ->
 
 # ---- disk and permissions
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 3 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    done = mount and subprocess.run([mount, "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, text=True)
-    if not done or done.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip() if done else 'there is no mount'}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", "3m") as folder:
+        yield folder
 
 
 def move_to(disk: Path, author: Author) -> Path:
@@ -364,41 +336,27 @@ def move_to(disk: Path, author: Author) -> Path:
     return disk / "sales"
 
 
-def fill(disk: Path, leave: int) -> Path:
-    """A file that leaves so many bytes free."""
-    filler = disk / "filler"
-    with filler.open("wb") as file:
-        file.write(b"\x00" * max(0, shutil.disk_usage(disk).free - leave))
-    return filler
-
-
-def test_too_little_disk_is_said_before_anything_is_staged(author: Author, small_disk: Path) -> None:
+def test_too_little_disk_is_said_before_anything_is_staged(author: Author, disk: Path) -> None:
     make_sales(author, files=3, rows=20_000)
-    data = move_to(small_disk, author)
-    filler = fill(small_disk, leave=100_000)
+    data = move_to(disk, author)
+    fill(disk, leave=100_000)
     before = tree(data)
     plan = author.do("plan", "sales")
     assert plan["disk"]["needed"] > plan["disk"]["free"]
     error = author.refused("upgrade", "sales")
     assert "free" in error["message"]
     assert tree(data) == before
-    filler.unlink()
+    make_room(disk)
     author.do("upgrade", "sales")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_disk_that_fills_while_a_run_works_changes_nothing(author: Author, small_disk: Path, workers: int) -> None:
+def test_a_disk_that_fills_while_a_run_works_changes_nothing(author: Author, disk: Path, workers: int) -> None:
     make_sales(author, files=3, rows=20_000)
-    data = move_to(small_disk, author)
+    data = move_to(disk, author)
     before = tree(data)
-    job = open_project(author.folder).dataset("sales").job()
-    effects, options = PosixEffects(), Options(workers=workers)
-    origin = provenance(author.folder, "upgrade")
-    with holding(job, "upgrade", effects), executor_for(options) as executor:
-        seen = listing(job.location)
-        plan = plan_of(job, inventory_of(job), None, options)
-        run = begin(job, plan, seen, options, executor, origin, Silent(), Stopwatch(), effects)
-        filler = fill(small_disk, leave=100_000)
+    with begun(author.folder, "sales", Options(workers=workers)) as run:
+        fill(disk, leave=100_000)
         with pytest.raises(InstarError) as caught, abandoned_on_failure(run):
             stage(run)
     every = [caught.value, *getattr(caught.value, "errors", ())]
@@ -406,7 +364,7 @@ def test_a_disk_that_fills_while_a_run_works_changes_nothing(author: Author, sma
     assert any("No space left" in str(e) for e in every), every
     assert any("space" in e.hint for e in every)
     assert tree(data) == before
-    filler.unlink()
+    make_room(disk)
     assert author.do("upgrade", "sales")["to"] == 2
 
 

@@ -12,27 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author
+from stepwise import begun
 from support import data_tree
 
 from instar.formats.errors import InstarError
 from instar.transforms.job import Options
-from instar.transforms.migrate import (
-    Stopwatch,
-    abandoned_on_failure,
-    begin,
-    executor_for,
-    holding,
-    inventory_of,
-    plan_of,
-    prove,
-    publish,
-    stage,
-)
-from instar.transforms.progress import Silent
-from instar.transforms.project import open_project
-from instar.transforms.provenance import provenance
-from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.listing import listing
+from instar.transforms.migrate import abandoned_on_failure, prove, publish, stage
 
 RECORDS: list[dict[str, Any]] = [
     {"name": f"n{i}", "size": i, "parts": [{"cents": i}, {"cents": 2 * i}], "note": None if i % 3 else "x"} for i in range(20)
@@ -165,18 +150,13 @@ def test_a_wrong_value_in_a_repeated_column_is_found(author: Author, format: str
     write(format, data, count=1)
     author.adopt("things")
     scripted(author, "things", SCRIPT)
-    job = open_project(author.folder).dataset("things").job()
     before = data_tree(data)
-    effects, options = PosixEffects(), Options(proof=level)  # type: ignore[arg-type]
     name = next(data.iterdir()).name
-    with holding(job, "upgrade", effects), executor_for(options) as executor:
-        seen = listing(job.location)
-        plan = plan_of(job, inventory_of(job), None, options)
-        run = begin(job, plan, seen, options, executor, provenance(author.folder, "upgrade"), Silent(), Stopwatch(), effects)
-        with pytest.raises(InstarError) as failure, abandoned_on_failure(run):  # noqa: PT012 (whichever step it is)
-            staged = stage(run)
-            faults.plant("value", run.folder.staged(name), format, column="loud")
-            publish(prove(staged))
+    options = Options(proof=level)  # type: ignore[arg-type]
+    with begun(author.folder, "things", options) as run, pytest.raises(InstarError) as failure, abandoned_on_failure(run):  # noqa: PT012
+        staged = stage(run)
+        faults.plant("value", run.folder.staged(name), format, column="loud")
+        publish(prove(staged))
     assert "proof failed" in str(failure.value)
     assert "loud" in str(failure.value)
     assert "N19!!!" in str(failure.value)

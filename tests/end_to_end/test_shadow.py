@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author
+from filling import small_disk
 from support import tree
 
 import instar
@@ -256,14 +255,10 @@ def instar_options() -> Any:
 
 
 @pytest.fixture
-def elsewhere(author: Author, tmp_path: Path) -> Iterator[Path]:
+def elsewhere(author: Author) -> Iterator[Path]:
     """A file system of its own, on which the dataset is: a mount point."""
-    data, mount = author.data("sales"), shutil.which("mount")
-    done = mount and subprocess.run([mount, "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(data)], capture_output=True, text=True)
-    if not done or done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip() if done else 'there is no mount'}")
-    yield data
-    subprocess.run(["umount", str(data)], check=True)
+    with small_disk(author.data("sales"), "8m") as data:
+        yield data
 
 
 def test_a_mount_point_has_a_shadow_on_another_file_system(author: Author, elsewhere: Path) -> None:
