@@ -22,7 +22,7 @@ def driver() -> Iterator[subprocess.Popen[str]]:
     """One process with everything loaded and no threads, which pytest's own is not."""
     if sys.platform == "win32":
         pytest.skip("Windows has no SIGKILL and no fork")
-    paths = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    paths = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
     alone = {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, str(DRIVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=alone

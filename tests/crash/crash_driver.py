@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import crash_lake as lake
-from crash_effects import Killing, Point, Quick
+from crash_effects import Killing, Point
 from crash_forking import adopt_orphans, orphans_gone
 from crash_gc import gc_cut, gc_killed
 from crash_power import PowerCut, Recording, Variant
 from crash_scene import Scene, good, prepared, problems_after, problems_of, run_and_look, well
 from crash_signals import interrupted_by
 from crash_writer import with_a_writer
+from killing import Quick
 
 
 def in_turns(scene: Scene, points: Mapping[str, Sequence[Any]], interrupted: Callable[[str, Any], list[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Effects for the crash tests: quick ones, which do not wait for the disk, and those of a process that is killed."""
+"""Effects for the crash tests: those of a process that is killed, and of one that is to be killed later, which counts them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from killing import Quick
+
 from instar.transforms.run.effects import PosixEffects
 
 NAMES = tuple(name for name in vars(PosixEffects) if not name.startswith("_"))
@@ -18,27 +20,6 @@ _Effects = PosixEffects if TYPE_CHECKING else object
 
 Point = tuple[int, int | None]
 """The number of an effect, and which of its parts has been written when it is cut off; None: it is not begun."""
-
-
-class Quick(PosixEffects):
-    """The real file system, without waiting for the disk: a killed process loses nothing that it had written."""
-
-    def create(self, path: Path, data: bytes) -> None:
-        with open(path, "xb") as file:
-            file.write(data)
-
-    def append(self, path: Path, data: bytes) -> None:
-        with open(path, "ab") as file:
-            file.write(data)
-
-    def truncate(self, path: Path, size: int) -> None:
-        os.truncate(path, size)
-
-    def sync_file(self, path: Path) -> None:
-        os.stat(path)
-
-    def sync_folder(self, path: Path) -> None:
-        os.scandir(path).close()
 
 
 def parts(name: str, arguments: tuple[Any, ...]) -> list[int]:

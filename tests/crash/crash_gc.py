@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import crash_lake as lake
-from crash_effects import Counting, Killing, Point, Quick, points_of
+from crash_effects import Counting, Killing, Point, points_of
 from crash_forking import Ended
 from crash_power import PowerCut, Recording, Variant
 from crash_scene import Scene, good, load
+from killing import Quick
 
 from instar.transforms.run.collect import has_snapshot
 from instar.transforms.run.state import list_runs

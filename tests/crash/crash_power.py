@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from crash_effects import Forwarding, Quick, do_part, parts
+from crash_effects import Forwarding, do_part, parts
+from killing import Quick
 
 Variant = Literal["lost", "kept", "mixed"]
 """All that is not durable is lost; all names are kept, but contents that are not durable are gone; any choice."""

@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import crash_lake as lake
-from crash_effects import Counting, Point, Quick, names_of, points_of
+from crash_effects import Counting, Point, names_of, points_of
 from crash_forking import Ended, forked
+from killing import Quick
 
 from instar.transforms.run.effects import Effects
 

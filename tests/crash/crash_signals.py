@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import crash_lake as lake
-from crash_effects import Counting, Quick
+from crash_effects import Counting
 from crash_scene import Scene, problems_after
+from killing import Quick
 
 from instar.cli.interruption import CODES
 

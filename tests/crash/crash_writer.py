@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import crash_lake as lake
-from crash_effects import Counting, Quick
+from crash_effects import Counting
 from crash_scene import Scene, Wanted, good, prepared, run_and_look, unlike, well
+from killing import Quick
 
 Deed = Callable[[], None]
 DEEDS = ("lands", "lands in the old tree", "is replaced", "grows", "is removed")

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from authoring import Author
 from filling import Filling, Used, make_room, small_disk
-from killing import Unsynced
+from killing import Quick
 from support import tree
 
 FILES, LETTERS = 3, random.Random(7)
@@ -188,7 +188,7 @@ def test_from_any_effect_on_no_space_is_left(
         told.add(error["message"].partition(":")[0])
         published = "are published" in error["message"]
         assert tree(data) == (wanted if published else before), (at, error)
-        using(monkeypatch, Unsynced())
+        using(monkeypatch, Quick())
         again = author.do("upgrade", "sales", "--method", method)["status"]
         if "so did taking it back" not in error["message"]:  # else the next command settles that first, in either direction
             assert again == ("nothing to do" if published else "done"), (at, error)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author, said
-from killing import Killed, Unsynced, dying
+from killing import Killed, Quick, dying
 from support import Answer, tree
 
 from instar.formats.errors import RunError, UsageError
@@ -385,7 +385,7 @@ def test_killed_at_any_effect_a_removal_is_gone_on_with_and_never_half_used(ever
                 assert any(run.id in warning for warning in author.do("status", "sales")["warnings"])
                 if run.id == runs[2]:
                     assert "removed by" in author.refused("rollback", "sales")["message"]
-        report = gc(job, keep=0, last=True, effects=Unsynced())
+        report = gc(job, keep=0, last=True, effects=Quick())
         assert not snapshots(author)
         assert {k.run for k in report.kept} <= {k.run for k in wanted.kept}
         assert all(run.last(Collected) for run in list_runs(state(author)))

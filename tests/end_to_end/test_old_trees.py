@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import pytest
 from authoring import Author, said
-from killing import Killed, Unsynced, dying
+from killing import Killed, Quick, dying
 from support import tree
 
 from instar.transforms.job import Job, Options
@@ -443,7 +443,7 @@ def test_killed_at_any_effect_the_next_command_takes_in_the_same(author: Author,
         try:
             pick_up(job_of(author), Silent(), dying(at))
         except Killed:
-            pick_up(job_of(author), Silent(), Unsynced())
+            pick_up(job_of(author), Silent(), Quick())
         else:
             break
         job = job_of(author)
@@ -454,7 +454,7 @@ def test_killed_at_any_effect_the_next_command_takes_in_the_same(author: Author,
         assert [r["n"] for r in read(events)["day=1/a.ndjson"]] == list(range(10, 16))
         assert {path.name for path in (state(author) / "runs").rglob("*")} & {"newest", "before.new", "after.new"} == set()
         if at % 8 == 0:
-            assert migrate(job, 2, Options(), verb="upgrade", effects=Unsynced()).rows_in == 6 + 3 * len(late)
+            assert migrate(job, 2, Options(), verb="upgrade", effects=Quick()).rows_in == 6 + 3 * len(late)
     assert at > 8
 
 

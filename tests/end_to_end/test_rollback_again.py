@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 from authoring import Author
+from killing import Killed
 from support import tree
 
 import instar
 from instar.transforms.restore import restore
 from instar.transforms.run.effects import PosixEffects
-
-
-class Killed(BaseException):
-    """Nothing happens any more."""
 
 
 class Dying(PosixEffects):

@@ -6,14 +6,11 @@ import errno
 import os
 from typing import Any, Literal
 
-from crash.crash_effects import Forwarding, Quick
+from crash.crash_effects import Forwarding
+from killing import Killed, Quick
 
 Kind = Literal["interrupt", "kill", "full", "broken"]
 _WRITING = ("create", "append", "copy", "make_folder", "link")
-
-
-class Killed(BaseException):
-    """Nothing that the process does after this reaches the disk."""
 
 
 class Faulty(Forwarding):

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from crash.crash_effects import Quick
-from machine.faults import Faulty, Killed
+from killing import Killed, Quick
+from machine.faults import Faulty
 from machine.person import NAME, Person
 from machine.world import (
     Done,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killing import Dying, Killed, Quick
 
 from instar.formats.manifest import content_hash
 from instar.transforms.run.changes import change_set
@@ -34,47 +35,6 @@ OTHERS = (
     "month=2/.already new.parquet.crc",
 )
 SIDE = {"_metadata", "month=1/_common_metadata", "month=1/.a.parquet.crc"}
-
-
-class Quick(PosixEffects):
-    """The real file system, without waiting for the disk."""
-
-    def sync_file(self, path: Path) -> None:
-        assert path.is_file()
-
-    def sync_folder(self, path: Path) -> None:
-        assert path.is_dir()
-
-    def append(self, path: Path, data: bytes) -> None:
-        with open(path, "ab") as file:
-            file.write(data)
-
-    def create(self, path: Path, data: bytes) -> None:
-        with open(path, "xb") as file:
-            file.write(data)
-
-
-class Killed(BaseException):
-    """The process is no more."""
-
-
-class Dying:
-    """Effects of a process that is killed at its n-th effect: that one is not done (an append only in part), nor any later."""
-
-    def __init__(self, effects: Any, at: int) -> None:
-        self.effects, self.at, self.count, self.names = effects, at, 0, list[str]()
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        def effect(*args: Any) -> None:
-            self.count += 1
-            self.names.append(name)
-            if self.count >= self.at:
-                if name == "append" and self.count == self.at:
-                    self.effects.append(args[0], args[1][: len(args[1]) // 2])
-                raise Killed(f"{name} {args}")
-            getattr(self.effects, name)(*args)
-
-        return effect
 
 
 def facts_of(root: Path) -> dict[str, tuple[Any, ...]]:

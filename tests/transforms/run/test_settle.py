@@ -94,6 +94,7 @@ KILLED = """
     from importlib.util import module_from_spec, spec_from_file_location
     from instar.transforms.run.effects import PosixEffects
 
+    sys.path.insert(0, str(Path(sys.argv[1]).parents[2]))
     spec = spec_from_file_location("lakes", sys.argv[1])
     lakes = module_from_spec(spec)
     sys.modules["lakes"] = lakes
