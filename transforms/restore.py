@@ -41,7 +41,7 @@ from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
 from instar.transforms.run.quarantine import gather
 from instar.transforms.run.rollback import Origin, Tree, hash_made, require_snapshots, rows_by_hash, rows_in_all, runs_to_undo
-from instar.transforms.run.settle import Settled, discard_new_files
+from instar.transforms.run.settle import FOREIGN, Settled, discard_new_files
 from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders, run_state
 from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
 from instar.transforms.undo import Undo, undo_of, with_known_hashes
@@ -337,5 +337,5 @@ def _discarded(job: Job, last: RunState, origin: Provenance, effects: Effects, s
         verb="rollback", status="discarded", run=last.id, dataset=job.name, subject=job.subject, origin={}, target=None, files={},
         rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds={}, proof=None, method="", snapshot=None,
         provenance=origin, undoes=(last.id,),
-        notes=(*((f"{kept} holds files that are not the run's: look at them",) if kept else ()), *map(str, said)),
+        notes=(*((f"{kept} {FOREIGN}",) if kept else ()), *map(str, said)),
     )  # fmt: skip

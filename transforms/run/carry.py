@@ -11,12 +11,23 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from instar.transforms.run.changes import ChangeSet
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Carried, Journal, Withdrawn
-from instar.transforms.run.listing import Change, Entry, Listing, changed_since, is_folder, listing, listing_bytes, with_hashes_of
+from instar.transforms.run.listing import (
+    Change,
+    Entry,
+    Listing,
+    changed_since,
+    is_folder,
+    is_same,
+    listing,
+    listing_bytes,
+    with_hashes_of,
+)
 from instar.transforms.run.state import RunFolder, renamed_by, run_state
 from instar.transforms.run.tree import link_or_copy
 
@@ -36,9 +47,17 @@ class Moved:
     left: Listing
     also: tuple[Change, ...] = ()
 
-    @property
+    @cached_property
     def touched(self) -> frozenset[str]:
         return frozenset(change.path for change in (*self.changes, *self.also))
+
+    def carried(self, there: Listing) -> dict[str, Entry]:
+        """The tree that stands, as it is listed, without what has the name of something late and is another: somebody put it there."""
+        return {path: entry for path, entry in there.items() if path not in self.touched or self._is_left(path, entry)}
+
+    def _is_left(self, path: str, entry: Entry) -> bool:
+        left = self.left.get(path)
+        return left is not None and (is_folder(path) or left.inode == entry.inode or left[:2] == entry[:2])
 
 
 def follow(
@@ -74,31 +93,43 @@ def drop_staged(why: Mapping[str, str], staged: Iterable[str], run: RunFolder, j
 
 
 def carry_over(
-    left: Path, known: Listing, standing: Path, stood: Listing, run: RunFolder, journal: Journal, effects: Effects
+    left: Path,
+    known: Listing,
+    standing: Path,
+    stood: Listing,
+    run: RunFolder,
+    journal: Journal,
+    effects: Effects,
+    *,
+    back: bool = False,
 ) -> Moved:
     """Do to `standing` what was done to the tree at `left` since it was listed as `known`; answers with what that was.
 
     `stood` is how the standing tree was listed; a file of it that is another now is somebody's newer one, and stays. What was
-    staged for a path and does not stand there any more is withdrawn. Each change is journaled before it is made.
+    staged for a path and does not stand there any more is withdrawn. Each change is journaled before it is made. `back`: it is the
+    run's new tree that leaves, for the old one.
 
     Raises:
         OSError: the disk says no. RunError: as `listing`.
     """
     clear_spares(run, effects)
-    found, renamed = listing(left), renamed_by(run_state(run))
+    found, there, renamed = listing(left), listing(standing), renamed_by(run_state(run))
+    old_names = {new: old for old, new in renamed.items()}
+    renamed = old_names if back else renamed
     changes = changed_since(known, found)
     if not changes:
         return Moved((), found)
     also = tuple(Change(renamed[change.path], "removed") for change in changes if change.path in renamed)
-    steps = _steps((*changes, *also), known, found, listing(standing), stood)
+    steps = _steps((*changes, *also), known, found, there, stood)
     if steps:
-        old_names = {new: old for old, new in renamed.items()}
         withdrawn = (
             Withdrawn(old_names.get(c.path, c.path), CARRIED[c.what]) for c in steps if c.path in stood and stood[c.path].hash
         )
         journal.write(*(Carried(change.path, change.what) for change in steps), *withdrawn)
     for change in steps:
-        with suppress(FileNotFoundError, FileExistsError):  # the writer was quicker
+        if not is_folder(change.path) and not is_same(standing / change.path, there.get(change.path)):
+            continue  # the writer was quicker
+        with suppress(FileNotFoundError, FileExistsError):  # or is
             _STEPS[change.what](left / change.path, standing / change.path, run, effects)
             effects.sync_folder((standing / change.path).parent)
     return Moved(changes, found, also)

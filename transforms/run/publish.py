@@ -89,13 +89,31 @@ def _take_back(run: RunFolder, journal: Journal, effects: Effects, cause: BaseEx
     if state.status != "half-published":
         return
     try:
-        put_back(state, effects)
-        journal.write(Undone(str(cause)))
+        take_back(state, journal, effects, str(cause))
     except (OSError, RunError) as error:
         raise RunError(
             f"publishing failed ({cause}), and so did taking it back ({error})",
             hint="Correct the cause, then repeat the command: it first brings this to its end.",
         ) from cause
+
+
+def take_back(state: RunState, journal: Journal, effects: Effects, why: str) -> None:
+    """Bring the dataset to what it was before the run's publish. What writers did to the new tree while that stood stands in the
+    old one, too.
+
+    Raises:
+        OSError: the disk says no; calling again goes on from there. RunError: as `put_back`.
+    """
+    begun, run = state.last(PublishBegun), state.run
+    assert begun is not None, "only a publish that has begun is taken back"
+    dataset = Path(begun.dataset)
+    stood = begun.method == "exchange" and standing(dataset) == begun.new_inode and begun.old_inode != NOTHING
+    put_back(state, effects)
+    new = tree_with(begun.new_inode, run) if stood else None
+    if new is not None:
+        before, after = read_listing(run.before), read_listing(run.after)
+        carry_over(new, after, dataset, before, run, journal, effects, back=True)
+    journal.write(Undone(why))
 
 
 # ---- exchange, and shadows
@@ -107,7 +125,7 @@ def _by_exchange(
     entries = built.entries
     if moved.changes:
         staged = listing(run.stage)
-        before, entries = arrived(moved, before, staged), renewed(entries, staged, moved.touched)
+        before, entries = arrived(moved, before, staged), renewed(entries, moved.carried(staged), moved.touched)
     write_listings(run, before, entries, effects)
     journal.write(PublishBegun("exchange", str(dataset), standing(dataset), entries["./"].inode))
     swap(dataset, run.stage, effects)
@@ -125,7 +143,7 @@ def _carry(
     if not moved.changes:
         return moved, dict(after)
     there = listing(dataset)
-    after = renewed(after, there, moved.touched)
+    after = renewed(after, moved.carried(there), moved.touched)
     renew_listing(run, run.after, after, effects)
     renew_listing(run, run.before, arrived(moved, before, there), effects)
     return moved, after

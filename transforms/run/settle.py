@@ -11,11 +11,14 @@ from typing import Literal
 from instar.formats.errors import InstarError, LockedError, RunError
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.journal import Clock, Discarded, Failed, Journal, Planned, PublishBegun, Stopped, Undone, system_clock
-from instar.transforms.run.listing import changed_since, listing, read_listing
-from instar.transforms.run.publish import complete
-from instar.transforms.run.snapshot import discard, inode, put_back
+from instar.transforms.run.journal import Clock, Discarded, Failed, Journal, Planned, PublishBegun, Stopped, system_clock
+from instar.transforms.run.listing import changed_since, is_folder, listing, read_listing
+from instar.transforms.run.publish import complete, take_back
+from instar.transforms.run.snapshot import discard, inode, tree_at
 from instar.transforms.run.state import RunFolder, RunState, State, list_runs, receipts_of, run_state
+
+FOREIGN = "holds files that are not the run's: look at them"
+"""What is said of a folder that is therefore kept."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Settled:
             "undone": "was cut off while it published, and is taken back: the dataset has changed meanwhile",
             "discarded": "had failed or hardly begun, and what there was of it is gone now",
         }[self.what]
-        return f"run {self.run} {became}" + (f"; {self.kept} holds files that are not the run's: look at them" if self.kept else "")
+        return f"run {self.run} {became}" + (f"; {self.kept} {FOREIGN}" if self.kept else "")
 
 
 def settle(
@@ -58,8 +61,8 @@ def settle(
 
 
 def _can_go_on(run: RunState) -> bool:
-    """Interrupted, and not before its journal could say what it was to do."""
-    return run.status == "interrupted" and run.last(Planned) is not None
+    """Interrupted, not before its journal could say what it was to do, and with nothing but its own in the stage."""
+    return run.status == "interrupted" and run.last(Planned) is not None and not _holds_foreign(run.run, run.run.stage)
 
 
 def _settled(run: RunState, journal: Journal, effects: Effects, note: Callable[[], None]) -> Settled:
@@ -67,8 +70,7 @@ def _settled(run: RunState, journal: Journal, effects: Effects, note: Callable[[
         return Settled(run.id, "discarded", discard_new_files(run.run, journal, effects, run.status))
     if complete(run, journal, effects, note):
         return Settled(run.id, "finished")
-    put_back(run, effects)
-    journal.write(Undone("the dataset changed after the run was interrupted"))
+    take_back(run, journal, effects, "the dataset changed after the run was interrupted")
     return Settled(run.id, "undone", _kept_apart(run.run, journal, effects))
 
 
@@ -87,8 +89,8 @@ def abandon(run: RunFolder, journal: Journal, effects: Effects, error: BaseExcep
         if state.status == "failed":
             discard_new_files(run, journal, effects, str(error))
         elif state.status == "interrupted":
-            error.add_note(_how_to_go_on(state))
-            _kept_apart(run, journal, effects)
+            kept = _kept_apart(run, journal, effects)
+            error.add_note(_how_to_go_on(state) if kept is None else f"{kept} {FOREIGN}")
     except (OSError, InstarError) as also:
         error.add_note(f"What became of the run could not be recorded ({also}); the next command on this dataset settles it.")
 
@@ -138,4 +140,12 @@ def _holds_foreign(run: RunFolder, tree: Path) -> bool:
         return False
     if not run.after.is_file():  # the run was resumed since, and has not published again
         return False
-    return any(change.what != "removed" for change in changed_since(read_listing(run.after), listing(tree)))
+    found = listing(tree)
+    came = [change.path for change in changed_since(read_listing(run.after), found) if change.what != "removed"]
+    there = tree_at(Path(begun.dataset)) if came else {}
+    inodes = {entry.inode for entry in there.values()}  # what the dataset has, too, need not be kept here
+    return any(
+        path not in there or not (is_folder(path) or found[path][:2] == there[path][:2])
+        for path in came
+        if found[path].inode not in inodes
+    )

@@ -14,8 +14,8 @@ from instar.transforms.run.changes import change_set
 from instar.transforms.run.journal import Carried, Withdrawn
 from instar.transforms.run.listing import changed_since, listing, read_listing
 from instar.transforms.run.publish import publish
-from instar.transforms.run.settle import settle
-from instar.transforms.run.state import list_runs, run_state
+from instar.transforms.run.settle import FOREIGN, abandon, settle
+from instar.transforms.run.state import interrupted_run, list_runs, run_state
 
 METHODS = ("exchange", "replace")
 STAGED = "month=2/b.parquet"
@@ -265,3 +265,74 @@ def test_a_name_that_is_taken_in_both_trees_keeps_both(lake, quick):
     os.close(here)
     assert (lake.dataset / "late.parquet").read_bytes() == b"in the new one"
     assert (run.snapshot / "late.parquet").read_bytes() == b"in the old directory"
+
+
+class Full:
+    """Effects of a disk that is full once the trees were exchanged; then somebody acts, for as long as the new one stands."""
+
+    def __init__(self, effects: Any, act: Any, *, then: bool = False) -> None:
+        self.effects, self.act, self.exchanged, self.failed, self.then = effects, act, False, False, then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.effects, name)
+
+    def exchange(self, one: Path, other: Path) -> None:
+        if self.exchanged and self.then:
+            self.act()
+        self.effects.exchange(one, other)
+        if not self.exchanged and not self.then:
+            self.act()
+        self.exchanged = True
+
+    def append(self, path: Path, data: bytes) -> None:
+        if self.exchanged and not self.failed:
+            self.failed = True
+            raise OSError(errno.ENOSPC, "no space")
+        self.effects.append(path, data)
+
+
+@pytest.mark.parametrize(("deed", "then"), [*((deed, False) for deed in DEEDS), ("add", True), ("append", True)])
+def test_what_is_done_to_the_new_tree_before_it_is_taken_back_is_done_to_the_old_one(lake, quick, deed, then):
+    old, seen = contents(lake.dataset), list[dict[str, bytes]]()
+
+    def act() -> None:
+        seen.append(contents(lake.dataset))
+        DEEDS[deed](lake.dataset)
+        seen.append(contents(lake.dataset))
+
+    before = listing(lake.dataset)
+    effects = Full(quick, act, then=then)
+    run, journal, receipts = lake.staged(effects)
+    with pytest.raises(RunError) as raised:
+        publish(lake.dataset, run, "exchange", before, change_set(before, receipts), journal, effects)
+    abandon(run, journal, quick, raised.value)
+    new, now = seen
+    left = {path: data for path, data in old.items() if path not in new or path in now}
+    assert contents(lake.dataset) == {**left, **{path: data for path, data in now.items() if data != new.get(path)}}
+    assert settle(lake.state, quick) == ()
+    assert interrupted_run(lake.state) is not None
+
+
+@pytest.mark.parametrize("killed_then", [False, True])
+def test_what_has_no_place_in_the_old_tree_is_kept_and_said(lake, quick, killed_then):
+    here = os.open(lake.dataset, os.O_RDONLY)
+
+    def act() -> None:
+        (lake.dataset / "late.parquet").write_bytes(b"in the new tree")
+        (Path(f"/proc/self/fd/{here}") / "late.parquet").write_bytes(b"in the old directory")
+
+    before, effects = listing(lake.dataset), Full(quick, act)
+    run, journal, receipts = lake.staged(effects)
+    with pytest.raises(RunError) as raised:
+        publish(lake.dataset, run, "exchange", before, change_set(before, receipts), journal, effects)
+    os.close(here)
+    if killed_then:
+        (settled,) = settle(lake.state, quick)
+        assert f"{run.stage} {FOREIGN}" in str(settled)
+    else:
+        abandon(run, journal, quick, raised.value)
+        assert raised.value.__notes__ == [f"{run.stage} {FOREIGN}"]
+    assert (lake.dataset / "late.parquet").read_bytes() == b"in the old directory"
+    assert (run.stage / "late.parquet").read_bytes() == b"in the new tree"
+    assert interrupted_run(lake.state) is None
+    assert settle(lake.state, quick) == ()
