@@ -254,7 +254,7 @@ def test_a_file_that_somebody_puts_there_while_the_grown_one_is_looked_at_stays(
     author.do("upgrade", "events", "--method", method)
     append(writer, records(13))
 
-    class Writer(Unsynced):
+    class Writer(Quick):
         def append(self, path: Path, data: bytes) -> None:
             (events / ".new").write_text(records(60, name="remark"))
             os.replace(events / ".new", events / "day=1" / "a.ndjson")

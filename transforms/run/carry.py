@@ -52,7 +52,7 @@ class Moved:
         return frozenset(change.path for change in (*self.changes, *self.also))
 
     def carried(self, there: Listing) -> dict[str, Entry]:
-        """The tree that stands, as it is listed, without what has the name of something late and is another: somebody put it there."""
+        """The standing tree as listed, without what has the name of something late and is another: somebody put it there."""
         return {path: entry for path, entry in there.items() if path not in self.touched or self._is_left(path, entry)}
 
     def _is_left(self, path: str, entry: Entry) -> bool:
