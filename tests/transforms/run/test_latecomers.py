@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killing import Quick
 
 from instar.formats.errors import RunError
 from instar.transforms.run.changes import change_set
@@ -267,19 +268,16 @@ def test_a_name_that_is_taken_in_both_trees_keeps_both(lake, quick):
     assert (run.snapshot / "late.parquet").read_bytes() == b"in the old directory"
 
 
-class Full:
+class Full(Quick):
     """Effects of a disk that is full once the trees were exchanged; then somebody acts, for as long as the new one stands."""
 
-    def __init__(self, effects: Any, act: Any, *, then: bool = False) -> None:
-        self.effects, self.act, self.exchanged, self.failed, self.then = effects, act, False, False, then
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.effects, name)
+    def __init__(self, act: Any, *, then: bool = False) -> None:
+        self.act, self.exchanged, self.failed, self.then = act, False, False, then
 
     def exchange(self, one: Path, other: Path) -> None:
         if self.exchanged and self.then:
             self.act()
-        self.effects.exchange(one, other)
+        super().exchange(one, other)
         if not self.exchanged and not self.then:
             self.act()
         self.exchanged = True
@@ -288,7 +286,7 @@ class Full:
         if self.exchanged and not self.failed:
             self.failed = True
             raise OSError(errno.ENOSPC, "no space")
-        self.effects.append(path, data)
+        super().append(path, data)
 
 
 @pytest.mark.parametrize(("deed", "then"), [*((deed, False) for deed in DEEDS), ("add", True), ("append", True)])
@@ -301,7 +299,7 @@ def test_what_is_done_to_the_new_tree_before_it_is_taken_back_is_done_to_the_old
         seen.append(contents(lake.dataset))
 
     before = listing(lake.dataset)
-    effects = Full(quick, act, then=then)
+    effects = Full(act, then=then)
     run, journal, receipts = lake.staged(effects)
     with pytest.raises(RunError) as raised:
         publish(lake.dataset, run, "exchange", before, change_set(before, receipts), journal, effects)
@@ -321,7 +319,7 @@ def test_what_has_no_place_in_the_old_tree_is_kept_and_said(lake, quick, killed_
         (lake.dataset / "late.parquet").write_bytes(b"in the new tree")
         (Path(f"/proc/self/fd/{here}") / "late.parquet").write_bytes(b"in the old directory")
 
-    before, effects = listing(lake.dataset), Full(quick, act)
+    before, effects = listing(lake.dataset), Full(act)
     run, journal, receipts = lake.staged(effects)
     with pytest.raises(RunError) as raised:
         publish(lake.dataset, run, "exchange", before, change_set(before, receipts), journal, effects)
