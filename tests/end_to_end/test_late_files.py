@@ -22,7 +22,6 @@ from instar.transforms.progress import Silent
 from instar.transforms.project import open_project
 from instar.transforms.report import RunReport
 
-METHODS = ("exchange", "replace")
 AVRO = {"type": "record", "name": "sale", "fields": [{"name": "n", "type": "long"}, {"name": "note", "type": "string"}]}
 Deed = Callable[[], Any]
 
@@ -112,8 +111,7 @@ def what_is_odd(author: Author) -> list[Any]:
 
 
 # ---- rounds
-@pytest.mark.parametrize("suffix", [".ndjson", ".avro", ".parquet"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("suffix", "method"), [(".ndjson", "replace"), (".avro", "exchange"), (".parquet", "exchange")])
 def test_what_comes_changes_or_goes_while_a_run_works_is_in_what_it_publishes(author: Author, suffix: str, method: Any) -> None:
     data = sales(author, suffix)
 
@@ -143,6 +141,7 @@ def test_what_comes_changes_or_goes_while_a_run_works_is_in_what_it_publishes(au
     assert what_is_odd(author) == []
 
 
+@pytest.mark.slow
 def test_further_rounds_are_staged_and_proved_by_several_workers_just_so(author: Author) -> None:
     data = sales(author)
     report = upgrade(author, {("prove", 1): lambda: [write(data / f"d{i}.ndjson", 100 * i) for i in range(3)]}, workers=2)
@@ -161,7 +160,7 @@ def test_a_file_that_is_at_the_target_already_when_it_comes_is_kept(author: Auth
     assert (report.files["rewritten"], report.files["kept"], report.late) == (3, 1, ())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["replace", pytest.param("exchange", marks=pytest.mark.slow)])
 def test_who_adds_a_file_in_every_round_is_not_waited_for(author: Author, method: Any) -> None:
     data = sales(author)
     deeds = {("prove", i): lambda i=i: write(data / f"d{i}.ndjson", 100 * i) for i in range(1, 9)}
@@ -176,7 +175,7 @@ def test_who_adds_a_file_in_every_round_is_not_waited_for(author: Author, method
     assert {name.split(": ")[1] for name in held(data)} == {"remark"}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["exchange", pytest.param("replace", marks=pytest.mark.slow)])
 def test_a_file_that_changes_in_every_round_is_left_as_it_is(author: Author, method: Any) -> None:
     data = sales(author)
 
@@ -191,6 +190,16 @@ def test_a_file_that_changes_in_every_round_is_left_as_it_is(author: Author, met
     assert report.files["rewritten"] == 2
     assert author.do("upgrade", "sales")["rows_in"] == 9
     assert held(data)["month=1/a.ndjson: remark"] == there["month=1/a.ndjson: note"]
+
+
+def test_a_dataset_that_is_one_file_is_looked_at_again(author: Author) -> None:
+    path = author.folder / "data" / "sales.ndjson"
+    write(path, 0)
+    author.adopt("sales.ndjson", "--subject", "sales")
+    author.step("sales", 'op.rename("note", to="remark")')
+    report = upgrade(author, {("prove", 1): lambda: write(path, 10, 7)})
+    assert read(path) == [{"n": n, "remark": f"note {n}"} for n in range(10, 17)]
+    assert (report.rounds, report.late, report.rows_in) == (1, (), 7)
 
 
 def test_where_all_files_go_nothing_is_published(author: Author) -> None:
