@@ -20,7 +20,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.retention import Abilities, Retention, Verdict, abilities, judged, moment, published_at
 from instar.transforms.run.backup import Copy, back_up, check_place, check_room
-from instar.transforms.run.collect import Keeping, What, backup_of, collect, keepings, strangers
+from instar.transforms.run.collect import Keeping, What, backup_of, collect, keepings, names_in, strangers
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.footprint import freed
 from instar.transforms.run.journal import BackedUp, Planned, system_clock
@@ -112,14 +112,14 @@ def gc(
     place = check_place(backup, job.location, job.state.folder) if backup else None
     if dry_run or not (told.told or place):
         found = keepings(job.state)
-        verdicts = judged(found, told, partial(strangers, among=found))
+        verdicts = judged(found, told, partial(strangers, names=names_in(found)))
         if place:
             check_room(place, _to_copy(verdicts, told), job.location.name)
         return _report(job, verdicts, "dry run" if dry_run else "list")
     effects, origin = effects or PosixEffects(), provenance(job.project, "gc")
     with holding(job, "gc", effects) as effects:
         found = keepings(job.state)
-        verdicts = judged(found, told, partial(strangers, among=found))
+        verdicts = judged(found, told, partial(strangers, names=names_in(found)))
         copies = _back_up(job, place, _to_copy(verdicts, told), origin, effects, progress or Silent()) if place else ()
         report = _report(job, verdicts, "removed" if told.told else "backed up", copies)
         facts = {"user": origin.user, "host": origin.host, "told": _words(told)}
@@ -189,8 +189,9 @@ def _words(told: Retention) -> str:
 
 def _report(job: Job, verdicts: Sequence[tuple[Keeping, Verdict]], action: Action, copies: Sequence[Copy] = ()) -> GcReport:
     runs, found = list_runs(job.state), [each for each, _ in verdicts]
-    now, going = abilities(runs), [each for each, verdict in verdicts if verdict.goes]
-    lost = now.without(abilities(runs, _snapshots(going)))
+    able, going = abilities(runs), [each for each, verdict in verdicts if verdict.goes]
+    now = able()
+    lost = now.without(able(_snapshots(going)))
     old = [each for each in found if each.what == "snapshot"][:-1]
     busy = holder(job.state.lock) if action in ("list", "dry run") else None
     copied = {copy.run: str(copy.path) for copy in copies}
@@ -198,7 +199,7 @@ def _report(job: Job, verdicts: Sequence[tuple[Keeping, Verdict]], action: Actio
         dataset=job.name,
         state=str(job.state.folder),
         action=action,
-        kept=tuple(_kept(each, verdict, now.without(abilities(runs, _snapshots([each]))), copied) for each, verdict in verdicts),
+        kept=tuple(_kept(each, verdict, now.without(able(_snapshots([each]))), copied) for each, verdict in verdicts),
         freed=freed(each.footprint for each in going),
         free_if_all=freed(each.footprint for each in old),
         loses_rollback=tuple(sorted(lost.rollback)),

@@ -7,7 +7,7 @@ stay unless that is told, too: the last snapshot, one that quarantined records c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -149,28 +149,45 @@ class Abilities:
         return Abilities(self.rollback - fewer.rollback, self.verify - fewer.verify)
 
 
-def abilities(runs: Sequence[RunState], gone: frozenset[str] = frozenset()) -> Abilities:
-    """What the snapshots allow that are there, less those of the runs `gone`.
+@dataclass(frozen=True)
+class Able:
+    """What the snapshots that are there allow. Called with the ids of runs: what is left without theirs.
 
     Runs are taken back from the last one on, so that one can be only while the snapshots of all later ones are there; a rollback
     only while nothing came after it. A proof needs the run's own, and those of the later runs that were first to rewrite its files:
     there stands what it published.
     """
-    there = {run.id for run in runs if has_snapshot(run)} - gone
+
+    last_rollback: str
+    counting: tuple[str, ...]
+    there: frozenset[str]
+    needed: Mapping[str, frozenset[str]]
+
+    def __call__(self, gone: frozenset[str] = frozenset()) -> Abilities:
+        there = self.there - gone
+        back = {self.last_rollback} & there
+        for run in reversed(self.counting):
+            if run not in there:
+                break
+            back.add(run)
+        return Abilities(frozenset(back), frozenset(run for run in self.counting if self.needed[run] <= there))
+
+
+def abilities(runs: Sequence[RunState]) -> Able:
+    """What can be done with the runs of a dataset (oldest first), and what without some of their snapshots."""
     counting, finished = [run for run in runs if counts(run)], [run for run in runs if run.status == "finished"]
-    back = {run.id for run in finished[-1:] if run.undoes and run.id in there}
-    for run in reversed(counting):
-        if run.id not in there:
-            break
-        back.add(run.id)
-    return Abilities(frozenset(back), frozenset(run.id for run in counting if _needed_to_verify(run, counting) <= there))
+    last = finished[-1].id if finished and finished[-1].undoes else ""
+    there = frozenset(run.id for run in runs if has_snapshot(run))
+    return Able(last, tuple(run.id for run in counting), there, _needed_to_verify(counting))
 
 
-def _needed_to_verify(run: RunState, finished: Sequence[RunState]) -> set[str]:
-    needed = set[str]() if shadowing(run) else {run.id}  # a second tree is proved from the first
-    open_paths = {receipt.new_path for receipt in receipts_of(run)}
-    for later in finished:
-        if later.id > run.id and (taken := open_paths & {receipt.path for receipt in receipts_of(later)}):
-            needed.add(later.id)
-            open_paths -= taken
+def _needed_to_verify(runs: Sequence[RunState]) -> dict[str, frozenset[str]]:
+    """Of each run (oldest first), the runs whose snapshots its proof needs."""
+    needed, rewriter = dict[str, frozenset[str]](), dict[str, str]()
+    for run in reversed(runs):
+        receipts = receipts_of(run)
+        own = set[str]() if shadowing(run) else {run.id}  # a second tree is proved from the first
+        later = {rewriter[receipt.new_path] for receipt in receipts if receipt.new_path in rewriter}
+        needed[run.id] = frozenset(own | later)
+        rewriter |= {receipt.path: run.id for receipt in receipts}
     return needed

@@ -17,7 +17,11 @@ from instar.transforms.job import Options
 from instar.transforms.mapping import identity
 from instar.transforms.migration import Chain
 from instar.transforms.plan import Plan, make_plan
+from instar.transforms.retention import abilities
 from instar.transforms.run.changes import side_files
+from instar.transforms.run.journal import Line, Planned, PublishBegun, Published, Staged
+from instar.transforms.run.state import RunFolder, RunState
+from instar.transforms.run.unit import Receipt
 
 FILES = 20_000
 PATHS = [f"month={i // 500:02}/part-{i:06}.parquet" for i in range(FILES)]
@@ -70,3 +74,22 @@ def test_batches_by_their_bytes_or_of_one_file() -> None:
 def test_files_that_are_passed_over() -> None:
     with at_most(3):
         assert inventory().skipping_unreadable().skipped == REMARKS
+
+
+def test_what_a_hundred_runs_need_of_each_other(tmp_path: Path) -> None:
+    """Each run rewrites files of its own, and one that all of them do."""
+    runs = [_run(tmp_path / f"run-{number:03}", [f"{number}/{n}" for n in range(100)]) for number in range(100)]
+    with at_most(2):
+        able = abilities(runs)
+        without = [able(frozenset({run.id})) for run in runs]
+    ids = [run.id for run in runs]
+    assert able().rollback == able().verify == frozenset(ids)
+    assert without[60].rollback == frozenset(ids[61:])
+    assert frozenset(ids) - without[60].verify == {ids[59], ids[60]}
+
+
+def _run(folder: Path, paths: list[str]) -> RunState:
+    (folder / "snapshot").mkdir(parents=True)
+    receipts = [Receipt(path, 1, 1, "", "", (), 1, 1, 1, "", 1.0) for path in (*paths, "all")]
+    events = [Planned("", "exchange", {}), *map(Staged, receipts), PublishBegun("exchange", "", 1, 2), Published(1)]
+    return RunState(RunFolder(folder), "finished", True, tuple(Line("", event) for event in events))

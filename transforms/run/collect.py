@@ -8,7 +8,7 @@ removal. Somebody may put a snapshot back afterwards, from a copy: it is then th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -130,15 +130,20 @@ def require_snapshot(run: RunState, purpose: str) -> None:
     )
 
 
-def strangers(keeping: Keeping, among: Sequence[Keeping]) -> tuple[str, ...]:
+def names_in(found: Iterable[Keeping]) -> Counter[Inode]:
+    """How many names each file has in what the runs keep."""
+    names = Counter[Inode]()
+    for each in found:
+        names.update(each.footprint.names)
+    return names
+
+
+def strangers(keeping: Keeping, names: Mapping[Inode, int]) -> tuple[str, ...]:
     """Files in a snapshot that came or changed after its run was published, and that have no name but in what the runs keep
-    (`among`): a writer's, who still had the old directory open, or the file. They would be lost with it."""
+    (`names`): a writer's, who still had the old directory open, or the file. They would be lost with it."""
     if keeping.what != "snapshot" or keeping.begun:
         return ()
     before = read_listing(keeping.run.run.before)
-    names = Counter[Inode]()
-    for each in among:
-        names.update(each.footprint.names)
     only_here = {inode[1] for inode, file in keeping.footprint.held.items() if names[inode] >= file.names}
     return tuple(
         path
