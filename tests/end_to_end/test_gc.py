@@ -231,12 +231,12 @@ def test_what_an_interrupted_run_staged_goes_only_when_told(author: Author, sale
     for at in itertools.count(20):
         with pytest.raises(Killed):
             migrate(job, 2, Options(), verb="upgrade", effects=dying(at))
-        if receipts_of(list_runs(state(author))[-1]):
+        if staged := receipts_of(list_runs(state(author))[-1]):  # of one line or two, as far as the last write came
             break
     kept = author.do("gc", "sales", "--keep", "0", "--last")["kept"]
     assert [(k["what"], k["removed"]) for k in kept] == [("stage", False)]
     assert kept[0]["frees"] > 0
-    assert author.do("plan", "sales", "--to", "2")["resumes"]["reused"] == 2
+    assert author.do("plan", "sales", "--to", "2")["resumes"]["reused"] == len(staged)
     report = author.do("gc", "sales", "--interrupted")
     assert [(k["what"], k["removed"], k["frees"] > 0) for k in report["kept"]] == [("stage", True, True)]
     assert author.do("gc", "sales")["kept"] == []
