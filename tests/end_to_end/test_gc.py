@@ -29,6 +29,7 @@ from instar.transforms.run.footprint import footprint, freed
 from instar.transforms.run.journal import Collected, Collecting
 from instar.transforms.run.lock import locked, this_owner
 from instar.transforms.run.state import State, list_runs, receipts_of
+from instar.transforms.run.unit import Receipt
 
 
 def write(path: Path, first: int, rows: int = 2000) -> None:
@@ -228,11 +229,11 @@ def test_folders_that_hold_what_is_not_the_runs_are_listed_and_never_removed(aut
 
 def test_what_an_interrupted_run_staged_goes_only_when_told(author: Author, sales: Path) -> None:
     job = open_project(author.folder).dataset("sales").job()
-    for at in itertools.count(20):
+    points, staged = itertools.count(20), list[Receipt]()
+    while not staged:
         with pytest.raises(Killed):
-            migrate(job, 2, Options(), verb="upgrade", effects=dying(at))
-        if staged := receipts_of(list_runs(state(author))[-1]):  # of one line or two, as far as the last write came
-            break
+            migrate(job, 2, Options(), verb="upgrade", effects=dying(next(points)))
+        staged = receipts_of(list_runs(state(author))[-1])  # one or two, as far as the last write came
     kept = author.do("gc", "sales", "--keep", "0", "--last")["kept"]
     assert [(k["what"], k["removed"]) for k in kept] == [("stage", False)]
     assert kept[0]["frees"] > 0
