@@ -10,6 +10,7 @@ from instar.formats.inventory import DataFile, Inventory, Remark
 from instar.transforms.answers import LateFile, RunEntry, RunsReport, ShadowStatus, StatusReport, VersionCount
 from instar.transforms.job import Job, inventory_of
 from instar.transforms.pick_up import late_of, left_where_it_is
+from instar.transforms.plan import WRITING
 from instar.transforms.report import FileProblem
 from instar.transforms.run.collect import cut_off, has_snapshot, removal
 from instar.transforms.run.late import Late
@@ -20,7 +21,7 @@ from instar.transforms.run.state import RunState, State, list_runs, run_folders
 
 def status_of(job: Job) -> StatusReport:
     """The inventory of a dataset, counted by version, with what is pending and what was interrupted."""
-    inventory = inventory_of(job)
+    inventory = inventory_of(job).leaving_arriving()
     versions = []
     for version, files in inventory.by_version().items():
         if version is None:
@@ -50,6 +51,7 @@ def status_of(job: Job) -> StatusReport:
         problems=tuple(_problem(p, files.get(p.path)) for p in inventory.problems),
         warnings=(
             *map(str, inventory.warnings),
+            *(f"{remark.path}: {WRITING}" for remark in inventory.arriving),
             *job.unregistered,
             *busy,
             *((above,) if snapshots else ()),

@@ -254,6 +254,8 @@ def test_a_file_that_is_being_written_is_left_to_its_writer(author: Author, meth
         file.write('{"n": 30, "note": "half a ')
         file.flush()
         assert is_arriving(data / "d.ndjson", file.tell(), os.stat(data / "d.ndjson").st_mtime_ns)
+        status = author.do("status", "sales")
+        assert (status["problems"], status["warnings"]) == ([], ["d.ndjson: it is still being written"])
         assert author.do("plan", "sales")["warnings"] == ["d.ndjson: it is still being written, and is left as it is"]
         report = upgrade(author, {}, method=method, on_error="quarantine" if leaving_out else "fail")
         file.write('record"}\n')
