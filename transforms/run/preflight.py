@@ -85,6 +85,8 @@ def _scratch(state: State, effects: Effects) -> Iterator[Path]:
         discard(folder, effects)
         for path in missing:
             effects.remove_folder(path)
+        if not missing:  # a power cut must not bring it back under a run that has nothing to try any more
+            effects.sync_folder(state.folder)
 
 
 def _refuse_other_file_system(dataset: Path, scratch: Path) -> None:
