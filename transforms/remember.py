@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from instar.formats.inventory import Inventory
-from instar.formats.manifest import NAME, Entry, Manifest, content_hash, entry
+from instar.formats.inventory import DataFile, Inventory
+from instar.formats.manifest import NAME, Entry, Manifest, Origin, content_hash, entry
 from instar.transforms.job import Job
 from instar.transforms.plan import Action, Plan
 from instar.transforms.run.effects import Effects
@@ -29,7 +29,8 @@ def remember_versions(job: Job, plan: Plan, receipts: Sequence[Receipt], publish
     document = job.registry.fingerprint(job.subject, plan.target)
     made = [_entry(r.new_path, r.hash, published, plan.target, document) for r in receipts if r.new_path in published]
     actions = (action for action in plan.kept if job.shadow is not None or plan.files[action.path].how == "validated")
-    kept = [entry for entry in (_kept(job, action) for action in actions) if entry is not None]
+    met = [_as_met(job, _root(job), action, action.version, "validated") for action in actions]
+    kept = [entry for entry in met if entry is not None]
     save_manifest(Manifest.load(job.state.folder).with_entries([*kept, *made]), job.state.folder, effects)
 
 
@@ -37,11 +38,9 @@ def remember_adopted(job: Job, inventory: Inventory, effects: Effects) -> None:
     """After `init --from`: the files that fit the adopted version; the caller holds the lock."""
     if job.settings.format != "json":
         return
-    entries = [
-        entry(inventory.root, f.path, version=f.version, how="adopted", document=job.registry.fingerprint(job.subject, f.version))
-        for f in inventory.files
-        if f.version is not None
-    ]
+    root = str(inventory.root)
+    met = [_as_met(job, root, f, f.version, "adopted") for f in inventory.files if f.version is not None]
+    entries = [entry for entry in met if entry is not None]
     if entries:
         save_manifest(Manifest.load(job.state.folder).with_entries(entries), job.state.folder, effects)
 
@@ -153,11 +152,13 @@ def _entry(path: str, hash: str, published: Listing, version: int, document: str
     return Entry(path, known.size, known.mtime_ns, hash, version, "upgraded", document)
 
 
-def _kept(job: Job, action: Action) -> Entry | None:
-    """Of a file that was left as it was; None where it is gone, or another one by now."""
-    document = job.registry.fingerprint(job.subject, action.version)
+def _as_met(job: Job, root: str, file: Action | DataFile, version: int, how: Origin) -> Entry | None:
+    """Of a file that was left as it was; None where it is gone, or another by now than the one that was looked at."""
+    document = job.registry.fingerprint(job.subject, version)
     try:
-        found = entry(_root(job), action.path, version=action.version, how="validated", document=document)
+        found = entry(root, file.path, version=version, how=how, document=document)
+        now = os.stat(os.path.join(root, file.path))
     except FileNotFoundError:
         return None
-    return found if (found.size, found.mtime_ns) == (action.size, action.mtime_ns) else None
+    same = (found.size, found.mtime_ns) == (now.st_size, now.st_mtime_ns) == (file.size, file.mtime_ns)
+    return found if same else None

@@ -175,9 +175,9 @@ def stage_back(run: Run, undo: Undo) -> tuple[Restored, ...]:
         for path, origin in undo.back.items():
             make_folders((run.folder.stage / path).parent, run.effects)
             link_or_copy(origin.file, run.folder.stage / path, run.effects)
-        returning = {f"{folder}/" for path in undo.back for folder in folders_above(path)} - run.before.keys()
-        for folder in sorted(returning, reverse=True):
-            run.effects.dress(run.folder.stage / folder, _model_of(folder, undo.back))
+        models = _models(undo.back)
+        for folder in sorted(models.keys() - run.before.keys(), reverse=True):
+            run.effects.dress(run.folder.stage / folder, models[folder])
         for folder in sorted({parent_of(path) for path in undo.back}, reverse=True):
             run.effects.sync_folder(run.folder.stage / folder)
     except OSError as error:
@@ -187,10 +187,13 @@ def stage_back(run: Run, undo: Undo) -> tuple[Restored, ...]:
     return tuple(restored)
 
 
-def _model_of(folder: str, back: Tree) -> Path:
-    """The folder, in a snapshot, that this one is to be like."""
-    path, origin = next((path, origin) for path, origin in back.items() if path.startswith(folder))
-    return origin.file.parents[path.count("/") - folder.count("/")]
+def _models(back: Tree) -> dict[str, Path]:
+    """Of each folder that holds what comes back, the one in a snapshot that it is to be like."""
+    models: dict[str, Path] = {}
+    for path, origin in back.items():
+        for folder, model in zip(folders_above(path), origin.file.parents, strict=False):
+            models.setdefault(f"{folder}/", model)
+    return models
 
 
 class Checked(NamedTuple):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from authoring import Author
+from killing import Quick
 
 from instar.formats.manifest import Manifest
-from instar.transforms.job import Options
+from instar.transforms.job import Options, inventory_of
 from instar.transforms.migrate import migrate
 from instar.transforms.project import open_project
+from instar.transforms.remember import remember_adopted
 from instar.transforms.report import RunReport
 from instar.transforms.restore import restore
 from instar.transforms.run.effects import PosixEffects
@@ -93,3 +96,13 @@ def test_it_is_another(notes: Path, author: Author, verb: str, method: Method) -
     assert manifest.entry_for(notes, "a.ndjson", known.st_size, known.st_mtime_ns) is None
     known = (notes / "b.ndjson").stat()
     assert manifest.entry_for(notes, "b.ndjson", known.st_size, known.st_mtime_ns) is not None
+
+
+def test_what_is_another_when_it_is_adopted_is_not_remembered(author: Author, notes: Path) -> None:
+    job = open_project(author.folder).dataset("notes").job()
+    found, state = inventory_of(job, manifest=Manifest()), notes.parent / ".instar" / "notes"
+    (state / "manifest.json").unlink()
+    found = replace(found, files=tuple(replace(file, version=1, problem=None) for file in found.files))
+    (notes / "a.ndjson").write_text("{}\n")
+    remember_adopted(job, found, Quick())
+    assert set(Manifest.load(state).entries) == {"b.ndjson"}
