@@ -73,6 +73,7 @@ def _finish_replace(
             effects.sync_folder(base / folder)
     restore_times(base, changes.folder_times, effects)
     discard(run.stage, effects)
+    effects.sync_folder(run.path)
     note()
     journal.write(Published(len(changes.written)))
 
