@@ -238,8 +238,13 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
             return _report(proved, undo, restored, said)
         published = partial(publish_files, model=undo.like) if undo.like else publish_files
         publication = published(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
-    made = replace(_report(proved, undo, restored, said), late=publication.late)
-    files = len(restored) + len(receipts)
+        stands = publication.changes.written  # the rest was overtaken by a writer
+        proved = replace(proved, staged=proved.staged.only({r.path for r in receipts if r.new_path in stands}))
+        restored = [file for file in restored if file.path in stands]
+        made = replace(_report(proved, undo, restored, said), late=publication.late)
+        if publication.late:
+            write_report(run, made)
+    files = len(restored) + len(proved.staged.receipts)
     run.progress.event(RunPublished(run.folder.id, files, made.rows_in, made.rows_out, made.bytes_in, made.bytes_out))
     for file, records in made.quarantined.items():
         run.progress.event(Quarantined(file, records))
@@ -249,7 +254,7 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
 def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[Settled | str]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
     origin: dict[str, int] = run.undoing.facts.get("from", {})
-    returned = [path for path in undo.back if path not in run.before]
+    returned = [file.path for file in restored if file.path not in run.before]
     rows_in, rows_out = _rows(run, undo, restored)
     shadow = str(run.job.location) if undo.withdraws or undo.like else None
     return RunReport(

@@ -21,6 +21,7 @@ from instar.transforms.migrate import migrate
 from instar.transforms.progress import Silent
 from instar.transforms.project import open_project
 from instar.transforms.report import RunReport
+from instar.transforms.restore import restore
 
 AVRO = {"type": "record", "name": "sale", "fields": [{"name": "n", "type": "long"}, {"name": "note", "type": "string"}]}
 Deed = Callable[[], Any]
@@ -238,6 +239,33 @@ def test_a_downgrade_goes_round_for_what_comes_as_well(author: Author) -> None:
     report = upgrade(author, {("prove", 1): deed}, verb="downgrade", to=1)
     assert {name.split(": ")[1] for name in held(data)} == {"note"}
     assert (report.files["rewritten"], report.files["kept"]) == (4, 1)
+
+
+@pytest.mark.parametrize("at", ["stage", "prove"])
+def test_a_rollback_leaves_what_changes_and_comes_meanwhile_as_it_is(author: Author, at: str) -> None:
+    data = sales(author)
+    author.do("upgrade", "sales")
+
+    def newest(name: str, *numbers: int) -> None:
+        (data / name).write_text("".join(json.dumps({"n": n, "remark": f"note {n}"}) + "\n" for n in numbers))
+
+    newest("d.ndjson", 30)
+    newest("e.ndjson", 40)
+    job = open_project(author.folder).dataset("sales").job()
+    deed = Writer({(at, 1): lambda: (newest("d.ndjson", 30, 31), newest("f.ndjson", 50))})
+    report = restore(job, progress=deed)
+    assert {change.path: change.what for change in report.late} == {"d.ndjson": "changed", "f.ndjson": "added"}
+    there = held(data)
+    assert {name: there[name] for name in there if "month" not in name} == {
+        "d.ndjson: remark": [30, 31],
+        "e.ndjson: note": [40],
+        "f.ndjson: remark": [50],
+    }
+    assert (report.files["converted"], report.files["restored"], report.rows_out) == (1, 3, 16)
+    (kept,) = (author.folder / "data/.instar/sales/runs" / str(report.run)).glob("report.json")
+    assert [change["path"] for change in json.loads(kept.read_text())["late"]] == ["d.ndjson", "f.ndjson"]
+    author.do("downgrade", "sales", "1")
+    assert {name.split(": ")[1] for name in held(data)} == {"note"}
 
 
 # ---- what makes no sense yet
