@@ -182,7 +182,7 @@ def power_cuts(folder: Path, format: str, method: str, variant: Variant, every: 
             return [ended.fault or f"killed by signal {ended.signal}"]
         if ended.value == "cut":
             return problems_after(scene, verb)
-        lost = lake.differences(scene.wanted[verb].tree, scene.stands())
+        lost = lake.differences(scene.wanted[verb].tree, scene.stands()) + lake.leftovers(scene.box)
         return [] if well(verb, ended.value) and not lost else [f"it was {ended.value}, and now: {lost}"]
 
     points = {verb: range(wanted.effects + 1)[first % every :: every] for verb, wanted in scene.wanted.items()}
