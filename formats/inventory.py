@@ -14,6 +14,9 @@ How = Literal["stamp", "fingerprint", "person", "manifest", "validated", "empty"
 """How a file's version was found: by its own stamp; by its structure; a person said so (`instar stamp`); Instar wrote or met the
 file before and it has not changed since; its records fit that version only; it has no records; not at all ("")."""
 
+SKIPPING = "With --skip-unreadable files that cannot be read stay as they are."
+"""The way out for those who cannot mend them now."""
+
 
 @dataclass(frozen=True)
 class Remark:
@@ -155,6 +158,7 @@ class Inventory:
             DatasetError(problem.message, hint=problem.hint, where=Where(file=problem.path or None)) for problem in self.problems
         ]
         if len(errors) == 1:
+            errors[0].hint += self._skipping()
             raise errors[0]
         if errors:
             raise Collected(
@@ -164,7 +168,7 @@ class Inventory:
             )
 
     def _skipping(self) -> str:
-        return " With --skip-unreadable those that cannot be read stay as they are." if self.unreadable else ""
+        return f" {SKIPPING}" if self.unreadable else ""
 
     def describing(self, rewritten: Iterable[str]) -> tuple[OtherFile, ...]:
         """Those others that describe one of the `rewritten` files, and so must not be carried over."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from instar.formats.errors import RegistryError as RegistryError
     from instar.formats.errors import RunError as RunError
     from instar.formats.errors import SchemaError as SchemaError
+    from instar.formats.errors import UnreadableError as UnreadableError
     from instar.formats.errors import UsageError as UsageError
     from instar.transforms import events as events
     from instar.transforms import operations as op
@@ -55,7 +56,7 @@ __all__ = [
     "CheckReport", "Collected", "ConfigurationError", "ConvertReport", "DataError", "Dataset", "DatasetError", "FileError",
     "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress", "Project",
     "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport",
-    "StatusReport", "UsageError", "VerifyReport", "__version__", "convert", "events", "init", "op", "open",
+    "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "convert", "events", "init", "op", "open",
 ]  # fmt: skip
 
 _ERRORS = "instar.formats.errors"
@@ -83,6 +84,7 @@ _HOMES = {
     "RegistryError": (_ERRORS, "RegistryError"),
     "RunError": (_ERRORS, "RunError"),
     "SchemaError": (_ERRORS, "SchemaError"),
+    "UnreadableError": (_ERRORS, "UnreadableError"),
     "UsageError": (_ERRORS, "UsageError"),
     "CheckReport": (_ANSWERS, "CheckReport"),
     "ConvertReport": (_ANSWERS, "ConvertReport"),

@@ -64,7 +64,7 @@ class _Scope:
             case Sql(_, inputs) | Call(_, inputs):
                 return replace(e, inputs=tuple((self.substitute(x), t) for x, t in inputs))
             case When(of, then, otherwise):
-                return when(self.substitute(of), self.substitute(then), otherwise, e.policy)
+                return when(self.substitute(of), self.substitute(then), otherwise, e.policy, e.reason)
             case Each(of):
                 return each(self.substitute(of), e)
             case Branches(of):
@@ -89,7 +89,7 @@ class _Scope:
                 return Source(prefix + path, type)
             case When(of, then, otherwise):
                 rest = self._inside(otherwise, path, type, sure) if isinstance(otherwise, Literal) else otherwise
-                return when(of, self._inside(then, path, type, sure), rest, e.policy)
+                return when(of, self._inside(then, path, type, sure), rest, e.policy, e.reason)
             case Literal(value):
                 return Literal(_within_value(value, path), type)
             case Struct(_, of):
@@ -125,11 +125,11 @@ def _within_value(value: Any, path: tuple[str, ...]) -> Any:
 
 
 # ---- nodes, built so that null records and guards stand as far outside as they can
-def when(of: Expression, then: Expression, otherwise: Any = NULL, policy: Policy = None) -> Expression:
+def when(of: Expression, then: Expression, otherwise: Any = NULL, policy: Policy = None, reason: str = "") -> Expression:
     """`When(of, then, otherwise)`, or `then` where it says the same."""
     if otherwise == NULL and within(of, then):
         return then
-    return When(of, unguarded(then, of), otherwise, policy)
+    return When(of, unguarded(then, of), otherwise, policy, reason)
 
 
 def struct(of: Expression, columns: tuple[Column, ...], known: tuple[str, ...]) -> Expression:
@@ -141,9 +141,9 @@ def struct(of: Expression, columns: tuple[Column, ...], known: tuple[str, ...]) 
             made = {c.field.name for c in of.columns}
             return struct(inner, columns, (*earlier, *(name for name in known if name not in made and name not in earlier)))
         case When(condition, then, otherwise) if otherwise in (NULL, FAIL):
-            return when(condition, struct(then, columns, known), otherwise, of.policy)
+            return when(condition, struct(then, columns, known), otherwise, of.policy, of.reason)
         case When(condition, then, Literal(value) as otherwise) if value is None or value is MISSING:
-            return when(condition, struct(then, columns, known), struct(otherwise, columns, known), of.policy)
+            return when(condition, struct(then, columns, known), struct(otherwise, columns, known), of.policy, of.reason)
         case Literal(value) if value is None or value is MISSING:
             return replace(of, type=Record(tuple(c.field for c in columns)))
         case Literal():
@@ -158,9 +158,9 @@ def each(of: Expression, later: Each) -> Expression:
             expression = substituted(later.body.expression, body)
             return replace(of, body=replace(later.body, expression=expression))
         case When(condition, then, otherwise) if not isinstance(otherwise, Literal):
-            return when(condition, each(then, later), otherwise, of.policy)
+            return when(condition, each(then, later), otherwise, of.policy, of.reason)
         case When(condition, then, Literal() as otherwise) if not otherwise.value:
-            return when(condition, each(then, later), _retyped(otherwise, later.body), of.policy)
+            return when(condition, each(then, later), _retyped(otherwise, later.body), of.policy, of.reason)
         case Literal() if not of.value:
             return _retyped(of, later.body)
     return replace(later, of=of)
@@ -173,10 +173,10 @@ def branches(of: Expression, later: Branches) -> Expression:
             pairs = zip(later.bodies, bodies, strict=True)
             return replace(of, bodies=tuple(replace(c, expression=substituted(c.expression, body)) for c, body in pairs))
         case When(condition, then, otherwise) if not isinstance(otherwise, Literal):
-            return when(condition, branches(then, later), otherwise, of.policy)
+            return when(condition, branches(then, later), otherwise, of.policy, of.reason)
         case When(condition, then, Literal(value) as otherwise) if not value:
             retyped = replace(otherwise, type=Union(tuple(c.field for c in later.bodies)))
-            return when(condition, branches(then, later), retyped, of.policy)
+            return when(condition, branches(then, later), retyped, of.policy, of.reason)
         case Literal(value) if not value:
             return replace(of, type=Union(tuple(c.field for c in later.bodies)))
     return replace(later, of=of)

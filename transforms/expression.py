@@ -144,13 +144,15 @@ class When(Expression):
     `otherwise` NULL passes on what `of` is: null where it is null, missing where it is missing (as a Struct does).
 
     A guard (a computed value that left a nullable record) is When(record, x); `require` is When(x, x, FAIL); filling is
-    When(x, x, Literal). Nothing inside `then` can fail where `of` is null.
+    When(x, x, Literal). Nothing inside `then` can fail where `of` is null. `reason`: what is wrong where it fails, if there is more
+    to say than that a value is missing.
     """
 
     of: Expression
     then: Expression
     otherwise: OneOf["null", "fail"] | Literal = NULL
     policy: Policy = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)

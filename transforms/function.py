@@ -41,7 +41,7 @@ class Function:
             raised = f"{label(self.function)} raised {{}}{_line(error, self.function)}"
             raise Refused(
                 f"{raised.format(_said(error))} for {_shown(tuple(given))}",
-                hint="Let the function handle such a value, or repair it.",
+                hint='Let the function handle such a value, repair it, or say on_error="null" or "quarantine".',
                 value=_shown(tuple(given)),
                 bare=raised.format(type(error).__name__),
             ) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, is_unreadable
+from instar.formats.inventory import SKIPPING
 from instar.transforms.batches import after, in_batches, named, together
 from instar.transforms.events import Quarantined, Warned
 from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of, write_report
@@ -239,12 +240,14 @@ def _passed_over(run: Run, skipped: list[FileProblem], late: dict[str, str], uni
         first = next(each for each in (error.errors if isinstance(error, Collected) else (error,)) if is_unreadable(each))
         skipped.append(FileProblem(unit.path, first.in_file, first.hint, unreadable=True))
         return True
+    if is_unreadable(error):
+        error.hint = f"{error.hint} {SKIPPING}"
     return False
 
 
 def prove(staged: StagedRun) -> ProvedRun:
     """DuckDB recomputes from the old files what the new ones must hold, and compares. A file that has changed since it was staged
-    and no longer fits is left out: it is looked at again.
+    and no longer fits is left out: it is looked at again. So is one that the proof's own readers refuse, where such are skipped.
 
     Raises:
         ProofError: they differ; names each file and column. Nothing was published.
@@ -252,10 +255,14 @@ def prove(staged: StagedRun) -> ProvedRun:
     run = staged.run
     receipts = {r.path: r for r in staged.receipts}
     proofs: list[FileProof] = []
+    skipped = list(staged.skipped)
     with run.watch.step("prove", files=len(staged.units), size=run.plan.bytes_in):
         work = partial(prove_unless_changed, level=run.options.proof)
         for found in in_order(run.executor, work, ((unit, receipts[unit.path]) for unit in staged.units)):
             if found is None:
+                continue
+            if found.unread and run.options.skip_unreadable:
+                skipped.append(FileProblem(found.path, found.unread, "Restore it, or write it again.", unreadable=True))
                 continue
             proofs.append(tolerated(found, run.job.settings.allow))
             run.progress.event(proved_event(proofs[-1], receipts[found.path]))
@@ -267,7 +274,7 @@ def prove(staged: StagedRun) -> ProvedRun:
         run.journal.write(Proved(proof.verdict, len(proofs)))
     whole = {file.path for file in proofs}
     give_up(run, [receipt for receipt in staged.receipts if receipt.path not in whole])
-    return ProvedRun(staged.only(whole), proof)
+    return ProvedRun(replace(staged.only(whole), skipped=tuple(skipped)), proof)
 
 
 def publish(proved: ProvedRun) -> PublishedRun:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from instar.formats.errors import Collected, ProofError
+from instar.formats.inventory import SKIPPING
 from instar.formats.path import path_text
 from instar.transforms.events import FileProved, RunPublished
 from instar.transforms.provenance import Provenance
@@ -64,7 +65,7 @@ class Proof:
         if any(f.unread for f in self.files):
             return (
                 "The proof's own readers cannot read a file that Instar's reader can: it is damaged. Restore it or write it again, "
-                "or leave it out with `exclude`."
+                f"or leave it out with `exclude`. {SKIPPING}"
             )
         failed = [c for f in self.files for c in f.columns if c.problem]
         if failed and all(c.way == "repeated" for c in failed):

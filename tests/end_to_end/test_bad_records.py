@@ -102,12 +102,35 @@ def test_they_are_left_out_counted_kept_proved_and_brought_back(suffix: str, aut
         ('op.derive("n", "int64", sql="CAST(amount AS BIGINT)", on_error="quarantine"),', 4),
         ('op.derive("n", "int64", sql="nullif(id, 5)", nullable=False, on_error="quarantine"),', 1),
         ('op.cast("marks[]", "int64", on_error="quarantine"),', 2),
+        ('op.head("marks", on_error="quarantine"),', 40),
+        ('op.add("n", "int64", default_sql="CAST(amount AS BIGINT)", on_error="quarantine"),', 4),
+        ('op.merge(["id", "amount"], to="n", type="int64", sql="id + CAST(amount AS BIGINT)", on_error="quarantine"),', 4),
     ],
 )
 def test_an_operation_says_it_where_the_run_says_fail(step: str, bad: int, author: Author) -> None:
     sales(author, "parquet")
     author.step("sales", step)
     assert author.do("upgrade", "sales")["rows_quarantined"] == bad
+
+
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [
+        ('by="-"', "'secret3' has not 2 pieces between '-'"),
+        ('pattern="([0-9])([0-9]*)"', "the text does not match the pattern ([0-9])([0-9]*)"),
+    ],
+)
+def test_a_text_that_is_not_split_has_its_reason(by: str, reason: str, author: Author) -> None:
+    sales(author, "ndjson")
+    author.step("sales", f'op.split("amount", into={{"a": "string", "b": "string"}}, {by}, otherwise="quarantine"),')
+    entries = quarantined(author.do("upgrade", "sales"))
+    assert next(e["reason"] for e in entries if e["position"] == BAD[0]) == reason
+
+
+def test_an_operation_says_quarantine_where_the_sample_meets_it(author: Author) -> None:
+    sales(author, "ndjson")
+    author.step("sales", 'op.cast("amount", "int64", on_error="quarantine"),')
+    assert author.do("plan", "sales")["files"]["rewrite"] == 2
 
 
 def test_an_operation_that_says_fail_wins_over_the_run(author: Author) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authoring import Author
 from support import Answer, data_tree
 
 from instar.formats import manifest
@@ -165,3 +166,45 @@ def test_a_batch_of_nothing_but_an_unreadable_file_does_not_stop_the_others(dama
     versions = {v["version"]: v["files"] for v in instar("status", "weather", "--json", at=project).json["versions"]}
     assert versions == {1: 1, 3: 1}
     assert instar("rollback", "weather", at=project).code == 0
+
+
+def test_a_file_that_only_the_reader_of_the_proof_refuses(author: Author) -> None:
+    """A key is twice where no operation looks: what was staged is taken out of the run."""
+    folder = author.data("things")
+    for name in ("a", "b"):
+        (folder / f"{name}.ndjson").write_text('{"id": 1, "more": {"one": 1, "two": 2}}\n')
+    author.adopt("things")
+    author.step("things", 'op.rename("id", to="number"),')
+    known = (folder / "a.ndjson").stat()
+    (folder / "a.ndjson").write_text('{"id": 1, "more": {"one": 1, "one": 2}}\n')
+    os.utime(folder / "a.ndjson", ns=(known.st_atime_ns, known.st_mtime_ns))
+    error = author.refused("upgrade", "things")
+    assert "cannot be compared with its old form" in error["message"]
+    assert "--skip-unreadable" in error["hint"]
+    report = author.do("upgrade", "things", "--skip-unreadable")
+    assert [problem["path"] for problem in report["skipped"]] == ["a.ndjson"]
+    assert (report["files"]["rewritten"], report["files"]["skipped"], report["rows_in"]) == (1, 1, 1)
+    assert (folder / "a.ndjson").read_text().startswith('{"id": 1, "more": {"one": 1, "one"')
+    assert (folder / "b.ndjson").read_text().startswith('{"number": 1')
+    assert author.run("verify", "things").code == 0
+    author.do("rollback", "things")
+    assert (folder / "b.ndjson").read_text().startswith('{"id": 1')
+
+
+def test_the_way_out_is_said_where_one_file_refuses_a_run(author: Author) -> None:
+    folder = author.data("things")
+    (folder / "a.ndjson").write_text('{"id": 1}\n')
+    author.adopt("things")
+    author.step("things", 'op.rename("id", to="number"),')
+    (folder / "b.ndjson").write_text('{"id": 1\n')
+    error = author.refused("upgrade", "things")
+    assert error["where"]["file"] == "b.ndjson"
+    assert error["hint"].endswith("With --skip-unreadable files that cannot be read stay as they are.")
+    (folder / "b.ndjson").write_text('{"id": 1}\n')
+    author.do("stamp", "things", "1", "b.ndjson")
+    known = (folder / "b.ndjson").stat()
+    (folder / "b.ndjson").write_text('{"id": 1;\n')
+    os.utime(folder / "b.ndjson", ns=(known.st_atime_ns, known.st_mtime_ns))
+    error = author.refused("upgrade", "things")
+    assert "not valid JSON" in error["message"]
+    assert error["hint"].endswith("With --skip-unreadable files that cannot be read stay as they are.")

@@ -95,7 +95,7 @@ def _add(at: Place) -> Operation:
 
 def _add_sql(at: Place) -> Operation:
     sql, nullable = _expression(at)
-    return op.add(at.beside(), "string", default_sql=sql, nullable=nullable, existing=at.one_of("fail", "replace"))
+    return op.add(at.beside(), "string", default_sql=sql, nullable=nullable, on_error="fail", existing=at.one_of("fail", "replace"))
 
 
 def _add_existing(at: Place) -> Operation:
@@ -164,7 +164,7 @@ def _merge_sql(at: Place) -> Operation:
     other = path_text((*at.parent, at.one_of(*(f.name for f in at.siblings if f.name != at.path[-1]))))
     if nullable is None and at.one_of(True, False):
         return op.merge([at.text, other], to="m", sql=f"length({sql})", type="int64")
-    return op.merge([at.text, other], to=at.draw(names_of_fields), sql=sql, nullable=nullable)
+    return op.merge([at.text, other], to=at.draw(names_of_fields), sql=sql, nullable=nullable, on_error="fail")
 
 
 def _reorder(at: Place) -> Operation:
@@ -203,7 +203,7 @@ def _expression(at: Place) -> tuple[str, bool | None]:
 
 
 def _head(at: Place) -> Operation:
-    return op.head(at.text, otherwise=at.one_of("fail", "first", "last", "null"), empty=at.one_of("null", "fail"))
+    return op.head(at.text, otherwise=at.one_of("fail", "first", "last", "null"), empty=at.one_of("null", "fail"), on_error="fail")
 
 
 # ---- functions

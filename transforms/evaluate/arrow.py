@@ -185,7 +185,7 @@ class Evaluator:
         of = self.evaluate(e.of, scope, live, path)
         there = pc.is_valid(of) if not _whole(e.of, scope) else None
         if there is not None and e.otherwise == FAIL:
-            self._check(pc.invert(there), scope, live, path, lambda i: null_refused(), e.policy)
+            self._check(pc.invert(there), scope, live, path, lambda i: null_refused(e.reason), e.policy)
         inner = live if there is None or e.then is e.of else live.under(e.of, there)
         then = self.evaluate(e.then, scope, inner, path)
         if isinstance(e.otherwise, Literal):

@@ -172,8 +172,8 @@ def refuse_lookup(value: Any, e: Lookup) -> Any:
     raise lookup_refused(value, e).error(e.policy)
 
 
-def refuse_null(policy: Policy) -> Any:
-    raise null_refused().error(policy)
+def refuse_null(policy: Policy, reason: str) -> Any:
+    raise null_refused(reason).error(policy)
 
 
 def refuse_key(container: dict[str, Any], known: frozenset[str], new: frozenset[str]) -> Any:

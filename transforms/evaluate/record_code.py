@@ -195,7 +195,7 @@ class Code(Reading):
         return out
 
     def _null_refused(self, e: When) -> str:
-        return f"refuse_null({e.policy!r})"
+        return f"refuse_null({e.policy!r}, {e.reason!r})"
 
     # ---- raw values
     def raw(self, e: Expression, scope: Scope, target: Field) -> str:

@@ -124,7 +124,7 @@ class _Pruned:
                 first = self.expression(of)
                 second = first if then is of else self.expression(then)
                 rest = replace(otherwise, type=type_of(second)) if isinstance(otherwise, Literal) else otherwise
-                return When(first, second, rest, e.policy)
+                return When(first, second, rest, e.policy, e.reason)
             case Cast(of) | Lookup(of) | Part(of):
                 return replace(e, of=self.expression(of))
             case Call():  # its result may be needed for other SQL, and all its inputs for that

@@ -17,6 +17,9 @@ from instar.transforms.expression import NULL, Call, Cast, Lookup, Policy
 LeaveOut = Callable[[DataError], None]
 """Told of a record that cannot be converted (`where.row`): returns where it is left out, raises where that may not be."""
 
+WHOLE_RUN = "`instar upgrade --on-error quarantine` leaves such records out."
+"""The last way out of any of these, which a script has not to be changed for."""
+
 _SHOWN = 120  # characters of a value in a message
 _KEPT = 1000  # of one that goes to quarantine
 
@@ -46,16 +49,21 @@ def _cast_message(of: str, e: Cast) -> tuple[str, str]:
     """Message and hint."""
     match e.way:
         case Piece(separator, _, count):
-            return f"{of} has not {count} pieces between {separator!r}", 'Repair the value, or say otherwise="null".'
+            hint = f'Repair the value, or say otherwise="null" or "quarantine"; {WHOLE_RUN}'
+            return f"{of} has not {count} pieces between {separator!r}", hint
         case Only():
-            return f"{of} is not a list of one value", "Repair it; in op.head, otherwise=… and empty=… say what becomes of such."
+            hint = f"Repair it; in op.head, otherwise=… and empty=… say what becomes of such; {WHOLE_RUN}"
+            return f"{of} is not a list of one value", hint
         case InZone(zone):
             why = "it is skipped or shown twice there, or out of range"
-            return f"{of} ({type_text(e.source)}) is not one moment of {zone}: {why}", 'Repair the value, or say on_error="null".'
+            return f"{of} ({type_text(e.source)}) is not one moment of {zone}: {why}", f"{_ON_ERROR}; {WHOLE_RUN}"
     return (
         f"{of} ({type_text(e.source)}) cannot become {type_text(e.to)} and be undone",
-        f'Repair the value, or say on_error="null"{_rounded(e)}; docs/casts.md lists what passes.',
+        f"{_ON_ERROR}{_rounded(e)}; docs/casts.md lists what passes; {WHOLE_RUN}",
     )
+
+
+_ON_ERROR = 'Repair the value, or say on_error="null" or "quarantine"'
 
 
 def shown(value: Any, type: Type) -> str:
@@ -79,16 +87,18 @@ def lookup_refused(value: Any, e: Lookup) -> Refusal:
     what = f"({type_text(e.source)}) is not in the table of values"
     return Refusal(
         f"{short} {what}",
-        'Add it to the table, or say otherwise="null", otherwise="keep" or default=….',
+        f'Add it to the table, or say otherwise="null", "keep" or "quarantine", or default=…; {WHOLE_RUN}',
         f"a value {what}",
         value if isinstance(value, str) else whole,
     )
 
 
-def null_refused() -> Refusal:
-    """Of a null where none may be."""
+def null_refused(reason: str = "") -> Refusal:
+    """Of a null where none may be; `reason`: why there is one."""
+    if reason:
+        return Refusal(reason, f'Repair the value, or say otherwise="null" or "quarantine"; {WHOLE_RUN}', reason)
     message = "a null (or missing) value where one is required"
-    return Refusal(message, "Fill it (op.require(path, fill=…)), or leave the field nullable.", message)
+    return Refusal(message, f"Fill it (op.require(path, fill=…)), or leave the field nullable; {WHOLE_RUN}", message)
 
 
 # ---- functions

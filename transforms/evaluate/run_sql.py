@@ -17,7 +17,7 @@ from instar.transforms.expression import Sql
 from . import duck
 from .duck_arrays import from_duck, to_duck
 from .plain import plain_type
-from .refusals import Refusal, together
+from .refusals import WHOLE_RUN, Refusal, together
 from .scope import Scope
 from .sql import sql_value
 from .sql_types import REFUSED, Fresh
@@ -112,7 +112,7 @@ def _refusal(e: Sql, error: duckdb.Error, columns: list[pa.Array], row: int) -> 
     text, type = "…".join(e.pieces).strip(), type_text(e.type)
     return Refusal(
         f"the SQL {text!r} gives no {type} for ({given[:200]}): {said}",
-        "Let the expression handle such a value (try_cast, coalesce, CASE), or repair it.",
+        f'Let the expression handle such a value (try_cast, coalesce, CASE), or say on_error="null" or "quarantine"; {WHOLE_RUN}',
         f"the SQL {text!r} gives no {type} for a value",
         given,
     ).error(e.policy)

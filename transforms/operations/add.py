@@ -15,6 +15,7 @@ from instar.transforms.mapping import Mapping
 from instar.transforms.shared_types import Named
 
 from .computed import computed
+from .on_error import OnError, refuse_sql_on_error
 from .place import placed, split
 from .types import field_of
 
@@ -28,7 +29,7 @@ class Add:
     there: filling nulls is `require(path, fill=…)`, and a field of that name is refused.
 
     `default_sql` computes the value instead, by one scalar DuckDB expression over the fields of the record, as op.derive does; the
-    field may be null then unless `nullable=False`, and has the tags of what the SQL reads.
+    field may be null then unless `nullable=False`, and has the tags of what the SQL reads; `on_error` is as in op.derive, too.
 
     A JSON record may have an unregistered key of that name already. That fails the run (`existing="fail"`), or the key's value
     gives way to the new one ("replace"), which is lossy: the way back does not bring it again.
@@ -39,6 +40,7 @@ class Add:
     _: KW_ONLY
     default: Any = MISSING
     default_sql: str | None = None
+    on_error: OnError | None = None
     existing: OneOf["fail", "replace"] = "fail"
     nullable: bool | None = None
     position: int | None = None
@@ -50,6 +52,7 @@ class Add:
         split(self.path)
         if self.default is not MISSING and self.default_sql is not None:
             raise MigrationError("both default and default_sql are given", hint="Give one of them.")
+        refuse_sql_on_error(self.on_error, self.default_sql, self.nullable, "default_sql")
         if self.existing not in ("fail", "replace"):
             raise MigrationError(f"existing is {self.existing!r}", hint='It is "fail" or "replace".')
         self._field()
@@ -81,7 +84,7 @@ class Add:
     def _column(self, columns: tuple[Column, ...], at: tuple[str, ...], named: Named) -> Column:
         field = self._field()
         if self.default_sql is not None:
-            return computed(self.default_sql, field, columns, at, named)
+            return computed(self.default_sql, field, columns, at, named, self.on_error)
         return Column(field, Literal(field.default, field.type))
 
 

@@ -11,7 +11,7 @@ from instar.transforms.expression import Column
 from instar.transforms.mapping import Mapping
 
 from .computed import computed
-from .on_error import OnError, refuse_on_error
+from .on_error import OnError, refuse_sql_on_error
 from .place import index, placed, split
 from .tags import keeping_tags
 from .types import field_of
@@ -44,9 +44,7 @@ class Derive:
 
     def __post_init__(self) -> None:
         split(self.path)
-        refuse_on_error(self.on_error)
-        if self.on_error == "null" and self.nullable is False:
-            raise MigrationError('on_error="null" makes nulls, and nullable=False forbids them', hint="Leave one of them out.")
+        refuse_sql_on_error(self.on_error, self.sql, self.nullable, "sql")
         self._field()
 
     def _field(self) -> Field:

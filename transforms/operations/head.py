@@ -13,6 +13,7 @@ from instar.transforms.casts.ways import Only, Several
 from instar.transforms.expression import Cast, Column
 from instar.transforms.mapping import Mapping
 
+from .on_error import refuse_on_error
 from .tags import united
 
 
@@ -22,7 +23,8 @@ class Head:
 
     A list of several elements fails the run, or becomes its "first" or "last" one, or "null", as `otherwise` says. With
     `empty="fail"` an empty list fails. A null list stays null; a list whose one element is null fails, unless the first or last is
-    taken. Elements that are records, lists, maps or only carried are not taken out. `path` may also end in [] or {}.
+    taken. Of what fails, `on_error` says whether the run does ("fail") or the record is left out ("quarantine"); by default as the
+    run says. Elements that are records, lists, maps or only carried are not taken out. `path` may also end in [] or {}.
 
     The way back is op.wrap: null becomes an empty list. It is lossy where `otherwise` let elements go, and where the list itself
     might be null: whether it was empty is forgotten then.
@@ -32,6 +34,7 @@ class Head:
     _: KW_ONLY
     otherwise: Several = "fail"
     empty: OneOf["null", "fail"] = "null"
+    on_error: OneOf["fail", "quarantine"] | None = None
 
     def __post_init__(self) -> None:
         parse_path(self.path)
@@ -39,6 +42,7 @@ class Head:
             raise MigrationError(f"otherwise is {self.otherwise!r}", hint='It is "fail", "null", "first" or "last".')
         if self.empty not in ("null", "fail"):
             raise MigrationError(f"empty is {self.empty!r}", hint='It is "null" or "fail".')
+        refuse_on_error(self.on_error, null=False)
 
     def edit(self, mapping: Mapping) -> Mapping:
         path = parse_path(self.path)
@@ -58,6 +62,6 @@ class Head:
             nullable = field.nullable or self.empty == "null" or self.otherwise == "null" or taken
             way = Only(self.otherwise, self.empty, field.nullable or field.optional)
             changed = field.with_(type=item.type, nullable=nullable, default=MISSING, tags=united([field, item]))
-            return Column(changed, Cast(column.expression, field.type, item.type, way=way))
+            return Column(changed, Cast(column.expression, field.type, item.type, way=way, policy=self.on_error))
 
         return mapping.edit(path, change)

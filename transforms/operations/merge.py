@@ -17,6 +17,7 @@ from instar.transforms.mapping import Mapping
 from instar.transforms.shared_types import Named
 
 from .computed import computed
+from .on_error import OnError, refuse_sql_on_error
 from .place import field_name, index, split
 from .tags import united
 from .types import field_of
@@ -30,8 +31,8 @@ class Merge:
 
     Either `by` is what stands between them: each is cast to text by the cast table. Where one of them may be null or missing,
     `nulls` must say what becomes of the whole: "skip" leaves the null out with its separator (null where all are), "null" makes it
-    null. Or `sql` computes it, as in op.derive, and gives values of `type`; then it may be null unless `nullable=False`. The new
-    field has the tags of all of them.
+    null. Or `sql` computes it, as in op.derive, and gives values of `type`; then it may be null unless `nullable=False`, and
+    `on_error` is as there. The new field has the tags of all of them.
 
     The way back has lost the fields, since nothing says that a text between two separators holds none: say in `downgrade` how each
     is cut out, such as "split_part(name, ' ', 1)".
@@ -45,6 +46,7 @@ class Merge:
     type: str | Type = "string"
     nulls: OneOf["refuse", "skip", "null"] = "refuse"
     nullable: bool | None = None
+    on_error: OnError | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.paths, str) or len(self.paths) < 2:
@@ -59,6 +61,7 @@ class Merge:
             raise MigrationError(f"nulls is {self.nulls!r}", hint='It is "refuse", "skip" or "null".')
         if self.by is not None and (self.type != "string" or self.nullable is not None):
             raise MigrationError("type and nullable go with sql", hint="Joined by a separator, fields become a string.")
+        refuse_sql_on_error(self.on_error, self.sql, self.nullable, "sql")
         field_of(self.type, field_name(self.to), self.nullable)
 
     def edit(self, mapping: Mapping) -> Mapping:
@@ -77,7 +80,7 @@ class Merge:
     def _computed(self, columns: tuple[Column, ...], at: tuple[str, ...], named: Named) -> Column:
         assert self.sql is not None
         field = field_of(self.type, field_name(self.to), self.nullable).with_(nullable=self.nullable is not False)
-        return computed(self.sql, field, columns, at, named)
+        return computed(self.sql, field, columns, at, named, self.on_error)
 
     def _joined(self, columns: list[Column], parent: Path) -> Column:
         assert self.by is not None

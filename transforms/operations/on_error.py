@@ -21,6 +21,19 @@ def refuse_on_error(given: str | None, *, null: bool = True, named: str = "on_er
         raise MigrationError(f"{named} is {given!r}", hint=hint)
 
 
+def refuse_sql_on_error(given: str | None, sql: str | None, nullable: bool | None, named: str) -> None:
+    """Of an operation that computes a field by SQL, which it calls `named`, or makes it otherwise.
+
+    Raises:
+        MigrationError: as `refuse_on_error`; there is no SQL that could fail; the null it makes may not be.
+    """
+    refuse_on_error(given)
+    if given is not None and sql is None:
+        raise MigrationError(f"on_error is of what {named} computes, and there is none", hint="Leave on_error out.")
+    if given == "null" and nullable is False:
+        raise MigrationError('on_error="null" makes nulls, and nullable=False forbids them', hint="Leave one of them out.")
+
+
 def failing(given: OnError | None) -> Literal["fail", "null"]:
     """Does a value that is refused become null, or fail, whatever becomes of its record?"""
     return NULL if given == "null" else FAIL

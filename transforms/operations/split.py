@@ -88,7 +88,10 @@ class Split:
         pattern = sql_text(self.pattern)
         pieces = ("CASE WHEN regexp_full_match(", f", {pattern}) THEN regexp_extract(", f", {pattern}, {number + 1}) END")
         found = Sql(pieces, ((old.expression, STRING), (old.expression, STRING)), STRING)
-        return When(old.expression, found if self.otherwise == "null" else When(found, found, FAIL, policy(self.otherwise)))
+        if self.otherwise == "null":
+            return When(old.expression, found)
+        reason = f"the text does not match the pattern {self.pattern}"
+        return When(old.expression, When(found, found, FAIL, policy(self.otherwise), reason))
 
     def _refuse_type(self, field: Field, path: Path) -> None:
         if field.type != STRING:

@@ -182,6 +182,12 @@ def test_cast_refuses_pairs_that_are_not_in_the_table():
     assert "x is int64 already" in str(refused(op.cast("x", "int64")))
     with pytest.raises(MigrationError, match="on_error is 'skip'"):
         op.cast("x", "string", on_error="skip")  # type: ignore[arg-type]
+    with pytest.raises(MigrationError, match="on_error is 'null'"):
+        op.head("x", on_error="null")  # type: ignore[arg-type]
+    with pytest.raises(MigrationError, match="of what default_sql computes, and there is none"):
+        op.add("x", "string", on_error="fail")
+    with pytest.raises(MigrationError, match="nullable=False forbids"):
+        op.merge(["x", "y"], to="z", sql="x || y", on_error="null", nullable=False)
     with pytest.raises(InstarError, match="ends in"):
         op.cast("x", "string?")
 
