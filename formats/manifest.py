@@ -46,10 +46,6 @@ class Manifest:
         """This manifest with these entries in the place of older ones for the same files."""
         return Manifest({**self.entries, **{entry.path: entry for entry in entries}})
 
-    def without(self, paths: Iterable[str]) -> Manifest:
-        gone = set(paths)
-        return Manifest({path: entry for path, entry in self.entries.items() if path not in gone})
-
     def entry_for(self, root: FilePath, path: str, size: int, mtime_ns: int) -> Entry | None:
         """The entry that still speaks of the file at `path`; its content is read only where its time changed, its size did not."""
         entry = self.entries.get(path)

@@ -64,7 +64,7 @@ def _walk(folder: Path, name: str, known: os.stat_result) -> Iterator[tuple[str,
         else:
             raise RunError(
                 f"{path} is {_kind(known.st_mode)}",
-                hint="A dataset may hold files and folders only; replace it by the file it means, or move it elsewhere.",
+                hint=f"Only files and folders can be carried over; replace it by a file, or move it: {folder / entry.name}",
                 where=Where(file=path),
             )
 

@@ -136,8 +136,9 @@ def test_a_stage_that_is_not_what_was_staged_is_refused(lake, quick, facts, dama
 
 def test_a_symbolic_link_inside_is_refused_by_name(lake):
     (lake.dataset / "month=1" / "alias").symlink_to("a.parquet")
-    with pytest.raises(RunError, match="month=1/alias is a symbolic link"):
+    with pytest.raises(RunError, match="month=1/alias is a symbolic link") as raised:
         listing(lake.dataset)
+    assert str(lake.dataset / "month=1" / "alias") in raised.value.hint, "it may be in an old tree as well"
 
 
 def test_a_name_that_is_no_utf8_is_carried(lake, quick, facts):
