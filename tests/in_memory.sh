@@ -12,6 +12,7 @@ room() {
 
 [ -z "${TMPDIR:-}" ] && room && TMPDIR=$(mktemp -d /dev/shm/instar-tests.XXXXXX) || exec "$@"
 export TMPDIR
+chmod 711 "$TMPDIR"                     # some tests are another user for a while
 trap 'rm -rf "$TMPDIR"' EXIT
 trap : INT TERM HUP                     # the command gets them, too, and ends; what it left goes then
 "$@"
