@@ -23,7 +23,7 @@ demo: $(VENV)/.installed   ## upgrade the sample datasets: before, plan, progres
 	@$(BIN)/python samples/demo.py
 
 test: $(VENV)/.installed   ## every test, property tests bounded
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
+	tests/in_memory.sh $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-all: $(VENV)/.installed   ## every test, 2,000 examples a law, the slow ones too
 	INSTAR_EXAMPLES=2000 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
