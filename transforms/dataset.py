@@ -86,6 +86,7 @@ class Dataset:
         from instar.transforms.pick_up import foretold
         from instar.transforms.planning import hindered, plan_of
         from instar.transforms.run.lock import at_work
+        from instar.transforms.run.state import list_runs
 
         job = self.run_job()
         verb = "downgrade" if str(to).startswith("-") else "plan"
@@ -93,7 +94,13 @@ class Dataset:
         plan = plan_of(job, inventory_of(job, passing_broken=options.quarantining), to, options, verb=verb)
         busy = at_work(job.state.lock)  # what a run at work has staged so far is its own
         resumes = None if busy else plan.resumes
-        return replace(plan, resumes=resumes, warnings=(*plan.warnings, *busy, *foretold(job), *hindered(job, plan, options)))
+        cut_off = [] if busy else [
+            f"run {each.id} was cut off while it published: a run brings that to its end first, which may change this plan"
+            for each in list_runs(job.state)
+            if each.status == "half-published"
+        ]  # fmt: skip
+        warnings = (*plan.warnings, *busy, *cut_off, *foretold(job), *hindered(job, plan, options))
+        return replace(plan, resumes=resumes, warnings=warnings)
 
     def upgrade(
         self,

@@ -44,7 +44,7 @@ from instar.transforms.run.rollback import Origin, Tree, hash_made, require_snap
 from instar.transforms.run.settle import FOREIGN, Settled, discard_new_files
 from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders, run_state
 from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
-from instar.transforms.undo import Undo, undo_of, with_known_hashes
+from instar.transforms.undo import Undo, removed_since, undo_of, with_known_hashes
 
 
 def restore(
@@ -254,7 +254,7 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
 def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: Sequence[Settled | str]) -> RunReport:
     run, receipts = proved.staged.run, proved.staged.receipts
     origin: dict[str, int] = run.undoing.facts.get("from", {})
-    returned = [file.path for file in restored if file.path not in run.before]
+    returned = {file.path for file in restored}
     rows_in, rows_out = _rows(run, undo, restored)
     shadow = str(run.job.location) if undo.withdraws or undo.like else None
     return RunReport(
@@ -280,7 +280,7 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         dropped=() if shadow else tuple(path for path in undo.gone if path not in undo.replaced),
         shadow=shadow,
         notes=(
-            *(f"{path} is there again; it had been removed since" for path in returned),
+            *(f"{path} is there again; it had been removed since" for path in removed_since(undo, run.before) if path in returned),
             *(
                 f"{path} had come between the runs, at version {origin.version}: it is as it came"
                 for path, origin in undo.back.items()

@@ -105,7 +105,7 @@ def _entries(name: str, state: State, shadow: Path | None) -> list[RunEntry]:
     entries = []
     for run in states:
         facts, status = run.facts, str(run.status)
-        way_back = _way_back(name, run, states)
+        way_back = _way_back(f"{name} --shadow {shadow}" if shadow else name, run, states)
         if busy and not run.settled:
             status, way_back = "running", "not before it ends"
         to = facts.get("to")
@@ -135,9 +135,11 @@ def _what(run: RunState) -> str:
 
 
 def _way_back(name: str, run: RunState, states: Sequence[RunState]) -> str:
-    """How a run can be undone now, or why not. `states`: all runs, oldest first."""
+    """How a run can be undone now, or why not. `name`: as commands name the dataset. `states`: all runs, oldest first."""
     if run.status == "half-published":
         return "the next command that writes brings it to an end"
+    if run.status == "interrupted" and not run.settled and run.facts.get("verb") == "rollback":
+        return "the same command goes on with it; nothing has changed"
     if run.status == "interrupted" and not run.settled:
         return f"the same command goes on with it; instar rollback {name} discards it"
     if run.status != "finished":

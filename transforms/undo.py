@@ -13,7 +13,7 @@ from instar.transforms.run.changes import side_files
 from instar.transforms.run.listing import Listing, is_folder, is_whole, read_listing, with_hashes_of
 from instar.transforms.run.rollback import Origin, Tree, shadowing, tree_of, undone
 from instar.transforms.run.snapshot import tree_at
-from instar.transforms.run.state import RunState
+from instar.transforms.run.state import RunState, renamed_by
 from instar.transforms.run.tree import folders_above, parent_of
 
 
@@ -82,6 +82,23 @@ def undo_of(job: Job, runs: Sequence[RunState], before: Listing, inventory: Inve
         times = {path: entry.mtime_ns for path, entry in oldest.items() if is_folder(path)}
         return Undo(tuple(runs), back, away, (), target, times, replaced, oldest, not oldest, (snapshot, tree_at(snapshot)))
     return Undo(tuple(runs), back, away, arrived, target, _folder_times(tree, oldest, before), replaced, oldest)
+
+
+def removed_since(undo: Undo, before: Listing) -> list[str]:
+    """Of the files that come back, those that somebody removed since: not what a run renamed, or left out because it described
+    bytes that changed, and not what a rollback had taken away."""
+    by_rollbacks = {
+        path for run in undo.runs if run.undoes for path in read_listing(run.run.before).keys() - read_listing(run.run.after).keys()
+    }
+    names = [renamed_by(run) for run in reversed(undo.runs)]
+    removed = []
+    for path in undo.back.keys() - set(side_files(undo.back, undo.back)):
+        name = path
+        for renamed in names:
+            name = renamed.get(name, name)
+        if path not in before and name not in before and path not in by_rollbacks:
+            removed.append(path)
+    return sorted(removed)
 
 
 def _refuse_another_form(tree: Tree, back: Tree, oldest: Listing, before: Listing) -> None:

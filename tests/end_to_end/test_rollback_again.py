@@ -65,6 +65,11 @@ def test_said_again_it_comes_to_the_same_end(author: Author, notes: Path, event:
     job = instar.open(author.folder).dataset("notes").job()
     with pytest.raises(Killed):
         restore(job, run, to=to, effects=Dying(event))
+    last = author.do("runs", "notes")["runs"][-1]
+    goes_on = {"interrupted": "the same command goes on with it; nothing has changed"}
+    assert last["way_back"] == goes_on.get(last["status"], "the next command that writes brings it to an end")
+    warnings = author.do("plan", "notes")["warnings"]
+    assert any(f"{last['run']} was cut off while it published" in text for text in warnings) == (last["status"] == "half-published")
     report = restore(job, run, to=to)
     assert (report.status, report.undoes, report.target) == ("done", (second,), 2)
     assert report.files["restored"] == 2

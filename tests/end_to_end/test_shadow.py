@@ -74,6 +74,8 @@ def test_a_rollback_takes_the_shadow_away_and_keeps_it(author: Author, sales: Pa
     before, shadow = untouched(sales), Path(shadow_of(author))
     author.do("upgrade", "sales", "--shadow", str(shadow))
     made = tree(shadow, times=True)
+    (run,) = author.do("runs", "sales", "--shadow", str(shadow))["runs"]
+    assert run["way_back"] == f"instar rollback sales --shadow {shadow}"
     report = author.do("rollback", "sales", "--shadow", str(shadow))
     assert not shadow.exists()
     assert tree(Path(report["snapshot"]), times=True) == made

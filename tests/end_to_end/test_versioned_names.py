@@ -69,14 +69,18 @@ def test_names_go_with_versions_up_down_and_back(author: Author, sales: Path) ->
     assert author.do("verify", "sales")["verdict"] == "proved"
     first = author.do("runs", "sales")["runs"][0]["run"]
     assert author.do("verify", "sales", first)["verdict"] == "proved"  # the new files are in the later run's snapshot
-    author.do("rollback", "sales")
+    assert author.do("rollback", "sales")["notes"] == []  # the run itself took the old names away
     assert tree(sales) == upgraded
-    author.do("rollback", "sales")
+    assert author.do("rollback", "sales")["notes"] == []
     now = tree(sales, times=True)
     assert {path: (*entry[:2], entry[3]) for path, entry in now.items()} == {p: (*e[:2], e[3]) for p, e in before.items()}
     assert {path: entry[2] for path, entry in now.items() if "." in path} == {p: e[2] for p, e in before.items() if "." in p}
     author.do("upgrade", "sales")
     assert tree(sales) == upgraded
+    (sales / "month=1" / "a.v2.parquet").unlink()
+    back = author.do("rollback", "sales")
+    assert back["notes"] == ["month=1/a.parquet is there again; it had been removed since"]
+    assert author.do("rollback", "sales", back["run"])["notes"] == []
 
 
 def test_people_see_the_names(author: Author, sales: Path) -> None:

@@ -140,7 +140,8 @@ def _checked_source(keeping: Keeping) -> dict[str, str]:
         if hashes.get(path) != hash:
             raise RunError(
                 f"{path} in the snapshot of run {keeping.id} is no longer what the run had found",
-                hint=f"It should be {keeping.path / path}. Restore it from an older copy. Nothing was removed.",
+                hint=f"Something wrote into {keeping.path / path}. Put it back as it was, if it is anywhere else; "
+                "or remove this snapshot without --backup. Nothing was removed.",
                 where=Where(file=path),
             )
     return hashes

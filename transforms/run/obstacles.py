@@ -100,7 +100,9 @@ def _space(folder: Path, needed: int, files: int) -> Iterator[RunError]:
     needed += files * known.f_frsize if known else 0
     way_out = "Free some space there (see `instar gc`), or build the new tree elsewhere with `--shadow`. Nothing was changed."
     if free < needed:
-        yield RunError(f"the run needs {_size(needed)} below {folder}, and {_size(free)} are free", hint=way_out)
+        texts = (_size(needed), _size(free))
+        need, have = texts if texts[0] != texts[1] else (f"{needed:,} bytes", f"{free:,}")
+        yield RunError(f"the run needs {need} below {folder}, and {have} are free", hint=way_out)
     if known and known.f_files and known.f_favail < files:
         yield RunError(
             f"the run makes {files} files and folders below {folder}, and {known.f_favail} inodes are free", hint=way_out

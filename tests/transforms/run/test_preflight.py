@@ -108,6 +108,12 @@ def test_too_little_disk(lake):
     assert re.search(r"needs 1000000.0 TB below .* are free", said)
 
 
+def test_a_little_too_little_disk_is_said_in_bytes(lake, monkeypatch):
+    monkeypatch.setattr(module_of_obstacles.shutil, "disk_usage", lambda path: SimpleNamespace(free=2_955_000))
+    (said,) = hindrances(lake, needed=2_900_000)
+    assert re.search(r"needs 2,9\d\d,\d\d\d bytes below .*, and 2,955,000 are free", said)
+
+
 def test_too_few_inodes(lake, monkeypatch):
     real = os.statvfs(lake.dataset)
     few = SimpleNamespace(
