@@ -100,13 +100,16 @@ def holding(job: Job, verb: str, effects: Effects, said: Callable[[Settled], Non
     through the effects that this gives: they refuse once the lock is lost.
 
     Raises:
-        LockedError: another run holds it.
+        LockedError: another run holds it. RunError: the disk says no.
     """
     with held(job, verb, effects) as fenced:
         note = partial(recall, job, fenced)
         for settled in settle(job.state, fenced, note=note):
             said(settled)
-        note()
+        try:
+            note()
+        except OSError as error:
+            raise disk_error("the versions that an interrupted run had made could not be recorded", error) from error
         yield fenced
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 from authoring import Author
 from support import tree
 
+from instar.formats.errors import RunError
 from instar.transforms import migrate, restore
+from instar.transforms.project import open_project
+from instar.transforms.run.effects import PosixEffects
 
 
 @pytest.fixture
@@ -43,6 +48,23 @@ def test_after_a_kill_between_publishing_and_remembering(notes: Path, author: Au
     assert tree(notes) == old
     author.do("upgrade", "notes")
     assert tree(notes) == new
+
+
+def test_on_a_full_disk_nothing_begins_before_it_is_remembered(
+    notes: Path, author: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(PosixEffects):
+        def create(self, path: Path, data: bytes) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as killed:
+        killed.setattr(migrate, "remember_versions", lambda *_: None)
+        author.do("upgrade", "notes")
+    new = tree(notes)
+    with pytest.raises(RunError, match="could not be recorded: No space left"):
+        restore.restore(open_project(author.folder).dataset("notes").job(), effects=Full())
+    assert tree(notes) == new
+    assert author.do("rollback", "notes")["status"] == "done"
 
 
 def test_what_a_person_said_since_stays(notes: Path, author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
