@@ -36,7 +36,7 @@ from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Restored, Withdrawn
 from instar.transforms.run.late import hashes_of_first
-from instar.transforms.run.listing import listing, read_listing
+from instar.transforms.run.listing import Change, listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
 from instar.transforms.run.quarantine import gather
@@ -232,18 +232,19 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
         remember_versions(run.job, run.plan, tuple(r for r in receipts if r.path not in withdrawn), published, run.effects)
         recall(run.job, run.effects)
 
+    late: tuple[Change, ...] = ()
     with run.watch.step("publish"):
         if undo.withdraws:
             withdraw(run.job.location, run.folder, run.before, run.journal, run.effects)
-            return _report(proved, undo, restored, said)
-        published = partial(publish_files, model=undo.like) if undo.like else publish_files
-        publication = published(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
-        stands = publication.changes.written  # the rest was overtaken by a writer
-        proved = replace(proved, staged=proved.staged.only({r.path for r in receipts if r.new_path in stands}))
-        restored = [file for file in restored if file.path in stands]
-        made = replace(_report(proved, undo, restored, said), late=publication.late)
-        if publication.late:
-            write_report(run, made)
+        else:
+            published = partial(publish_files, model=undo.like) if undo.like else publish_files
+            publication = published(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
+            stands, late = publication.changes.written, publication.late  # the rest was overtaken by a writer
+            proved = replace(proved, staged=proved.staged.only({r.path for r in receipts if r.new_path in stands}))
+            restored = [file for file in restored if file.path in stands]
+        if late:
+            write_report(run, replace(_report(proved, undo, restored, said), late=late))
+    made = replace(_report(proved, undo, restored, said), late=late)
     files = len(restored) + len(proved.staged.receipts)
     run.progress.event(RunPublished(run.folder.id, files, made.rows_in, made.rows_out, made.bytes_in, made.bytes_out))
     for file, records in made.quarantined.items():
