@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,16 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs POS
 
 @pytest.fixture
 def interruption() -> Iterator[Interruption]:
-    kept = {number: signal.getsignal(number) for number in CODES}
+    kept = {number: signal.signal(number, usual(number)) for number in CODES}  # a test run in the background ignores some
     made = Interruption()
     made.listen()
     yield made
     for number, handler in kept.items():
         signal.signal(number, handler)
+
+
+def usual(number: int) -> Any:
+    return signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
 
 
 def send(number: signal.Signals) -> None:
@@ -78,7 +83,7 @@ def test_one_that_was_switched_off_stays_so() -> None:
     finally:
         signal.signal(signal.SIGHUP, kept)
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(number, usual(number))
 
 
 def test_a_second_one_ends_at_once_whatever_the_first_is_busy_with() -> None:
