@@ -42,6 +42,7 @@ def signalled(scene: Scene, verb: str, at: int, name: str) -> tuple[int, dict[st
     for module in (instar.transforms.migrate, instar.transforms.restore):
         module.PosixEffects = lambda: effects  # type: ignore[misc, assignment]
     interruption, said = Interruption(), io.StringIO()
+    signal.signal(effects.number, signal.SIG_DFL)  # a test run in the background has some of them switched off
     interruption.listen()
     more = ["--method", scene.settings["method"], "--workers", "1"] if verb == "upgrade" else []
     with contextlib.redirect_stdout(said):
