@@ -22,15 +22,17 @@ SAMPLE_BUFFER = 1 << 16
 """With a buffer of its own pyarrow reads a column's beginning, else the whole of it."""
 BYTES_A_SECOND = {"parquet": 18e6, "avro": 4e6, "json": 8e6}
 """Uncompressed bytes that one worker stages and proves in a second; rough, for the time a plan states."""
+SECONDS_A_FILE = 0.035
+"""What a worker needs for the smallest of files: opening, flushing and comparing it."""
 START = 0.6
 """Seconds that any run takes."""
 BYTES_A_WORKER = 2_000_000
 """On the disk. Starting a process costs 0.4 to 0.7 seconds, about what staging and proving this much takes, compressed or not."""
 
 
-def estimate_seconds(format: str, size: int, workers: int) -> float:
-    """Wall seconds for so many uncompressed bytes."""
-    return START + size / BYTES_A_SECOND[format] / max(workers, 1)
+def estimate_seconds(format: str, size: int, files: int, workers: int) -> float:
+    """Wall seconds for so many uncompressed bytes in so many files."""
+    return START + (size / BYTES_A_SECOND[format] + files * SECONDS_A_FILE) / max(workers, 1)
 
 
 def workers_worth(place: Path, most: int) -> int:

@@ -229,7 +229,7 @@ def make_plan(
     estimate: Callable[[DataFile, Chain], int],
     method: tuple[str, str],
     disk_free: int,
-    seconds: Callable[[int], float],
+    seconds: Callable[[int, int], float],
     foresee: Callable[[DataFile, Chain], tuple[str, ...]] = lambda file, chain: (),
     named: Callable[[str], str] = lambda path: path,
     shadow: Path | None = None,
@@ -238,7 +238,8 @@ def make_plan(
     """Every file gets its own action and, by its version, its own chain.
 
     `chain(version)` is the fused way from that version to `target`; `estimate` the bytes a rewrite will have; `seconds` the time
-    for so many uncompressed bytes; `foresee` what people should know of a file's rewrite; `named` a rewritten file's name.
+    for so many uncompressed bytes in so many files; `foresee` what people should know of a file's rewrite; `named` a rewritten
+    file's name.
     """
     chains: dict[int, Chain] = {}
     actions: list[Action] = []
@@ -272,7 +273,7 @@ def make_plan(
         method=method[0],
         method_reason=method[1],
         disk_free=disk_free,
-        seconds=seconds(work),
+        seconds=seconds(work, len(rewritten)),
         warnings=(
             *map(str, inventory.warnings),
             *warnings,

@@ -59,7 +59,7 @@ def plan_of(
         method=(method.method, method.reason),
         disk_free=shutil.disk_usage(job.place.parent).free,
         shadow=job.shadow,
-        seconds=lambda size: estimate_seconds(job.settings.format, size, work.workers),
+        seconds=lambda size, files: estimate_seconds(job.settings.format, size, files, work.workers),
         warnings=(*job.unregistered, *(came_since(job.shadow, job.state) if job.shadow else ())),
         foresee=lambda file, chain: noteworthy(job, inventory, file, chain, work.unit_memory, reading=not later),
         named=naming(job.settings, target),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from instar.transforms.estimate import BYTES_A_WORKER, workers_worth
+from instar.transforms.estimate import BYTES_A_WORKER, estimate_seconds, workers_worth
 
 
 def sized(path: Path, size: int) -> None:
@@ -42,3 +42,8 @@ def test_a_file_is_a_dataset_too_and_one_that_is_not_there_is_told_of_elsewhere(
     sized(tmp_path / "other.json", 2 * BYTES_A_WORKER)
     assert workers_worth(tmp_path / "one.json", 4) == 2
     assert workers_worth(tmp_path / "two.json", 4) == 1
+
+
+def test_many_small_files_take_longer_than_one_of_their_size() -> None:
+    assert estimate_seconds("parquet", 1_600_000, 300, 2) > 5 * estimate_seconds("parquet", 1_600_000, 1, 2)
+    assert estimate_seconds("json", 0, 300, 1) > 1.9 * estimate_seconds("json", 0, 300, 4)

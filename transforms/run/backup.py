@@ -43,10 +43,14 @@ The old files of a data set, as they were before a migration by Instar: run {run
     backup.json    what they are: sizes, hashes (xxh3-128), modes, owners, times
     the others     the run's records
 
-To roll the run back from here, copy snapshot/ back into the run's folder, with all attributes, and roll back:
+To roll the run back from here (DIR is the folder that `instar gc --backup` was given, DATASET its name in instar.toml):
+
+    instar rollback DATASET --from DIR
+
+or by hand: copy snapshot/ back into the run's folder, with all attributes, and roll back:
 
     cp -a snapshot {state}/runs/{run}/
-    instar rollback
+    instar rollback DATASET
 """
 
 
