@@ -149,8 +149,8 @@ class Dataset:
         `backup`: the folder to which `gc` copied snapshots before it removed them; those that are needed are put back first.
 
         Raises:
-            RunError: the snapshot is damaged, or the dataset changed meanwhile. UsageError: there is no run to roll back.
-            MigrationError: a file that arrived since cannot be converted.
+            FileError: the snapshot is damaged. UsageError: there is no run to roll back. MigrationError: a file that arrived
+            since cannot be converted. RunError: the disk says no.
         """
         from instar.transforms.restore import restore
 

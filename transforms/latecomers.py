@@ -1,7 +1,7 @@
 """Files that come or change while a run works: each further round is a plan of just those, staged and proved like the first.
 
 What makes no sense yet, or cannot be migrated, is no failure of a run that was asked for the other files: it is left as it is, and
-named. Reads only, but for what had been staged of a file that is another now, which goes.
+named. The dataset is only read; what had been staged of a file that is another now goes, and the run's plan is written anew.
 """
 
 from __future__ import annotations

@@ -49,9 +49,8 @@ def _found(job: Job) -> tuple[Late, ...]:
 
 def foretold(job: Job) -> tuple[str, ...]:
     """What a plan says of it: a run takes it in first, and so does more than is planned."""
-    found = [late for late in late_of(job) if late.stands != late.path]
     return tuple(
-        left_where_it_is(late) if late.left else f"{late}: a run takes it in first; it is not in this plan" for late in found
+        left_where_it_is(late) if late.left else f"{late}: a run takes it in first; it is not in this plan" for late in late_of(job)
     )
 
 

@@ -64,7 +64,7 @@ def restore(
     rollback itself, cut off while it published, bringing it to its end is all there is to do.
 
     Raises:
-        UsageError: there is no such run. RunError: a snapshot is damaged, the dataset changed meanwhile, or the disk says no.
+        UsageError: there is no such run. FileError: a snapshot is damaged. RunError: the disk says no, or a shadow changed.
         MigrationError: a file that arrived since cannot be converted. The dataset is unchanged then.
     """
     job = job.at_shadow()

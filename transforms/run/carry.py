@@ -120,7 +120,7 @@ def carry_over(
     if not changes:
         return Moved((), found)
     also = tuple(Change(renamed[change.path], "removed") for change in changes if change.path in renamed)
-    steps = _steps((*changes, *also), known, found, there, stood)
+    steps = _steps((*changes, *also), found, there, stood)
     if steps:
         withdrawn = (
             Withdrawn(old_names.get(c.path, c.path), CARRIED[c.what]) for c in steps if c.path in stood and stood[c.path].hash
@@ -174,7 +174,7 @@ def _renewed(path: Path) -> Path:
 
 
 # ---- what is to be done
-def _steps(changes: Iterable[Change], known: Listing, found: Listing, there: Listing, stood: Listing) -> list[Change]:
+def _steps(changes: Iterable[Change], found: Listing, there: Listing, stood: Listing) -> list[Change]:
     """Those of the changes that are still to be made, in order: folders come first and go last, and what was renamed has its new
     name before it loses the old one."""
     going = {c.path for c in changes if c.what == "removed" and _is_as_it_was(c.path, there, stood)}
