@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from .errors import ConfigurationError, DataError, suggestion
 from .path import Path
 from .schema import Field, Schema
+from .splice import Splice, Way
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,6 +78,8 @@ class Rewrite:
 
     A conversion may leave records out: `left_out` tells, after each call, their numbers in the batch that it was given, ascending;
     the rest came back in order.
+
+    `splice` is the same conversion taken apart; None where everything is to pass through `convert`.
     """
 
     source: FilePath
@@ -91,15 +94,19 @@ class Rewrite:
     progress: Callable[[int, int], None] = lambda rows, source_bytes: None
     touched: frozenset[Path] | None = None
     left_out: Callable[[], Sequence[int]] = tuple
+    splice: Splice | None = None
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """What a rewrite did. `notes` are for people: a row group split, a side file left out."""
+    """What a rewrite did. `notes` are for people: a row group split, a side file left out; `why` says why a file that might have
+    been spliced was not."""
 
     rows_in: int
     rows_out: int
     notes: tuple[str, ...] = ()
+    way: Way = "rewritten"
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .record_sql import Computed, compile_sql
 from .refusals import LeaveOut, by_row, cast_refused, lookup_refused, null_refused
 from .sql import verify_types
 
-__all__ = ["PlainValues", "compile_records"]
+__all__ = ["PlainValues", "compile_fields", "compile_records"]
 
 
 def compile_records(mapping: Mapping, values: Values, refused: LeaveOut | None = None) -> Callable[[list[Any]], list[Any]]:
@@ -67,6 +67,30 @@ def compile_records(mapping: Mapping, values: Values, refused: LeaveOut | None =
         return made
 
     return converted if refused is None else apart
+
+
+def compile_fields(mapping: Mapping, values: Values) -> Callable[[list[dict[str, Any]]], list[tuple[Any, ...]]]:
+    """The mapping as a function of lists of opened records, which gives each one's fields as raw values, unsealed.
+
+    The records need no more keys than the mapping reads. An absent key counts as missing.
+
+    Raises:
+        MigrationError, and from the function DataError: as `compile_records`, but for keys that no schema names.
+    """
+    verify_types(mapping)
+    code = Code(values, mapping.source, mapping.target.definitions)
+    out = code.fields(mapping.root)
+    convert, hidden = _function(code, out), Hidden(mapping)
+    assert isinstance(mapping.root.expression, Struct)
+    compute = compile_sql(mapping.root.expression, mapping.source, values, every=False)
+
+    def converted(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        try:
+            return convert(records, None if compute is None else compute(records), raising)
+        except DataError as error:
+            hidden.raised(error)
+
+    return converted
 
 
 def raising(error: DataError) -> None:

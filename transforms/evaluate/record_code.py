@@ -56,6 +56,18 @@ class Code(Reading):
         scope = Scope("record", self.source.root, self.source.definitions, self.values, (), "i")
         return self.raw(column.expression, scope, column.field)
 
+    def fields(self, column: Column) -> str:
+        """The statements for the fields of a whole record; the tuple of their raw values."""
+        scope = Scope("record", self.source.root, self.source.definitions, self.values, (), "i")
+        scope.done["opened", ()] = scope.done["sure", ()] = "record"
+        assert isinstance(column.expression, Struct)
+        made = []
+        for c in column.expression.columns:
+            scope.path = (c.field.name,)
+            self.place(scope.path)
+            made.append(self.raw(c.expression, scope, c.field))
+        return f"({', '.join(made)},)"
+
     def prologue(self) -> str:
         """Where the generated function finds what SQL computed."""
         values = "".join(f"    {name} = computed.values[{key}]\n" for key, name in self.columns.items())

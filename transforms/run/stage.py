@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from instar.formats.errors import Collected, DataError, InstarError, RunError, UnreadableError, Where
 from instar.formats.format import Format, Rewrite, Rewritten, Stamp, format_named
 from instar.formats.manifest import content_hash
+from instar.formats.splice import Part, Splice
+from instar.transforms.apart import taken_apart
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.events import FileStaged
 from instar.transforms.progress import Progress, Silent
@@ -89,6 +91,8 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
         hash=content_hash(target),
         seconds=time.perf_counter() - started,
         notes=rewritten.notes,
+        way=rewritten.way,
+        why=rewritten.why,
         target=unit.target,
         quarantined=quarantined,
         quarantine_hash=content_hash(Path(unit.bad.file)) if unit.bad and quarantined else "",
@@ -169,7 +173,7 @@ def rewrite_request(
     request = Rewrite(
         source=source,
         target=target,
-        convert=counting_rows(_conversion(format, mapping)) if quarantine is None else _leaving_out(format, mapping, quarantine),
+        convert=counting_rows(_when_asked(format, mapping)) if quarantine is None else _leaving_out(format, mapping, quarantine),
         source_schema=mapping.source,
         target_schema=mapping.target,
         reads=mapping.reads(),
@@ -178,8 +182,41 @@ def rewrite_request(
         stamp=stamp,
         memory=memory,
         progress=progress,
+        splice=splice_of(format, mapping),
     )
     return request if quarantine is None else replace(request, left_out=quarantine.left_out)
+
+
+def splice_of(format: Format, mapping: Mapping) -> Splice | None:
+    """The mapping taken apart for a format; None where there is nothing to take apart."""
+    apart = taken_apart(mapping)
+    if apart is None:
+        return None
+    return Splice(mapping.untouched(), apart.copied, apart.constants, apart.part and _computed(format, apart.part, mapping))
+
+
+def _computed(format: Format, part: Mapping, whole: Mapping) -> Part:
+    if format.shape == "columns":
+        from instar.transforms.evaluate.arrow import compile_batches
+
+        convert: Callable[[Any], Any] = compile_batches(part)
+    else:
+        from instar.transforms.evaluate.record import compile_fields
+
+        convert = compile_fields(part, format.values(part.source, whole.target))
+    return Part(convert, part.source, part.target, part.reads(), part.carried(), part.touched())
+
+
+def _when_asked(format: Format, mapping: Mapping) -> Callable[[Any], Any]:
+    """The conversion, made when it is first called: where all is spliced, it is not."""
+    made: list[Callable[[Any], Any]] = []
+
+    def convert(batch: Any) -> Any:
+        if not made:
+            made.append(_conversion(format, mapping))
+        return made[0](batch)
+
+    return convert
 
 
 def _leaving_out(format: Format, mapping: Mapping, quarantine: Quarantine) -> Callable[[Any], Any]:

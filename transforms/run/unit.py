@@ -8,6 +8,7 @@ from typing import Literal as OneOf
 
 from instar.formats.format import Stamp
 from instar.formats.schema import Schema
+from instar.formats.splice import Way
 
 if TYPE_CHECKING:
     from instar.transforms.mapping import Mapping
@@ -56,7 +57,8 @@ class Receipt:
     """What staging one unit did, and of what: it counts only while the source, the chain and the versions are still these.
 
     Hashes are xxh3-128 as hex; `seconds` is wall time; `target` as in the unit. `quarantined` counts the records that are in no
-    new file, but in the one that `Unit.bad` names, whose hash is `quarantine_hash`: rows_in = rows_out + quarantined.
+    new file, but in the one that `Unit.bad` names, whose hash is `quarantine_hash`: rows_in = rows_out + quarantined. `way` and
+    `why` are as in `Rewritten`.
     """
 
     path: str
@@ -74,6 +76,8 @@ class Receipt:
     target: str = ""
     quarantined: int = 0
     quarantine_hash: str = ""
+    way: Way = "rewritten"
+    why: str = ""
 
     @property
     def new_path(self) -> str:
