@@ -90,6 +90,7 @@ def lines(monkeypatch):
     format = Lines()
     monkeypatch.setattr(module, "format_named", lambda name: format)
     monkeypatch.setattr(module, "_conversion", lambda format, mapping: shout)
+    monkeypatch.setattr(module, "splice_of", lambda format, mapping: None)
     return format
 
 
