@@ -12,8 +12,9 @@ export PYTHONDONTWRITEBYTECODE :=
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-# --import-mode and the rest are in pyproject.toml; a stamp file makes the set-up run once for each pyproject.toml.
-$(VENV)/.installed: pyproject.toml
+# --import-mode and the rest are in pyproject.toml; a stamp file makes the set-up run once for each pyproject.toml, and when a
+# compiled part changed: the editable install builds them beside their sources.
+$(VENV)/.installed: pyproject.toml $(wildcard formats/*/*.c)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable . --group dev
@@ -47,4 +48,4 @@ readers: $(VENV)/.installed   ## what programs meet that read a dataset while 20
 	$(BIN)/python benchmarks/readers.py
 
 clean:          ## remove the environment and what the demo made
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo build dist *.egg-info formats/*/*.so

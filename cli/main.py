@@ -50,11 +50,26 @@ class Commands(click.Group):
             raise click.UsageError(f"there is no command {args[0]!r}. {suggestion(args[0], COMMANDS)}", ctx) from error
 
 
+def said_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """`--version`: Instar's, and which formats have to do without their compiled part."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    from instar.formats.compiled import missing_parts
+
+    missing = ", ".join(missing_parts())
+    click.echo(f"instar, version {version('instar')}" + (f" (without the compiled part for {missing})" if missing else ""))
+    ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=exit_codes())
 @click.option(
     "-C", "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Run as if started in DIR."
 )
-@click.version_option(package_name="instar", prog_name="instar")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=said_version, help="Show the version and exit."
+)
 @click.pass_context
 def instar(ctx: click.Context, folder: Path | None) -> None:
     """Schema evolution for data files: what Alembic is for databases, for directories of Parquet, Avro and JSON.

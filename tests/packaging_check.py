@@ -1,7 +1,9 @@
 """Build the wheel, install it in a fresh environment outside the checkout, and use it there. Run by `make wheel`.
 
-Checks: the wheel's modules are exactly those of the folders; `import instar` and `instar --help` take under 0.3 s of CPU; one
-upgrade of a sample dataset, and its rollback, work with nothing of the checkout on the path.
+Checks: the wheel, built from the source distribution as installers do it, has exactly the modules of the folders and their
+compiled parts; `import instar` and `instar --help` take under 0.3 s of CPU; an upgrade of each sample dataset, and its rollback,
+work with nothing of the checkout on the path. The same upgrades, and the same bytes, come from a wheel that was built where there
+is no C compiler; it says so.
 """
 
 from __future__ import annotations
@@ -23,36 +25,58 @@ CPU_LIMIT = 0.3
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="instar-wheel-") as name:
         folder = Path(name)
-        wheel = built(folder)
-        compare_modules(wheel)
+        source = tracked(folder)
+        wheel = built(source, folder / "compiled")
+        compare_modules(wheel, compiled_parts())
         binaries = installed(wheel, folder)
         start_up(binaries, folder)
-        upgrade(binaries, folder)
+        with_parts = upgraded(binaries, folder / "project")
+        bare = built(source, folder / "bare", CC="false")
+        compare_modules(bare, set())
+        replaced(bare, binaries)
+        without_parts = upgraded(binaries, folder / "other project")
+        if with_parts != without_parts:
+            sys.exit("the files that were made with and without the compiled parts differ")
 
 
-def built(folder: Path) -> Path:
-    """From a copy of what git tracks, so that a stray file cannot slip in."""
+def tracked(folder: Path) -> Path:
+    """A copy of what git tracks, so that a stray file cannot slip in."""
     source = folder / "source"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
-    for path in filter(None, tracked.split("\0")):
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
+    for path in filter(None, names.split("\0")):
         if not (CHECKOUT / path).exists() and not (CHECKOUT / path).is_symlink():
             continue
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(CHECKOUT / path, source / path, follow_symlinks=False)
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(source)], check=True, stdout=subprocess.DEVNULL
-    )
+    return source
+
+
+def built(source: Path, folder: Path, **environment: str) -> Path:
+    """The wheel, built from the source distribution of `source`."""
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stdout}\n{done.stderr}")
     return next(folder.glob("*.whl"))
 
 
-def compare_modules(wheel: Path) -> None:
+def compiled_parts() -> set[str]:
+    return {
+        f"instar/{path.relative_to(CHECKOUT).with_suffix('.abi3.so').as_posix()}" for path in (CHECKOUT / "formats").rglob("*.c")
+    }
+
+
+def compare_modules(wheel: Path, compiled: set[str]) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("instar/")}
     expected = {f"instar/{path.name}" for path in (CHECKOUT / "instar").iterdir() if path.is_file() and path.suffix != ".pyc"}
     for layer in ("formats", "transforms", "cli"):
         expected |= {f"instar/{path.relative_to(CHECKOUT).as_posix()}" for path in (CHECKOUT / layer).rglob("*.py")}
+    expected |= compiled
     if packed != expected:
         sys.exit(f"the wheel and the folders differ: missing {sorted(expected - packed)}, unexpected {sorted(packed - expected)}")
-    print(f"wheel holds the {len(expected)} files of the folders")
+    if wheel.name.split("-")[2:4] != ["cp311", "abi3"]:
+        sys.exit(f"{wheel.name} is not for every Python from 3.11 on")
+    print(f"wheel holds the {len(expected)} files of the folders, {len(compiled)} of them compiled")
 
 
 def installed(wheel: Path, folder: Path) -> Path:
@@ -61,6 +85,17 @@ def installed(wheel: Path, folder: Path) -> Path:
     binaries = environment / "bin"
     subprocess.run([str(binaries / "python"), "-m", "pip", "install", "--quiet", str(wheel)], check=True)
     return binaries
+
+
+def replaced(wheel: Path, binaries: Path) -> None:
+    command = [str(binaries / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", str(wheel)]
+    subprocess.run(command, check=True)
+    said = subprocess.run(
+        [str(binaries / "instar"), "--version"], env=clean_environment(), check=True, capture_output=True, text=True
+    ).stdout
+    print(f"without a compiler: {said.strip()}")
+    if "without the compiled part for" not in said:
+        sys.exit("it does not say that the compiled parts are missing")
 
 
 def start_up(binaries: Path, folder: Path) -> None:
@@ -79,21 +114,27 @@ def cpu(command: list[str], folder: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def upgrade(binaries: Path, folder: Path) -> None:
-    project = folder / "project"
+def upgraded(binaries: Path, project: Path) -> dict[str, bytes]:
+    """Every sample dataset up and back; what the upgrades made, by path."""
     shutil.copytree(CHECKOUT / "samples" / "project", project)
-    for verb in ("upgrade", "rollback"):
-        done = subprocess.run(
-            [str(binaries / "instar"), verb, "flights", "--json"],
-            cwd=project,
-            env=clean_environment(),
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        report = json.loads(done.stdout)
-        assert report["status"] == "done", report
-        print(f"installed wheel: {verb} {report['status']}, {report['files']}")
+    made: dict[str, bytes] = {}
+    for dataset in ("flights", "weather", "events"):
+        for verb in ("upgrade", "rollback"):
+            done = subprocess.run(
+                [str(binaries / "instar"), verb, dataset, "--json"],
+                cwd=project,
+                env=clean_environment(),
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            report = json.loads(done.stdout)
+            assert report["status"] == "done", report
+            print(f"installed wheel: {verb} of {dataset} {report['status']}, {report['files']}")
+            if verb == "upgrade":
+                files = [path for path in (project / "data" / dataset).rglob("*") if path.is_file()]
+                made |= {str(path.relative_to(project)): path.read_bytes() for path in files}
+    return made
 
 
 def clean_environment() -> dict[str, str]:
