@@ -28,6 +28,7 @@ from instar.transforms.run.journal import Journal, Method, Planned, new_run_id, 
 from instar.transforms.run.listing import Change, Listing
 from instar.transforms.run.lock import locked, this_owner
 from instar.transforms.run.preflight import bytes_copied, preflight, probe, probe_shadow
+from instar.transforms.run.renewal import renew
 from instar.transforms.run.resume import Resumption, resume, resumption, sound
 from instar.transforms.run.settle import Settled, abandon, settle
 from instar.transforms.run.state import RunFolder, RunState, begin_run, interrupted_run, make_folders, run_folders
@@ -271,10 +272,11 @@ def write_report(run: Run, report: RunReport) -> None:
         RunError: the disk says no.
     """
     try:
-        target = run.folder.spare if run.folder.report.exists() else run.folder.report
-        run.effects.create(target, json_text(report.as_json()).encode())
-        if target != run.folder.report:
-            run.effects.replace(target, run.folder.report)
+        text = json_text(report.as_json()).encode()
+        if run.folder.report.exists():
+            renew(run.folder.report, text, run.effects)
+        else:
+            run.effects.create(run.folder.report, text)
     except OSError as error:
         raise disk_error(f"the report of run {run.folder.id} could not be written", error) from error
 

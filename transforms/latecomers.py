@@ -24,7 +24,7 @@ from instar.transforms.run.disk import disk_error
 from instar.transforms.run.journal import Replanned
 from instar.transforms.run.listing import Change, Listing, changed_since, is_folder, listing
 from instar.transforms.run.quarantine import earlier_in_series
-from instar.transforms.run.resume import renew_plan
+from instar.transforms.run.renewal import renew
 from instar.transforms.run.state import run_state
 from instar.transforms.run.unit import Receipt, Unit
 
@@ -200,7 +200,7 @@ def _together(first: Plan, second: Plan, found: News, data: Collection[str]) -> 
 def _keep(run: Run, plan: Plan) -> None:
     """Write down what is planned now, in the run's folder and its journal."""
     try:
-        renew_plan(run.folder, plan_text(plan, run.undoing), run.effects)
+        renew(run.folder.plan, plan_text(plan, run.undoing), run.effects)
     except OSError as error:
         raise disk_error("the plan with the files that came meanwhile could not be kept", error) from error
     facts = run_state(run.folder).facts

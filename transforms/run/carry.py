@@ -25,9 +25,9 @@ from instar.transforms.run.listing import (
     is_folder,
     is_same,
     listing,
-    listing_bytes,
     with_hashes_of,
 )
+from instar.transforms.run.renewal import beside
 from instar.transforms.run.state import RunFolder, renamed_by, run_state
 from instar.transforms.run.tree import link_or_copy
 
@@ -151,26 +151,15 @@ def arrived(moved: Moved, known: Listing, there: Listing) -> dict[str, Entry]:
 
 def clear_spares(run: RunFolder, effects: Effects) -> None:
     """What a step that was cut off may have left in the run's folder."""
-    for path in (run.spare, _renewed(run.before), _renewed(run.after)):
+    for path in (run.spare, beside(run.before), beside(run.after), beside(run.report)):
         if os.path.lexists(path):
             effects.unlink(path)
-
-
-def renew_listing(run: RunFolder, path: Path, entries: Listing, effects: Effects) -> None:
-    """Put a listing into the place of an older one, in one step, durable."""
-    effects.create(_renewed(path), listing_bytes(entries))
-    effects.replace(_renewed(path), path)
-    effects.sync_folder(run.path)
 
 
 def renewed(stood: Listing, now: Listing, touched: Collection[str]) -> dict[str, Entry]:
     """The listing of a tree in which these paths were touched: there it is as it is now, and nothing of the run's."""
     kept = {path: entry for path, entry in stood.items() if path not in touched}
     return {**kept, **{path: now[path] for path in touched if path in now}}
-
-
-def _renewed(path: Path) -> Path:
-    return path.with_suffix(".new")
 
 
 # ---- what is to be done

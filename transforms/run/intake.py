@@ -11,11 +11,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from instar.transforms.run.carry import clear_spares, put_newest, renew_listing
+from instar.transforms.run.carry import clear_spares, put_newest
 from instar.transforms.run.effects import UNSUPPORTED, Effects
 from instar.transforms.run.journal import Carried, Withdrawn
 from instar.transforms.run.late import Late
-from instar.transforms.run.listing import Entry, is_same, read_listing
+from instar.transforms.run.listing import Entry, is_same, listing_bytes, read_listing
+from instar.transforms.run.renewal import renew
 from instar.transforms.run.state import RunFolder, RunState
 from instar.transforms.run.tree import folders_above
 
@@ -109,8 +110,8 @@ def _renew(run: RunFolder, taken: Sequence[tuple[Late, str, str]], effects: Effe
         before[path] = late.entry._replace(hash=hash)
     clear_spares(run, effects)
     if came.keys() - after.keys():
-        renew_listing(run, run.after, {**came, **after}, effects)
-    renew_listing(run, run.before, {**came, **before}, effects)
+        renew(run.after, listing_bytes({**came, **after}), effects)
+    renew(run.before, listing_bytes({**came, **before}), effects)
 
 
 def _folder(path: Path) -> Entry:

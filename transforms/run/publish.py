@@ -18,13 +18,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from instar.formats.errors import RunError, Where
-from instar.transforms.run.carry import Moved, arrived, carry_over, follow, renew_listing, renewed
+from instar.transforms.run.carry import Moved, arrived, carry_over, follow, renewed
 from instar.transforms.run.changes import ChangeSet, changes_between
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Exchanged, Journal, Method, PublishBegun, Published, Undone
-from instar.transforms.run.listing import Change, Entry, Listing, changed_since, described, is_folder, listing, read_listing
+from instar.transforms.run.listing import (
+    Change,
+    Entry,
+    Listing,
+    changed_since,
+    described,
+    is_folder,
+    listing,
+    listing_bytes,
+    read_listing,
+)
 from instar.transforms.run.publication import Note, Publication, write_listings
+from instar.transforms.run.renewal import renew
 from instar.transforms.run.replacing import by_replace, complete_replace
 from instar.transforms.run.shadow import NOT_THERE
 from instar.transforms.run.snapshot import NOTHING, discard, put_back, standing, swap, swap_unless_changed, tree_at, tree_with
@@ -144,8 +155,8 @@ def _carry(
         return moved, dict(after)
     there = listing(dataset)
     after = renewed(after, moved.carried(there), moved.touched)
-    renew_listing(run, run.after, after, effects)
-    renew_listing(run, run.before, arrived(moved, before, there), effects)
+    renew(run.after, listing_bytes(after), effects)
+    renew(run.before, listing_bytes(arrived(moved, before, there)), effects)
     return moved, after
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from instar.transforms.run.carry import CARRIED, clear_spares, put_newest, renew_listing, renewed
+from instar.transforms.run.carry import CARRIED, clear_spares, put_newest, renewed
 from instar.transforms.run.changes import ChangeSet, changes_between, with_hashes
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Adding, Carried, Journal, PublishBegun, Published, Removing, Replacing, Withdrawn
-from instar.transforms.run.listing import Change, Entry, Listing, is_same, listing
+from instar.transforms.run.listing import Change, Entry, Listing, is_same, listing, listing_bytes
 from instar.transforms.run.publication import Note, Publication, write_listings
+from instar.transforms.run.renewal import renew
 from instar.transforms.run.snapshot import base_of, discard, inode, restore_times
 from instar.transforms.run.state import RunFolder, make_folders
 from instar.transforms.run.tree import brought, folders_above, parent_of
@@ -168,5 +169,5 @@ def _with_late(dataset: Path, run: RunFolder, after: Listing, late: Collection[s
         return dict(after)
     after = renewed(after, listing(dataset), late)
     clear_spares(run, effects)
-    renew_listing(run, run.after, after, effects)
+    renew(run.after, listing_bytes(after), effects)
     return after

@@ -15,6 +15,7 @@ from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Journal, Resumed, Staged
 from instar.transforms.run.listing import is_folder, listing
 from instar.transforms.run.quarantine import holds_part
+from instar.transforms.run.renewal import renew
 from instar.transforms.run.settle import discard_records
 from instar.transforms.run.snapshot import discard
 from instar.transforms.run.state import RunFolder, RunState, receipts_of
@@ -111,7 +112,7 @@ def resume(
     Raises:
         OSError: the disk says no.
     """
-    renew_plan(run, plan, effects)
+    renew(run.plan, plan, effects)
     journal.write(Resumed(facts), *(Staged(receipt) for receipt in found.receipts.values()))
     discard(run.snapshot, effects)
     discard_records(run, effects)
@@ -123,20 +124,6 @@ def resume(
     else:
         effects.make_folder(run.stage)
         effects.sync_folder(run.path)
-
-
-def renew_plan(run: RunFolder, plan: bytes, effects: Effects) -> None:
-    """Another plan takes the place of the run's, in one step, durable.
-
-    Raises:
-        OSError: the disk says no.
-    """
-    renewed = run.plan.with_suffix(".new")
-    if renewed.exists():
-        effects.unlink(renewed)
-    effects.create(renewed, plan)
-    effects.replace(renewed, run.plan)
-    effects.sync_folder(run.path)
 
 
 def _keep_only(stage: Path, paths: Collection[str], effects: Effects) -> None:

@@ -14,6 +14,7 @@ from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import Clock, Discarded, Failed, Journal, Planned, PublishBegun, Stopped, system_clock
 from instar.transforms.run.listing import changed_since, is_folder, listing, read_listing
 from instar.transforms.run.publish import complete, take_back
+from instar.transforms.run.renewal import beside
 from instar.transforms.run.snapshot import discard, inode, tree_at
 from instar.transforms.run.state import RunFolder, RunState, State, list_runs, receipts_of, run_state
 
@@ -128,7 +129,8 @@ def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason
 
 def discard_records(run: RunFolder, effects: Effects) -> None:
     """What is written down for a publish, and is not true where there is none."""
-    for path in (run.before, run.after, run.report, run.quarantine, run.spare):
+    made = (run.before, run.after, run.report)
+    for path in (*made, *map(beside, made), run.quarantine, run.spare):
         if path.exists():
             effects.unlink(path)
 
