@@ -1,13 +1,14 @@
 """The story of a migration: inventory → plan → stage → prove → publish → report.
 
 Each step takes the noun the step before it made. Data travels one way; until `publish` the dataset is only read. What refuses a
-plan is in `planning`, what a run holds and works with in `execution`, how files are staged and published in `run`.
+plan is in `planning`, what a run holds and works with in `execution`, the nouns and the report in `outcome`, how files are staged
+and published in `run`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,21 @@ from instar.transforms.events import Quarantined, Warned
 from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.latecomers import ROUNDS, News, give_up, given_up, is_overtaken, left_late, news, next_round
+from instar.transforms.outcome import ProvedRun, PublishedRun, StagedRun, nothing_to_do, report, report_of, standing
 from instar.transforms.pick_up import PickedUp, picking_up
-from instar.transforms.plan import WRITING, Plan, by_version, refuse_changed
+from instar.transforms.plan import WRITING, Plan, refuse_changed
 from instar.transforms.planning import plan_of
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.standing import prove_unless_changed
-from instar.transforms.provenance import Provenance, provenance
+from instar.transforms.provenance import provenance
 from instar.transforms.remember import remember_versions
-from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, proved_event, published_event, quarantined_by_file
+from instar.transforms.report import FileProblem, Proof, RunReport, proved_event, published_event, quarantined_by_file
 from instar.transforms.run.changes import ChangeSet, change_set
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import Proved
-from instar.transforms.run.listing import Change, Listing, changed_since, listing, read_listing
+from instar.transforms.run.listing import Listing, changed_since, listing, read_listing
 from instar.transforms.run.publication import Note, Publication
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.quarantine import earlier_in_series, gather, refuse_too_many
@@ -40,42 +42,8 @@ from instar.transforms.run.settle import Settled, abandon
 from instar.transforms.run.shadow import copy_rest, known_tree
 from instar.transforms.run.stage import stage as stage_units
 from instar.transforms.run.state import list_runs, receipts_of, run_state
-from instar.transforms.run.unit import FileProof, Receipt, Unit
+from instar.transforms.run.unit import FileProof, Unit
 from instar.transforms.tolerance import tolerated
-
-
-@dataclass(frozen=True)
-class StagedRun:
-    """New files stand beside the data, durable; nothing of the dataset has changed.
-
-    `units` are those that have receipts; `skipped` the files that turned out to be unreadable and were passed over.
-    """
-
-    run: Run
-    units: tuple[Unit, ...]
-    receipts: tuple[Receipt, ...]
-    skipped: tuple[FileProblem, ...] = ()
-
-    def only(self, paths: Collection[str]) -> StagedRun:
-        """The same without the other files."""
-        whole = [(u, r) for u, r in zip(self.units, self.receipts, strict=True) if u.path in paths]
-        return replace(self, units=tuple(unit for unit, _ in whole), receipts=tuple(receipt for _, receipt in whole))
-
-
-@dataclass(frozen=True)
-class ProvedRun:
-    """The staged files hold what the migration says."""
-
-    staged: StagedRun
-    proof: Proof
-
-
-@dataclass(frozen=True)
-class PublishedRun:
-    """The new files stand in the dataset's place; the old ones are the snapshot."""
-
-    proved: ProvedRun
-    publication: Publication
 
 
 def migrate(
@@ -321,89 +289,3 @@ def _publish_beside(run: Run, shadow: Path, changes: ChangeSet, note: Note) -> P
     published = publish_files(shadow, run.folder, "shadow", known, rest.changes, journal, effects, note, model=model)
     late = {change.path: change for change in (*published.late, *rest.late.values())}
     return replace(published, late=tuple(late.values()))
-
-
-def report(published: PublishedRun) -> RunReport:
-    """What was done."""
-    made = report_of(published.proved, published.publication.changes)
-    late = {change.path: change for change in made.late}
-    late |= {change.path: change for change in published.publication.late if change.why or change.path not in late}
-    return replace(made, late=tuple(late.values()))
-
-
-def standing(receipts: tuple[Receipt, ...], changes: ChangeSet) -> tuple[Receipt, ...]:
-    """Of what was staged, that which is published: the rest was overtaken by a writer."""
-    return tuple(receipt for receipt in receipts if receipt.new_path in changes.written)
-
-
-def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
-    """What a run does, and how long its steps took so far; the same before its publish as after."""
-    run = proved.staged.run
-    receipts, plan = standing(proved.staged.receipts, changes), run.plan
-    rewritten, skipped = {receipt.path for receipt in receipts}, skipped_by(plan, proved.staged.skipped)
-    losses = {loss_text(loss) for version, chain in plan.chains.items() if plan.target < version for loss in chain.losses}
-    return RunReport(
-        verb=run.provenance.command,
-        status="done",
-        run=run.folder.id,
-        dataset=run.job.name,
-        subject=run.job.subject,
-        origin=by_version(tuple(action for action in plan.rewrites if action.path in rewritten)),
-        target=plan.target,
-        files={
-            "rewritten": len(receipts),
-            "kept": len(plan.kept),
-            "carried_over": plan.carried_over,
-            "skipped": len(skipped),
-        },
-        rows_in=sum(r.rows_in for r in receipts),
-        rows_out=sum(r.rows_out for r in receipts),
-        quarantined=quarantined_by_file(receipts),
-        quarantine=(str(run.folder.quarantine),) if any(r.quarantined for r in receipts) else (),
-        bytes_in=sum(r.source_size for r in receipts),
-        bytes_out=sum(r.size for r in receipts),
-        bytes_planned=plan.bytes_out,
-        seconds=dict(run.watch.seconds),
-        proof=proved.proof,
-        method=run.method,
-        snapshot=str(run.folder.snapshot),
-        provenance=run.provenance,
-        losses=tuple(sorted(losses)),
-        left_behind=plan.left_behind(),
-        dropped=tuple(path for path in changes.removed if path not in rewritten),
-        renamed={r.path: r.new_path for r in receipts if r.renamed},
-        notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
-        warnings=plan.warnings,
-        skipped=skipped,
-        late=tuple(change for _, change in sorted(run.late.items())),
-        rounds=run.rounds,
-        resumed=run.resumed,
-        shadow=str(run.job.shadow) if run.job.shadow else None,
-    )
-
-
-def skipped_by(plan: Plan, staging: tuple[FileProblem, ...]) -> tuple[FileProblem, ...]:
-    """The files that were passed over: those that the inventory could not read, and those that staging could not."""
-    before = (FileProblem(remark.path, remark.message, remark.hint, unreadable=True) for remark in plan.skipped)
-    return tuple(sorted((*before, *staging), key=lambda problem: problem.path))
-
-
-def nothing_to_do(
-    job: Job,
-    plan: Plan,
-    verb: str,
-    origin: Provenance,
-    watch: Stopwatch,
-    staging: tuple[FileProblem, ...] = (),
-    late: Mapping[str, Change] | None = None,
-) -> RunReport:
-    """All files that can be read are at the target; nothing was written."""
-    skipped = skipped_by(plan, staging)
-    late = {path: Change(path, "changed", WRITING) for path in plan.arriving} if late is None else late
-    return RunReport(
-        verb=verb, status="nothing to do", run=None, dataset=job.name, subject=job.subject, origin={}, target=plan.target,
-        files={"rewritten": 0, "kept": len(plan.kept), "carried_over": plan.carried_over, "skipped": len(skipped)},
-        rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds=watch.seconds, proof=None,
-        method=plan.method, snapshot=None, provenance=origin, warnings=plan.warnings, skipped=skipped,
-        late=tuple(change for _, change in sorted(late.items())),
-    )  # fmt: skip

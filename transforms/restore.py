@@ -19,7 +19,8 @@ from instar.formats.inventory import Inventory
 from instar.transforms.events import Quarantined, RunPublished, Warned
 from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
-from instar.transforms.migrate import ProvedRun, prove, stage
+from instar.transforms.migrate import prove, stage
+from instar.transforms.outcome import ProvedRun
 from instar.transforms.pick_up import pick_up
 from instar.transforms.plan import Plan
 from instar.transforms.planning import plan_of

@@ -1,0 +1,136 @@
+"""What a run has come to after each of its steps, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from instar.transforms.execution import Run, Stopwatch
+from instar.transforms.job import Job
+from instar.transforms.plan import WRITING, Plan, by_version
+from instar.transforms.provenance import Provenance
+from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, quarantined_by_file
+from instar.transforms.run.changes import ChangeSet
+from instar.transforms.run.listing import Change
+from instar.transforms.run.publication import Publication
+from instar.transforms.run.unit import Receipt, Unit
+
+
+@dataclass(frozen=True)
+class StagedRun:
+    """New files stand beside the data, durable; nothing of the dataset has changed.
+
+    `units` are those that have receipts; `skipped` the files that turned out to be unreadable and were passed over.
+    """
+
+    run: Run
+    units: tuple[Unit, ...]
+    receipts: tuple[Receipt, ...]
+    skipped: tuple[FileProblem, ...] = ()
+
+    def only(self, paths: Collection[str]) -> StagedRun:
+        """The same without the other files."""
+        whole = [(u, r) for u, r in zip(self.units, self.receipts, strict=True) if u.path in paths]
+        return replace(self, units=tuple(unit for unit, _ in whole), receipts=tuple(receipt for _, receipt in whole))
+
+
+@dataclass(frozen=True)
+class ProvedRun:
+    """The staged files hold what the migration says."""
+
+    staged: StagedRun
+    proof: Proof
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """The new files stand in the dataset's place; the old ones are the snapshot."""
+
+    proved: ProvedRun
+    publication: Publication
+
+
+def report(published: PublishedRun) -> RunReport:
+    """What was done."""
+    made = report_of(published.proved, published.publication.changes)
+    late = {change.path: change for change in made.late}
+    late |= {change.path: change for change in published.publication.late if change.why or change.path not in late}
+    return replace(made, late=tuple(late.values()))
+
+
+def standing(receipts: tuple[Receipt, ...], changes: ChangeSet) -> tuple[Receipt, ...]:
+    """Of what was staged, that which is published: the rest was overtaken by a writer."""
+    return tuple(receipt for receipt in receipts if receipt.new_path in changes.written)
+
+
+def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
+    """What a run does, and how long its steps took so far; the same before its publish as after."""
+    run = proved.staged.run
+    receipts, plan = standing(proved.staged.receipts, changes), run.plan
+    rewritten, skipped = {receipt.path for receipt in receipts}, skipped_by(plan, proved.staged.skipped)
+    losses = {loss_text(loss) for version, chain in plan.chains.items() if plan.target < version for loss in chain.losses}
+    return RunReport(
+        verb=run.provenance.command,
+        status="done",
+        run=run.folder.id,
+        dataset=run.job.name,
+        subject=run.job.subject,
+        origin=by_version(tuple(action for action in plan.rewrites if action.path in rewritten)),
+        target=plan.target,
+        files={
+            "rewritten": len(receipts),
+            "kept": len(plan.kept),
+            "carried_over": plan.carried_over,
+            "skipped": len(skipped),
+        },
+        rows_in=sum(r.rows_in for r in receipts),
+        rows_out=sum(r.rows_out for r in receipts),
+        quarantined=quarantined_by_file(receipts),
+        quarantine=(str(run.folder.quarantine),) if any(r.quarantined for r in receipts) else (),
+        bytes_in=sum(r.source_size for r in receipts),
+        bytes_out=sum(r.size for r in receipts),
+        bytes_planned=plan.bytes_out,
+        seconds=dict(run.watch.seconds),
+        proof=proved.proof,
+        method=run.method,
+        snapshot=str(run.folder.snapshot),
+        provenance=run.provenance,
+        losses=tuple(sorted(losses)),
+        left_behind=plan.left_behind(),
+        dropped=tuple(path for path in changes.removed if path not in rewritten),
+        renamed={r.path: r.new_path for r in receipts if r.renamed},
+        notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *proved.proof.allowances),
+        warnings=plan.warnings,
+        skipped=skipped,
+        late=tuple(change for _, change in sorted(run.late.items())),
+        rounds=run.rounds,
+        resumed=run.resumed,
+        shadow=str(run.job.shadow) if run.job.shadow else None,
+    )
+
+
+def skipped_by(plan: Plan, staging: tuple[FileProblem, ...]) -> tuple[FileProblem, ...]:
+    """The files that were passed over: those that the inventory could not read, and those that staging could not."""
+    before = (FileProblem(remark.path, remark.message, remark.hint, unreadable=True) for remark in plan.skipped)
+    return tuple(sorted((*before, *staging), key=lambda problem: problem.path))
+
+
+def nothing_to_do(
+    job: Job,
+    plan: Plan,
+    verb: str,
+    origin: Provenance,
+    watch: Stopwatch,
+    staging: tuple[FileProblem, ...] = (),
+    late: Mapping[str, Change] | None = None,
+) -> RunReport:
+    """All files that can be read are at the target; nothing was written."""
+    skipped = skipped_by(plan, staging)
+    late = {path: Change(path, "changed", WRITING) for path in plan.arriving} if late is None else late
+    return RunReport(
+        verb=verb, status="nothing to do", run=None, dataset=job.name, subject=job.subject, origin={}, target=plan.target,
+        files={"rewritten": 0, "kept": len(plan.kept), "carried_over": plan.carried_over, "skipped": len(skipped)},
+        rows_in=0, rows_out=0, bytes_in=0, bytes_out=0, bytes_planned=0, seconds=watch.seconds, proof=None,
+        method=plan.method, snapshot=None, provenance=origin, warnings=plan.warnings, skipped=skipped,
+        late=tuple(change for _, change in sorted(late.items())),
+    )  # fmt: skip
