@@ -15,6 +15,8 @@ from instar.formats.errors import UnreadableError, Where
 MAGIC = b"Obj\x01"
 SCHEMA, CODEC = "avro.schema", "avro.codec"
 SYNC_SIZE = 16
+_HEAD_SIZE = 20  # two numbers of at most 10 bytes
+_PREAD = hasattr(os, "pread")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Block:
     start: int
     size: int
 
+    @property
+    def end(self) -> int:
+        """Behind its sync marker."""
+        return self.start + self.size + SYNC_SIZE
+
 
 class Container:
     """A container file open for reading. Every fault is an UnreadableError with the file, the block and the byte offset."""
@@ -52,21 +59,38 @@ class Container:
         self.header = self._header()
 
     def blocks(self) -> Iterator[Block]:
-        """All blocks in order: only their heads and sync markers are read."""
+        """All blocks in order: only their heads and sync markers are read, each with the head that follows at once."""
         number, offset = 0, self.header.size
+        head = self._peek(offset)
         while offset < self.size:
+            block = self._block(number, offset, head)
+            end = block.start + block.size
+            behind = self._peek(end)
+            if behind[:SYNC_SIZE] != self.header.sync:
+                self.fail(f"block {number} does not end with the file's sync marker", end)
+            yield block
+            number, offset, head = number + 1, end + SYNC_SIZE, behind[SYNC_SIZE:]
+
+    def _block(self, number: int, offset: int, head: bytes) -> Block:
+        rows, middle = _number(head, 0)
+        size, at = _number(head, middle) if middle else (0, 0)
+        start = offset + at
+        if not at:  # longer than it should be, or cut off: this says which
             self.file.seek(offset)
             rows, size = self._long(f"block {number}"), self._long(f"block {number}")
             start = self.file.tell()
-            if rows < 0 or size < 0:
-                self.fail(f"block {number} says that it holds {rows} records in {size} bytes", offset)
-            if start + size + SYNC_SIZE > self.size:
-                self.fail(f"block {number} is cut off: it needs {start + size + SYNC_SIZE - self.size} more bytes", offset)
-            self.file.seek(start + size)
-            if self.file.read(SYNC_SIZE) != self.header.sync:
-                self.fail(f"block {number} does not end with the file's sync marker", start + size)
-            yield Block(number, offset, rows, start, size)
-            number, offset = number + 1, start + size + SYNC_SIZE
+        if rows < 0 or size < 0:
+            self.fail(f"block {number} says that it holds {rows} records in {size} bytes", offset)
+        if start + size + SYNC_SIZE > self.size:
+            self.fail(f"block {number} is cut off: it needs {start + size + SYNC_SIZE - self.size} more bytes", offset)
+        return Block(number, offset, rows, start, size)
+
+    def _peek(self, offset: int) -> bytes:
+        """What a sync marker and the head of the next block take at most, less at the file's end."""
+        if _PREAD:
+            return os.pread(self.file.fileno(), SYNC_SIZE + _HEAD_SIZE, offset)
+        self.file.seek(offset)
+        return self.file.read(SYNC_SIZE + _HEAD_SIZE)
 
     def stored(self, block: Block) -> bytes:
         """The block's data as the file has it, compressed."""
@@ -162,6 +186,18 @@ def opened(path: FilePath) -> Iterator[Container]:
         ) from e
     with file:
         yield Container(file, path)
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """The long at `at`, and where it ends; 0 where it does not end, or takes more than 9 bytes."""
+    value = shift = 0
+    for i in range(at, min(at + 9, len(data))):
+        byte = data[i]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1), i + 1
+        shift += 7
+    return 0, 0
 
 
 def long_bytes(value: int) -> bytes:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, NoReturn
 
 from instar.formats.avro.container import SCHEMA, Block, Container, block_bytes, header_bytes, opened
 from instar.formats.avro.document import parse
 from instar.formats.avro.physical import layout
 from instar.formats.avro.render import document, header_text
+from instar.formats.avro.splice import Unspliced, splice
 from instar.formats.avro.values import AvroValues
 from instar.formats.avro.walk import MOST_EMPTY_ITEMS, Damaged, least_size, records_walker, values_walker
-from instar.formats.errors import DataError, FileError, SchemaError, UnreadableError, Where
+from instar.formats.errors import DataError, FileError, InstarError, SchemaError, UnreadableError, Where
 from instar.formats.format import Rewrite, Rewritten, Stamp
 from instar.formats.schema import Schema
 
@@ -43,11 +44,43 @@ def rewrite(request: Rewrite) -> Rewritten:
         head = header_bytes(_metadata(source, request.target_schema, request.stamp), source.header.sync)
         with open(request.target, "wb") as target:
             target.write(head)
-            work = _Work(request, source, target, values)
+            told = _Told(request.progress)
+            try:
+                return splice(replace(request, progress=told), source, target, values)
+            except Unspliced as reason:
+                why = str(reason)
+            except (InstarError, RecursionError):
+                why = "a block is damaged, or a value is refused"
+            target.seek(len(head))
+            target.truncate()
+            work = _Work(replace(request, progress=told.again()), source, target, values)
             for block in source.blocks():
                 work.take(block)
             work.convert()
-    return Rewritten(work.rows, work.rows - work.left_out)
+    return Rewritten(work.rows, work.rows - work.left_out, why=why)
+
+
+class _Told:
+    """Progress that is told once of what is done twice."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self.progress = progress
+        self.rows = self.bytes = 0
+
+    def __call__(self, rows: int, source_bytes: int) -> None:
+        self.rows, self.bytes = self.rows + rows, self.bytes + source_bytes
+        self.progress(rows, source_bytes)
+
+    def again(self) -> Callable[[int, int], None]:
+        """What has been told so far is left out."""
+
+        def more(rows: int, source_bytes: int) -> None:
+            known, known_bytes = min(rows, self.rows), min(source_bytes, self.bytes)
+            self.rows, self.bytes = self.rows - known, self.bytes - known_bytes
+            if rows > known or source_bytes > known_bytes:
+                self.progress(rows - known, source_bytes - known_bytes)
+
+        return more
 
 
 def header_schema(container: Container) -> Schema:
