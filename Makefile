@@ -7,7 +7,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint wheel memory upcaster readers clean
+.PHONY: help demo test test-all lint wheel bench memory upcaster readers clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,9 @@ lint: $(VENV)/.installed   ## ruff, pyright, the import contract
 
 wheel: $(VENV)/.installed   ## build the wheel, install it outside the checkout, compare its modules, run an upgrade with it
 	$(BIN)/python tests/packaging_check.py
+
+bench: $(VENV)/.installed   ## Instar beside DuckDB, polars, pyarrow, fastavro, orjson, jq and cp: table and chart in benchmarks/results
+	$(BIN)/python -m benchmarks.bench --results benchmarks/results
 
 memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, in three file layouts
 	$(BIN)/python benchmarks/memory.py

@@ -1,0 +1,54 @@
+"""The whole command, `instar upgrade`: start-up, inventory, plan, staging with fsync, proof, publishing.
+
+The set-up, which is not measured, is a project whose dataset is hard links to the source files, with a migration registered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench.task import Task
+from benchmarks.bench.tools.instar import script
+
+INSTAR = [sys.executable, "-m", "instar"]
+
+
+def prepared(task: Task) -> Callable[[], dict[str, Any]]:
+    folder = Path(task.target)
+    project(task, folder)
+    workers = ["--workers", str(task.options["workers"])] if "workers" in task.options else []
+    command = [*INSTAR, "upgrade", "data", *workers, "--json"]
+
+    def work() -> dict[str, Any]:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"instar upgrade: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+        report = json.loads(done.stdout)
+        return {"stage": report["seconds"]["stage"], "verdict": report["proof"]["verdict"]}
+
+    return work
+
+
+def project(task: Task, folder: Path) -> None:
+    """A project with the dataset `data`: all source files, in the folders they are in, at version 1 of 2."""
+    data = folder / "data"
+    above = os.path.commonpath([os.path.dirname(source) for source in task.sources])
+    for source in map(Path, task.sources):
+        place = data / source.relative_to(above)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, place)
+    quietly("init", "--from", "data", cwd=folder)
+    scripts = folder / "migrations" / "data"
+    scripts.mkdir(parents=True, exist_ok=True)
+    (scripts / "0002_change.py").write_text(script(task.change))
+    quietly("register", "data", cwd=folder)
+
+
+def quietly(*arguments: str, cwd: Path) -> None:
+    subprocess.run([*INSTAR, *arguments], cwd=cwd, check=True, stdout=subprocess.DEVNULL)
