@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-PARTS = {"avro": "instar.formats.avro._walk"}
+PARTS = {"avro": "instar.formats.avro._walk", "json": "instar.formats.json._scan"}
 """The module of each format that has one; they are built as `pyproject.toml` says."""
 
 

@@ -79,7 +79,9 @@ class Rewrite:
     A conversion may leave records out: `left_out` tells, after each call, their numbers in the batch that it was given, ascending;
     the rest came back in order.
 
-    `splice` is the same conversion taken apart; None where everything is to pass through `convert`.
+    `splice` is the same conversion taken apart; None where everything is to pass through `convert`. `starts_at` tells `convert`
+    which record of the file (from 0) is the first of its next batch, where the records before were not all given to it. `workers`:
+    how many threads may work on the file.
     """
 
     source: FilePath
@@ -95,6 +97,8 @@ class Rewrite:
     touched: frozenset[Path] | None = None
     left_out: Callable[[], Sequence[int]] = tuple
     splice: Splice | None = None
+    starts_at: Callable[[int], None] = lambda record: None
+    workers: int = 1
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,83 @@ class Splice:
     `untouched`: target leaf → source leaf with the same value under the same nullable records and lists. `copied`: top-level column
     of the target → that of the source whose values it has as they stand, null or missing where those are. `constants`: top-level
     column → the Python value that it has in every record. `part` computes the other top-level columns; None where there are none.
+    `levels`: of a records format, the same at every depth; None where it cannot be said so.
     """
 
     untouched: Mapping[Path, Path]
     copied: Mapping[str, str]
     constants: Mapping[str, Any]
     part: Part | None
+    levels: Level | None = None
+
+
+# ---- at every depth
+@dataclass(frozen=True)
+class Kept:
+    """The raw value that the old record has under that name; missing where that is."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The same raw value in every record: None is a null, MISSING no member at all."""
+
+    raw: Any
+
+
+@dataclass(frozen=True)
+class Computed:
+    """One of the values that the level's `compute` gives, by its number.
+
+    It is missing where a name of `absent_with` is, and may be missing otherwise too. `passes`: the names whose raw value it may be,
+    as it stands.
+    """
+
+    number: int
+    absent_with: frozenset[str]
+    passes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What becomes of the record, list or map that the old record has under that name; missing or null where that is."""
+
+    name: str
+    inside: Level | Elements
+
+
+@dataclass(frozen=True)
+class Compute:
+    """`convert`: for each of the names `reads` the list of its raw values (MISSING where one is) → for each value to compute the
+    list of its raw values (None a null, MISSING a missing key). It raises InstarError, of whatever record.
+
+    `reads` is empty where an element of a list or map is computed: then it is given the elements, and gives new ones. `plain`: raw
+    values are only decoded, so that a format may give them in any form that its decoders take.
+    """
+
+    convert: Callable[[list[list[Any]]], list[list[Any]]]
+    reads: tuple[str, ...]
+    plain: bool
+
+
+@dataclass(frozen=True)
+class Level:
+    """A record of the target from one of the source: a member for each of `names`, in the target's order, and after them the keys
+    that are not `known` to the source's schema, as they stand.
+
+    A key that is not known and has one of the `names` is a conflict, which only the whole conversion settles.
+    """
+
+    names: tuple[str, ...]
+    members: tuple[Kept | Fixed | Computed | Opened, ...]
+    known: frozenset[str]
+    compute: Compute | None
+
+
+@dataclass(frozen=True)
+class Elements:
+    """The elements of a list, or the values of a map: each opened, computed, or (None) kept as it stands."""
+
+    kind: Literal["list", "map"]
+    inside: Level | Elements | Compute | None

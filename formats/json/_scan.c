@@ -543,6 +543,8 @@ failed:
 }
 
 /* ---- one scan */
+#define SPAN ((Py_ssize_t)(2 * sizeof(int64_t))) /* where a record begins and ends */
+
 typedef struct {
     Py_ssize_t key, key_end, value, value_end, child;
 } Member; /* `child`: an instance, NONE, or for an element that is computed COMPUTED - its number */
@@ -559,7 +561,7 @@ typedef struct {
 typedef struct {
     Py_ssize_t at;
     int level; /* -1: a whole record */
-    Py_ssize_t number, column;
+    Py_ssize_t number, column, record;
 } Hole;
 
 typedef struct {
@@ -569,6 +571,7 @@ typedef struct {
     PyThreadState *thread;
     Array stack, members, instances, out, holes, odd;
     Py_ssize_t copy_from, copy_to; /* text that is to be copied next */
+    Py_ssize_t record;
     int failed;
 } Scan;
 
@@ -842,7 +845,7 @@ static void put(Scan *s, const char *data, Py_ssize_t size)
 static void leave_hole(Scan *s, int level, Py_ssize_t number, Py_ssize_t column)
 {
     flush(s);
-    Hole hole = {(Py_ssize_t)s->out.size, level, number, column};
+    Hole hole = {(Py_ssize_t)s->out.size, level, number, column, s->record};
     append(&s->holes, &hole, sizeof hole, &s->failed);
 }
 
@@ -959,16 +962,21 @@ static int one_record(Scan *s, Text start, Text end)
     return 1;
 }
 
-static void all_records(Scan *s, const Py_ssize_t *spans, Py_ssize_t count, Py_ssize_t size, Py_ssize_t *marks)
+/* `skipped`: the numbers of records that are odd already, ascending. */
+static void all_records(Scan *s, const int64_t *spans, Py_ssize_t count, Py_ssize_t size, Py_ssize_t *marks, const Array *skipped)
 {
     Program *program = s->program;
     Py_ssize_t at = 0;
+    size_t passed = 0;
     for (Py_ssize_t i = 0; i < count && !s->failed; i++) {
-        copy(s, at, spans[2 * i]);
+        s->record = i;
+        copy(s, at, (Py_ssize_t)spans[2 * i]);
+        int skip = passed < COUNT(skipped, Py_ssize_t) && AT(skipped, Py_ssize_t, passed) == i;
+        passed += (size_t)skip;
         for (Py_ssize_t k = 0; k < program->level_count; k++)
             marks[k] = program->levels[k].instances;
-        at = spans[2 * i + 1];
-        if (one_record(s, s->text + spans[2 * i], s->text + at))
+        at = (Py_ssize_t)spans[2 * i + 1];
+        if (!skip && one_record(s, s->text + spans[2 * i], s->text + at))
             continue;
         for (Py_ssize_t k = 0; k < program->level_count; k++) {
             Level *level = &program->levels[k];
@@ -1021,9 +1029,24 @@ static PyObject *numbers(const Array *array)
     return list;
 }
 
-static int valid_spans(const Py_ssize_t *spans, Py_ssize_t count, Py_ssize_t size)
+static int take_numbers(PyObject *list, Array *into)
 {
-    Py_ssize_t at = 0;
+    int failed = 0;
+    for (Py_ssize_t i = 0; i < PyList_Size(list); i++) {
+        Py_ssize_t number = PyLong_AsSsize_t(PyList_GetItem(list, i));
+        if (PyErr_Occurred())
+            return 0;
+        if (!append(into, &number, sizeof number, &failed)) {
+            PyErr_NoMemory();
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int valid_spans(const int64_t *spans, Py_ssize_t count, Py_ssize_t size)
+{
+    int64_t at = 0;
     for (Py_ssize_t i = 0; i < 2 * count; i++) {
         if (spans[i] < at || spans[i] > size)
             return 0;
@@ -1032,7 +1055,7 @@ static int valid_spans(const Py_ssize_t *spans, Py_ssize_t count, Py_ssize_t siz
     return 1;
 }
 
-static PyObject *scanned(Scan *s, const Py_buffer *text, const Py_buffer *spans)
+static PyObject *scanned(Scan *s, const Py_buffer *text, const Py_buffer *spans, const Array *skipped)
 {
     Program *program = s->program;
     Py_ssize_t *marks = zeroed((size_t)program->level_count, sizeof(Py_ssize_t));
@@ -1042,7 +1065,7 @@ static PyObject *scanned(Scan *s, const Py_buffer *text, const Py_buffer *spans)
         program->levels[k].instances = 0, program->levels[k].spans.size = 0;
     s->thread = PyEval_SaveThread();
     reserve(&s->out, (size_t)text->len + (size_t)text->len / 16, &s->failed);
-    all_records(s, spans->buf, spans->len / (Py_ssize_t)(2 * sizeof(Py_ssize_t)), text->len, marks);
+    all_records(s, spans->buf, spans->len / SPAN, text->len, marks, skipped);
     PyEval_RestoreThread(s->thread);
     free(marks);
     if (s->failed) {
@@ -1064,25 +1087,26 @@ static PyObject *scanned(Scan *s, const Py_buffer *text, const Py_buffer *spans)
 
 static PyObject *scan(PyObject *module, PyObject *arguments)
 {
-    PyObject *capsule, *planner, *result = NULL;
+    PyObject *capsule, *planner, *odd, *result = NULL;
     Py_buffer text, spans;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "Oy*y*O", &capsule, &text, &spans, &planner))
+    if (!PyArg_ParseTuple(arguments, "Oy*y*OO!", &capsule, &text, &spans, &planner, &PyList_Type, &odd))
         return NULL;
+    Array skipped = {NULL, 0, 0};
     Scan s = {.program = PyCapsule_GetPointer(capsule, CAPSULE), .text = text.buf, .planner = planner};
     if (s.program) {
-        if (spans.len % (Py_ssize_t)(2 * sizeof(Py_ssize_t)) || (uintptr_t)spans.buf % sizeof(Py_ssize_t)
-            || !valid_spans(spans.buf, spans.len / (Py_ssize_t)(2 * sizeof(Py_ssize_t)), text.len))
+        if (spans.len % SPAN || (uintptr_t)spans.buf % sizeof(int64_t)
+            || !valid_spans(spans.buf, spans.len / SPAN, text.len))
             PyErr_SetString(PyExc_ValueError, "the records' places are not in the text, or not in order");
         else if (s.program->busy)
             PyErr_SetString(PyExc_RuntimeError, "a program is for one scan at a time");
-        else {
+        else if (take_numbers(odd, &skipped)) {
             s.program->busy = 1;
-            result = scanned(&s, &text, &spans);
+            result = scanned(&s, &text, &spans, &skipped);
             s.program->busy = 0;
         }
     }
-    Array *arrays[] = {&s.stack, &s.members, &s.instances, &s.out, &s.holes, &s.odd};
+    Array *arrays[] = {&s.stack, &s.members, &s.instances, &s.out, &s.holes, &s.odd, &skipped};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]->data);
     PyBuffer_Release(&text);
@@ -1100,10 +1124,10 @@ static PyObject *item(PyObject *list, Py_ssize_t number)
     return list ? PyList_GetItem(list, number) : NULL;
 }
 
-/* None is a null. 0 with an error set, or without one where the value is `missing`. */
-static int add_value(Array *out, PyObject *value, PyObject *missing, int *failed)
+/* None is a null. */
+static int add_value(Array *out, PyObject *value, int *failed)
 {
-    if (!value || value == missing)
+    if (!value)
         return 0;
     if (value == Py_None)
         return append(out, "null", 4, failed);
@@ -1117,39 +1141,52 @@ static int add_value(Array *out, PyObject *value, PyObject *missing, int *failed
     return added;
 }
 
-/* (text, holes, values by level, column and number, records, missing) → the text with its holes filled, None where one is missing */
-static PyObject *fill(PyObject *module, PyObject *arguments)
+/* The text with its holes filled; the list of the records in which a value is `missing`, where there are such; or an error. */
+static PyObject *filled(const Py_buffer *text, const Py_buffer *holes, PyObject *levels, PyObject *records, PyObject *missing)
 {
-    Py_buffer text, holes;
-    PyObject *levels, *records, *missing, *result = NULL;
-    (void)module;
-    if (!PyArg_ParseTuple(arguments, "y*y*OOO", &text, &holes, &levels, &records, &missing))
-        return NULL;
-    Array out = {NULL, 0, 0};
-    int failed = 0, filled = 1;
+    Array out = {NULL, 0, 0}, without = {NULL, 0, 0};
+    int failed = 0, good = 1;
     Py_ssize_t at = 0;
-    reserve(&out, (size_t)text.len + (size_t)text.len / 8, &failed);
-    for (Py_ssize_t i = 0; filled && i < holes.len / (Py_ssize_t)sizeof(Hole); i++) {
+    PyObject *result = NULL;
+    reserve(&out, (size_t)text->len + (size_t)text->len / 8, &failed);
+    for (Py_ssize_t i = 0; good && i < holes->len / (Py_ssize_t)sizeof(Hole); i++) {
         Hole hole;
-        memcpy(&hole, (const char *)holes.buf + i * (Py_ssize_t)sizeof hole, sizeof hole);
-        if (hole.at < at || hole.at > text.len) {
+        memcpy(&hole, (const char *)holes->buf + i * (Py_ssize_t)sizeof hole, sizeof hole);
+        if (hole.at < at || hole.at > text->len) {
             PyErr_SetString(PyExc_ValueError, "a hole is not in the text");
-            filled = 0;
+            good = 0;
             break;
         }
         PyObject *value =
             hole.level < 0 ? item(records, hole.number) : item(item(item(levels, hole.level), hole.column), hole.number);
-        filled = append(&out, (const char *)text.buf + at, (size_t)(hole.at - at), &failed)
-                 && add_value(&out, value, missing, &failed);
+        if (value == missing) {
+            size_t count = COUNT(&without, Py_ssize_t);
+            if (!count || AT(&without, Py_ssize_t, count - 1) != hole.record)
+                good = append(&without, &hole.record, sizeof hole.record, &failed);
+        } else if (!without.size)
+            good = append(&out, (const char *)text->buf + at, (size_t)(hole.at - at), &failed) && add_value(&out, value, &failed);
         at = hole.at;
     }
-    if (filled && append(&out, (const char *)text.buf + at, (size_t)(text.len - at), &failed))
+    if (good && without.size)
+        result = numbers(&without);
+    else if (good && append(&out, (const char *)text->buf + at, (size_t)(text->len - at), &failed))
         result = PyBytes_FromStringAndSize(out.data, (Py_ssize_t)out.size);
     else if (failed)
         PyErr_NoMemory();
-    else if (!PyErr_Occurred())
-        result = Py_NewRef(Py_None);
     free(out.data);
+    free(without.data);
+    return result;
+}
+
+/* (text, holes, values by level, column and number, records, missing) */
+static PyObject *fill(PyObject *module, PyObject *arguments)
+{
+    Py_buffer text, holes;
+    PyObject *levels, *records, *missing;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "y*y*OOO", &text, &holes, &levels, &records, &missing))
+        return NULL;
+    PyObject *result = filled(&text, &holes, levels, records, missing);
     PyBuffer_Release(&text);
     PyBuffer_Release(&holes);
     return result;
@@ -1161,7 +1198,7 @@ static int is_blank(unsigned char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* (text, start, bytes, records, whether the text ends here) → (start and end of each record …, where the lines of these end)
+/* (text, bytes, records, whether the text ends here) → (start and end of each record …, where their lines end, are these all asked for)
  *
  * A record is what stands on a line between blanks, behind a byte order mark; it is cut, not checked. So many records are taken
  * that they have `bytes` bytes together, or are `records`, or until the last line that has an end.
@@ -1169,13 +1206,13 @@ static int is_blank(unsigned char c)
 static PyObject *lines(PyObject *module, PyObject *arguments)
 {
     Py_buffer text;
-    Py_ssize_t start, most_bytes, most_records, size = 0, count = 0;
+    Py_ssize_t most_bytes, most_records, size = 0, count = 0;
     int ends, failed = 0;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "y*nnnp", &text, &start, &most_bytes, &most_records, &ends))
+    if (!PyArg_ParseTuple(arguments, "y*nnp", &text, &most_bytes, &most_records, &ends))
         return NULL;
     Array spans = {NULL, 0, 0};
-    Text begin = text.buf, end = begin + text.len, p = begin + (start < 0 ? 0 : start > text.len ? text.len : start);
+    Text begin = text.buf, end = begin + text.len, p = begin;
     Py_BEGIN_ALLOW_THREADS
     while (p < end && size < most_bytes && count < most_records) {
         Text last = memchr(p, '\n', (size_t)(end - p));
@@ -1192,7 +1229,7 @@ static PyObject *lines(PyObject *module, PyObject *arguments)
         p = after;
         if (from == last)
             continue;
-        Py_ssize_t span[2] = {from - begin, last - begin};
+        int64_t span[2] = {from - begin, last - begin};
         if (!append(&spans, span, sizeof span, &failed))
             break;
         size += last - from;
@@ -1203,7 +1240,8 @@ static PyObject *lines(PyObject *module, PyObject *arguments)
     if (failed)
         PyErr_NoMemory();
     else
-        result = Py_BuildValue("y#n", spans.data ? spans.data : "", (Py_ssize_t)spans.size, (Py_ssize_t)(p - begin));
+        result = Py_BuildValue("y#nO", spans.data ? spans.data : "", (Py_ssize_t)spans.size, (Py_ssize_t)(p - begin),
+                               size >= most_bytes || count >= most_records ? Py_True : Py_False);
     free(spans.data);
     PyBuffer_Release(&text);
     return result;
@@ -1212,9 +1250,9 @@ static PyObject *lines(PyObject *module, PyObject *arguments)
 /* ---- the module */
 static PyMethodDef methods[] = {
     {"program", make_program, METH_VARARGS, "(levels, root) -> program, for one scan at a time"},
-    {"scan", scan, METH_VARARGS, "(program, text, places of the records, planner) -> (new text, holes, columns by level, odd records)"},
-    {"fill", fill, METH_VARARGS, "(new text, holes, values, records, missing) -> bytes, or None where a value is missing"},
-    {"lines", lines, METH_VARARGS, "(text, start, bytes, records, ends) -> (places of the records, end)"},
+    {"scan", scan, METH_VARARGS, "(program, text, places, planner, odd records) -> (text, holes, columns, odd records)"},
+    {"fill", fill, METH_VARARGS, "(text, holes, values, records, missing) -> bytes, or the records in which a value is missing"},
+    {"lines", lines, METH_VARARGS, "(text, bytes, records, ends) -> (places of the records, end, full)"},
     {NULL, NULL, 0, NULL},
 };
 

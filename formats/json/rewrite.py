@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
+from instar.formats.compiled import missing_parts, without
 from instar.formats.format import Rewrite, Rewritten
+from instar.formats.splice import Splice
 
 from .gaps import closed_up
-from .layout import layout_of
+from .layout import Kind, layout_of
 from .split import pieces
 from .streams import blocks, packed_into
 
@@ -30,28 +32,63 @@ def records(path: FilePath) -> Iterator[bytes]:
 
 
 def rewrite(request: Rewrite) -> Rewritten:
-    """Every record through `request.convert`, in order; layout, byte order mark, line ends and compression stay."""
+    """Every record of the file, in order, spliced where that can be, else through `request.convert`; layout, byte order mark, line
+    ends and compression stay."""
     layout = layout_of(request.source)
-    progress = _Progress(request)
     limit = max(1 << 14, min(_CHUNK, request.memory // _EXPANSION))
+    why = _not_spliced(request, request.splice) if request.splice else ""
+    with packed_into(request.target, layout.compression) as write:
+        if request.splice and not why:
+            return _spliced(request, layout.kind, write, limit)
+        return _converted(request, layout.kind, write, limit, why)
+
+
+def _not_spliced(request: Rewrite, splice: Splice) -> str:
+    """Why no record of the file is spliced; empty where some may be."""
+    if request.left_out is not tuple:
+        return "records that are refused are left out"
+    if splice.levels is None:
+        return "its records are new ones, or none"
+    return without("json") if "json" in missing_parts() else ""
+
+
+def _spliced(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit: int) -> Rewritten:
+    from .splice import Splicer, chunk_of, line_chunks
+
+    progress, splicer, rows = _Progress(request), Splicer(request), 0
+    text = blocks(request.source, progress.read)
+    if kind == "lines":
+        chunks = line_chunks(text, limit, _RECORDS)
+    else:
+        chunks = (chunk_of(*each) for each in _chunks(pieces(kind, text, request.source), limit))
+    scanner = splicer.scanner()
+    for chunk in chunks:
+        write(splicer.finished(chunk, scanner.scan(chunk)))
+        rows += chunk.rows
+        progress.done(chunk.rows)
+    spliced = not rows or splicer.spliced > 0
+    return Rewritten(rows, rows, way="spliced" if spliced else "rewritten", why="" if spliced else "no record in it is plain")
+
+
+def _converted(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit: int, why: str) -> Rewritten:
+    progress = _Progress(request)
     rows = out = 0
     held: bytes | None = None
-    with packed_into(request.target, layout.compression) as write:
-        for between, texts in _chunks(pieces(layout.kind, blocks(request.source, progress.read), request.source), limit):
-            converted = request.convert(texts) if texts else []
-            left_out = request.left_out() if texts else ()
-            if len(converted) != len(texts) - len(left_out):
-                raise AssertionError(f"{len(texts)} records became {len(converted)}")
-            if left_out or held is not None:
-                between, held = closed_up(between, left_out, held, layout.kind)
-            parts: list[Any] = [b"null"] * (2 * len(converted))
-            parts[0::2] = between[: len(converted)]
-            parts[1::2] = [b"null" if text is None else bytes(text) for text in converted]
-            write(b"".join([*parts, *between[len(converted) :]]))
-            rows += len(texts)
-            out += len(left_out)
-            progress.done(len(texts))
-    return Rewritten(rows, rows - out)
+    for between, texts in _chunks(pieces(kind, blocks(request.source, progress.read), request.source), limit):
+        converted = request.convert(texts) if texts else []
+        left_out = request.left_out() if texts else ()
+        if len(converted) != len(texts) - len(left_out):
+            raise AssertionError(f"{len(texts)} records became {len(converted)}")
+        if left_out or held is not None:
+            between, held = closed_up(between, left_out, held, kind)
+        parts: list[Any] = [b"null"] * (2 * len(converted))
+        parts[0::2] = between[: len(converted)]
+        parts[1::2] = [b"null" if text is None else bytes(text) for text in converted]
+        write(b"".join([*parts, *between[len(converted) :]]))
+        rows += len(texts)
+        out += len(left_out)
+        progress.done(len(texts))
+    return Rewritten(rows, rows - out, why=why)
 
 
 def _chunks(source: Iterator[tuple[bytes, bytes | None]], limit: int) -> Iterator[tuple[list[bytes], list[bytes]]]:

@@ -24,7 +24,7 @@ from .record_sql import Computed, compile_sql
 from .refusals import LeaveOut, by_row, cast_refused, lookup_refused, null_refused
 from .sql import verify_types
 
-__all__ = ["PlainValues", "compile_fields", "compile_records"]
+__all__ = ["PlainValues", "compile_fields", "compile_records", "looped", "raising"]
 
 
 def compile_records(mapping: Mapping, values: Values, refused: LeaveOut | None = None) -> Callable[[list[Any]], list[Any]]:
@@ -45,8 +45,8 @@ def compile_records(mapping: Mapping, values: Values, refused: LeaveOut | None =
     assert isinstance(root, Struct)
     code = Code(values, mapping.source, mapping.target.definitions)
     out = code.root(mapping.root)
-    convert = _function(code, out)
-    opened, compute = values.opener(mapping.source.root), compile_sql(root, mapping.source, values, every=refused is not None)
+    convert = looped(code, out)
+    opened, compute = _record_opener(mapping, values), compile_sql(root, mapping.source, values, every=refused is not None)
     hidden = Hidden(mapping)
 
     def converted(records: list[Any]) -> list[Any]:
@@ -80,7 +80,7 @@ def compile_fields(mapping: Mapping, values: Values) -> Callable[[list[dict[str,
     verify_types(mapping)
     code = Code(values, mapping.source, mapping.target.definitions)
     out = code.fields(mapping.root)
-    convert, hidden = _function(code, out), Hidden(mapping)
+    convert, hidden = looped(code, out), Hidden(mapping)
     assert isinstance(mapping.root.expression, Struct)
     compute = compile_sql(mapping.root.expression, mapping.source, values, every=False)
 
@@ -95,6 +95,16 @@ def compile_fields(mapping: Mapping, values: Values) -> Callable[[list[dict[str,
 
 def raising(error: DataError) -> None:
     raise error from error.__cause__
+
+
+def _record_opener(mapping: Mapping, values: Values) -> Callable[[Any], Any]:
+    opener = values.opener(mapping.source.root)
+
+    def opened(record: Any) -> Any:
+        container = opener(record)
+        return refuse_record() if container is None else container
+
+    return opened
 
 
 def _opened(records: list[Any], opened: Callable[[Any], Any]) -> list[Any]:
@@ -145,7 +155,7 @@ def _note(found: dict[int, DataError], error: DataError, kept: list[int] | None)
     found[row] = error.placed(replace(where, row=row))  # type: ignore[assignment]
 
 
-def _function(code: Code, out: str) -> Callable[[list[Any], Computed | None, LeaveOut], list[Any]]:
+def looped(code: Code, out: str) -> Callable[[list[Any], Computed | None, LeaveOut], list[Any]]:
     """The generated statements as the body of a loop over the records; a record with an error is left out, if that is agreed to."""
     body = "\n".join("            " + line for line in code.lines)
     text = (
@@ -171,6 +181,7 @@ def _function(code: Code, out: str) -> Callable[[list[Any], Computed | None, Lea
         "refuse_lookup": refuse_lookup,
         "refuse_null": refuse_null,
         "refuse_key": refuse_key,
+        "refuse_record": refuse_record,
     }
     exec(compile(text, "<mapping>", "exec"), scope)
     return scope["convert"]
@@ -198,6 +209,10 @@ def refuse_lookup(value: Any, e: Lookup) -> Any:
 
 def refuse_null(policy: Policy, reason: str) -> Any:
     raise null_refused(reason).error(policy)
+
+
+def refuse_record() -> Any:
+    raise DataError("null where a record is required", hint="Correct the file.", where=Where(found="null"))
 
 
 def refuse_key(container: dict[str, Any], known: frozenset[str], new: frozenset[str]) -> Any:

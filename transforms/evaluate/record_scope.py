@@ -73,6 +73,7 @@ class Reading(Statements):
             self.emit(f"{out} = {raw} if {raw} is None or {raw} is M else {opener}({raw})")
             scope.done["opened", path] = out
             if not path and scope.variable == "record":
+                self.emit(f"if {out} is None: refuse_record()")
                 scope.done["sure", path] = out
         return scope.done["opened", path]
 

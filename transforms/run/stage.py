@@ -170,10 +170,11 @@ def rewrite_request(
     quarantine: Quarantine | None = None,
 ) -> Rewrite:
     """What a format is asked for to rewrite one file by a mapping."""
+    counting = CountingRows(_when_asked(format, mapping))
     request = Rewrite(
         source=source,
         target=target,
-        convert=counting_rows(_when_asked(format, mapping)) if quarantine is None else _leaving_out(format, mapping, quarantine),
+        convert=counting if quarantine is None else _leaving_out(format, mapping, quarantine),
         source_schema=mapping.source,
         target_schema=mapping.target,
         reads=mapping.reads(),
@@ -183,6 +184,7 @@ def rewrite_request(
         memory=memory,
         progress=progress,
         splice=splice_of(format, mapping),
+        starts_at=counting.starts_at,
     )
     return request if quarantine is None else replace(request, left_out=quarantine.left_out)
 
@@ -192,7 +194,12 @@ def splice_of(format: Format, mapping: Mapping) -> Splice | None:
     apart = taken_apart(mapping)
     if apart is None:
         return None
-    return Splice(mapping.untouched(), apart.copied, apart.constants, apart.part and _computed(format, apart.part, mapping))
+    splice = Splice(mapping.untouched(), apart.copied, apart.constants, None)
+    if format.name == "json":  # its texts tell where members are at every depth
+        from instar.transforms.evaluate.levels import levels
+
+        return replace(splice, levels=levels(mapping, format.values(mapping.source, mapping.target)))
+    return replace(splice, part=apart.part and _computed(format, apart.part, mapping))
 
 
 def _computed(format: Format, part: Mapping, whole: Mapping) -> Part:
@@ -233,20 +240,24 @@ def _conversion(format: Format, mapping: Mapping, refused: Callable[[DataError],
     return compile_records(mapping, format.values(mapping.source, mapping.target, strict=refused is not None), refused)
 
 
-def counting_rows(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+class CountingRows:
     """The conversion, with errors whose records are numbered from the file's first, not the batch's."""
-    done = 0
 
-    def converted(batch: Any) -> Any:
-        nonlocal done
+    def __init__(self, convert: Callable[[Any], Any]) -> None:
+        self._convert = convert
+        self._done = 0
+
+    def __call__(self, batch: Any) -> Any:
         try:
-            result = convert(batch)
+            result = self._convert(batch)
         except InstarError as error:
-            raise shifted(error, done) from error.__cause__
-        done += rows_of(batch)
+            raise shifted(error, self._done) from error.__cause__
+        self._done += rows_of(batch)
         return result
 
-    return converted
+    def starts_at(self, record: int) -> None:
+        """The next batch begins at that record of the file."""
+        self._done = record
 
 
 def at_file(error: InstarError, path: str) -> InstarError:

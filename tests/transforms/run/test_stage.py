@@ -24,7 +24,7 @@ from instar.transforms.run import stage as module
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.executors import InlineExecutor
 from instar.transforms.run.journal import Staged, read_journal
-from instar.transforms.run.stage import counting_rows, stage, stage_file
+from instar.transforms.run.stage import CountingRows, stage, stage_file
 from instar.transforms.run.unit import Unit
 
 SCHEMA = schema(Field("text", String()))
@@ -199,7 +199,7 @@ def test_an_empty_batch_counts_nothing():
             raise DataError("no", where=Where(row=0))
         return batch
 
-    counting = counting_rows(convert)
+    counting = CountingRows(convert)
     counting([])
     counting(["a", "b"])
     counting(SimpleNamespace(num_rows=5))

@@ -1,0 +1,159 @@
+"""Rewriting a file without opening what its migration leaves alone: each record's own text, with what changes put in.
+
+The compiled scan (`_scan.c`) does the plain records. What is odd passes through `Rewrite.convert`, one record or one chunk at a
+time, as every record does without the scan: so values and errors are the same either way.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+
+from instar.formats.compiled import PARTS
+from instar.formats.errors import InstarError
+from instar.formats.format import Rewrite
+from instar.formats.schema import MISSING
+from instar.formats.splice import Compute
+
+from .plan import Program
+
+compiled: Any = import_module(PARTS["json"])
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Text with whole records in it, and where each begins and ends: pairs of 64-bit numbers."""
+
+    text: Any
+    places: bytes
+
+    @property
+    def rows(self) -> int:
+        return len(self.places) // 16
+
+    def records(self, numbers: Iterable[int] | None = None) -> list[bytes]:
+        """The texts of these records; of all by default."""
+        ends = memoryview(self.places).cast("q")
+        return [bytes(self.text[ends[2 * i] : ends[2 * i + 1]]) for i in (range(self.rows) if numbers is None else numbers)]
+
+    def with_records(self, records: list[Any]) -> bytes:
+        """The text with other records in their places."""
+        ends = (0, *memoryview(self.places).cast("q"), len(self.text))
+        parts: list[Any] = [b"null"] * (2 * len(records) + 1)
+        parts[0::2] = [self.text[ends[i] : ends[i + 1]] for i in range(0, len(ends), 2)]
+        parts[1::2] = [b"null" if each is None else bytes(each) for each in records]
+        return b"".join(parts)
+
+
+Scanned = tuple[bytes, bytes, list[list[list[bytes | None]]], list[int]]
+
+
+def line_chunks(text: Iterable[bytes], size: int, records: int) -> Iterator[Chunk]:
+    """A file of lines, about `size` bytes or so many records at a time; what is between the records goes with them."""
+    source, held, want = iter(text), b"", size
+    while True:
+        blocks, more = [held], len(held)
+        while more < want and (block := next(source, None)) is not None:
+            blocks.append(block)
+            more += len(block)
+        ends, held = more < want, b"".join(blocks)
+        rest = memoryview(held)
+        while True:
+            places, end, full = compiled.lines(rest, size, records, ends)
+            if not full and not ends:
+                break
+            yield Chunk(rest[:end], places)
+            rest = rest[end:]
+            if not rest:
+                break
+        if ends and not rest:
+            return
+        held, want = bytes(rest), max(size, 2 * len(rest))
+
+
+def chunk_of(between: list[bytes], texts: list[bytes]) -> Chunk:
+    """A chunk from what is before each record (and after the last, if that is known) and the records."""
+    parts = [b""] * (2 * len(texts))
+    parts[0::2], parts[1::2] = between[: len(texts)], texts
+    ends = list(accumulate(map(len, parts)))
+    return Chunk(b"".join([*parts, *between[len(texts) :]]), array("q", ends).tobytes())
+
+
+class Splicer:
+    """The conversion of chunks, in two steps: `scanner`s may work in several threads, `finished` in one, in the file's order."""
+
+    def __init__(self, request: Rewrite) -> None:
+        assert request.splice is not None
+        assert request.splice.levels is not None
+        self._request = request
+        self._program = Program(request.splice.levels)
+        self._computes = self._program.computes()
+        self._again: Scanner | None = None
+        self._row = 0
+        self.spliced = 0
+
+    def scanner(self) -> Scanner:
+        """What scans one chunk at a time."""
+        return Scanner(self._program)
+
+    def finished(self, chunk: Chunk, scanned: Scanned) -> bytes:
+        """The chunk's new text.
+
+        Raises:
+            InstarError: as the request's conversion does.
+        """
+        made = self._filled(chunk, scanned)
+        if made is None:
+            self._request.starts_at(self._row)
+            made = chunk.with_records(self._request.convert(chunk.records()))
+        else:
+            self.spliced += chunk.rows - len(scanned[3])
+        self._row += chunk.rows
+        return made
+
+    def _filled(self, chunk: Chunk, scanned: Scanned) -> bytes | None:
+        """The new text; None where a value or a record is refused: only the conversion of the whole says why."""
+        while True:
+            out, holes, columns, odd = scanned
+            if not holes:
+                return out
+            try:
+                values = [_computed(each, given) for each, given in zip(self._computes, columns, strict=True)]
+                self._request.starts_at(self._row)
+                records = self._request.convert(chunk.records(odd)) if odd else []
+            except InstarError:
+                return None
+            made = compiled.fill(out, holes, values, records, MISSING)
+            if isinstance(made, bytes):
+                return made
+            self._again = self._again or self.scanner()
+            scanned = self._again.scan(chunk, sorted({*odd, *made}))  # without a value that has a place, others may take it
+
+
+class Scanner:
+    """The compiled program, for one chunk at a time."""
+
+    def __init__(self, program: Program) -> None:
+        self._plan = program.plan
+        self._compiled = compiled.program(*program.told())
+
+    def scan(self, chunk: Chunk, odd: list[int] | None = None) -> Scanned:
+        """The chunk with holes; the records `odd` (ascending) are left to the conversion."""
+        return compiled.scan(self._compiled, chunk.text, chunk.places, self._plan, odd or [])
+
+
+def _computed(compute: Compute | None, columns: list[list[bytes | None]]) -> list[list[Any]]:
+    if compute is None or not columns or not columns[0]:
+        return []
+    return compute.convert([_given(column, compute.plain) for column in columns])
+
+
+def _given(column: list[bytes | None], plain: bool) -> list[Any]:
+    given: list[Any] = column if plain else [each if each is None else msgspec.Raw(each) for each in column]
+    return [MISSING if each is None else each for each in given] if None in column else given
