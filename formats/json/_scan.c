@@ -1017,6 +1017,12 @@ failed:
     return NULL;
 }
 
+/* What an array holds, as bytes. */
+static PyObject *bytes_of(const Array *array)
+{
+    return PyBytes_FromStringAndSize(array->size ? array->data : "", (Py_ssize_t)array->size);
+}
+
 static PyObject *numbers(const Array *array)
 {
     Py_ssize_t count = (Py_ssize_t)COUNT(array, Py_ssize_t);
@@ -1078,8 +1084,7 @@ static PyObject *scanned(Scan *s, const Py_buffer *text, const Py_buffer *spans,
     PyObject *columns = columns_of(program, text->buf), *odd = columns ? numbers(&s->odd) : NULL;
     PyObject *result = NULL;
     if (odd)
-        result = Py_BuildValue("y#y#OO", s->out.data, (Py_ssize_t)s->out.size, s->holes.data ? s->holes.data : "",
-                               (Py_ssize_t)s->holes.size, columns, odd);
+        result = Py_BuildValue("NNOO", bytes_of(&s->out), bytes_of(&s->holes), columns, odd);
     Py_XDECREF(columns);
     Py_XDECREF(odd);
     return result;
@@ -1170,7 +1175,7 @@ static PyObject *filled(const Py_buffer *text, const Py_buffer *holes, PyObject 
     if (good && without.size)
         result = numbers(&without);
     else if (good && append(&out, (const char *)text->buf + at, (size_t)(text->len - at), &failed))
-        result = PyBytes_FromStringAndSize(out.data, (Py_ssize_t)out.size);
+        result = bytes_of(&out);
     else if (failed)
         PyErr_NoMemory();
     free(out.data);
@@ -1240,7 +1245,7 @@ static PyObject *lines(PyObject *module, PyObject *arguments)
     if (failed)
         PyErr_NoMemory();
     else
-        result = Py_BuildValue("y#nO", spans.data ? spans.data : "", (Py_ssize_t)spans.size, (Py_ssize_t)(p - begin),
+        result = Py_BuildValue("NnO", bytes_of(&spans), (Py_ssize_t)(p - begin),
                                size >= most_bytes || count >= most_records ? Py_True : Py_False);
     free(spans.data);
     PyBuffer_Release(&text);
