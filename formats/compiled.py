@@ -5,10 +5,20 @@ Without one its format does the same work in Python, more slowly, and says so wh
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
 PARTS = {"avro": "instar.formats.avro._walk", "json": "instar.formats.json._scan"}
 """The module of each format that has one; they are built as `pyproject.toml` says."""
+
+
+def compiled_part(format: str) -> ModuleType | None:
+    """The format's compiled part; None where it was not built."""
+    try:
+        return import_module(PARTS[format])
+    except ImportError:
+        return None
 
 
 def missing_parts() -> tuple[str, ...]:

@@ -92,6 +92,14 @@ class Container:
         self.file.seek(offset)
         return self.file.read(SYNC_SIZE + _HEAD_SIZE)
 
+    def at(self, start: int, stop: int) -> bytes:
+        """The file's bytes from `start` to before `stop`."""
+        self.file.seek(start)
+        data = self.file.read(stop - start)
+        if len(data) != stop - start:
+            self.fail("the file became shorter while it was read", start + len(data))
+        return data
+
     def stored(self, block: Block) -> bytes:
         """The block's data as the file has it, compressed."""
         self.file.seek(block.start)

@@ -7,13 +7,25 @@ goes record by record and knows what to say, so that values and errors are the s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from types import ModuleType
+from typing import Any, BinaryIO
 
-from instar.formats.avro.container import Container
-from instar.formats.avro.pieces import pieces_of
+from instar.formats.avro.compiled_layout import TooManyBranches, compiled_layout
+from instar.formats.avro.container import Block, Container, block_bytes
+from instar.formats.avro.made import Making
+from instar.formats.avro.physical import layout
+from instar.formats.avro.pieces import Constant, Copied, Made, Pieces, Turned, pieces_of
 from instar.formats.avro.values import AvroValues
+from instar.formats.avro.walk import least_size
+from instar.formats.compiled import compiled_part, without
 from instar.formats.copied_range import copy_range
 from instar.formats.format import Rewrite, Rewritten
+
+_STRETCH = 64 << 20
+"""Bytes copied between two reports of progress."""
+_BATCH = 2 << 20
+"""Bytes of records that are spliced at once, blocks that are larger excepted; less where the memory is less."""
+_SHARE = 64  # of the memory at most
 
 
 class Unspliced(Exception):
@@ -31,9 +43,18 @@ def splice(request: Rewrite, source: Container, target: BinaryIO, values: AvroVa
         raise Unspliced("")
     if pieces.verbatim:
         return _copied(request, source, target)
-    raise Unspliced("")
+    module = compiled_part("avro")
+    if module is None:
+        raise Unspliced(without("avro"))
+    try:
+        return _Splicing(request, source, target, values, pieces, module).run()
+    except module.Odd as odd:
+        raise Unspliced(str(odd)) from None
+    except TooManyBranches:
+        raise Unspliced("a union has too many branches") from None
 
 
+# ---- blocks as they are
 def _copied(request: Rewrite, source: Container, target: BinaryIO) -> Rewritten:
     """All blocks as they are, not even decompressed; only their heads and sync markers are looked at."""
     rows = 0
@@ -45,10 +66,6 @@ def _copied(request: Rewrite, source: Container, target: BinaryIO) -> Rewritten:
         rows += some
         request.progress(some, stop - start)
     return Rewritten(rows, rows, way="spliced")
-
-
-_STRETCH = 64 << 20
-"""Bytes copied between two reports of progress."""
 
 
 def _stretches(source: Container) -> Iterator[tuple[int, int, int]]:
@@ -63,3 +80,98 @@ def _stretches(source: Container) -> Iterator[tuple[int, int, int]]:
             start, rows = stop, 0
     if stop > start:
         yield start, stop, rows
+
+
+# ---- records from pieces
+class _Splicing:
+    """Blocks on their way, some at once: walked, computed from where anything is computed, put together, written."""
+
+    def __init__(
+        self, request: Rewrite, source: Container, target: BinaryIO, values: AvroValues, pieces: Pieces, module: ModuleType
+    ) -> None:
+        self.request = request
+        self.source = source
+        self.target = target
+        self.module: Any = module
+        self.pieces = pieces
+        self.least = least_size(layout(request.source_schema.root), values.source_layouts)
+        if not self.least:
+            raise Unspliced("its records have no bytes")
+        self.layout = compiled_layout(module, pieces.slots, values.source_layouts)
+        self.making = Making(request, values, pieces, module)
+        self.marks = sorted({mark for used in (*_used(pieces), *self.making.reads) for mark in used})
+        self.rows = 0
+
+    def run(self) -> Rewritten:
+        for blocks in self._batches():
+            data, spans = self._data(blocks)
+            made = self._records(data, [number for span in spans for number in span])
+            self._write(blocks, made)
+        return Rewritten(self.rows, self.rows, way="spliced")
+
+    def _batches(self) -> Iterator[list[Block]]:
+        most = max(1 << 16, min(_BATCH, self.request.memory // _SHARE))
+        if self.source.header.codec.name != "null":
+            most //= 4  # as they may be larger when they are decompressed
+        batch: list[Block] = []
+        size = 0
+        for block in self.source.blocks():
+            if batch and size + block.size > most:
+                yield batch
+                batch, size = [], 0
+            batch.append(block)
+            size += block.size
+        if batch:
+            yield batch
+
+    def _data(self, blocks: list[Block]) -> tuple[bytes, list[tuple[int, int, int]]]:
+        """The records of some blocks, and of each block where they begin and end in it, and how many they are."""
+        if self.source.header.codec.name == "null":
+            start = blocks[0].start
+            data = self.source.at(start, blocks[-1].start + blocks[-1].size)
+            spans = [(block.start - start, block.start - start + block.size, block.rows) for block in blocks]
+        else:
+            parts = [self.source.data(block) for block in blocks]
+            data, spans, at = b"".join(parts), [], 0
+            for block, part in zip(blocks, parts, strict=True):
+                spans.append((at, at + len(part), block.rows))
+                at += len(part)
+        if any(rows > (stop - start) // self.least for start, stop, rows in spans):
+            raise Unspliced("a block is damaged")
+        return data, spans
+
+    def _records(self, data: bytes, spans: list[int]) -> list[bytes]:
+        """The new records of each span."""
+        offsets = self.module.locate(self.layout, data, spans, self.marks)
+        made = self.making.made(data, offsets, self.marks, sum(spans[2::3]))
+        column = {mark: i for i, mark in enumerate(self.marks)}
+        pieces: list[tuple[Any, ...]] = []
+        for piece in self.pieces.of:
+            match piece:
+                case Copied(first, stop):
+                    pieces.append((self.module.COPIED, column[first], column[stop]))
+                case Turned(slot):
+                    pieces.append((self.module.TURNED, column[slot], column[slot + 1]))
+                case Constant(constant):
+                    pieces.append((self.module.CONSTANT, constant))
+                case Made(name):
+                    pieces.append((self.module.MADE, *made[name]))
+        return self.module.assemble(data, offsets, len(self.marks), spans, pieces)
+
+    def _write(self, blocks: list[Block], made: list[bytes]) -> None:
+        compress, sync = self.source.header.codec.compress, self.source.header.sync
+        parts = [block_bytes(block.rows, compress(data), sync) for block, data in zip(blocks, made, strict=True)]
+        self.target.write(b"".join(parts))
+        rows = sum(block.rows for block in blocks)
+        self.rows += rows
+        self.request.progress(rows, sum(block.size for block in blocks))
+
+
+def _used(pieces: Pieces) -> Iterator[tuple[int, int]]:
+    """The boundaries of what is copied."""
+    for piece in pieces.of:
+        match piece:
+            case Copied(first, stop):
+                yield first, stop
+            case Turned(slot):
+                yield slot, slot + 1

@@ -11,6 +11,7 @@ import pytest
 
 from instar.formats.avro import FORMAT
 from instar.formats.avro.container import opened
+from instar.formats.compiled import PARTS, compiled_part
 from instar.formats.format import Rewrite, Rewritten, Stamp
 from instar.transforms import operations as op
 from instar.transforms.mapping import Operation, chain
@@ -18,6 +19,8 @@ from instar.transforms.run.stage import rewrite_request
 
 if TYPE_CHECKING:
     from tests.formats.avro.conftest import Files
+
+needs_compiled = pytest.mark.skipif(compiled_part("avro") is None, reason="the compiled part for avro is not built here")
 
 FLIGHT = {
     "type": "record", "name": "flight", "namespace": "air",
@@ -124,3 +127,42 @@ def test_progress_is_told_once_of_what_is_begun_twice(files: Files) -> None:
     with pytest.raises(Exception, match="cut off"):
         FORMAT.rewrite(given)
     assert sum(told) <= 100
+
+
+# ---- records from pieces
+SPLICED: list[list[Operation]] = [
+    [op.drop("year")],
+    [op.drop("delay")],
+    [op.drop("stops"), op.drop("place.lat")],
+    [op.add("currency", "string", default="USD"), op.add("gone", "int64", nullable=True), op.add("first", "double", default=1.5)],
+    [op.move("place.lat", to="latitude"), op.move("year", to="place.year")],
+    [op.reorder(["delay", "year"])],
+    [op.cast("year", "string"), op.add("currency", "string", default="USD"), op.drop("stops")],
+    [op.cast("place.lat", "string"), op.rename("place.lon", to="longitude")],
+    [op.cast("stops[].minutes", "string"), op.drop("stops[].code")],
+    [op.allow_null("year"), op.drop("delay")],
+    [op.require("carrier", fill="none"), op.cast("year", "int64")],
+    [op.derive("late", "bool", sql="coalesce(delay, 0) > 10"), op.drop("delay")],
+    [op.map_values("carrier", {"C1": "One"}, otherwise="null"), op.rename("carrier", to="airline")],
+]
+
+
+@needs_compiled
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+@pytest.mark.parametrize("operations", SPLICED)
+def test_records_are_put_together_as_a_rewrite_writes_them(operations: list[Operation], codec: str, files: Files) -> None:
+    source = files.write(FLIGHT, flights(700), codec=codec, sync_interval=3000)
+    spliced, rewritten, done = both_ways(source, operations, files)
+    assert (done.way, done.why, done.rows_in, done.rows_out) == ("spliced", "", 700, 700)
+    assert spliced.read_bytes() == rewritten.read_bytes()
+    assert len(files.read(spliced)) == 700
+
+
+def test_without_the_compiled_part_the_file_is_rewritten_and_says_why(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARTS, "avro", "instar.formats.avro._never_built")
+    source = files.write(FLIGHT, flights(50))
+    made, rewritten, done = both_ways(source, [op.drop("year")], files)
+    assert done.way == "rewritten"
+    assert "compiled part for avro is missing" in done.why
+    assert made.read_bytes() == rewritten.read_bytes()
+    assert both_ways(source, VERBATIM[0], files)[2].way == "spliced"
