@@ -4,41 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import duckdb
 
+from .check import AGREED, Check, Outcome
 from .exact import DuckType, differ
 from .relation import Relation
 
 _SHOWN = 60  # characters of a value in a message
-
-
-@dataclass(frozen=True)
-class Check:
-    """One place of the target: SQL over the relation for what it must be and for what it is.
-
-    `way` is how it is proved, as reports name it.
-    """
-
-    path: str
-    way: str
-    expected: str
-    actual: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one check found: nothing, a first different row, or why the two could not be compared (`failed`): of these `damage` is
-    what DuckDB says of a file it cannot read, and not of a value that its types cannot hold."""
-
-    problem: str = ""
-    row: int | None = None
-    failed: bool = False
-    damage: bool = False
-
-
-AGREED = Outcome()
 
 
 def compare(relation: Relation, checks: Sequence[Check], *, tallies: Sequence[str]) -> tuple[list[int] | None, list[Outcome]]:

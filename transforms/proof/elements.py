@@ -8,9 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path as FilePath
-
-import duckdb
 
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path
 from instar.formats.schema import (
@@ -36,8 +33,6 @@ from instar.formats.schema import (
     Uuid,
     field_text,
 )  # fmt: skip
-
-from .connection import file_literal
 
 
 @dataclass(frozen=True)
@@ -80,28 +75,6 @@ EMPTY = Element("schema", "", 0, "REQUIRED", "", "", 0, 0)
 """The root of a file without columns."""
 
 
-def read_elements(connection: duckdb.DuckDBPyConnection, file: FilePath) -> Element:
-    """The root element of the file.
-
-    Raises:
-        duckdb.Error: it cannot be read.
-    """
-    rows = connection.execute(
-        "SELECT name, type, type_length, repetition_type, converted_type, logical_type, scale, precision, num_children "
-        f"FROM parquet_schema({file_literal(file)})"
-    ).fetchall()
-    found = iter(rows)
-
-    def element() -> Element:
-        name, physical, length, repetition, converted, logical, scale, precision, children = next(found)
-        return Element(
-            name, physical or "", int(length or 0), repetition or "REQUIRED", converted or "", logical or "", scale or 0,
-            precision or 0, tuple(element() for _ in range(children or 0)),
-        )  # fmt: skip
-
-    return element()
-
-
 # ---- is it the target?
 @dataclass(frozen=True)
 class Misfit:
@@ -130,7 +103,7 @@ def _field(element: Element, field: Field, path: Path) -> Iterator[Misfit]:
         case Record() as record if not element.physical:
             yield from _group(element, record, path)
         case List(item):
-            inner = _item(element)
+            inner = item_of(element)
             if inner is not None:
                 yield from _field(inner, item, (*path, EACH_ITEM))
             elif element.repetition != "REPEATED":  # a repeated field is a list of itself, and names no item
@@ -145,7 +118,7 @@ def _field(element: Element, field: Field, path: Path) -> Iterator[Misfit]:
             yield Misfit(path, f"it is {element}, not {field_text(field)}")
 
 
-def _item(group: Element) -> Element | None:
+def item_of(group: Element) -> Element | None:
     """A list's item (LogicalTypes.md, backward compatibility rules); None where the repeated element has no name of its own."""
     if group.physical or len(group.children) != 1 or group.children[0].repetition != "REPEATED":
         return None

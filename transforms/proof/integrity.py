@@ -6,6 +6,7 @@ parser. Files keep their order of records, so the comparison is row by row, exac
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
@@ -20,7 +21,7 @@ from instar.transforms.run.quarantine import left_out
 from instar.transforms.run.unit import ColumnProof, FileProof, Quarantined, Receipt, Unit
 
 if TYPE_CHECKING:
-    from .compare import Check, Outcome
+    from .check import Check, Outcome
     from .proved import Proved
 
 
@@ -64,9 +65,6 @@ def _proved(
     unit: Unit, mapping: Mapping, positions: Sequence[int], forms: Sequence[int], *, full: bool
 ) -> tuple[Proved, Quarantined] | str:
     """What was compared, and judged again; why it could not be, where one of the files cannot be read."""
-    import duckdb
-    import pyarrow as pa
-
     source, staged = FilePath(unit.source), FilePath(unit.staged)
     try:
         match unit.format:
@@ -76,14 +74,22 @@ def _proved(
                 from .avro import prove
             case _:
                 from .json import prove
+        proved = prove(source, staged, mapping, memory=unit.memory, full=full, left_out=positions)
+        if not positions:
+            return proved, Quarantined()
         from .refused import refused_again
 
-        proved = prove(source, staged, mapping, memory=unit.memory, full=full, left_out=positions)
         return proved, refused_again(unit, mapping, positions, forms)
-    except (OSError, ValueError, EOFError, RecursionError, duckdb.Error, pa.ArrowException) as error:
+    except _of_readers() as error:
         why = (str(error).strip() or repr(error)).splitlines()[0]
         told = f"{type(error).__name__} (its words are not shown: a field is tagged {PII})" if Hidden(mapping).any else why
         return f"it cannot be compared with its old form: {told}"
+
+
+def _of_readers() -> tuple[type[Exception], ...]:
+    """What the readers of a proof raise; those that were not needed are not even loaded."""
+    loaded = [(sys.modules.get(name), error) for name, error in (("duckdb", "Error"), ("pyarrow", "ArrowException"))]
+    return (OSError, ValueError, EOFError, RecursionError, *(getattr(module, error) for module, error in loaded if module))
 
 
 def _told(outcomes: Sequence[tuple[Check, Outcome]], hidden: Hidden) -> Iterator[ColumnProof]:

@@ -1,138 +1,43 @@
-"""Proving a Parquet file: DuckDB reads both files itself; what its types do not hold exactly, pyarrow reads as bits."""
+"""Proving a Parquet file: what was copied by its bytes, the rest by reading both files."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 
-import duckdb
-
-from instar.formats.path import Path, path_text
-from instar.formats.schema import Bool, List, Map, Record, Type
-from instar.transforms.expression import Expression, Source
+from instar.formats.path import path_text
 from instar.transforms.mapping import Mapping
 
-from .compare import Check, Outcome, compare
-from .connection import sealed
-from .elements import exact, misfits
-from .expected import Expected, as_compared, expected
-from .places import TRUE, Place, guarded, places
+from .check import AGREED, Check, Outcome
+from .copied import copied
+from .places import Place, places
 from .proved import Proved
-from .relation import Relation, Stream
-from .side import Side, bit_stream, other_stream, side
-
-
-class DamagedError(ValueError):
-    """DuckDB cannot read one of the files, though pyarrow may."""
 
 
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
     """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
 
+    DuckDB is not even loaded where everything was copied. `full`: every value is read, too.
+
     Raises:
-        duckdb.Error, pa.ArrowException, DamagedError: a side cannot be read at all.
+        duckdb.Error, pa.ArrowException, ValueError: a side cannot be read at all.
     """
-    with sealed(source, staged, memory=memory) as connection:
-        old, new = side(connection, source, "old", mapping.source.record), side(connection, staged, "new", mapping.target.record)
-        if left_out:
-            old = old.without(left_out, memory)
-        wrong = [(m.path, m.message) for m in misfits(new.root, mapping.target)]
-        if wrong:
-            return Proved(old.rows, new.rows, (), tuple(wrong))
-        plan = _Plan(connection, old, new, mapping, tuple(places(mapping.root)), full)
-        return Proved(old.rows, new.rows, tuple(plan.outcomes()), ())
+    found, asked = copied(source, staged, mapping), tuple(places(mapping.root))
+    trusted = found.fits and not left_out
+    by_bytes = [place for place in asked if trusted and found.holds(place)]
+    by_value = [place for place in asked if full or place not in by_bytes]
+    outcomes = [*((Check(path_text(place.path), "bytes", "", ""), AGREED) for place in by_bytes)]
+    outcomes += [(Check(path_text(path), "bytes", "", ""), Outcome(what)) for path, what in found.problems]
+    if not by_value and trusted:
+        return Proved(*found.rows, tuple(outcomes), ())
+    from .parquet_sql import prove_values
+
+    read = prove_values(source, staged, mapping, by_value, memory=memory, full=full, left_out=left_out)
+    return replace(read, outcomes=_in_order(asked, [*outcomes, *read.outcomes]))
 
 
-@dataclass(frozen=True)
-class _Plan:
-    connection: duckdb.DuckDBPyConnection
-    old: Side
-    new: Side
-    mapping: Mapping
-    places: tuple[Place, ...]
-    full: bool
-
-    def outcomes(self) -> Iterator[tuple[Check, Outcome]]:
-        """Every place once, in the target's order; with `full` a place read as bits is also compared by SQL, where
-        DuckDB can read it."""
-        as_bits = {p.path for p in self.places if p.carried and not self._exact(p)}
-        rows, checks, outcomes = self._compared(self.places, as_bits)
-        if damaged := next((o.problem for o in outcomes if o.damage), None):
-            raise DamagedError(damaged)
-        again = {p.path for p, o in zip(self.places, outcomes, strict=True) if o.failed and p.carried and p.path not in as_bits}
-        if again:  # a value that DuckDB's type cannot hold: text that is not UTF-8, a time out of range
-            rows, checks, outcomes = self._compared(self.places, as_bits | again)
-        yield from zip(checks, outcomes, strict=True)
-        if rows is not None and rows != max(self.old.kept, self.new.kept):
-            problem = f"{rows} records were read, but the footers say {self.old.kept} and {self.new.kept}"
-            yield Check("", "sql", "", ""), Outcome(problem)
-        if self.full and as_bits:
-            _, checks, outcomes = self._compared([p for p in self.places if p.path in as_bits], set())
-            yield from ((check, outcome) for check, outcome in zip(checks, outcomes, strict=True) if not outcome.failed)
-
-    def _exact(self, place: Place) -> bool:
-        assert isinstance(place.expression, Source)
-        return exact(self.old.element(place.expression.path)) and exact(self.new.element(_names(place.path)))
-
-    def _compared(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[int | None, list[Check], list[Outcome]]:
-        """The rows, and a check with its outcome for each of these places."""
-        if not asked:
-            return None, [], []
-        made, checks = self._checks(asked, as_bits)
-        items: list[str | Stream] = [rows for rows in (self.old.item, self.new.item) if rows]
-        items += [other_stream(side, columns) for side in (self.old, self.new) if (columns := _others(side, made, checks))]
-        bits = [(p.expression.path, _names(p.path)) for p in asked if p.path in as_bits and isinstance(p.expression, Source)]
-        if bits:
-            items.append(bit_stream(self.old, "oldbits", [source for source, _ in bits]))
-            items.append(bit_stream(self.new, "newbits", [target for _, target in bits]))
-        counted, outcomes = compare(Relation(self.connection, items, made.stages), checks, tallies=["count(*)"])
-        return counted[0] if counted else None, checks, outcomes
-
-    def _checks(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[Expected, list[Check]]:
-        """One check a place. What is only carried needs no SQL of the mapping's: the two columns are set side by side."""
-        computed = [self._computed(place) for place in asked]
-        columns = {
-            name: (self.old.reference((name,), computed=True), str(self.old.types[i])) for name, i in self.old.positions.items()
-        }
-        made = expected(self.connection, [c for c in computed if c is not None], self.mapping.source, columns)
-        values, bits, checks = iter(made.values), count(), list[Check]()
-        for place in asked:
-            computed_way = "repeated" if place.repeated else "sql"
-            path, actual, guard = path_text(place.path), self.new.reference(_names(place.path)), place.where
-            if isinstance(place.expression, Source):
-                number = next(bits) if place.path in as_bits else None
-                column = self.old.reference(place.expression.path) if number is None else f"oldbits{number}"
-                value = f"CASE WHEN {next(values)} THEN {column} END" if guard else column
-                way, actual = ("sql", actual) if number is None else ("bytes", f"newbits{number}")
-                checks.append(Check(path, "repeated" if place.repeated else way, value, actual))
-            elif place.record:
-                checks.append(Check(path, computed_way, next(values), f"CASE WHEN {actual} IS NOT NULL THEN true END"))
-            else:
-                nested = isinstance(place.field.type, Record | List | Map)
-                actual = self.new.reference(_names(place.path), computed=True)
-                checks.append(Check(path, computed_way, next(values), as_compared(actual, place.field.type) if nested else actual))
-        return made, checks
-
-    def _computed(self, place: Place) -> tuple[Expression, Type] | None:
-        """What SQL must compute for a place: its value; of a record, and of what is carried, only whether its guards let it be."""
-        if place.record or (place.carried and place.where):
-            return guarded(place, TRUE), Bool()
-        return None if place.carried else (guarded(place, place.expression), place.field.type)
-
-
-def _others(side: Side, made: Expected, checks: Sequence[Check]) -> list[int]:
-    """The columns that pyarrow must read: those of which the SQL says so."""
-    texts = [sql for stage in made.stages for _, sql in stage] + [
-        text for check in checks for text in (check.expected, check.actual)
-    ]
-    named = {int(number) for text in texts for number in re.findall(rf"\b{side.prefix}other(\d+)", text)}
-    return sorted(named | set(side.unread))
-
-
-def _names(path: Path) -> tuple[str, ...]:
-    """The path of a place that is in no list."""
-    assert all(isinstance(step, str) for step in path)
-    return path  # type: ignore[return-value]
+def _in_order(asked: Sequence[Place], outcomes: Sequence[tuple[Check, Outcome]]) -> tuple[tuple[Check, Outcome], ...]:
+    """The outcomes in the target's order; those of the file come last."""
+    order = {path_text(place.path): number for number, place in enumerate(asked)}
+    return tuple(sorted(outcomes, key=lambda outcome: order.get(outcome[0].path, len(order))))

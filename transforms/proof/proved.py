@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from instar.formats.path import Path
 
-from .compare import Check, Outcome
+from .check import Check, Outcome
 
 
 @dataclass(frozen=True)

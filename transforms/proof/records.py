@@ -15,7 +15,8 @@ from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.mapping import Mapping
 from instar.transforms.shared_types import Expansion
 
-from .compare import Check, Outcome, compare
+from .check import Check, Outcome
+from .compare import compare
 from .connection import sealed
 from .expected import Expected, expected
 from .places import Place, places

@@ -17,9 +17,10 @@ from instar.transforms.evaluate.leaving_out import rows_of
 from instar.transforms.evaluate.sql_types import sql_type
 
 from .connection import file_literal, sealed
-from .elements import EMPTY, Element, exact, read_elements
+from .duck_elements import read_elements
+from .elements import EMPTY, Element, exact
 from .exact import DuckType
-from .footer_elements import footer_elements
+from .footer import footer_elements
 from .given import given, given_type
 from .misread import misread
 from .raw import at, raw

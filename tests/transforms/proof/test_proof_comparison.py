@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from instar import op
-from instar.transforms.proof.compare import Check, compare
+from instar.transforms.proof.check import Check
+from instar.transforms.proof.compare import compare
 from instar.transforms.proof.connection import sealed
 from instar.transforms.proof.exact import differ, meeting
 from instar.transforms.proof.integrity import prove_file

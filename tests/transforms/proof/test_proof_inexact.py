@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from instar import op
-from instar.transforms.proof.elements import Element, exact, read_elements
-from instar.transforms.proof.footer_elements import footer_elements
+from instar.transforms.proof.duck_elements import read_elements
+from instar.transforms.proof.elements import Element, exact
+from instar.transforms.proof.footer import footer_elements
 from instar.transforms.proof.integrity import prove_file
 from tests.transforms.proof.conftest import problems
 

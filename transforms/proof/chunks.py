@@ -1,0 +1,119 @@
+"""The column chunks of a Parquet file as a proof sees them: what pyarrow says of them, and their footer's own words.
+
+Source of the numbers: the Apache Parquet project's parquet.thrift, ColumnChunk and ColumnMetaData.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path as FilePath
+from typing import Any, BinaryIO
+
+import pyarrow.parquet as pq
+
+from instar.formats.schema import Schema
+
+from .compact import NotCompact, struct_at
+from .footer import Footer, Struct, read_footer
+from .leaves import leaves
+
+META, OFFSET_INDEX, COLUMN_INDEX, BLOOM_FILTER = 3, (4, 5), (6, 7), (14, 15)
+STATISTICS = 12
+_FILE_PATH, _ENCRYPTION = 1, 8  # of ColumnChunk
+_PLACED = frozenset((3, 9, 10, 11, 14, 15))  # the chunk's path, and where its pages and its bloom filter are
+_KEY_VALUES = 8
+_BLOOM_HEADER = 1 << 10  # bytes that a bloom filter's header has at most
+
+
+class Side:
+    """One of the two files of a proof, open; `rows` are those of its row groups.
+
+    Raises:
+        pa.ArrowException, NotCompact, OSError: its footer cannot be read.
+    """
+
+    def __init__(self, path: FilePath, schema: Schema, closing: ExitStack) -> None:
+        self.file: BinaryIO = closing.enter_context(path.open("rb", buffering=0))
+        self.metadata = pq.read_metadata(path)
+        self.footer: Footer = read_footer(self.file)
+        self.leaves = leaves(self.footer.root, schema.record)
+        self._groups = [self.metadata.row_group(i) for i in range(self.metadata.num_row_groups)]
+        self.rows = [group.num_rows for group in self._groups]
+        self.records: int = sum(self.rows) or self.metadata.num_rows
+        counts = {self.metadata.num_columns, len(self.footer.leaves), *(len(group.get(1, ())) for group in self.footer.groups)}
+        if len(counts) != 1 or [group.get(3) for group in self.footer.groups] != self.rows:
+            raise NotCompact("pyarrow reads the footer otherwise than it stands")
+
+    def read(self, at: int, size: int) -> bytes:
+        """A piece of the file; less where it ends before."""
+        self.file.seek(at)
+        return self.file.read(size)
+
+    def chunk(self, group: int, leaf: int) -> Chunk:
+        return Chunk(self, self._groups[group].column(leaf), self.footer.groups[group][1][leaf])
+
+    def type(self, leaf: int) -> tuple[Any, ...]:
+        """How the leaf's values and levels are read: physical type, length, annotations, the greatest levels."""
+        column, struct = self.metadata.schema.column(leaf), self.footer.leaves[leaf]
+        levels = (column.max_definition_level, column.max_repetition_level)
+        return (column.physical_type, column.length, *levels, *(struct.get(number) for number in (1, 2, 6, 7, 8, 10)))
+
+    def order(self, leaf: int) -> Struct | None:
+        """How the leaf's bounds are ordered, where the file says it."""
+        return self.footer.orders[leaf] if leaf < len(self.footer.orders) else None
+
+
+class Chunk:
+    """A column chunk: the bytes from `start` to `end`, of which the data pages begin at `pages`, and how they are read."""
+
+    def __init__(self, side: Side, seen: Any, struct: Struct) -> None:
+        self._side, self._struct = side, struct
+        self._meta: Struct = struct.get(META, {})
+        self.pages: int = seen.data_page_offset
+        self.start: int = (seen.dictionary_page_offset if seen.has_dictionary_page else None) or self.pages
+        self.end: int = self.start + seen.total_compressed_size
+        self.values: int = seen.num_values
+        self.form = (seen.physical_type, seen.compression, seen.encodings, self.values, seen.has_dictionary_page,
+                     self.end - self.start, self.pages - self.start, seen.total_uncompressed_size)  # fmt: skip
+
+    @property
+    def inside(self) -> bool:
+        """Is it where a chunk can be?"""
+        elsewhere = _FILE_PATH in self._struct or _ENCRYPTION in self._struct
+        return not elsewhere and 4 <= self.start < self.end <= self._side.footer.start
+
+    @property
+    def statistics(self) -> Struct:
+        return self._meta.get(STATISTICS, {})
+
+    @property
+    def description(self) -> Struct:
+        """All that its metadata say, but for where things are and the writer's own key-values."""
+        return {number: value for number, value in self._meta.items() if number not in _PLACED and number != _KEY_VALUES}
+
+    def index(self, at: tuple[int, int]) -> bytes | None:
+        """The offset index or the column index; None where there is none."""
+        offset, length = (self._struct.get(number) for number in at)
+        return self._side.read(offset, length) if offset and length else None
+
+    def bloom_filter(self) -> bytes | None:
+        """The bloom filter with its header; None where there is none.
+
+        Raises:
+            NotCompact: there is none where it is said to be.
+        """
+        offset, length = (self._meta.get(number) for number in BLOOM_FILTER)
+        if not offset:
+            return None
+        if length is None:
+            header, size = struct_at(self._side.read(offset, _BLOOM_HEADER))
+            length = size + header.get(1, 0)
+        return self._side.read(offset, length)
+
+    def read(self, at: int, size: int) -> bytes:
+        """A piece of the file, whether inside the chunk or not."""
+        return self._side.read(at, size)
+
+    @property
+    def file(self) -> BinaryIO:
+        return self._side.file

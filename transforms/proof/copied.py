@@ -1,0 +1,136 @@
+"""Which leaves of a new Parquet file are, column chunk by column chunk, the bytes of the old file.
+
+Found from both files' own footers, paired by the mapping, never from what the writer says. Two chunks hold the same values where
+their bytes are the same and are read in the same way: the same type, annotations, levels, codec and encodings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Dict
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from instar.formats.path import Path
+from instar.transforms.expression import Source
+from instar.transforms.mapping import Mapping
+
+from .chunks import Chunk, Side
+from .elements import misfits
+from .leaves import KEYS, with_keys
+from .places import Place
+from .signposts import astray, said_otherwise, wrong_groups, wrong_index
+from .windows import Windows
+
+_LONGER = re.compile(r"parquet-mr version 1\.([01]\.|2\.[0-8]\b)")  # its chunks are longer than they say (PARQUET-816)
+
+Problem = tuple[Path, str]
+"""Something wrong, with its place; the empty one is the file."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was found: the records of both files, and whether the new file's schema is the target; its leaves by their places (also
+    `leaves.KEYS`), and the origins of those of them that are the old file's bytes."""
+
+    rows: tuple[int, int]
+    fits: bool
+    leaves: frozenset[Path]
+    origins: Dict[Path, Path]
+    problems: tuple[Problem, ...]
+
+    def holds(self, place: Place) -> bool:
+        """Is what stands at a place copied? Of a record that is only whether it is there, which any leaf in it tells."""
+        below = [leaf for leaf in self.leaves if leaf[: len(place.path)] == place.path]
+        if place.record:
+            return any(leaf in self.origins for leaf in below)
+        return bool(below) and not (place.carried and place.where) and all(self._from(leaf, place) for leaf in below)
+
+    def _from(self, leaf: Path, place: Place) -> bool:
+        """Is a leaf copied, and where its place is only carried: from where that is?"""
+        origin = self.origins.get(leaf)
+        if origin is None or not isinstance(place.expression, Source):
+            return origin is not None
+        return origin == (*place.expression.path, *leaf[len(place.path) :])
+
+
+def copied(source: FilePath, staged: FilePath, mapping: Mapping) -> Copied:
+    """Compares `staged` with `source`.
+
+    Raises:
+        pa.ArrowException, NotCompact, OSError: a footer cannot be read.
+    """
+    with ExitStack() as closing:
+        old, new = Side(source, mapping.source, closing), Side(staged, mapping.target, closing)
+        pairs, problems = _Pair.all(old, new, mapping), list[Problem]()
+        if old.rows == new.rows:
+            pairs = _copies(old, new, pairs)
+            problems += _ways(old, new, pairs)
+        else:
+            pairs = []
+        problems += [((), what) for what in wrong_groups(old, new)]
+        problems += _written_anew(new, {pair.new for pair in pairs})
+        fits, origins = not any(misfits(new.footer.root, mapping.target)), {pair.place: pair.origin for pair in pairs}
+        return Copied((old.records, new.records), fits, frozenset(new.leaves), origins, tuple(dict.fromkeys(problems)))
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A leaf of the target and the one of the source that has its values, each with its number in its file."""
+
+    place: Path
+    origin: Path
+    old: int
+    new: int
+
+    @classmethod
+    def all(cls, old: Side, new: Side, mapping: Mapping) -> list[_Pair]:
+        """Those leaves in which equal bytes mean equal values."""
+        return [] if _LONGER.match(old.metadata.created_by or "") else list(cls._found(old, new, mapping))
+
+    @classmethod
+    def _found(cls, old: Side, new: Side, mapping: Mapping) -> Iterator[_Pair]:
+        for place, origin in with_keys(mapping.untouched(), new.leaves).items():
+            theirs, ours = old.leaves.get(origin), new.leaves.get(place)
+            if theirs and ours and theirs.levels == ours.levels and old.type(theirs.number) == new.type(ours.number):
+                yield cls(place, origin, theirs.number, ours.number)
+
+
+def _copies(old: Side, new: Side, pairs: Sequence[_Pair]) -> list[_Pair]:
+    """Those pairs of which the chunks are the same bytes in every row group."""
+    windows, left = Windows(), list(pairs)
+    for group in range(len(new.rows)):
+        left = [pair for pair in left if _same_values(old.chunk(group, pair.old), new.chunk(group, pair.new), windows)]
+    return left
+
+
+def _same_values(old: Chunk, new: Chunk, windows: Windows) -> bool:
+    if old.form != new.form:
+        return False
+    if not new.values:  # some writers then say that it is nowhere
+        return True
+    return old.inside and new.inside and windows.same(old.file, old.start, new.file, new.start, new.end - new.start)
+
+
+def _ways(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[Problem]:
+    """What is wrong with the ways to copied chunks. Another writer may have another way to say what it says."""
+    same_writer = old.metadata.created_by == new.metadata.created_by
+    for pair in pairs:
+        if same_writer and None not in (orders := (old.order(pair.old), new.order(pair.new))) and orders[0] != orders[1]:
+            yield pair.place, "its bounds are said to be ordered otherwise than they were"
+        for group in range(len(new.rows)):
+            before, after = old.chunk(group, pair.old), new.chunk(group, pair.new)
+            found = [*astray(before, after), *(said_otherwise(before, after) if same_writer else ())] if after.values else []
+            yield from ((pair.place, f"in row group {group} {what}") for what in found)
+
+
+def _written_anew(new: Side, copies: set[int]) -> Iterator[Problem]:
+    """What is wrong with the page indexes of the other leaves."""
+    for place, leaf in new.leaves.items():
+        flat = new.metadata.schema.column(leaf.number).max_repetition_level == 0
+        for group, rows in enumerate(new.rows if leaf.number not in copies else ()):
+            chunk = new.chunk(group, leaf.number)
+            if chunk.values and (wrong := wrong_index(chunk, rows, flat=flat)):
+                yield place[: place.index(KEYS)] if KEYS in place else place, f"in row group {group} {wrong}"

@@ -1,0 +1,148 @@
+"""Where a column chunk's page index says its pages are, against where they are.
+
+Source: the Apache Parquet project's parquet.thrift (PageLocation, OffsetIndex, ColumnIndex, PageHeader) and PageIndex.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .compact import NotCompact, struct_at, varint, zigzag
+
+Location = tuple[int, int, int]
+"""A data page: where it begins in the file, its size with its header, and the number of its first row in the row group."""
+
+_LIST_OF_STRUCTS = 0x0C
+_OFFSET, _SIZE, _ROW = 0x16, 0x15, 0x16  # fields 1 to 3 of PageLocation: i64, i32, i64, each the next after the one before
+
+
+def same_pages(old: bytes, new: bytes, shift: int) -> bool:
+    """Do two offset indexes speak of the same pages, which in the new file begin `shift` bytes later?
+
+    Raises:
+        NotCompact: one of them is no offset index.
+    """
+    if not shift:
+        return old == new
+    before, after = locations(old), locations(new)
+    return len(before) == len(after) and all(
+        a[0] + shift == b[0] and a[1:] == b[1:] for a, b in zip(before, after, strict=True)
+    )  # fmt: skip
+
+
+def locations(data: bytes) -> list[Location]:
+    """The page locations of an offset index.
+
+    Raises:
+        NotCompact: it is none.
+    """
+    try:
+        return _plain(data)
+    except (IndexError, _Unusual):
+        struct, _ = struct_at(data)
+    try:
+        return [(page[1], page[2], page[3]) for page in struct[1]]
+    except (KeyError, TypeError) as error:
+        raise NotCompact("it is no offset index") from error
+
+
+class _Unusual(Exception):
+    """The index is not written as writers do: fields in order, each once."""
+
+
+def _plain(data: bytes) -> list[Location]:
+    """As `locations`, for what every writer writes: there are thousands of pages, and a struct each."""
+    if data[0] != 0x19 or data[1] & 0x0F != _LIST_OF_STRUCTS:
+        raise _Unusual
+    count, at = data[1] >> 4, 2
+    if count == 15:
+        count, at = varint(data, at)
+    found: list[Location] = []
+    for _ in range(count):
+        if data[at] != _OFFSET:
+            raise _Unusual
+        offset, at = zigzag(data, at + 1)
+        if data[at] != _SIZE:
+            raise _Unusual
+        size, at = zigzag(data, at + 1)
+        if data[at] != _ROW:
+            raise _Unusual
+        row, at = zigzag(data, at + 1)
+        if data[at]:
+            raise _Unusual
+        at += 1
+        found.append((offset, size, row))
+    return found
+
+
+# ---- a chunk that was written anew: its index against its pages
+Read = Callable[[int, int], bytes]
+"""A piece of the file: where it begins, and up to how many bytes."""
+
+_HEADERS = (1 << 9, 1 << 16, 1 << 24)  # bytes that a page's header may have: tried one after the other
+
+
+def wrong_pages(index: Sequence[Location], read: Read, chunk: tuple[int, int], rows: int, *, flat: bool) -> str:
+    """What is wrong with an offset index, by the headers of all pages between the two ends of a chunk; "" where nothing is.
+
+    `rows`: of the row group. `flat`: the column is in no list, so that a page's values are its rows.
+    """
+    row = number = 0
+    try:
+        for offset, size, header in _data_pages(read, *chunk):
+            if number == len(index):
+                return f"it has {number} pages, and the chunk more"
+            said, said_size, first = index[number]
+            if (said, said_size) != (offset, size):
+                return f"page {number} is said to be at {said}, of {said_size} bytes, and is at {offset}, of {size}"
+            known = flat or 8 in header
+            if known and first != row:
+                return f"page {number} is said to begin with row {first}, and begins with {row}"
+            row = row + (header[8].get(3, 0) if 8 in header else header[5].get(1, 0)) if known else first
+            number += 1
+    except NotCompact as error:
+        return str(error)
+    if number < len(index):
+        return f"it has {len(index)} pages, and the chunk {number}"
+    return f"its pages hold {row} of {rows} rows" if flat and row != rows else ""
+
+
+def _data_pages(read: Read, at: int, end: int) -> Iterator[tuple[int, int, dict[int, Any]]]:
+    """Where each data page begins, its size with its header, and the header."""
+    while at < end:
+        header, length = _header(read, at, end)
+        size = length + header.get(3, 0)
+        if size <= 0 or at + size > end:
+            raise NotCompact(f"the page at {at} does not end within its chunk")
+        if 5 in header or 8 in header:
+            yield at, size, header
+        at += size
+
+
+def _header(read: Read, at: int, end: int) -> tuple[dict[int, Any], int]:
+    for most in _HEADERS:
+        data = read(at, min(most, end - at))
+        try:
+            return struct_at(data)
+        except NotCompact:
+            if len(data) < most:
+                break
+    raise NotCompact(f"there is no page at {at}")
+
+
+def wrong_bounds(column_index: dict[int, Any], pages: int, statistics: dict[int, Any]) -> str:
+    """What is wrong with a column index of a chunk of so many pages, by the chunk's own statistics; "" where nothing is."""
+    empty, lows, highs, nulls = (column_index.get(number) for number in (1, 2, 3, 5))
+    if not (isinstance(empty, list) and isinstance(lows, list) and isinstance(highs, list)):
+        raise NotCompact("it is no column index")
+    if {len(empty), len(lows), len(highs)} != {pages}:
+        return f"it does not speak of {pages} pages"
+    if nulls is not None and 3 in statistics and sum(nulls) != statistics[3]:
+        return f"its pages hold {sum(nulls)} nulls, and the chunk {statistics[3]}"
+    held = [i for i in range(pages) if not empty[i]]
+    for name, number, exact, values in (("least", 6, 8, lows), ("greatest", 5, 7, highs)):
+        known = number in statistics and statistics.get(exact, True)
+        if known and held and statistics[number] not in [values[i] for i in held]:
+            return f"no page's {name} value is the chunk's"
+    return ""
