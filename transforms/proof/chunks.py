@@ -58,6 +58,10 @@ class Side:
         levels = (column.max_definition_level, column.max_repetition_level)
         return (column.physical_type, column.length, *levels, *(struct.get(number) for number in (1, 2, 6, 7, 8, 10)))
 
+    def flat(self, leaf: int) -> bool:
+        """Is the leaf in no list, so that it has one value for each record?"""
+        return self.metadata.schema.column(leaf).max_repetition_level == 0
+
     def order(self, leaf: int) -> Struct | None:
         """How the leaf's bounds are ordered, where the file says it."""
         return self.footer.orders[leaf] if leaf < len(self.footer.orders) else None

@@ -21,7 +21,7 @@ from .chunks import Chunk, Side
 from .elements import misfits
 from .leaves import KEYS, with_keys
 from .places import Place
-from .signposts import astray, said_otherwise, wrong_groups, wrong_index
+from .signposts import wrong_groups, wrong_pages, wrong_ways
 from .windows import Windows
 
 _LONGER = re.compile(r"parquet-mr version 1\.([01]\.|2\.[0-8]\b)")  # its chunks are longer than they say (PARQUET-816)
@@ -115,22 +115,22 @@ def _same_values(old: Chunk, new: Chunk, windows: Windows) -> bool:
 
 
 def _ways(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[Problem]:
-    """What is wrong with the ways to copied chunks. Another writer may have another way to say what it says."""
+    """What is wrong with the ways to copied chunks."""
     same_writer = old.metadata.created_by == new.metadata.created_by
     for pair in pairs:
-        if same_writer and None not in (orders := (old.order(pair.old), new.order(pair.new))) and orders[0] != orders[1]:
+        orders = old.order(pair.old), new.order(pair.new)
+        if same_writer and None not in orders and orders[0] != orders[1]:
             yield pair.place, "its bounds are said to be ordered otherwise than they were"
-        for group in range(len(new.rows)):
-            before, after = old.chunk(group, pair.old), new.chunk(group, pair.new)
-            found = [*astray(before, after), *(said_otherwise(before, after) if same_writer else ())] if after.values else []
-            yield from ((pair.place, f"in row group {group} {what}") for what in found)
+        for group, rows in enumerate(new.rows):
+            before, after, flat = old.chunk(group, pair.old), new.chunk(group, pair.new), new.flat(pair.new)
+            wrong = wrong_ways(before, after, rows, flat=flat, same_writer=same_writer) if after.values else ()
+            yield from ((pair.place, f"in row group {group} {what}") for what in wrong)
 
 
 def _written_anew(new: Side, copies: set[int]) -> Iterator[Problem]:
-    """What is wrong with the page indexes of the other leaves."""
+    """What is wrong with what is said of the pages of the other leaves."""
     for place, leaf in new.leaves.items():
-        flat = new.metadata.schema.column(leaf.number).max_repetition_level == 0
         for group, rows in enumerate(new.rows if leaf.number not in copies else ()):
             chunk = new.chunk(group, leaf.number)
-            if chunk.values and (wrong := wrong_index(chunk, rows, flat=flat)):
+            if chunk.values and (wrong := wrong_pages(chunk, rows, flat=new.flat(leaf.number))):
                 yield place[: place.index(KEYS)] if KEYS in place else place, f"in row group {group} {wrong}"

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Literal
 
-from instar.formats.format import format_named
+from instar.formats.errors import UnreadableError
+from instar.formats.format import Unlike, format_named
 from instar.formats.path import path_text
 from instar.formats.pii import NOT_SHOWN, PII
 from instar.transforms.evaluate.hidden import Hidden
@@ -39,15 +40,7 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
     if isinstance(found, str):
         seconds, apart = time.perf_counter() - started, Quarantined(receipt.quarantined)
         return FileProof(unit.path, receipt.rows_in, receipt.rows_out, (), (), seconds, unread=found, quarantined=apart)
-    proved, again = found
-    fidelity = format_named(unit.format).fidelity(
-        FilePath(unit.source),
-        FilePath(unit.staged),
-        target=mapping.target,
-        carried=mapping.carried(),
-        stamp=unit.stamp,
-        left_out=positions,
-    )
+    proved, again, fidelity = found
     columns = [ColumnProof(path_text(path), "sql", f"the schema in the new file differs: {what}") for path, what in proved.misfits]
     columns += [*_told(proved.outcomes, Hidden(mapping)), *_counted(proved, receipt)]
     return FileProof(
@@ -63,8 +56,8 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
 
 def _proved(
     unit: Unit, mapping: Mapping, positions: Sequence[int], forms: Sequence[int], *, full: bool
-) -> tuple[Proved, Quarantined] | str:
-    """What was compared, and judged again; why it could not be, where one of the files cannot be read."""
+) -> tuple[Proved, Quarantined, tuple[Unlike, ...]] | str:
+    """What was compared, judged again, and not kept; why it could not be, where one of the files cannot be read."""
     source, staged = FilePath(unit.source), FilePath(unit.staged)
     try:
         match unit.format:
@@ -75,11 +68,14 @@ def _proved(
             case _:
                 from .json import prove
         proved = prove(source, staged, mapping, memory=unit.memory, full=full, left_out=positions)
+        fidelity = format_named(unit.format).fidelity(
+            source, staged, target=mapping.target, carried=mapping.carried(), stamp=unit.stamp, left_out=positions
+        )
         if not positions:
-            return proved, Quarantined()
+            return proved, Quarantined(), fidelity
         from .refused import refused_again
 
-        return proved, refused_again(unit, mapping, positions, forms)
+        return proved, refused_again(unit, mapping, positions, forms), fidelity
     except _of_readers() as error:
         why = (str(error).strip() or repr(error)).splitlines()[0]
         told = f"{type(error).__name__} (its words are not shown: a field is tagged {PII})" if Hidden(mapping).any else why
@@ -89,7 +85,14 @@ def _proved(
 def _of_readers() -> tuple[type[Exception], ...]:
     """What the readers of a proof raise; those that were not needed are not even loaded."""
     loaded = [(sys.modules.get(name), error) for name, error in (("duckdb", "Error"), ("pyarrow", "ArrowException"))]
-    return (OSError, ValueError, EOFError, RecursionError, *(getattr(module, error) for module, error in loaded if module))
+    return (
+        OSError,
+        ValueError,
+        EOFError,
+        RecursionError,
+        UnreadableError,
+        *(getattr(module, error) for module, error in loaded if module),
+    )
 
 
 def _told(outcomes: Sequence[tuple[Check, Outcome]], hidden: Hidden) -> Iterator[ColumnProof]:

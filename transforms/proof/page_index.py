@@ -6,6 +6,7 @@ Source: the Apache Parquet project's parquet.thrift (PageLocation, OffsetIndex, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .compact import NotCompact, struct_at, varint, zigzag
@@ -83,29 +84,40 @@ Read = Callable[[int, int], bytes]
 _HEADERS = (1 << 9, 1 << 16, 1 << 24)  # bytes that a page's header may have: tried one after the other
 
 
-def wrong_pages(index: Sequence[Location], read: Read, chunk: tuple[int, int], rows: int, *, flat: bool) -> str:
-    """What is wrong with an offset index, by the headers of all pages between the two ends of a chunk; "" where nothing is.
+@dataclass(frozen=True)
+class Page:
+    """A data page as its header tells it, at `offset`, of `size` bytes with the header; `rows` where it says how many it holds."""
 
-    `rows`: of the row group. `flat`: the column is in no list, so that a page's values are its rows.
+    offset: int
+    size: int
+    values: int
+    rows: int | None
+
+
+def wrong_locations(index: Sequence[Location], pages: Sequence[Page]) -> str:
+    """What is wrong with an offset index of a chunk of these pages; "" where nothing is."""
+    if len(index) != len(pages):
+        return f"it has {len(index)} pages, and the chunk {len(pages)}"
+    row: int | None = 0
+    for number, ((offset, size, first), page) in enumerate(zip(index, pages, strict=True)):
+        if (offset, size) != (page.offset, page.size):
+            return f"page {number} is said to be at {offset}, of {size} bytes, and is at {page.offset}, of {page.size}"
+        if row is not None and first != row:
+            return f"page {number} is said to begin with row {first}, and begins with row {row}"
+        row = None if page.rows is None else first + page.rows
+    return ""
+
+
+def pages_of(read: Read, at: int, end: int, *, flat: bool) -> Iterator[Page]:
+    """The data pages between the two ends of a chunk. `flat`: the column is in no list, so that a page's values are its rows.
+
+    Raises:
+        NotCompact: there are no pages.
     """
-    row = number = 0
-    try:
-        for offset, size, header in _data_pages(read, *chunk):
-            if number == len(index):
-                return f"it has {number} pages, and the chunk more"
-            said, said_size, first = index[number]
-            if (said, said_size) != (offset, size):
-                return f"page {number} is said to be at {said}, of {said_size} bytes, and is at {offset}, of {size}"
-            known = flat or 8 in header
-            if known and first != row:
-                return f"page {number} is said to begin with row {first}, and begins with {row}"
-            row = row + (header[8].get(3, 0) if 8 in header else header[5].get(1, 0)) if known else first
-            number += 1
-    except NotCompact as error:
-        return str(error)
-    if number < len(index):
-        return f"it has {len(index)} pages, and the chunk {number}"
-    return f"its pages hold {row} of {rows} rows" if flat and row != rows else ""
+    for offset, size, header in _data_pages(read, at, end):
+        first, second = header.get(5), header.get(8)
+        values = (first or second or {}).get(1, 0)
+        yield Page(offset, size, values, values if flat else second.get(3, 0) if second else None)
 
 
 def _data_pages(read: Read, at: int, end: int) -> Iterator[tuple[int, int, dict[int, Any]]]:

@@ -6,29 +6,36 @@ must be those that the same bytes had; of one that was written anew they must be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .chunks import COLUMN_INDEX, OFFSET_INDEX, Chunk, Side
 from .compact import NotCompact, struct_at
-from .page_index import locations, same_pages, wrong_bounds, wrong_pages
+from .page_index import Page, locations, pages_of, same_pages, wrong_bounds, wrong_locations
 
 _FILE_OFFSET = 5  # of RowGroup
 
 
 # ---- of a copied chunk
-def astray(old: Chunk, new: Chunk) -> Iterator[str]:
-    """What does not lead to the pages of a copied chunk, although it did in the old file."""
+def wrong_ways(old: Chunk, new: Chunk, rows: int, *, flat: bool, same_writer: bool) -> Iterator[str]:
+    """What leads readers astray in a chunk that is the bytes of the old file's, in a row group of so many rows.
+
+    What one of the two files does not say is a matter of fidelity. Another writer may say the same in another way: then the pages
+    themselves are asked.
+    """
     before, after = old.index(OFFSET_INDEX), new.index(OFFSET_INDEX)
     try:
         if before and after and not same_pages(before, after, new.start - old.start):
             yield "its offset index does not point at its pages"
+        elif after and (not before or not same_writer):
+            wrong = wrong_pages(new, rows, flat=flat)
+            yield from [wrong] if wrong else []
+        if same_writer:
+            yield from _said_otherwise(old, new)
     except NotCompact as error:
-        yield f"its offset index cannot be read: {error}"
+        yield f"its page index or bloom filter cannot be read: {error}"
 
 
-def said_otherwise(old: Chunk, new: Chunk) -> Iterator[str]:
-    """What is said of a copied chunk, and was said otherwise of the same bytes in the old file. What one of the two does not say is
-    a matter of fidelity; another writer may have another way to say it."""
+def _said_otherwise(old: Chunk, new: Chunk) -> Iterator[str]:
     before, after = old.description, new.description
     if any(before[number] != after[number] for number in before.keys() & after.keys()):
         yield "its statistics, encodings or sizes are not those that the same bytes had"
@@ -41,19 +48,27 @@ def said_otherwise(old: Chunk, new: Chunk) -> Iterator[str]:
 
 
 # ---- of a chunk that was written anew
-def wrong_index(chunk: Chunk, rows: int, *, flat: bool) -> str:
-    """What is wrong with its page index, in a row group of so many rows; "" where nothing is. `flat`: it is in no list."""
+def wrong_pages(chunk: Chunk, rows: int, *, flat: bool) -> str:
+    """What is wrong with what is said of a chunk's pages, in a row group of so many rows; "" where nothing is. `flat`: the column
+    is in no list."""
     try:
-        offsets, bounds = chunk.index(OFFSET_INDEX), chunk.index(COLUMN_INDEX)
-        if offsets is None:
-            return ""
-        pages = locations(offsets)
-        if wrong := wrong_pages(pages, chunk.read, (chunk.pages, chunk.end), rows, flat=flat):
-            return f"its offset index does not tell its pages: {wrong}"
-        wrong = "" if bounds is None else wrong_bounds(struct_at(bounds)[0], len(pages), chunk.statistics)
-        return wrong and f"its column index does not tell its pages: {wrong}"
+        pages = list(pages_of(chunk.read, chunk.pages, chunk.end, flat=flat))
+        held = sum(page.values for page in pages)
+        if held != chunk.values or (flat and held != rows):
+            return f"its pages hold {held} values, and it is said to hold {chunk.values} of {rows} records"
+        return _wrong_index(chunk, pages)
     except NotCompact as error:
-        return f"its page index cannot be read: {error}"
+        return f"its pages cannot be found: {error}"
+
+
+def _wrong_index(chunk: Chunk, pages: Sequence[Page]) -> str:
+    offsets, bounds = chunk.index(OFFSET_INDEX), chunk.index(COLUMN_INDEX)
+    if offsets is None:
+        return ""
+    if wrong := wrong_locations(locations(offsets), pages):
+        return f"its offset index does not tell its pages: {wrong}"
+    wrong = "" if bounds is None else wrong_bounds(struct_at(bounds)[0], len(pages), chunk.statistics)
+    return wrong and f"its column index does not tell its pages: {wrong}"
 
 
 # ---- of the file

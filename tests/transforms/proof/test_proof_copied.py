@@ -1,4 +1,4 @@
-"""Parquet files of which column chunks were copied: proved by their bytes, and every way in which readers could be led astray found."""
+"""Parquet files of which column chunks were copied: proved by their bytes, and what would lead readers astray is found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from instar import op
 from instar.formats.parquet import thrift
 from instar.formats.parquet.footer import get, items, read_footer, replace_footer
-from instar.formats.parquet.thrift import I32, I64, LIST, STRUCT, Struct
+from instar.formats.parquet.thrift import I64, LIST, STRUCT, Struct
 from instar.transforms.proof.integrity import prove_file
 from tests.transforms.proof.conftest import problems
 
@@ -45,7 +45,8 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "data.parquet"
     pq.write_table(
         table(), path, row_group_size=1_000, compression="zstd", write_page_index=True, data_page_size=800, write_batch_size=100,
-        use_dictionary=["text"], bloom_filter_options={"a": {"ndv": 1_000}, "b": {"ndv": 1_000}},
+        use_dictionary=["text"],  # type: ignore[arg-type]
+        bloom_filter_options={"a": {"ndv": 1_000}, "b": {"ndv": 1_000}},
     )  # fmt: skip
     return path
 
@@ -63,7 +64,7 @@ def test_what_was_copied_is_proved_by_its_bytes(file: Path, staged: Callable[...
     proof = prove_file(*staged(file, "parquet", operations))
     assert (proof.verdict, proof.failures, proof.rows_new) == ("proved", (), ROWS)
     assert set(ways(proof).values()) == {"bytes"}
-    assert {"b", "text", "record", "record.x", "record.deep", "record.deep.y", "items", "tags"} <= set(ways(proof))
+    assert {"b", "text", "record", "items", "tags"} <= set(ways(proof))
 
 
 def test_inside_of_records_and_lists_too(file: Path, staged: Callable[..., Any]) -> None:
@@ -136,14 +137,14 @@ def swapped(file: Path, *at: int, inside: bool) -> None:
     changed(file, change)
 
 
-def moved(field: int, by: int) -> Callable[[Struct, list[Struct]], None]:
+def moved(file: Path, field: int, by: int) -> None:
     """A field of the metadata of the chunk of `text` increased."""
 
     def change(_: Struct, chunks: list[Struct]) -> None:
-        meta = get(chunks[3], META)
+        meta = get(chunks[number(file, "text")], META)
         meta[field] = (meta[field][0], meta[field][1] + by)
 
-    return change
+    changed(file, change)
 
 
 def misplaced_page(file: Path, name: str) -> None:
@@ -153,7 +154,7 @@ def misplaced_page(file: Path, name: str) -> None:
     offset, length = get(chunk, OFFSET_INDEX), get(chunk, OFFSET_INDEX + 1)
     whole = bytearray(file.read_bytes())
     index = thrift.decode(bytes(whole[offset : offset + length]))[0]
-    page = items(index, 1)[1]
+    page = items(index, 1)[-1]
     page[1] = (I64, page[1][1] + 1)
     made = thrift.encode(index)
     assert len(made) == length
@@ -184,10 +185,6 @@ def flipped(file: Path) -> None:
     file.write_bytes(whole)
 
 
-def other_codec(_: Struct, chunks: list[Struct]) -> None:
-    get(chunks[3], META)[4] = (I32, 2)
-
-
 def other_encodings(_: Struct, chunks: list[Struct]) -> None:
     get(chunks[3], META)[13] = get(chunks[2], META)[13]
 
@@ -209,20 +206,18 @@ FAULTS: dict[str, Callable[[Path], None]] = {
     "rows of a group": lambda file: changed(file, more_rows),
     "rows of the file": lambda file: changed(file, another_sum),
     "begin of a group": lambda file: changed(file, another_begin),
-    "dictionary": lambda file: changed(file, moved(11, 1)),
-    "first page": lambda file: changed(file, moved(9, 1)),
-    "values": lambda file: changed(file, moved(5, 1)),
-    "size": lambda file: changed(file, moved(7, -1)),
-    "codec": lambda file: changed(file, other_codec),
+    "dictionary": lambda file: moved(file, 11, 1),
+    "first page": lambda file: moved(file, 9, 1),
+    "values": lambda file: moved(file, 5, 1),
+    "size": lambda file: moved(file, 7, -1),
+    "codec": lambda file: moved(file, 4, -1),
     "bit": flipped,
 }
 
 
 @pytest.mark.parametrize("operations", [RENAME, [*DROP, *RENAME]], ids=["in place", "moved"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_would_lead_readers_astray_is_found(
-    file: Path, staged: Callable[..., Any], fault: str, operations: list[Any]
-) -> None:
+def test_what_would_lead_readers_astray_is_found(file: Path, staged: Callable[..., Any], fault: str, operations: list[Any]) -> None:
     unit, receipt = staged(file, "parquet", operations)
     FAULTS[fault](Path(unit.staged))
     proof = prove_file(unit, receipt)
