@@ -13,6 +13,7 @@ import pytest
 
 from instar import op
 from instar.transforms.proof.integrity import prove_file
+from instar.transforms.run.unit import Unit
 from tests.faults import plant, possible
 from tests.transforms.proof.conftest import problems
 
@@ -87,6 +88,21 @@ def test_a_right_rewrite_proves(file, staged, operations, level):
     assert problems(proof) == {}
     assert proof.fidelity == ()
     assert (proof.verdict, proof.rows_old, proof.rows_new) == ("proved", ROWS, ROWS)
+    copied = len(operations) == 1 and level == "auto"
+    assert {column.way for column in proof.columns} == ({"bytes"} if copied else {"sql", "bytes"})
+
+
+def written_otherwise(unit: Unit) -> None:
+    """The new file with the same values in other bytes."""
+    pq.write_table(pq.read_table(unit.staged), unit.staged, compression="gzip", row_group_size=20)
+
+
+@pytest.mark.parametrize("operations", [[op.rename("id", to="key")], OPERATIONS], ids=["rename", "all"])
+def test_what_was_not_copied_is_read(file, staged, operations):
+    unit, receipt = staged(file, "parquet", operations)
+    written_otherwise(unit)
+    proof = prove_file(unit, receipt)
+    assert problems(proof) == {}
     assert {column.way for column in proof.columns} == {"sql", "bytes"}
 
 
@@ -221,6 +237,7 @@ def test_text_that_is_not_utf8_is_compared_as_bytes(tmp_path, staged):
     text = pa.array([b"\xff\xfe", b"ok", b"more"]).view(pa.string())
     pq.write_table(pa.table({"text": text, "id": [1, 2, 3]}), path)
     unit, receipt = staged(path, "parquet", [op.rename("text", to="words")])
+    written_otherwise(unit)
     proof = prove_file(unit, receipt)
     assert [(c.path, c.way, c.problem) for c in proof.columns] == [("words", "bytes", ""), ("id", "sql", "")]
 
@@ -230,6 +247,8 @@ def test_int96_is_compared_in_every_year(tmp_path, staged):
     days = [dt.datetime(1999, 1, 1, 1, 2, 3, 456789), dt.datetime(2020, 2, 29)]
     pq.write_table(pa.table({"at": pa.array(days, pa.timestamp("us"))}), path, use_deprecated_int96_timestamps=True)
     unit, receipt = staged(path, "parquet", [op.rename("at", to="when")])
+    assert problems(prove_file(unit, receipt)) == {}
+    pq.write_table(pq.read_table(unit.staged), unit.staged, compression="gzip", use_deprecated_int96_timestamps=True)
     assert problems(prove_file(unit, receipt)) == {}
 
 
