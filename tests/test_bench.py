@@ -15,7 +15,8 @@ from benchmarks.bench.cases import CASES, Case, Faster, Memory, Within, chosen
 from benchmarks.bench.check import Check, Number, different
 from benchmarks.bench.data.store import Data, Store
 from benchmarks.bench.measure import Failed, Run, Runs, in_a_process, in_this_process
-from benchmarks.bench.results import merged
+from benchmarks.bench.readme import section
+from benchmarks.bench.results import merged, write
 from benchmarks.bench.suite import measure
 from benchmarks.bench.summary import ratio, reached
 from benchmarks.bench.table import page
@@ -23,6 +24,7 @@ from benchmarks.bench.task import Change, Task
 from benchmarks.bench.tools import instar, pyarrow
 
 SCALE = 0.0001
+KNOWN = ("processor", "cores", "memory", "system", "Python", "pyarrow", "duckdb", "polars", "fastavro", "orjson")
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +171,16 @@ def test_the_page_shows_times_ratios_and_targets(store: Store) -> None:
     assert "≤ 2 × cp, wall<br>≤ 250 MB" in text
     assert "`a command` at c0ffee" in text
     assert "jq-1.7" in text
+
+
+def test_what_is_kept_of_the_results(store: Store, tmp_path: Path) -> None:
+    (case,) = chosen(["parquet-rename-snappy"])
+    results = {"environment": dict.fromkeys(KNOWN, "1"), "cases": {case.name: measured(case, store)}}
+    write(tmp_path, results)
+    assert {path.name for path in tmp_path.iterdir()} == {"results.json", "table.md", "chart.svg", "chart.png"}
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert "Parquet snappy: rename a column" in (tmp_path / "chart.svg").read_text()
+    assert "| Parquet snappy: rename a column | " in section(results)
 
 
 def test_every_tool_orders_columns_alike() -> None:

@@ -55,7 +55,7 @@ Target = Faster | Within | Memory
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table. `files`: how many of the data's, None for all; `cores`: how many processors a tool may use."""
+    """One row of the table. `cores`: how many processors a tool may use."""
 
     name: str
     title: str
@@ -68,7 +68,6 @@ class Case:
     targets: Sequence[Target] = ()
     clock: Clock = "wall"
     cores: int = 1
-    files: int | None = None
 
 
 INSTAR, CP = Tool("Instar", "instar"), Tool("cp", "cp", checked=False)
@@ -109,14 +108,12 @@ NESTED = Change(
     cast={"repository.id": "string"},
     add={"source": ("string", "github")},
 )
-SOME = 5
-"""Files of the twenty that the cases besides the first take: the ratios are the same, and the peers slow."""
 
 
-def parquet(name: str, title: str, change: Change, codec: str, times: float, files: int | None = SOME) -> Case:
+def parquet(name: str, title: str, change: Change, codec: str, times: float) -> Case:
     return Case(
         f"parquet-{name}-{codec}", title, f"Parquet, {codec}, one core", f"flights-{codec}", "parquet", codec, change,
-        (INSTAR, PYARROW, DUCKDB, POLARS, CP), (Faster(PEERS, times),), files=files,
+        (INSTAR, PYARROW, DUCKDB, POLARS, CP), (Faster(PEERS, times),),
     )  # fmt: skip
 
 
@@ -167,7 +164,7 @@ SMALL = Case(
 ONE, TWO = Tool("1 worker", "upgrade", {"workers": 1}), Tool("2 workers", "upgrade", {"workers": 2})
 
 CASES = (
-    parquet("rename", "rename a column", RENAME, "zstd", 20, files=None),
+    parquet("rename", "rename a column", RENAME, "zstd", 20),
     parquet("drop", "drop a column", DROP, "zstd", 20),
     parquet("reorder", "reverse the columns", REORDER, "zstd", 20),
     parquet("cast", "cast 1 of 19 columns", CAST, "zstd", 10),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bench.table import named
+
 INK = "#7f8790"
 """Of text and lines: readable on white and on black, for the background is left out."""
 COLOURS = {
@@ -37,7 +39,7 @@ def draw(results: Mapping[str, Any], folder: Path) -> None:
             )
     axes.axvline(1, color=INK, linewidth=1.5)
     axes.set_xscale("log")
-    axes.set_yticks([-i for i in range(len(cases))], [label(case) for case in cases])
+    axes.set_yticks([-i for i in range(len(cases))], [named(case) for case in cases])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} ×")
     axes.set_xlabel("times as long as Instar (the line at 1); to the right is slower")
     axes.grid(axis="x", color=INK, alpha=0.35, linewidth=0.6)
@@ -48,12 +50,6 @@ def draw(results: Mapping[str, Any], folder: Path) -> None:
         metadata = {"Date": None} if name.endswith("svg") else {}
         figure.savefig(folder / name, transparent=True, dpi=160, metadata=metadata)
     plt.close(figure)
-
-
-def label(case: Mapping[str, Any]) -> str:
-    """The format and the codec, and what was done."""
-    parts = [part.strip().removeprefix("codec ") for part in case["group"].split(",")]
-    return f"{' '.join(parts[:2]) if parts[0] in ('Parquet', 'Avro') else parts[0]}: {case['title']}"
 
 
 def dye(axes: Any) -> None:

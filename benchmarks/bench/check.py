@@ -31,7 +31,7 @@ class Check:
 
     def __init__(self, case: Case, data: Data, keep: Path, files: int | None) -> None:
         self.case, self.keep = case, keep
-        self.sources = list(data.files[: files or case.files])
+        self.sources = list(data.files[:files])
         self.first: tuple[str, list[Path]] | None = None
         self.seen = set[tuple[str, str]]()
         self.count = 0

@@ -56,14 +56,13 @@ def available(tool: Tool) -> bool:
 
 
 def task_of(case: Case, tool: Tool, data: Data, target: Path, files: int | None) -> Task:
-    count = files or case.files
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     return Task(
         tool.module,
         case.format,
         case.codec,
         case.change,
-        [str(file) for file in data.files[:count]],
+        [str(file) for file in data.files[:files]],
         str(target),
         usable[-case.cores :],
         str(data.warm_up or ""),
@@ -91,7 +90,7 @@ def in_turns(
         Failed: a tool broke, or `check` found an output wrong.
     """
     runs: Runs = {tool.name: [] for tool in tools}
-    warm(data.files[: files or case.files])
+    warm(data.files[:files])
     for number in range(rounds):
         turned = [tools[(number + i) % len(tools)] for i in range(len(tools))]
         for tool in turned:

@@ -37,7 +37,7 @@ def measure(
         keep.mkdir()
         check = Check(case, data, keep, files)
         runs = in_turns(case, tools, data, Path(name), rounds=rounds, patience=patience, files=files, run=run, check=check)
-    taken = data.files[: files or case.files]
+    taken = data.files[:files]
     return {
         "title": case.title,
         "group": case.group,

@@ -43,6 +43,12 @@ def title(case: Results) -> str:
     return f"{case['title']}<br>{files}{data['rows']:,} rows, {data['bytes'] / 1e6:,.0f} MB"
 
 
+def named(case: Results) -> str:
+    """Where the groups do not stand above: the format and the codec, and what was done."""
+    parts = [part.strip().removeprefix("codec ") for part in case["group"].split(",")]
+    return f"{' '.join(parts[:2]) if parts[0] in ('Parquet', 'Avro') else parts[0]}: {case['title']}"
+
+
 def cell(case: Results, name: str) -> str:
     """Seconds of wall and processor time; then the ratio by the case's clock, with its spread."""
     if name in case["missing"]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROWS, WIDE_ROWS, WEATHER, EVENTS, LINES, SMALL_ROWS = 10_000_000, 100_000, 2_000_000, 100_000, 1_000_000, 100
 FILES, WIDE_COLUMNS = 20, 500
+PYARROW_GROUP = 1 << 20
+"""Rows of a row group, where pyarrow is not told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Store:
 
         rows = self.scaled(ROWS, FILES * 50)
         files = self._made(f"flights-{codec}", lambda folder: flights.write_files(folder, rows, FILES, codec, self.whole))
-        return Data(f"flights, {codec}", files, rows, self._sip(codec), flights.row_group(rows // FILES))
+        return Data(f"flights, {codec}", files, rows, self._sip(codec), min(rows // FILES, PYARROW_GROUP))
 
     def _large(self, codec: str) -> Data:
         from benchmarks.bench.data import flights

@@ -1,0 +1,70 @@
+"""Puts the results into the README, between its markers: the chart, a short table, where it was measured and by which command.
+
+python -m benchmarks.bench.readme
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.bench.environment import CHECKOUT
+from benchmarks.bench.summary import spelled
+from benchmarks.bench.table import named, seconds
+
+BEGIN, END = "<!-- benchmark: written by python -m benchmarks.bench.readme -->", "<!-- benchmark ends -->"
+RESULTS = CHECKOUT / "benchmarks" / "results"
+
+
+def main() -> None:
+    readme = CHECKOUT / "README.md"
+    results = json.loads((RESULTS / "results.json").read_text())
+    text = readme.read_text()
+    if BEGIN not in text or END not in text:
+        sys.exit(f"{readme} has no place for the results: {BEGIN} … {END}")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    readme.write_text(before + BEGIN + "\n" + section(results) + END + after)
+
+
+def section(results: Mapping[str, Any]) -> str:
+    """The first tool is Instar; of the others, the fastest that does the same work, and `cp`, which only copies."""
+    cases = [case for case in results["cases"].values() if "Instar" in case["tools"] and len(case["tools"]) > 2]
+    rows = [f"| {named(case)} | {case['data']['rows']:,} | {time(case)} | {others(case)} | {copying(case)} |" for case in cases]
+    known = results["environment"]
+    versions = ", ".join(f"{name} {known[name]}" for name in ("Python", "pyarrow", "duckdb", "polars", "fastavro", "orjson"))
+    return "\n".join(
+        [
+            "![How many times as long as Instar other tools take](benchmarks/results/chart.svg)",
+            "",
+            "| work | records | Instar | others, × its time | `cp`, × its time |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            f"One core each, medians; {known['processor']}, {known['cores']} cores, {known['memory']}; {versions}.",
+            "`make bench` gives these figures; [all of them](benchmarks/results/table.md), with spread, memory, the whole command",
+            "and what is not reached, and [how they are measured](benchmarks/README.md).",
+            "",
+        ]
+    )
+
+
+def time(case: Mapping[str, Any]) -> str:
+    clock = case["clock"]
+    return f"{seconds(case['tools']['Instar'][clock])}{' CPU' if clock == 'cpu' else ''}"
+
+
+def others(case: Mapping[str, Any]) -> str:
+    """From the fastest to the slowest."""
+    times = {name: tool[f"times_{case['clock']}"]["value"] for name, tool in case["tools"].items() if name not in ("Instar", "cp")}
+    return ", ".join(f"{name} {spelled(times[name])}" for name in sorted(times, key=lambda name: times[name]))
+
+
+def copying(case: Mapping[str, Any]) -> str:
+    tool = case["tools"].get("cp")
+    return spelled(tool[f"times_{case['clock']}"]["value"]) if tool else ""
+
+
+if __name__ == "__main__":
+    main()
