@@ -14,8 +14,9 @@ import pytest
 from benchmarks.bench.cases import CASES, Case, Faster, Memory, Within, chosen
 from benchmarks.bench.check import Check, Number, different
 from benchmarks.bench.data.store import Data, Store
+from benchmarks.bench.environment import CHECKOUT
 from benchmarks.bench.measure import Failed, Run, Runs, in_a_process, in_this_process
-from benchmarks.bench.readme import section
+from benchmarks.bench.readme import BEGIN, END, section
 from benchmarks.bench.results import merged, write
 from benchmarks.bench.suite import measure
 from benchmarks.bench.summary import ratio, reached
@@ -181,6 +182,8 @@ def test_what_is_kept_of_the_results(store: Store, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert "Parquet snappy: rename a column" in (tmp_path / "chart.svg").read_text()
     assert "| Parquet snappy: rename a column | " in section(results)
+    readme = (CHECKOUT / "README.md").read_text()
+    assert readme.index(BEGIN) < readme.index(END)
 
 
 def test_every_tool_orders_columns_alike() -> None:

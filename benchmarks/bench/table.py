@@ -58,7 +58,8 @@ def cell(case: Results, name: str) -> str:
         return ""
     count = sum(run is not None for run in tool["runs"])
     runs = "" if count == len(tool["runs"]) else f", {count} run{'s' * (count > 1)}"
-    time = f"{seconds(tool['wall'])}, {seconds(tool['cpu'])} CPU{runs}"
+    way = f", {tool['told']['way']}" if "way" in tool["told"] else ""
+    time = f"{seconds(tool['wall'])}, {seconds(tool['cpu'])} CPU{runs}{way}"
     if name == next(iter(case["tools"])):
         return time
     times = tool[f"times_{case['clock']}"]

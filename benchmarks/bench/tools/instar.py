@@ -15,7 +15,7 @@ from instar.transforms.run.stage import rewrite_request
 def work(task: Task) -> dict[str, str]:
     """What it tells is the way that the files went, and why."""
     format = format_named(task.format)
-    ways = set[str]()
+    ways, reasons = set[str](), set[str]()
     for source, target in task.pairs:
         schema = format.parse(Path(task.document).read_text()) if task.document else format.inspect(source).schema
         assert schema is not None
@@ -24,8 +24,9 @@ def work(task: Task) -> dict[str, str]:
             format, mapping, source, target, memory=Options(workers=1).unit_memory, stamp=Stamp("bench", 2), progress=silent
         )
         done = format.rewrite(request)
-        ways.add(" ".join(filter(None, (getattr(done, "way", ""), getattr(done, "why", "")))))
-    return {"way": "; ".join(sorted(ways - {""}))}
+        ways.add(done.way)
+        reasons.add(done.why)
+    return {"way": " and ".join(sorted(ways)), "why": "; ".join(sorted(reasons - {""}))}
 
 
 def silent(rows: int, source_bytes: int) -> None:
