@@ -7,7 +7,7 @@ same in every record is computed, by a smaller conversion that knows of nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .path import Path
@@ -42,6 +42,10 @@ class Splice:
     of the target → that of the source whose values it has as they stand, null or missing where those are. `constants`: top-level
     column → the Python value that it has in every record. `part` computes the other top-level columns; None where there are none.
     `levels`: of a records format, the same at every depth; None where it cannot be said so.
+
+    `widened` are columns of the `part` that are the source's as they stand, but that null is allowed there now. `columnar` is the
+    conversion of some columns of a records format's part over record batches, in the plain forms of `columnar.py`, and `rowwise`
+    that of its others.
     """
 
     untouched: Mapping[Path, Path]
@@ -49,6 +53,9 @@ class Splice:
     constants: Mapping[str, Any]
     part: Part | None
     levels: Level | None = None
+    widened: Mapping[str, str] = field(default_factory=dict)
+    columnar: Part | None = None
+    rowwise: Part | None = None
 
 
 # ---- at every depth

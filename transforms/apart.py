@@ -14,11 +14,12 @@ from .tree import rebuilt
 @dataclass(frozen=True)
 class Apart:
     """The top-level columns of a mapping: `copied` (target name → source name), `constants` (name → value), and those that the
-    mapping `part` computes, None where there are none."""
+    mapping `part` computes, None where there are none. Of these, `widened` are only carried to where null is allowed."""
 
     copied: Dict[str, str]
     constants: Dict[str, Any]
     part: Mapping | None
+    widened: Dict[str, str]
 
 
 def taken_apart(mapping: Mapping) -> Apart | None:
@@ -28,7 +29,9 @@ def taken_apart(mapping: Mapping) -> Apart | None:
         return None
     copied = {c.field.name: origin for c in root.columns if (origin := _origin(c, mapping)) is not None}
     constants = {c.field.name: c.expression.value for c in root.columns if isinstance(c.expression, Literal)}
-    return Apart(copied, constants, only(mapping, [c for c in root.columns if c.field.name not in {*copied, *constants}]))
+    computed = [c for c in root.columns if c.field.name not in {*copied, *constants}]
+    widened = {c.field.name: origin for c in computed if (origin := _widened(c, mapping)) is not None}
+    return Apart(copied, constants, only(mapping, computed), widened)
 
 
 def only(mapping: Mapping, columns: list[Column]) -> Mapping | None:
@@ -38,6 +41,15 @@ def only(mapping: Mapping, columns: list[Column]) -> Mapping | None:
     root = mapping.root.expression
     assert isinstance(root, Struct)
     return replace(mapping, root=rebuilt(mapping.root, replace(root, columns=tuple(columns))))
+
+
+def _widened(column: Column, mapping: Mapping) -> str | None:
+    """The column of the source that this one is, as it stands, with null allowed."""
+    if not isinstance(column.expression, Source) or len(column.expression.path) != 1:
+        return None
+    name = column.expression.path[0]
+    source, target = mapping.source.record[name], column.field
+    return name if target.nullable and not source.nullable and not source.optional and not target.optional else None
 
 
 def _origin(column: Column, mapping: Mapping) -> str | None:

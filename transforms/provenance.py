@@ -11,7 +11,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "cramjam", "zstandard")
+LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "cramjam", "zstandard", "deflate")
 """What the bytes of a new file may depend on, besides source and chain."""
 
 

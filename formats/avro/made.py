@@ -1,17 +1,22 @@
-"""The columns of a splice that are computed: read out of the old records, converted, and written as they stand in new ones."""
+"""The columns of a splice that are computed: read out of the old records, converted, and written as they stand in new ones.
+
+Plain values go as Arrow arrays, many records at once; what is nested, a union or of an odd type as raw values (`values.py`), one
+by one. What is only stored in another way is recoded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from instar.formats.avro.physical import Layout, layout
 from instar.formats.avro.pieces import Copied, Pieces
 from instar.formats.avro.values import AvroValues
 from instar.formats.format import Rewrite
 from instar.formats.schema import Field, Record
+from instar.formats.splice import Part
 
 Bytes = tuple[bytes, bytes]
 """The bytes of a column in all records, one after another, and where each ends, as uint32s."""
@@ -20,65 +25,145 @@ ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Read:
-    """A top-level column of the source: its slots, and how its values stand there."""
+class Located:
+    """Records of which it is known where the boundaries `marks` between their slots are: `offsets` in `data`, uint32s."""
 
-    name: str
-    slots: Copied
-    layout: Layout
+    data: bytes
+    offsets: bytes
+    marks: Sequence[int]
+    rows: int
+
+    def column(self, mark: int) -> int:
+        return self.marks.index(mark)
 
 
-class Making:
-    """What `made` gives by name. `reads` are the boundaries of the slots that it needs."""
+class Maker(Protocol):
+    """Makes some columns. `reads` are the slots that it needs to know the boundaries of."""
 
-    def __init__(self, request: Rewrite, values: AvroValues, pieces: Pieces, module: ModuleType) -> None:
-        self.module: Any = module
-        self.wanted = frozenset(pieces.made)
-        splice = request.splice
-        assert splice is not None
-        source, target = _record(request.source_schema.root), _record(request.target_schema.root)
-        part = (
-            splice.part
-            if splice.part is not None and self.wanted & {f.name for f in _fields(splice.part.target_schema.root)}
-            else None
-        )
+    reads: tuple[Copied, ...]
+
+    def made(self, records: Located) -> dict[str, Bytes]: ...
+
+
+def makers(request: Rewrite, values: AvroValues, pieces: Pieces, module: ModuleType) -> list[Maker]:
+    """Who makes the columns that are made."""
+    splice = request.splice
+    assert splice is not None
+    wanted = frozenset(pieces.made)
+    found: list[Maker] = []
+    again = {name: splice.copied[name] for name in pieces.made if name in splice.copied}
+    if again:
+        found.append(_Recoded(request, values, pieces, module, again))
+    rest = splice.part if wanted - set(again) else None
+    if rest is not None and splice.columnar is not None and _makes(splice.columnar, wanted):
+        columnar = _Columnar.of(splice.columnar, pieces, module)
+        if columnar is not None:
+            found.append(columnar)
+            rest = splice.rowwise
+    if rest is not None and _makes(rest, wanted):
+        found.append(_Rowwise(rest, values, pieces, module, wanted))
+    return found
+
+
+def _makes(part: Part, wanted: frozenset[str]) -> bool:
+    return not wanted.isdisjoint(_record(part.target_schema.root).names)
+
+
+class _Columnar:
+    def __init__(self, part: Part, module: Any, read: dict[str, tuple[Any, Copied]], made: dict[str, Any]) -> None:
         self.part = part
-        computed = () if part is None else _fields(part.target_schema.root)
-        self.placers = [(i, f.name, values.placer(f)) for i, f in enumerate(computed) if f.name in self.wanted]
-        self.recoded = [
-            (name, splice.copied[name], _recoder(values, source[splice.copied[name]], target[name]))
-            for name in pieces.made
-            if name in splice.copied
-        ]
-        names = dict.fromkeys((*(() if part is None else part.reads), *(origin for _, origin, _ in self.recoded)))
-        self.columns = {name: _read(source[name], pieces) for name in names}
+        self.module = module
+        self.read = read
+        self.columns = made
+        self.reads = tuple(slots for _, slots in read.values())
 
-    @property
-    def reads(self) -> list[tuple[int, int]]:
-        return [(read.slots.first, read.slots.stop) for read in self.columns.values() if read.slots.first < read.slots.stop]
+    @staticmethod
+    def of(part: Part, pieces: Pieces, module: ModuleType) -> _Columnar | None:
+        """None where a column's values are not simply Arrow's."""
+        from instar.formats.avro.columns import Column
 
-    def made(self, data: bytes, offsets: bytes, marks: Sequence[int], rows: int) -> dict[str, Bytes]:
-        """The columns' bytes. `offsets` are those of the `marks` in `data`, for so many records."""
-        if not self.wanted:
-            return {}
-        found: dict[str, list[bytes]] = {name: [] for name in self.wanted}
-        for first in range(0, rows, ROWS):
-            stop = min(first + ROWS, rows)
-            raws = {name: self._raws(read, data, offsets, marks, first, stop) for name, read in self.columns.items()}
-            for name, origin, placed in self.recoded:
-                found[name] += map(placed, raws[origin])
-            if self.part is not None:
-                results = self.part.convert(_records({name: raws[name] for name in self.part.reads}, stop - first))
-                for i, name, place in self.placers:
-                    found[name] += [place(result[i]) for result in results]
+        source, target = _record(part.source_schema.root), _record(part.target_schema.root)
+        read = {name: Column.of(source[name]) for name in part.reads}
+        made = {field.name: Column.of(field) for field in target.fields}
+        if None in read.values() or None in made.values():
+            return None
+        return _Columnar(part, module, {name: (column, _slots(name, pieces)) for name, column in read.items()}, made)
+
+    def made(self, records: Located) -> dict[str, Bytes]:
+        import pyarrow as pa
+
+        from instar.formats.columnar import rows_only
+
+        data, offsets, width = records.data, records.offsets, len(records.marks)
+        try:
+            arrays = [
+                column.decoded(self.module, data, offsets, width, records.column(slots.first), records.column(slots.stop))
+                for column, slots in self.read.values()
+            ]
+            batch = pa.RecordBatch.from_arrays(arrays, names=list(self.read)) if arrays else rows_only(records.rows)
+            converted = self.part.convert(batch)
+            return {name: column.encoded(self.module, converted.column(name)) for name, column in self.columns.items()}
+        except pa.ArrowInvalid as error:
+            raise self.module.Odd("a value is odd") from error
+
+
+class _Raws:
+    """The raw values of top-level columns of the source."""
+
+    def __init__(self, names: Sequence[str], source: Record, pieces: Pieces, module: ModuleType) -> None:
+        self.module: Any = module
+        self.columns = {name: (_slots(name, pieces), layout(source[name])) for name in names}
+        self.reads = tuple(slots for slots, _ in self.columns.values() if slots.first < slots.stop)
+
+    def batches(self, records: Located) -> Iterator[tuple[int, dict[str, list[Any]]]]:
+        """So many records, and their raws by column; then the next ones."""
+        for first in range(0, records.rows, ROWS):
+            stop = min(first + ROWS, records.rows)
+            yield stop - first, {name: self._raws(*column, records, first, stop) for name, column in self.columns.items()}
+
+    def _raws(self, slots: Copied, layout: Layout, records: Located, first: int, stop: int) -> list[Any]:
+        if slots.first == slots.stop:
+            return [None if layout.kind == "null" else b""] * (stop - first)
+        null = -1 if layout.null is None else layout.null
+        form = self.module.BRANCHED if layout.kind == "union" else self.module.PLAIN if null < 0 else self.module.NULLABLE
+        place = records.column(slots.first), records.column(slots.stop)
+        return self.module.raws(records.data, records.offsets, len(records.marks), *place, form, null, first, stop)
+
+
+class _Rowwise:
+    def __init__(self, part: Part, values: AvroValues, pieces: Pieces, module: ModuleType, wanted: frozenset[str]) -> None:
+        self.part = part
+        self.module: Any = module
+        self.raws = _Raws(part.reads, _record(part.source_schema.root), pieces, module)
+        self.reads = self.raws.reads
+        fields = enumerate(_record(part.target_schema.root).fields)
+        self.placers = [(i, field.name, values.placer(field)) for i, field in fields if field.name in wanted]
+
+    def made(self, records: Located) -> dict[str, Bytes]:
+        found: dict[str, list[bytes]] = {name: [] for _, name, _ in self.placers}
+        for count, raws in self.raws.batches(records):
+            results = self.part.convert(_opened(raws, count))
+            for i, name, place in self.placers:
+                found[name] += [place(result[i]) for result in results]
         return {name: self.module.joined(values) for name, values in found.items()}
 
-    def _raws(self, read: Read, data: bytes, offsets: bytes, marks: Sequence[int], first: int, stop: int) -> list[Any]:
-        if read.slots.first == read.slots.stop:
-            return [None if read.layout.kind == "null" else b""] * (stop - first)
-        start, end = marks.index(read.slots.first), marks.index(read.slots.stop)
-        form, null = _form(self.module, read.layout)
-        return self.module.raws(data, offsets, len(marks), start, end, form, null, first, stop)
+
+class _Recoded:
+    """Columns that are carried, but stored in another way inside: `again` has the source column of each."""
+
+    def __init__(self, request: Rewrite, values: AvroValues, pieces: Pieces, module: ModuleType, again: dict[str, str]) -> None:
+        source, target = _record(request.source_schema.root), _record(request.target_schema.root)
+        self.module: Any = module
+        self.raws = _Raws(tuple(dict.fromkeys(again.values())), source, pieces, module)
+        self.reads = self.raws.reads
+        self.placers = [(name, origin, _recoder(values, source[origin], target[name])) for name, origin in again.items()]
+
+    def made(self, records: Located) -> dict[str, Bytes]:
+        found: dict[str, list[bytes]] = {name: [] for name, _, _ in self.placers}
+        for _, raws in self.raws.batches(records):
+            for name, origin, placed in self.placers:
+                found[name] += map(placed, raws[origin])
+        return {name: self.module.joined(values) for name, values in found.items()}
 
 
 def _record(field: Field) -> Record:
@@ -86,14 +171,10 @@ def _record(field: Field) -> Record:
     return field.type
 
 
-def _fields(field: Field) -> tuple[Field, ...]:
-    return _record(field).fields
-
-
-def _read(field: Field, pieces: Pieces) -> Read:
-    slots = pieces.range_of((field.name,))
+def _slots(name: str, pieces: Pieces) -> Copied:
+    slots = pieces.range_of((name,))
     assert slots is not None
-    return Read(field.name, slots, layout(field))
+    return slots
 
 
 def _recoder(values: AvroValues, source: Field, target: Field) -> Callable[[Any], bytes]:
@@ -101,16 +182,9 @@ def _recoder(values: AvroValues, source: Field, target: Field) -> Callable[[Any]
     return place if recode is None else lambda raw: place(None if raw is None else recode(raw))
 
 
-def _records(columns: dict[str, list[Any]], count: int) -> list[dict[str, Any]]:
+def _opened(columns: dict[str, list[Any]], count: int) -> list[dict[str, Any]]:
+    """The records, of these columns."""
     if not columns:
         return [{} for _ in range(count)]
     names = tuple(columns)
     return [dict(zip(names, raws, strict=True)) for raws in zip(*columns.values(), strict=True)]
-
-
-def _form(module: Any, layout: Layout) -> tuple[int, int]:
-    """How the compiled part is to take a value's raw from its bytes, and where null stands in its union."""
-    null = -1 if layout.null is None else layout.null
-    if layout.kind == "union":
-        return module.BRANCHED, null
-    return (module.PLAIN if layout.null is None else module.NULLABLE), null

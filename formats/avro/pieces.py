@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from instar.formats.avro.container import long_bytes
 from instar.formats.avro.physical import Layout, layout
 from instar.formats.avro.values import AvroValues
 from instar.formats.format import Rewrite
@@ -137,6 +138,8 @@ class _Planner:
             return self._constant(field)
         if (origin := self.splice.copied.get(field.name)) is not None and (pieces := self._carried(field, origin)) is not None:
             return pieces
+        if (origin := self.splice.widened.get(field.name)) is not None and (pieces := self._widened(field, origin)) is not None:
+            return pieces
         pieces = self._place(field, (field.name,))
         return [Made(field.name)] if pieces is None else pieces
 
@@ -155,6 +158,14 @@ class _Planner:
         if before.null == after.null:
             return [slots]
         return [Turned(slots.first)] if None not in (before.null, after.null) and after.kind != "union" else None
+
+    def _widened(self, field: Field, origin: str) -> list[Piece] | None:
+        """As it is carried, behind the index that its union has now."""
+        assert isinstance(self.source.type, Record)
+        slots, after = self.slots.range_of((origin,)), layout(field)
+        if slots is None or after.null is None or after.kind == "union":
+            return None
+        return [Constant(long_bytes(1 - after.null)), slots] if self.values.same_storage(self.source.type[origin], field) else None
 
     def _place(self, field: Field, path: Path) -> list[Piece] | None:
         """The pieces of a place that is carried in its parts, if it is."""

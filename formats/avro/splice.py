@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from instar.formats.avro.compiled_layout import TooManyBranches, compiled_layout
 from instar.formats.avro.container import Block, Container, block_bytes
-from instar.formats.avro.made import Making
+from instar.formats.avro.made import Located, makers
 from instar.formats.avro.physical import layout
 from instar.formats.avro.pieces import Constant, Copied, Made, Pieces, Turned, pieces_of
 from instar.formats.avro.values import AvroValues
@@ -98,8 +98,9 @@ class _Splicing:
         if not self.least:
             raise Unspliced("its records have no bytes")
         self.layout = compiled_layout(module, pieces.slots, values.source_layouts)
-        self.making = Making(request, values, pieces, module)
-        self.marks = sorted({mark for used in (*_used(pieces), *self.making.reads) for mark in used})
+        self.makers = makers(request, values, pieces, module)
+        used = (*_used(pieces), *(slots for maker in self.makers for slots in maker.reads))
+        self.marks = sorted({mark for slots in used for mark in (slots.first, slots.stop)})
         self.rows = 0
 
     def run(self) -> Rewritten:
@@ -143,7 +144,8 @@ class _Splicing:
     def _records(self, data: bytes, spans: list[int]) -> list[bytes]:
         """The new records of each span."""
         offsets = self.module.locate(self.layout, data, spans, self.marks)
-        made = self.making.made(data, offsets, self.marks, sum(spans[2::3]))
+        records = Located(data, offsets, self.marks, sum(spans[2::3]))
+        made = {name: column for maker in self.makers for name, column in maker.made(records).items()}
         column = {mark: i for i, mark in enumerate(self.marks)}
         pieces: list[tuple[Any, ...]] = []
         for piece in self.pieces.of:
@@ -167,11 +169,11 @@ class _Splicing:
         self.request.progress(rows, sum(block.size for block in blocks))
 
 
-def _used(pieces: Pieces) -> Iterator[tuple[int, int]]:
-    """The boundaries of what is copied."""
+def _used(pieces: Pieces) -> Iterator[Copied]:
+    """The slots that are copied."""
     for piece in pieces.of:
         match piece:
-            case Copied(first, stop):
-                yield first, stop
+            case Copied():
+                yield piece
             case Turned(slot):
-                yield slot, slot + 1
+                yield Copied(slot, slot + 1)

@@ -20,7 +20,7 @@ from instar.transforms.job import DEFAULT_MEMORY, with_options
 
 HEAVY = (
     "pyarrow", "duckdb", "fastavro", "jsonschema", "jsonschema_rs", "msgspec", "sqlglot", "rich", "numpy", "pandas",
-    "zstandard", "cramjam",
+    "zstandard", "cramjam", "deflate",
 )  # fmt: skip
 
 

@@ -170,7 +170,7 @@ def rewrite_request(
     quarantine: Quarantine | None = None,
 ) -> Rewrite:
     """What a format is asked for to rewrite one file by a mapping."""
-    counting = CountingRows(_when_asked(format, mapping))
+    counting = CountingRows(_made_when_asked(lambda: _conversion(format, mapping)))
     request = Rewrite(
         source=source,
         target=target,
@@ -199,28 +199,48 @@ def splice_of(format: Format, mapping: Mapping) -> Splice | None:
         from instar.transforms.evaluate.levels import levels
 
         return replace(splice, levels=levels(mapping, format.values(mapping.source, mapping.target)))
-    return replace(splice, part=apart.part and _computed(format, apart.part, mapping))
+    if apart.part is None:
+        return splice
+    splice = replace(splice, part=_computed(format, apart.part, mapping), widened=apart.widened)
+    if format.shape == "columns":
+        return splice
+    from instar.transforms.evaluate.by_columns import by_columns
+
+    columnar, rowwise = by_columns(apart.part)
+    return replace(
+        splice,
+        columnar=columnar and _asked(columnar, lambda: _batches(columnar)),
+        rowwise=rowwise and _computed(format, rowwise, mapping),
+    )
 
 
 def _computed(format: Format, part: Mapping, whole: Mapping) -> Part:
-    if format.shape == "columns":
-        from instar.transforms.evaluate.arrow import compile_batches
-
-        convert: Callable[[Any], Any] = compile_batches(part)
-    else:
-        from instar.transforms.evaluate.record import compile_fields
-
-        convert = compile_fields(part, format.values(part.source, whole.target))
-    return Part(convert, part.source, part.target, part.reads(), part.carried(), part.touched())
+    return _asked(part, lambda: _batches(part) if format.shape == "columns" else _fields(format, part, whole))
 
 
-def _when_asked(format: Format, mapping: Mapping) -> Callable[[Any], Any]:
-    """The conversion, made when it is first called: where all is spliced, it is not."""
+def _asked(part: Mapping, made: Callable[[], Callable[[Any], Any]]) -> Part:
+    return Part(_made_when_asked(made), part.source, part.target, part.reads(), part.carried(), part.touched())
+
+
+def _batches(part: Mapping) -> Callable[[Any], Any]:
+    from instar.transforms.evaluate.arrow import compile_batches
+
+    return compile_batches(part)
+
+
+def _fields(format: Format, part: Mapping, whole: Mapping) -> Callable[[Any], Any]:
+    from instar.transforms.evaluate.record import compile_fields
+
+    return compile_fields(part, format.values(part.source, whole.target))
+
+
+def _made_when_asked(make: Callable[[], Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """A conversion, made when it is first called: where all is spliced, it is not."""
     made: list[Callable[[Any], Any]] = []
 
     def convert(batch: Any) -> Any:
         if not made:
-            made.append(_conversion(format, mapping))
+            made.append(make())
         return made[0](batch)
 
     return convert

@@ -1,0 +1,34 @@
+"""Which columns of a mapping may be computed for many records at once, whatever the format: as Arrow arrays of plain values."""
+
+from __future__ import annotations
+
+from instar.formats.schema import Bool, Date, Float, Int, String, Timestamp
+from instar.transforms.apart import only
+from instar.transforms.expression import Cast, Column, Literal, Lookup, Source, Sql, Struct, When
+from instar.transforms.mapping import Mapping
+
+from .nodes import everything
+
+_PLAIN = Bool | Int | Float | String | Date | Timestamp
+
+
+def by_columns(part: Mapping) -> tuple[Mapping | None, Mapping | None]:
+    """The mapping of the columns that are computed from plain top-level columns to plain ones, and that of the others."""
+    root = part.root.expression
+    assert isinstance(root, Struct)
+    plain = {c.field.name for c in root.columns if _columnar(c, part)}
+    columnar, others = ([c for c in root.columns if (c.field.name in plain) is wanted] for wanted in (True, False))
+    return only(part, columnar), only(part, others)
+
+
+def _columnar(column: Column, part: Mapping) -> bool:
+    """Is it computed, and by nothing but what knows arrays of plain values?"""
+    nodes = list(everything([column.expression]))
+    if not isinstance(column.field.type, _PLAIN) or not any(isinstance(e, Cast | Lookup | Sql) for e in nodes):
+        return False
+    record = part.source.record
+    return all(
+        isinstance(e, Literal | Cast | Lookup | Sql | When)
+        or (isinstance(e, Source) and len(e.path) == 1 and isinstance(record[e.path[0]].type, _PLAIN))
+        for e in nodes
+    )
