@@ -75,7 +75,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Computed:
-    """One of the values that the level's `compute` gives, by its number.
+    """One of the values that the level's `computes` give, by its number among all of these.
 
     It is missing where a name of `absent_with` is, and may be missing otherwise too. `passes`: the names whose raw value it may be,
     as it stands.
@@ -96,16 +96,20 @@ class Opened:
 
 @dataclass(frozen=True)
 class Compute:
-    """`convert`: for each of the names `reads` the list of its raw values (MISSING where one is) → for each value to compute the
-    list of its raw values (None a null, MISSING a missing key). It raises InstarError, of whatever record.
+    """`convert`: for each of the names `reads` the list of its raw values (MISSING where one is) → for each of `count` values to
+    compute the list of its raw values (None a null, MISSING a missing key). It raises InstarError, of whatever record.
 
-    `reads` is empty where an element of a list or map is computed: then it is given the elements, and gives new ones. `plain`: raw
-    values are only decoded, so that a format may give them in any form that its decoders take.
+    Where an element of a list or map is computed, `reads` is empty: `convert` is given the elements, and gives new ones. `plain`: raw
+    values are only decoded, so that a format may give them in any form that its decoders take. `bulk`: it is cheaper for many records
+    at once, as SQL is. `repeatable`: the same raw values give the same.
     """
 
     convert: Callable[[list[list[Any]]], list[list[Any]]]
     reads: tuple[str, ...]
+    count: int
     plain: bool
+    bulk: bool
+    repeatable: bool
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,12 @@ class Level:
     names: tuple[str, ...]
     members: tuple[Kept | Fixed | Computed | Opened, ...]
     known: frozenset[str]
-    compute: Compute | None
+    computes: tuple[Compute, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names that something is computed from."""
+        return tuple(dict.fromkeys(name for compute in self.computes for name in compute.reads))
 
 
 @dataclass(frozen=True)

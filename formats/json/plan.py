@@ -36,10 +36,6 @@ class Program:
         """The levels and the root, as the compiled part is told them."""
         return tuple(self._told), self.root
 
-    def computes(self) -> list[Compute | None]:
-        """What computes at each level."""
-        return [each if isinstance(each, Compute) else each.compute for each in self.levels]
-
     def _node(self, inside: Level | Elements | Compute | None) -> Node:
         match inside:
             case None:
@@ -53,7 +49,7 @@ class Program:
             return (_COMPUTE, number)
         opened = {m.name: m.inside for m in inside.members if isinstance(m, Opened)}
         keys = tuple((name.encode(), self._node(below)) for name, below in opened.items())
-        self._told[number] = keys, len(inside.compute.reads) if inside.compute else 0
+        self._told[number] = keys, len(inside.reads)
         self._arrangements[number] = Arrangement(inside.names)
         return (_RECORD, number)
 
@@ -77,7 +73,7 @@ class Program:
         at = {key: i for i, key in enumerate(keys)}
         ops = tuple(_op(name, place, members[name], at) for name, place in orders.pop())
         computed = any(isinstance(member, Computed) for member in members.values())
-        return ops, tuple(at.get(name, -1) for name in level.compute.reads) if computed and level.compute else None
+        return ops, tuple(at.get(name, -1) for name in level.reads) if computed else None
 
 
 def _is_there(member: Kept | Fixed | Computed | Opened, keys: frozenset[str]) -> bool:

@@ -13,14 +13,12 @@ from importlib import import_module
 from itertools import accumulate
 from typing import Any
 
-import msgspec
-
 from instar.formats.compiled import PARTS
 from instar.formats.errors import InstarError
 from instar.formats.format import Rewrite
 from instar.formats.schema import MISSING
-from instar.formats.splice import Compute
 
+from .computing import Computing
 from .plan import Program
 
 compiled: Any = import_module(PARTS["json"])
@@ -93,7 +91,7 @@ class Splicer:
         assert request.splice.levels is not None
         self._request = request
         self._program = Program(request.splice.levels)
-        self._computes = self._program.computes()
+        self._computing = [Computing(level) for level in self._program.levels]
         self._again: Scanner | None = None
         self._row = 0
         self.spliced = 0
@@ -124,7 +122,7 @@ class Splicer:
             if not holes:
                 return out
             try:
-                values = [_computed(each, given) for each, given in zip(self._computes, columns, strict=True)]
+                values = [of(given) for of, given in zip(self._computing, columns, strict=True)]
                 self._request.starts_at(self._row)
                 records = self._request.convert(chunk.records(odd)) if odd else []
             except InstarError:
@@ -148,12 +146,3 @@ class Scanner:
         return compiled.scan(self._compiled, chunk.text, chunk.places, self._plan, odd or [])
 
 
-def _computed(compute: Compute | None, columns: list[list[bytes | None]]) -> list[list[Any]]:
-    if compute is None or not columns or not columns[0]:
-        return []
-    return compute.convert([_given(column, compute.plain) for column in columns])
-
-
-def _given(column: list[bytes | None], plain: bool) -> list[Any]:
-    given: list[Any] = column if plain else [each if each is None else msgspec.Raw(each) for each in column]
-    return [MISSING if each is None else each for each in given] if None in column else given

@@ -16,6 +16,7 @@ from instar.transforms.apart import only
 from instar.transforms.expression import (
     NULL,
     Branches,
+    Call,
     Cast,
     Column,
     Each,
@@ -23,6 +24,7 @@ from instar.transforms.expression import (
     Literal,
     Lookup,
     Source,
+    Sql,
     Struct,
     When,
 )
@@ -59,19 +61,20 @@ class _Levels:
         """The record at `at` in the scope, of which `e` makes one of the field `target`; all that `e` reads is inside it."""
         record = resolved(target.type, self.mapping.target.definitions)
         assert isinstance(record, Record)
-        members: list[Kept | Fixed | Computed | Opened] = []
-        computed: list[Column] = []
+        members: list[Kept | Fixed | Computed | Opened | Column] = []
         opened: set[str] = set()
         for c, to in zip(e.columns, record.fields, strict=True):
             member = self.member(c.expression, to, scope, at)
-            if member is None or (isinstance(member, Opened) and member.name in opened):
-                member = Computed(len(computed), _absent_with(c.expression, at), _passes(c.expression, at))
-                computed.append(Column(to, c.expression))
-            if isinstance(member, Opened):
+            if isinstance(member, Opened) and member.name in opened:
+                member = None
+            elif isinstance(member, Opened):
                 opened.add(member.name)
-            members.append(member)
-        compute = self.compute(computed, scope, at) if computed else None
-        return Level(record.names, tuple(members), frozenset(e.known), compute)
+            members.append(member or Column(to, c.expression))
+        groups = _groups([m for m in members if isinstance(m, Column)])
+        numbers = {id(column): number for number, column in enumerate(column for group in groups for column in group)}
+        made = tuple(_computed(m, numbers[id(m)], at) if isinstance(m, Column) else m for m in members)
+        computes = tuple(self.compute(group, scope, at) for group in groups)
+        return Level(record.names, made, frozenset(e.known), computes)
 
     def member(self, e: Expression, target: Field, scope: Scope, at: Names) -> Kept | Fixed | Opened | None:
         """What need not be computed; else None."""
@@ -116,8 +119,10 @@ class _Levels:
             return self._with_sql(columns)
         sources = {path for e in expressions for path in _sources(e)}
         reads = () if at is None else tuple(sorted({path[len(at)] for path in sources}))
-        plain = not any(isinstance(e, Struct | Each | Branches) for e in everything(expressions))
-        return Compute(self._generated(columns, scope, at or (), reads), reads, plain)
+        nodes = list(everything(expressions))
+        plain = not any(isinstance(e, Struct | Each | Branches) for e in nodes)
+        convert = self._generated(columns, scope, at or (), reads)
+        return Compute(convert, reads, len(columns), plain, False, not any(isinstance(e, Call) for e in nodes))
 
     def _generated(self, columns: list[Column], scope: Scope, at: Names, reads: Names) -> Callable[[Any], Any]:
         code = Code(self.values, self.mapping.source, self.mapping.target.definitions)
@@ -151,12 +156,26 @@ class _Levels:
             ]
             return [list(column) for column in zip(*convert(records), strict=True)] or [[] for _ in columns]
 
-        return Compute(computed, reads, False)
+        return Compute(computed, reads, len(columns), False, True, False)
 
     def _same(self, path: Names, scope: Scope, target: Field) -> bool:
         """Does the raw value mean the same in the target?"""
         own = Scope("", scope.root, self.mapping.source.definitions, self.values, (), "")
         return self.values.recoder(own.at(path), target) is None
+
+
+def _groups(columns: list[Column]) -> list[list[Column]]:
+    """Columns that are computed together: those that read the same, and all where SQL or a function may be shared."""
+    if any(isinstance(e, Sql | Call) for e in everything([c.expression for c in columns])):
+        return [columns]
+    groups: dict[frozenset[Names], list[Column]] = {}
+    for c in columns:
+        groups.setdefault(frozenset(_sources(c.expression)), []).append(c)
+    return list(groups.values())
+
+
+def _computed(column: Column, number: int, at: Names) -> Computed:
+    return Computed(number, _absent_with(column.expression, at), _passes(column.expression, at))
 
 
 def _element(type: List | Map) -> Field:
