@@ -572,8 +572,12 @@ typedef struct {
     Shape *shape;
 } Instance;
 
+/* A piece of the new text: of the old one, or (`at` is -1 - its place) of the `extra` texts; `size` -1: what hole number `at` gets. */
 typedef struct {
-    Py_ssize_t at;
+    Py_ssize_t at, size;
+} Piece;
+
+typedef struct {
     int level; /* -1: a whole record */
     Py_ssize_t number, column, record;
 } Hole;
@@ -583,8 +587,8 @@ typedef struct {
     Text text, end; /* of the record */
     PyObject *planner, *error[3];
     PyThreadState *thread;
-    Array stack, members, instances, out, holes, odd;
-    Py_ssize_t copy_from, copy_to; /* text that is to be copied next */
+    Array stack, members, instances, pieces, extra, holes, odd;
+    Piece piece; /* the last, which may still grow */
     Py_ssize_t record;
     int failed;
 } Scan;
@@ -834,32 +838,41 @@ static Text node_value(Scan *s, const Node *node, Text p, Py_ssize_t *child)
     return node->kind == RECORD ? record_value(s, node->level, p, child) : items_value(s, node, p, child);
 }
 
-/* ---- writing */
-static void flush(Scan *s)
+/* ---- writing: what the new text consists of */
+static void finish_piece(Scan *s)
 {
-    append(&s->out, s->text + s->copy_from, (size_t)(s->copy_to - s->copy_from), &s->failed);
-    s->copy_from = s->copy_to = 0;
+    if (s->piece.size > 0)
+        append(&s->pieces, &s->piece, sizeof s->piece, &s->failed);
+    s->piece.size = 0;
 }
 
 static inline void copy(Scan *s, Py_ssize_t start, Py_ssize_t end)
 {
-    if (start != s->copy_to) {
-        flush(s);
-        s->copy_from = start;
+    if (s->piece.size && s->piece.at >= 0 && start == s->piece.at + s->piece.size) {
+        s->piece.size = end - s->piece.at;
+        return;
     }
-    s->copy_to = end;
+    finish_piece(s);
+    s->piece.at = start;
+    s->piece.size = end - start;
 }
 
 static void put(Scan *s, const char *data, Py_ssize_t size)
 {
-    flush(s);
-    append(&s->out, data, (size_t)size, &s->failed);
+    if (!s->piece.size || s->piece.at >= 0) {
+        finish_piece(s);
+        s->piece.at = -1 - (Py_ssize_t)s->extra.size;
+    }
+    s->piece.size += size;
+    append(&s->extra, data, (size_t)size, &s->failed);
 }
 
 static void leave_hole(Scan *s, int level, Py_ssize_t number, Py_ssize_t column)
 {
-    flush(s);
-    Hole hole = {(Py_ssize_t)s->out.size, level, number, column, s->record};
+    finish_piece(s);
+    Piece piece = {(Py_ssize_t)COUNT(&s->holes, Hole), -1};
+    Hole hole = {level, number, column, s->record};
+    append(&s->pieces, &piece, sizeof piece, &s->failed);
     append(&s->holes, &hole, sizeof hole, &s->failed);
 }
 
@@ -1001,7 +1014,7 @@ static void all_records(Scan *s, const int64_t *spans, Py_ssize_t count, Py_ssiz
         append(&s->odd, &i, sizeof i, &s->failed);
     }
     copy(s, at, size);
-    flush(s);
+    finish_piece(s);
 }
 
 /* For each level, for each of its inputs, the list of its values' texts; None where one is missing. */
@@ -1084,7 +1097,6 @@ static PyObject *scanned(Scan *s, const Py_buffer *text, const Py_buffer *spans,
     for (Py_ssize_t k = 0; k < program->level_count; k++)
         program->levels[k].instances = 0, program->levels[k].spans.size = 0;
     s->thread = PyEval_SaveThread();
-    reserve(&s->out, (size_t)text->len + (size_t)text->len / 16, &s->failed);
     all_records(s, spans->buf, spans->len / SPAN, text->len, marks, skipped);
     PyEval_RestoreThread(s->thread);
     free(marks);
@@ -1098,7 +1110,7 @@ static PyObject *scanned(Scan *s, const Py_buffer *text, const Py_buffer *spans,
     PyObject *columns = columns_of(program, text->buf), *odd = columns ? numbers(&s->odd) : NULL;
     PyObject *result = NULL;
     if (odd)
-        result = Py_BuildValue("NNOO", bytes_of(&s->out), bytes_of(&s->holes), columns, odd);
+        result = Py_BuildValue("(NNN)OO", bytes_of(&s->pieces), bytes_of(&s->extra), bytes_of(&s->holes), columns, odd);
     Py_XDECREF(columns);
     Py_XDECREF(odd);
     return result;
@@ -1125,7 +1137,7 @@ static PyObject *scan(PyObject *module, PyObject *arguments)
             s.program->busy = 0;
         }
     }
-    Array *arrays[] = {&s.stack, &s.members, &s.instances, &s.out, &s.holes, &s.odd, &skipped};
+    Array *arrays[] = {&s.stack, &s.members, &s.instances, &s.pieces, &s.extra, &s.holes, &s.odd, &skipped};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]->data);
     PyBuffer_Release(&text);
@@ -1133,7 +1145,7 @@ static PyObject *scan(PyObject *module, PyObject *arguments)
     return result;
 }
 
-/* ---- holes filled */
+/* ---- the new text */
 static PyObject *item(PyObject *list, Py_ssize_t number)
 {
     if (list && !PyList_Check(list)) {
@@ -1143,71 +1155,107 @@ static PyObject *item(PyObject *list, Py_ssize_t number)
     return list ? PyList_GetItem(list, number) : NULL;
 }
 
-/* None is a null. */
-static int add_value(Array *out, PyObject *value, int *failed)
+typedef struct {
+    Py_buffer text, pieces, extra, holes;
+    PyObject *levels, *records, *missing;
+} Made;
+
+/* What a hole gets, borrowed; NULL with an error. */
+static PyObject *value_of(const Made *made, const Hole *hole)
 {
-    if (!value)
-        return 0;
-    if (value == Py_None)
-        return append(out, "null", 4, failed);
-    if (PyBytes_CheckExact(value))
-        return append(out, PyBytes_AsString(value), (size_t)PyBytes_Size(value), failed);
+    if (hole->level < 0)
+        return item(made->records, hole->number);
+    return item(item(item(made->levels, hole->level), hole->column), hole->number);
+}
+
+/* The size of a value's text, which goes to `into` if that is there; None is a null. -1 with an error. */
+static Py_ssize_t value_text(PyObject *value, char *into)
+{
+    Py_ssize_t size;
+    if (value == Py_None || PyBytes_CheckExact(value)) {
+        size = value == Py_None ? 4 : PyBytes_Size(value);
+        if (into)
+            memcpy(into, value == Py_None ? "null" : PyBytes_AsString(value), (size_t)size);
+        return size;
+    }
     Py_buffer raw;
     if (PyObject_GetBuffer(value, &raw, PyBUF_SIMPLE) < 0)
-        return 0;
-    int added = append(out, raw.buf, (size_t)raw.len, failed);
+        return -1;
+    size = raw.len;
+    if (into)
+        memcpy(into, raw.buf, (size_t)size);
     PyBuffer_Release(&raw);
-    return added;
+    return size;
 }
 
-/* The text with its holes filled; the list of the records in which a value is `missing`, where there are such; or an error. */
-static PyObject *filled(const Py_buffer *text, const Py_buffer *holes, PyObject *levels, PyObject *records, PyObject *missing)
+/* The size of the new text, which goes to `into` if that is there; `without` gets the records in which a value is missing. -1 with an
+ * error. Sizes are those of the first call: nothing runs between the two that could change a value. */
+static Py_ssize_t new_text(const Made *made, char *into, Array *without)
 {
-    Array out = {NULL, 0, 0}, without = {NULL, 0, 0};
-    int failed = 0, good = 1;
-    Py_ssize_t at = 0;
-    PyObject *result = NULL;
-    reserve(&out, (size_t)text->len + (size_t)text->len / 8, &failed);
-    for (Py_ssize_t i = 0; good && i < holes->len / (Py_ssize_t)sizeof(Hole); i++) {
-        Hole hole;
-        memcpy(&hole, (const char *)holes->buf + i * (Py_ssize_t)sizeof hole, sizeof hole);
-        if (hole.at < at || hole.at > text->len) {
-            PyErr_SetString(PyExc_ValueError, "a hole is not in the text");
-            good = 0;
-            break;
+    const Py_ssize_t holes = made->holes.len / (Py_ssize_t)sizeof(Hole);
+    Py_ssize_t total = 0;
+    int failed = 0;
+    for (Py_ssize_t i = 0; i < made->pieces.len / (Py_ssize_t)sizeof(Piece); i++) {
+        Piece piece;
+        memcpy(&piece, (const char *)made->pieces.buf + i * (Py_ssize_t)sizeof piece, sizeof piece);
+        if (piece.size >= 0) {
+            const Py_buffer *from = piece.at < 0 ? &made->extra : &made->text;
+            Py_ssize_t at = piece.at < 0 ? -1 - piece.at : piece.at;
+            if (at > from->len || piece.size > from->len - at || piece.size > PY_SSIZE_T_MAX - total)
+                goto wrong;
+            if (into)
+                memcpy(into + total, (const char *)from->buf + at, (size_t)piece.size);
+            total += piece.size;
+            continue;
         }
-        PyObject *value =
-            hole.level < 0 ? item(records, hole.number) : item(item(item(levels, hole.level), hole.column), hole.number);
-        if (value == missing) {
-            size_t count = COUNT(&without, Py_ssize_t);
-            if (!count || AT(&without, Py_ssize_t, count - 1) != hole.record)
-                good = append(&without, &hole.record, sizeof hole.record, &failed);
-        } else if (!without.size)
-            good = append(&out, (const char *)text->buf + at, (size_t)(hole.at - at), &failed) && add_value(&out, value, &failed);
-        at = hole.at;
+        Hole hole;
+        if (piece.at < 0 || piece.at >= holes)
+            goto wrong;
+        memcpy(&hole, (const char *)made->holes.buf + piece.at * (Py_ssize_t)sizeof hole, sizeof hole);
+        PyObject *value = value_of(made, &hole);
+        if (value && value == made->missing) {
+            size_t count = COUNT(without, Py_ssize_t);
+            if ((!count || AT(without, Py_ssize_t, count - 1) != hole.record)
+                && !append(without, &hole.record, sizeof hole.record, &failed))
+                goto no_memory;
+            continue;
+        }
+        Py_ssize_t size = value ? value_text(value, into ? into + total : NULL) : -1;
+        if (size < 0)
+            return -1;
+        if (size > PY_SSIZE_T_MAX - total)
+            goto no_memory;
+        total += size;
     }
-    if (good && without.size)
-        result = numbers(&without);
-    else if (good && append(&out, (const char *)text->buf + at, (size_t)(text->len - at), &failed))
-        result = bytes_of(&out);
-    else if (failed)
-        PyErr_NoMemory();
-    free(out.data);
-    free(without.data);
-    return result;
+    return total;
+wrong:
+    PyErr_SetString(PyExc_ValueError, "a piece is not in the text");
+    return -1;
+no_memory:
+    PyErr_NoMemory();
+    return -1;
 }
 
-/* (text, holes, values by level, column and number, records, missing) */
+/* (text, (pieces, extra texts, holes), values by level, column and number, records, missing) → the new text, or the list of the
+ * records in which a value is `missing` */
 static PyObject *fill(PyObject *module, PyObject *arguments)
 {
-    Py_buffer text, holes;
-    PyObject *levels, *records, *missing;
+    Made made;
+    PyObject *result = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "y*y*OOO", &text, &holes, &levels, &records, &missing))
+    if (!PyArg_ParseTuple(arguments, "y*(y*y*y*)OOO", &made.text, &made.pieces, &made.extra, &made.holes, &made.levels, &made.records,
+                          &made.missing))
         return NULL;
-    PyObject *result = filled(&text, &holes, levels, records, missing);
-    PyBuffer_Release(&text);
-    PyBuffer_Release(&holes);
+    Array without = {NULL, 0, 0};
+    Py_ssize_t size = new_text(&made, NULL, &without);
+    if (size >= 0 && without.size)
+        result = numbers(&without);
+    else if (size >= 0 && (result = PyBytes_FromStringAndSize(NULL, size)) && new_text(&made, PyBytes_AsString(result), &without) != size)
+        Py_CLEAR(result);
+    free(without.data);
+    Py_buffer *all[] = {&made.text, &made.pieces, &made.extra, &made.holes};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        PyBuffer_Release(all[i]);
     return result;
 }
 
@@ -1269,8 +1317,8 @@ static PyObject *lines(PyObject *module, PyObject *arguments)
 /* ---- the module */
 static PyMethodDef methods[] = {
     {"program", make_program, METH_VARARGS, "(levels, root) -> program, for one scan at a time"},
-    {"scan", scan, METH_VARARGS, "(program, text, places, planner, odd records) -> (text, holes, columns, odd records)"},
-    {"fill", fill, METH_VARARGS, "(text, holes, values, records, missing) -> bytes, or the records in which a value is missing"},
+    {"scan", scan, METH_VARARGS, "(program, text, places, planner, odd records) -> (new text with holes, columns, odd records)"},
+    {"fill", fill, METH_VARARGS, "(text, new text with holes, values, records, missing) -> bytes, or the records in which one is missing"},
     {"lines", lines, METH_VARARGS, "(text, bytes, records, ends) -> (places of the records, end, full)"},
     {NULL, NULL, 0, NULL},
 };

@@ -20,6 +20,7 @@ class Computing:
     """The values of a level, in the order of their numbers."""
 
     def __init__(self, level: Level | Compute) -> None:
+        self.bulk = any(each.bulk for each in ((level,) if isinstance(level, Compute) else level.computes))
         if isinstance(level, Compute):
             self._parts = [([0], _converter(level))]
         else:

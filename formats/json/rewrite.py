@@ -16,6 +16,7 @@ from .split import pieces
 from .streams import blocks, packed_into
 
 _CHUNK = 1 << 20  # bytes of text that are converted together, at most
+_CACHED = 1 << 18  # of text that is only spliced: it and what is made of it fit a core's cache
 _EXPANSION = 64  # opened, a byte of text costs about a dozen bytes; source, result and buffers exist at once
 _RECORDS = 10_000
 
@@ -53,17 +54,17 @@ def _not_spliced(request: Rewrite, splice: Splice) -> str:
 
 
 def _spliced(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit: int) -> Rewritten:
-    from .splice import Splicer, chunk_of, line_chunks
+    from .splice import Splicer, chunk_of, in_order, line_chunks
 
     progress, splicer, rows = _Progress(request), Splicer(request), 0
+    limit = limit if splicer.bulk else min(limit, _CACHED)
     text = blocks(request.source, progress.read)
     if kind == "lines":
         chunks = line_chunks(text, limit, _RECORDS)
     else:
         chunks = (chunk_of(*each) for each in _chunks(pieces(kind, text, request.source), limit))
-    scanner = splicer.scanner()
-    for chunk in chunks:
-        write(splicer.finished(chunk, scanner.scan(chunk)))
+    for chunk, scanned in in_order(splicer.scanner, chunks, request.workers):
+        write(splicer.finished(chunk, scanned))
         rows += chunk.rows
         progress.done(chunk.rows)
     spliced = not rows or splicer.spliced > 0

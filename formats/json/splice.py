@@ -7,10 +7,13 @@ time, as every record does without the scan: so values and errors are the same e
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import accumulate
+from itertools import accumulate, islice
+from queue import SimpleQueue
 from typing import Any
 
 from instar.formats.compiled import PARTS
@@ -20,6 +23,8 @@ from instar.formats.schema import MISSING
 
 from .computing import Computing
 from .plan import Program
+
+_TOGETHER = 8  # chunks that a thread scans before the next step waits for them
 
 compiled: Any = import_module(PARTS["json"])
 
@@ -49,7 +54,8 @@ class Chunk:
         return b"".join(parts)
 
 
-Scanned = tuple[bytes, bytes, list[list[list[bytes | None]]], list[int]]
+Scanned = tuple[Any, list[list[list[bytes | None]]], list[int]]
+"""A chunk's new text with holes, the texts that fill some of them by level and input, and the numbers of the odd records."""
 
 
 def line_chunks(text: Iterable[bytes], size: int, records: int) -> Iterator[Chunk]:
@@ -96,6 +102,11 @@ class Splicer:
         self._row = 0
         self.spliced = 0
 
+    @property
+    def bulk(self) -> bool:
+        """Is many records at once what suits a computation?"""
+        return any(each.bulk for each in self._computing)
+
     def scanner(self) -> Scanner:
         """What scans one chunk at a time."""
         return Scanner(self._program)
@@ -111,23 +122,21 @@ class Splicer:
             self._request.starts_at(self._row)
             made = chunk.with_records(self._request.convert(chunk.records()))
         else:
-            self.spliced += chunk.rows - len(scanned[3])
+            self.spliced += chunk.rows - len(scanned[2])
         self._row += chunk.rows
         return made
 
     def _filled(self, chunk: Chunk, scanned: Scanned) -> bytes | None:
         """The new text; None where a value or a record is refused: only the conversion of the whole says why."""
         while True:
-            out, holes, columns, odd = scanned
-            if not holes:
-                return out
+            holed, columns, odd = scanned
             try:
                 values = [of(given) for of, given in zip(self._computing, columns, strict=True)]
                 self._request.starts_at(self._row)
                 records = self._request.convert(chunk.records(odd)) if odd else []
             except InstarError:
                 return None
-            made = compiled.fill(out, holes, values, records, MISSING)
+            made = compiled.fill(chunk.text, holed, values, records, MISSING)
             if isinstance(made, bytes):
                 return made
             self._again = self._again or self.scanner()
@@ -146,3 +155,28 @@ class Scanner:
         return compiled.scan(self._compiled, chunk.text, chunk.places, self._plan, odd or [])
 
 
+def in_order(scanner: Callable[[], Scanner], chunks: Iterable[Chunk], workers: int) -> Iterator[tuple[Chunk, Scanned]]:
+    """The chunks with what their scans found, as many threads at it as `workers`, of which the caller's is one."""
+    if workers < 2:
+        scan = scanner().scan
+        yield from ((chunk, scan(chunk)) for chunk in chunks)
+        return
+    idle = SimpleQueue[Scanner]()
+    for _ in range(workers - 1):
+        idle.put(scanner())
+
+    def scanned(some: list[Chunk]) -> list[tuple[Chunk, Scanned]]:
+        own = idle.get()
+        try:
+            return [(chunk, own.scan(chunk)) for chunk in some]
+        finally:
+            idle.put(own)
+
+    source, running = iter(chunks), deque[Future[list[tuple[Chunk, Scanned]]]]()
+    with ThreadPoolExecutor(workers - 1, "instar-scan") as pool:
+        while some := list(islice(source, _TOGETHER)):
+            running.append(pool.submit(scanned, some))
+            if len(running) > workers:
+                yield from running.popleft().result()
+        while running:
+            yield from running.popleft().result()
