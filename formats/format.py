@@ -80,8 +80,8 @@ class Rewrite:
     the rest came back in order.
 
     `splice` is the same conversion taken apart; None where everything is to pass through `convert`. `starts_at` tells `convert`
-    which record of the file (from 0) is the first of its next batch, where the records before were not all given to it. `workers`:
-    how many threads may work on the file.
+    which record of the file (from 0) is the first of its next batch, where the records before were not all given to it. `threads`:
+    how many may work on the file.
     """
 
     source: FilePath
@@ -98,7 +98,7 @@ class Rewrite:
     left_out: Callable[[], Sequence[int]] = tuple
     splice: Splice | None = None
     starts_at: Callable[[int], None] = lambda record: None
-    workers: int = 1
+    threads: int = 1
 
 
 @dataclass(frozen=True)

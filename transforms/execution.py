@@ -287,6 +287,7 @@ def units_of(run: Run) -> tuple[Unit, ...]:
     root = run.job.location if run.job.location.is_dir() else run.job.location.parent
     units = []
     most = run.options.most_errors.count if run.options.most_errors else None
+    total = sum(action.size for action in run.plan.rewrites)
     for action in sorted(run.plan.rewrites, key=lambda a: -a.size):
         file, chain = run.plan.files[action.path], run.plan.chains[action.version]
         assert file.facts is not None
@@ -303,6 +304,7 @@ def units_of(run: Run) -> tuple[Unit, ...]:
                 memory=run.options.unit_memory,
                 target=action.target,
                 bad=BadRecords(run.options.on_error or "fail", str(run.folder.part(action.path)), most),
+                threads=run.options.threads_for(action.size / total if total else 0.0),
             )
         )
     return tuple(units)

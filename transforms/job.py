@@ -40,6 +40,8 @@ class Options:
     `on_error`: what becomes of records that cannot be migrated, where their operation does not say it: "fail" (the whole run), or
     "quarantine" (they are left out, and written to a file in the run's folder). `max_errors`: how many may be left out before the
     run fails all the same, such as 100 or "0.5%". None: what `instar.toml` says, else "fail", and any number.
+
+    `cores`: how many workers there may be, where there are fewer as the files are few (`for_files` sets it).
     """
 
     workers: int = 0
@@ -51,6 +53,7 @@ class Options:
     batch_bytes: int | None = None
     on_error: Literal["fail", "quarantine"] | None = None
     max_errors: int | str | None = None
+    cores: int = 0
 
     def __post_init__(self) -> None:
         if self.on_error not in (None, "fail", "quarantine"):
@@ -74,7 +77,11 @@ class Options:
     def for_files(self, count: int) -> Options:
         """No more workers than there are files, or than the budget can hold at the least each needs."""
         affordable = ((self.memory or DEFAULT_MEMORY) - INTERPRETER) // (INTERPRETER + LEAST)
-        return replace(self, workers=max(1, min(self.workers, count, affordable)))
+        return replace(self, workers=max(1, min(self.workers, count, affordable)), cores=self.workers)
+
+    def threads_for(self, share: float) -> int:
+        """How many threads may work on a file that has so much of all the bytes: the cores of the workers that had no file."""
+        return max(1, round(share * self.cores))
 
     @property
     def unit_memory(self) -> int:

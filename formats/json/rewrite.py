@@ -63,7 +63,7 @@ def _spliced(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit:
         chunks = line_chunks(text, limit, _RECORDS)
     else:
         chunks = (chunk_of(*each) for each in _chunks(pieces(kind, text, request.source), limit))
-    for chunk, scanned in in_order(splicer.scanner, chunks, request.workers):
+    for chunk, scanned in in_order(splicer.scanner, chunks, request.threads):
         write(splicer.finished(chunk, scanned))
         rows += chunk.rows
         progress.done(chunk.rows)

@@ -155,14 +155,14 @@ class Scanner:
         return compiled.scan(self._compiled, chunk.text, chunk.places, self._plan, odd or [])
 
 
-def in_order(scanner: Callable[[], Scanner], chunks: Iterable[Chunk], workers: int) -> Iterator[tuple[Chunk, Scanned]]:
-    """The chunks with what their scans found, as many threads at it as `workers`, of which the caller's is one."""
-    if workers < 2:
+def in_order(scanner: Callable[[], Scanner], chunks: Iterable[Chunk], threads: int) -> Iterator[tuple[Chunk, Scanned]]:
+    """The chunks with what their scans found, of so many threads, of which the caller's is one."""
+    if threads < 2:
         scan = scanner().scan
         yield from ((chunk, scan(chunk)) for chunk in chunks)
         return
     idle = SimpleQueue[Scanner]()
-    for _ in range(workers - 1):
+    for _ in range(threads - 1):
         idle.put(scanner())
 
     def scanned(some: list[Chunk]) -> list[tuple[Chunk, Scanned]]:
@@ -173,10 +173,10 @@ def in_order(scanner: Callable[[], Scanner], chunks: Iterable[Chunk], workers: i
             idle.put(own)
 
     source, running = iter(chunks), deque[Future[list[tuple[Chunk, Scanned]]]]()
-    with ThreadPoolExecutor(workers - 1, "instar-scan") as pool:
+    with ThreadPoolExecutor(threads - 1, "instar-scan") as pool:
         while some := list(islice(source, _TOGETHER)):
             running.append(pool.submit(scanned, some))
-            if len(running) > workers:
+            if len(running) > threads:
                 yield from running.popleft().result()
         while running:
             yield from running.popleft().result()

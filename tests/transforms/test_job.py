@@ -24,6 +24,12 @@ def test_versions_are_counted_from_where_the_files_are() -> None:
     assert [job.version(word, at=2) for word in (None, 1, "3", "+1", "-1")] == [3, 1, 3, 3, 1]
 
 
+def test_a_file_has_the_cores_of_workers_that_have_none() -> None:
+    options = Options(workers=4).for_files(2)
+    assert (options.workers, options.threads_for(0.9), options.threads_for(0.1)) == (2, 4, 1)
+    assert Options().for_files(1).threads_for(1.0) == 1
+
+
 @pytest.mark.parametrize(
     ("workers", "files", "memory"), [(64, 1000, 0), (64, 1000, 10**9), (8, 3, 10**9), (2, 9, 10**8), (4, 9, 4 * 10**9)]
 )

@@ -136,7 +136,9 @@ def _rewritten(unit: Unit, source: Path, part: Path, report: Report, effects: Ef
     format = format_named(unit.format)
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
     if unit.bad is None or not may_leave_out(unit.bad.on_error, mapping):
-        request = rewrite_request(format, mapping, source, part, memory=unit.memory, stamp=unit.stamp, progress=report)
+        request = rewrite_request(
+            format, mapping, source, part, memory=unit.memory, stamp=unit.stamp, progress=report, threads=unit.threads
+        )
         return format.rewrite(request), 0
     bad = Path(unit.bad.file)
     _make_folders(bad.parent, effects)
@@ -168,6 +170,7 @@ def rewrite_request(
     stamp: Stamp | None,
     progress: Report,
     quarantine: Quarantine | None = None,
+    threads: int = 1,
 ) -> Rewrite:
     """What a format is asked for to rewrite one file by a mapping."""
     counting = CountingRows(_made_when_asked(lambda: _conversion(format, mapping)))
@@ -185,6 +188,7 @@ def rewrite_request(
         progress=progress,
         splice=splice_of(format, mapping),
         starts_at=counting.starts_at,
+        threads=threads,
     )
     return request if quarantine is None else replace(request, left_out=quarantine.left_out)
 

@@ -31,8 +31,8 @@ class Unit:
     """Rewrite `source` into `staged` (absolute paths) by `mapping`.
 
     `path` is the file's name relative to the dataset (POSIX), `target` the one its new form will have ("": the same), `chain` the
-    hash of the migrations in `mapping`, `memory` the bytes this unit may use, `schema` the file's own schema where it has one (a
-    variant differs from `mapping.source` in storage). `bad`: None where every bad record fails the run.
+    hash of the migrations in `mapping`, `memory` the bytes and `threads` the threads this unit may use, `schema` the file's own
+    schema where it has one (a variant differs from `mapping.source` in storage). `bad`: None where every bad record fails the run.
     """
 
     path: str
@@ -46,6 +46,7 @@ class Unit:
     memory: int
     target: str = ""
     bad: BadRecords | None = None
+    threads: int = 1
 
     @property
     def new_path(self) -> str:

@@ -190,6 +190,29 @@ def test_without_the_compiled_part_every_record_is_converted_and_that_is_said(
     assert "compiled part for json is missing" in done.why
 
 
+def test_several_threads_give_the_same(tmp_path: Path) -> None:
+    spare = random.Random(3)
+    source = tmp_path / "data.ndjson"
+    source.write_text("\n".join(spare.choice(RECORDS) for _ in range(60_000)), encoding="utf-8")
+    request = request_for(chain(schema(), OPERATIONS["renamed and cast"]), source)
+    alone, _ = outcome(request)
+    together, done = outcome(replace(request_for(chain(schema(), OPERATIONS["renamed and cast"]), source), threads=3))
+    assert together == alone
+    assert done is not None
+    assert (done.rows_in, done.way) == (60_000, "spliced")
+
+
+def test_an_error_in_one_of_several_threads_is_the_first_of_the_file(tmp_path: Path) -> None:
+    lines = [RECORDS[2]] * 60_000
+    lines[31_000] = lines[45_000] = '{"id":"x"}'
+    source = tmp_path / "data.ndjson"
+    source.write_text("\n".join(lines))
+    with pytest.raises(DataError) as caught:
+        FORMAT.rewrite(replace(request_for(chain(schema(), [op.cast("id", "string")]), source), threads=3))
+    assert caught.value.where is not None
+    assert caught.value.where.row == 31_000
+
+
 # ---- generated
 def check_case(case: Case, seed: int, folder: Path) -> None:
     """The case's records, spelled anew, some of them damaged, as lines."""
