@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-PARTS = {"avro": "instar.formats.avro._walk", "json": "instar.formats.json._scan"}
+PARTS = {"avro": "instar.formats.avro._walk", "json": "instar.formats.json._scan", "parquet": "instar.formats.parquet._thrift"}
 """The module of each format that has one; they are built as `pyproject.toml` says."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -23,6 +23,7 @@ from .registry import Registry
 from .schema import Schema
 
 Progress = Callable[[int, int], None]
+_PORTION_FILES, _PORTION_BYTES = 64, 1 << 20
 
 
 def take_inventory(
@@ -58,8 +59,8 @@ def take_inventory(
     seen: list[_Seen] = []
     found = [file for file in listing.files if only is None or file.path in only]
     with ThreadPoolExecutor(threads) as pool:
-        for result in pool.map(examiner.examine, found):
-            seen.append(result)
+        for results in pool.map(examiner.examine_all, _portions(found)):
+            seen += results
             if progress:
                 progress(len(seen), len(found))
     files = tuple(s.file for s in seen if s.file)
@@ -125,6 +126,19 @@ def _does_not_fit(path: str, version: int, problem: str) -> DatasetError:
     )
 
 
+def _portions(found: Sequence[Found]) -> Iterator[list[Found]]:
+    """The files in portions of at most so many files and bytes: to hand over a small one costs as much as looking into it."""
+    portion, size = list[Found](), 0
+    for file in found:
+        portion.append(file)
+        size += file.size
+        if len(portion) >= _PORTION_FILES or size >= _PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
 @dataclass(frozen=True)
 class _Seen:
     """What one file turned out to be: data, something else, or a problem of the dataset."""
@@ -145,7 +159,11 @@ class _Examiner:
     manifest: Manifest
     passing_broken: bool = False
     schemas: dict[str, Schema] = field(default_factory=dict)
+    keys: dict[int, tuple[Schema, str]] = field(default_factory=dict)
     verdicts: dict[tuple[str, Stamp | None, int | None], Verdict] = field(default_factory=dict)
+
+    def examine_all(self, found: Sequence[Found]) -> list[_Seen]:
+        return [self.examine(each) for each in found]
 
     def examine(self, found: Found) -> _Seen:
         """A file with a problem is looked at once more: it may have gone, or be the work of somebody who has not done with it."""
@@ -202,8 +220,11 @@ class _Examiner:
 
     def shared(self, facts: FileFacts, schema: Schema) -> tuple[str, FileFacts]:
         """The facts with the first schema object of its kind: 10,000 files of one schema hold it once."""
-        key = repr(schema)
-        return key, replace(facts, schema=self.schemas.setdefault(key, schema))
+        if id(schema) not in self.keys:  # a format may give one object to many files; it is kept here, and so is its id
+            self.keys[id(schema)] = schema, repr(schema)
+        key = self.keys[id(schema)][1]
+        shared = self.schemas.setdefault(key, schema)
+        return key, facts if shared is schema else replace(facts, schema=shared)
 
     def by_schema(self, key: str, facts: FileFacts, said: Entry | None) -> Verdict:
         assert facts.schema is not None

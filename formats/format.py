@@ -8,7 +8,7 @@ only where the conversion touches them, by its `Values`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -51,7 +51,8 @@ class FileFacts:
 
     `layout` names the file's form (parquet: "parquet"; avro: its codec; json: "lines", "array", "document", each also
     "….gz", "….zst"). `rows` is None where only a scan can tell; `schema` is None where files carry none (JSON).
-    `bytes_uncompressed` is an estimate for balancing memory. `physical` is JSON-able: what fidelity compares.
+    `bytes_uncompressed` is an estimate for balancing memory. `physical` is JSON-able: what fidelity compares. Of files
+    of one `form` a rewrite keeps everything, or of none (`Format.unkeepable`); None where only looking at each tells.
     """
 
     format: str
@@ -62,6 +63,7 @@ class FileFacts:
     stamp: Stamp | None
     bytes_uncompressed: int
     physical: Mapping[str, Any] = field(default_factory=dict)
+    form: Hashable = None
 
 
 @dataclass(frozen=True)

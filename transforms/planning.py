@@ -49,6 +49,7 @@ def plan_of(
     refuse_direction(inventory, target, verb)
     method = method_of(job, options)
     work = options.for_files(sum(file.version != target for file in inventory.files))
+    memory = work.unit_memory
     later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
     plan = make_plan(
         inventory,
@@ -61,7 +62,7 @@ def plan_of(
         shadow=job.shadow,
         seconds=lambda size, files: estimate_seconds(job.settings.format, size, files, work.workers),
         warnings=(*job.unregistered, *(came_since(job.shadow, job.state) if job.shadow else ())),
-        foresee=lambda file, chain: noteworthy(job, inventory, file, chain, work.unit_memory, reading=not later),
+        foresee=lambda file, chain: noteworthy(job, inventory, file, chain, memory, reading=not later),
         named=naming(job.settings, target),
     )
     refuse_unkeepable(job, inventory, plan, reading=not later)

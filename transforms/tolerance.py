@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from instar.formats.errors import Collected, ConfigurationError, FileError, InstarError, UnreadableError, Where, suggestion
@@ -40,15 +40,22 @@ def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan, *, reading: bo
         FileError: one such thing; Collected where there are several.
     """
     places = {version: (chain.mapping.target, chain.mapping.carried()) for version, chain in plan.chains.items()}
+    kept: set[tuple[int, Hashable]] = set()  # forms of which everything can be kept
     found: dict[Unlike, list[str]] = {}
     unread: list[InstarError] = []
     for action in plan.rewrites:
         target, carried = places[action.version]
+        facts = plan.files[action.path].facts
+        form = (action.version, facts.form) if facts and facts.form is not None else None
+        if form in kept:
+            continue
         try:
             lost_there = job.format.unkeepable(inventory.root / action.path, target=target, carried=carried)
         except UnreadableError as error:
             unread += [UnreadableError(error.message, hint=error.hint, where=Where(file=action.path))] if reading else []
             continue
+        if form and not lost_there:
+            kept.add(form)
         for lost in lost_there:
             if lost.code not in job.settings.allow:
                 found.setdefault(lost, []).append(action.path)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
 from instar.formats.errors import UnreadableError, Where
 
 from . import thrift
-from .footer_form import check_footer
+from .footer_form import check_elements, check_footer
 from .thrift import BINARY, I32, LIST, STRUCT, Struct
 
 MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
@@ -26,8 +26,9 @@ CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4
 ENCODINGS = ("PLAIN", "GROUP_VAR_INT", "PLAIN_DICTIONARY", "RLE", "BIT_PACKED", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY",
              "DELTA_BYTE_ARRAY", "RLE_DICTIONARY", "BYTE_STREAM_SPLIT")  # fmt: skip
 
-_CHUNK = {3: {2: True, 3: True, 8: True}}
-_OPENED = {2: True, 4: {1: _CHUNK, 4: True}, 5: True}
+_LIST_ALONE = bytes([1 << 4 | LIST])  # the head of a struct's first field
+_CHUNK = {3: {2: True, 3: True, 8: True, 13: True}}
+_OPENED = {4: {1: _CHUNK, 4: True}, 5: True}
 
 
 def get(struct: Struct, number: int, default: Any = None) -> Any:
@@ -70,15 +71,22 @@ class Element:
     def leaves(self) -> Iterator[Element]:
         return (element for element in self.walk() if element.leaf is not None)
 
+    @cached_property
+    def all_leaves(self) -> tuple[Element, ...]:
+        """The leaves of a root by their ordinals."""
+        return tuple(self.leaves())
+
 
 @dataclass(frozen=True)
 class Footer:
-    """A decoded footer. `struct` is FileMetaData; `start` is where it begins in a file of `size` bytes."""
+    """A decoded footer. `struct` is FileMetaData; `start` is where it begins in a file of `size` bytes, `schema` the bytes of its
+    schema elements. Footers of one schema share its elements: nothing of a footer is ever changed in place."""
 
     struct: Struct
     root: Element
     start: int
     size: int
+    schema: bytes
 
     @property
     def row_groups(self) -> list[Struct]:
@@ -97,10 +105,10 @@ class Footer:
     def key_values(self) -> dict[bytes, bytes | None]:
         return {get(pair, 1, b""): get(pair, 2) for pair in items(self.struct, 5)}
 
-    @cached_property
+    @property
     def leaves(self) -> tuple[Element, ...]:
         """The leaves by their ordinals."""
-        return tuple(self.root.leaves())
+        return self.root.all_leaves
 
     def chunks(self, leaf: int) -> list[Struct]:
         """The ColumnChunk structs of a leaf, one a row group."""
@@ -109,6 +117,13 @@ class Footer:
     def metas(self, leaf: int) -> list[Struct]:
         """The ColumnMetaData structs of a leaf, one a row group."""
         return [get(chunk, 3, {}) for chunk in self.chunks(leaf)]
+
+
+def codecs_used(footer: Footer) -> Iterator[tuple[int, int]]:
+    """Leaf and number of a codec, for each chunk."""
+    for group in footer.row_groups:
+        for leaf, chunk in enumerate(items(group, 1)):
+            yield leaf, get(get(chunk, 3, {}), 4)
 
 
 def read_footer(path: FilePath) -> Footer:
@@ -165,22 +180,39 @@ def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> 
         UnreadableError: it is damaged or of an encrypted file.
     """
     try:
-        struct, _ = thrift.decode(data, 0, _OPENED)
-        check_footer(struct)
-        root, used, _ = _tree(items(struct, 2), 0, (), 0)
-        if used != len(items(struct, 2)):
-            raise thrift.ThriftError("the schema's elements do not form one tree")
+        bare, _ = thrift.decode(data, 0, _OPENED)
+        check_footer(bare)
+        wire, schema = bare[2]
+        elements, root = elements_of(schema)
+        struct = {**bare, 2: (wire & ~thrift.RAW, elements)}
     except (thrift.ThriftError, IndexError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableError(
             f"the footer is damaged: {error}", hint="Write or copy the file again.", where=Where(file=str(path))
         ) from None
-    footer = Footer(struct, root, start, size)
+    footer = Footer(struct, root, start, size, schema)
     if 8 in struct or any(8 in chunk for group in footer.row_groups for chunk in items(group, 1)):
         raise encrypted(path)
     if any(len(items(group, 1)) != len(footer.leaves) for group in footer.row_groups):
         raise UnreadableError("the footer is damaged: a row group does not have one chunk for each column",
                               where=Where(file=str(path)), hint="Write the file again.")  # fmt: skip
     return footer
+
+
+@lru_cache(maxsize=64)
+def elements_of(raw: bytes) -> tuple[tuple[int, list[Struct]], Element]:
+    """The schema elements that stand in a list's bytes, and their tree: thousands of files of a dataset share them.
+
+    Raises:
+        ThriftError, and what else `parse_footer` takes for damage.
+    """
+    held: tuple[int, list[Struct]] = thrift.decode(_LIST_ALONE + raw + b"\0")[0][1][1]
+    if held[1] and held[0] != STRUCT:
+        raise thrift.ThriftError("field 2 of FileMetaData is of another type")
+    check_elements(held[1])
+    root, used, _ = _tree(held[1], 0, (), 0)
+    if used != len(held[1]):
+        raise thrift.ThriftError("the schema's elements do not form one tree")
+    return held, root
 
 
 def tree_of(elements: list[Struct]) -> Element:

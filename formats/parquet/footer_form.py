@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from . import thrift
 from .thrift import BINARY, BOOL, I16, I32, I64, LIST, RAW, STRUCT, Struct, ThriftError
 
 Kind = Any
@@ -31,11 +32,12 @@ _ELEMENT = Form(
     {1: I32, 2: I32, 3: I32, 4: BINARY, 5: I32, 6: I32, 7: I32, 8: I32, 9: I32, 10: STRUCT},
     (4,),
 )
+_ENCODING = Form("PageEncodingStats", {1: I32, 2: I32, 3: I32}, (1, 2, 3))
 _META = Form(
     "ColumnMetaData",
     {
         1: I32, 2: [I32], 3: [BINARY], 4: I32, 5: I64, 6: I64, 7: I64, 8: [_KEY_VALUE], 9: I64, 10: I64, 11: I64, 12: STRUCT,
-        14: I64,
+        13: [_ENCODING], 14: I64,
     },
     (1, 2, 3, 4, 5, 6, 7, 9),
 )  # fmt: skip
@@ -50,17 +52,51 @@ _FILE = Form(
 _REPETITIONS, _PHYSICAL = range(3), range(8)
 
 
+def plain(kind: Kind) -> Any:
+    """A kind as the compiled part takes it: a form as (fields, needed)."""
+    if isinstance(kind, Form):
+        return {number: plain(inner) for number, inner in kind.fields.items()}, kind.needed
+    return [plain(inner) for inner in kind] if isinstance(kind, list) else kind
+
+
+_PLAIN = plain(_FILE)
+
+
 def check_footer(footer: Struct) -> None:
-    """
+    """All of it but its schema elements, which `check_elements` looks at.
+
     Raises:
         ThriftError: a field is missing or of another type, a number makes no sense; names it.
     """
-    _check(footer, _FILE)
-    for element in footer[2][1][1]:
-        _check_element(element)
+    if not (thrift.compiled and thrift.compiled.fits(footer, _PLAIN)):
+        _check(footer, _FILE)
     rows = [group[3][1] for group in footer[4][1][1]]
     if min(rows, default=0) < 0 or footer[3][1] not in (sum(rows), 0):  # some old writers give no sum
         raise ThriftError(f"its row groups hold {sum(rows)} rows, but the file {footer[3][1]}")
+
+
+def check_elements(elements: list[Struct]) -> None:
+    """
+    Raises:
+        ThriftError: as `check_footer`.
+    """
+    for element in elements:
+        _check(element, _ELEMENT)
+        _check_element(element)
+
+
+_ORDINARY_FILE, _ORDINARY_CHUNK = frozenset(range(1, 8)), frozenset(range(2, 8))
+_ORDINARY_META = frozenset((*range(1, 8), *range(9, 17)))
+
+
+def is_ordinary(footer: Struct) -> bool:
+    """Has a footer of this form only such fields as have been looked at, or of which no reader needs anything (statistics)? Then
+    all readers understand it."""
+    return footer.keys() <= _ORDINARY_FILE and all(
+        chunk.keys() <= _ORDINARY_CHUNK and 3 in chunk and chunk[3][1].keys() <= _ORDINARY_META
+        for group in footer[4][1][1]
+        for chunk in group[1][1][1]
+    )
 
 
 def _check(struct: Struct, form: Form) -> None:

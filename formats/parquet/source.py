@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path as FilePath
@@ -19,12 +20,28 @@ from instar.formats.format import FileFacts, Stamp
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Schema, Type
 
-from .footer import MAGIC, Element, Footer, checked_length, framed, get, parse_footer
+from .footer import (
+    MAGIC,
+    Element,
+    Footer,
+    checked_length,
+    codecs_used,
+    elements_of,
+    framed,
+    get,
+    items,
+    parse_footer,
+    with_key_values,
+)
+from .footer_form import is_ordinary
 from .int96 import as_fixed_bytes, int96_leaves, with_timestamps
 from .places import Place, leaf_paths, places
+from .thrift import I32, I64, LIST, RAW, STRUCT, Struct
 
 SUBJECT, VERSION = b"instar.subject", b"instar.version"
 ARROW_SCHEMA = b"ARROW:schema"
+_TAIL = 1 << 16  # most footers end in it
+_ORDINARY_LENGTH = 1 << 20  # pyarrow has limits of its own for long ones
 
 
 @dataclass(frozen=True)
@@ -72,26 +89,28 @@ def facts(path: FilePath) -> FileFacts:
     """What the footer says; see `Format.inspect`."""
     data, start, size = _footer_bytes(path)
     footer = parse_footer(data, path, start, size)
-    leaves = int96_leaves(footer)
-    if leaves:
-        metadata, arrow = _understood(framed(as_fixed_bytes(footer)), path)
-    else:
-        metadata, arrow = _understood(data + len(data).to_bytes(4, "little") + MAGIC, path)
-    logical = _logical(path, footer.root, arrow, leaves)[0] if leaves else _remembered(path, arrow)
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    if len(data) > _ORDINARY_LENGTH or not is_ordinary(footer.struct):
+        _understood(framed(as_fixed_bytes(footer) if int96_leaves(footer) else footer.struct), path)
     return FileFacts(
         format="parquet",
         layout="parquet",
         size=size,
-        rows=metadata.num_rows,
-        schema=logical,
+        rows=get(footer.struct, 3),
+        schema=_shared_schema(footer, path),
         stamp=stamp_of(footer),
-        bytes_uncompressed=sum(group.total_byte_size for group in groups),
+        bytes_uncompressed=sum(get(group, 2) for group in footer.row_groups),
         physical={
-            "row_groups": [group.num_rows for group in groups],
+            "row_groups": footer.rows,
             "created_by": get(footer.struct, 6, b"").decode("utf-8", "replace"),
         },
+        form=_one((footer.schema, _hints(footer), frozenset(codecs_used(footer)))),
     )
+
+
+@lru_cache(maxsize=64)
+def _one(form: Hashable) -> Hashable:
+    """The first of equal forms: 10,000 files hold it once."""
+    return form
 
 
 def stamp_of(footer: Footer) -> Stamp | None:
@@ -113,21 +132,27 @@ def _footer_bytes(path: FilePath) -> tuple[bytes, int, int]:
             where=Where(file=str(path)),
         ) from None
     try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            head = file.read(4)
-            file.seek(max(size - (1 << 16), 0))
-            tail = file.read()
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            tail = _rest(file, max(size - _TAIL, 0), size)
+            head = tail[:4] if size <= _TAIL else _rest(file, 0, 4)
             length = checked_length(path, size, head, tail[-8:])
             if length + 8 > len(tail):
-                file.seek(size - 8 - length)
-                tail = file.read()
+                tail = _rest(file, size - 8 - length, size)
     except OSError as error:
         raise UnreadableError(
             f"cannot be read: {error.strerror}", hint="Check the file's permissions.", where=Where(file=str(path))
         ) from error
     return tail[-8 - length : -8], size - 8 - length, size
+
+
+def _rest(file: io.FileIO, start: int, end: int) -> bytes:
+    """What stands between two places; less where the file ends before."""
+    file.seek(start)
+    data = file.read(end - start) or b""
+    while start + len(data) < end and (more := file.read(end - start - len(data))):  # one read gives 2 GB at most
+        data += more
+    return data
 
 
 def _understood(footer: bytes, path: FilePath) -> tuple[pq.FileMetaData, pa.Schema]:
@@ -176,6 +201,35 @@ def _logical(
     paths = leaf_paths(found)
     raw = frozenset(paths[leaf] for leaf in leaves if leaf in paths and found[paths[leaf]].element.leaf == leaf)
     return Schema(with_timestamps(schema.root, (), raw)), found, raw
+
+
+def _shared_schema(footer: Footer, path: FilePath) -> Schema:
+    """The logical schema of a footer as pyarrow understands it; known already where there was one like it.
+
+    Raises:
+        UnreadableError: as `open_source`.
+    """
+    hints = _hints(footer)
+    if len(hints) < 2:
+        with suppress(UnreadableError):
+            return _schema_meant(footer.schema, hints, get(footer.struct, 7))
+    return understood(footer, path)  # which says what is wrong with this very file
+
+
+def _hints(footer: Footer) -> tuple[bytes | None, ...]:
+    """The Arrow schemas that it remembers: at most one, if all is well."""
+    return tuple(get(pair, 2) for pair in items(footer.struct, 5) if get(pair, 1) == ARROW_SCHEMA)
+
+
+@lru_cache(maxsize=64)
+def _schema_meant(schema: bytes, hints: tuple[bytes | None, ...], orders: bytes | None) -> Schema:
+    """What schema elements mean, with the Arrow schema that the file remembers and its column orders; nothing else of a footer
+    plays a part in it."""
+    held, root = elements_of(schema)
+    bare: Struct = {1: (I32, 2), 2: (LIST, held), 3: (I64, 0), 4: (LIST, (STRUCT, []))}
+    bare |= {7: (LIST | RAW, orders)} if orders is not None else {}
+    struct = with_key_values(bare, {ARROW_SCHEMA: hints[0]}) if hints else bare
+    return understood(Footer(struct, root, 0, 0, schema), FilePath())
 
 
 def _remembered(path: FilePath, arrow: pa.Schema) -> Schema:

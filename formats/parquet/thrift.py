@@ -13,6 +13,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from instar.formats.compiled import compiled_part
+
+compiled = compiled_part("parquet")
+
 STOP, TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT, UUID = range(14)
 BOOL = TRUE
 RAW = 0x100
@@ -32,6 +36,12 @@ def decode(data: bytes, at: int = 0, opened: Opened = True) -> tuple[Struct, int
     Raises:
         ThriftError: it is truncated or malformed.
     """
+    plain = compiled.decode(data, at, opened) if compiled else None
+    return plain or decode_slowly(data, at, opened)
+
+
+def decode_slowly(data: bytes, at: int = 0, opened: Opened = True) -> tuple[Struct, int]:
+    """The same in Python: where there is no compiled part, and for what that leaves alone."""
     reader = _Reader(data, at)
     try:
         return reader.struct(opened, 0), reader.at
@@ -74,6 +84,8 @@ class _Reader:
         """A list's element type and length."""
         byte = self.data[self.at]
         self.at += 1
+        if byte & 15 > UUID:
+            raise ThriftError(f"there is no thrift type {byte & 15}")
         count = byte >> 4
         if count == 15:
             count = self.varint()
@@ -90,6 +102,8 @@ class _Reader:
             self.at += 1
             number = number + (byte >> 4) if byte >= 0x10 else self.zigzag()
             wire = byte & 15
+            if not wire:
+                raise ThriftError("there is no thrift type 0")
             if wire <= FALSE:
                 out[number] = BOOL, wire == TRUE
             elif wire >= LIST and opened is not True and number not in (opened or ()):
@@ -147,6 +161,8 @@ class _Reader:
                     self.varint()
                 if byte & 15 > FALSE:
                     self.skip(byte & 15)
+                elif not byte & 15:
+                    raise ThriftError("there is no thrift type 0")
             self.at += 1
         elif wire in (LIST, SET):
             kind, count = self.header()

@@ -174,8 +174,8 @@ def in_the_way(
             if not gone:
                 raise
         else:
-            gone = there.keys() - listing(dataset).keys()
-            if not found or not gone:
+            gone = there.keys() - listing(dataset).keys() if found else set()
+            if not gone:
                 return found
         there = {path: entry for path, entry in there.items() if path not in gone}
 
