@@ -190,8 +190,8 @@ CASES = (
     avro("chain", "cast, default, drop", AVRO_CHAIN, "null", Faster(("fastavro",), 20, "cpu"), Faster(("polars",), 3, "cpu")),
     avro("rename", "rename a field", AVRO_RENAME, "deflate", Within("cp", 3, "cpu")),
     avro("chain", "cast, default, drop", AVRO_CHAIN, "deflate", Faster(("fastavro",), 8, "cpu"), Faster(("polars",), 1.5, "cpu")),
-    lines("flat", "2 renames, cast, default", "lines", FLAT, 1.0, (DUCKDB, POLARS)),
-    lines("nested", "rename, cast, drop, default", "events", NESTED, 0.5),
+    lines("flat", "flat: 2 renames, cast, default", "lines", FLAT, 1.0, (DUCKDB, POLARS)),
+    lines("nested", "nested: rename, cast, drop, default", "events", NESTED, 0.5),
     SMALL,
 )
 
