@@ -79,9 +79,10 @@ def open_source(path: FilePath) -> Source:
     """
     data, start, size = _footer_bytes(path)
     footer = parse_footer(data, path, start, size)
-    struct = as_fixed_bytes(footer) if int96_leaves(footer) else footer.struct
-    metadata, arrow = _understood(framed(struct), path)
-    logical, found, raw = _logical(path, footer.root, arrow, int96_leaves(footer))
+    leaves = int96_leaves(footer)
+    whole = framed(as_fixed_bytes(footer)) if leaves else data + len(data).to_bytes(4, "little") + MAGIC
+    metadata, arrow = _understood(whole, path)
+    logical, found, raw = _logical(path, footer.root, arrow, leaves)
     return Source(path, footer, metadata, arrow, logical, found, raw)
 
 

@@ -37,6 +37,7 @@ class Side:
         self.metadata = pq.read_metadata(path)
         self.footer: Footer = read_footer(self.file)
         self.leaves = leaves(self.footer.root, schema.record)
+        self._chunks: dict[tuple[int, int], Chunk] = {}
         self._groups = [self.metadata.row_group(i) for i in range(self.metadata.num_row_groups)]
         self.rows = [group.num_rows for group in self._groups]
         self.records: int = sum(self.rows) or self.metadata.num_rows
@@ -50,7 +51,10 @@ class Side:
         return self.file.read(size)
 
     def chunk(self, group: int, leaf: int) -> Chunk:
-        return Chunk(self, self._groups[group].column(leaf), self.footer.groups[group][1][leaf])
+        key = group, leaf
+        if key not in self._chunks:
+            self._chunks[key] = Chunk(self, self._groups[group].column(leaf), self.footer.groups[group][1][leaf])
+        return self._chunks[key]
 
     def type(self, leaf: int) -> tuple[Any, ...]:
         """How the leaf's values and levels are read: physical type, length, annotations, the greatest levels."""

@@ -5,9 +5,10 @@ Source: the Apache Thrift project's doc/specs/thrift-compact-protocol.md. Nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-_STOP, _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT, _UUID = 0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13
+_TRUE, _FALSE = 1, 2
 _DEEPEST = 64
 
 
@@ -32,39 +33,58 @@ def _struct(data: bytes, at: int, depth: int) -> tuple[dict[int, Any], int]:
         raise NotCompact("a thrift struct is nested too deep")
     found: dict[int, Any] = {}
     number = 0
-    while True:
-        byte = data[at]
-        at += 1
+    while byte := data[at]:
         kind = byte & 0x0F
-        if kind == _STOP:
-            return found, at
-        if byte >> 4:
+        if byte > 0x0F:
             number += byte >> 4
+            at += 1
         else:
-            number, at = zigzag(data, at)
-        if kind <= _FALSE:
+            number, at = zigzag(data, at + 1)
+        if kind > _FALSE:
+            found[number], at = _READERS[kind](data, at, depth)
+        else:
             found[number] = kind == _TRUE
-        else:
-            found[number], at = _value(data, at, kind, depth)
+    return found, at + 1
 
 
-def _value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
-    if _BYTE < kind < _DOUBLE:
-        return zigzag(data, at)
-    if kind == _BINARY:
+def _number(data: bytes, at: int, _: int) -> tuple[int, int]:
+    byte = data[at]
+    if byte < 0x80:  # most are short
+        return (byte >> 1) ^ -(byte & 1), at + 1
+    return zigzag(data, at)
+
+
+def _binary(data: bytes, at: int, _: int) -> tuple[bytes, int]:
+    size = data[at]
+    if size < 0x80:
+        at += 1
+    else:
         size, at = varint(data, at)
-        return _bytes(data, at, size)
-    if kind == _STRUCT:
-        return _struct(data, at, depth + 1)
-    if kind in (_LIST, _SET):
-        return _list(data, at, depth)
-    if kind == _BYTE:
-        return data[at], at + 1
-    if kind in (_DOUBLE, _UUID):
-        return _bytes(data, at, 8 if kind == _DOUBLE else 16)
-    if kind == _MAP:
-        return _map(data, at, depth)
-    raise NotCompact(f"there is no thrift type {kind}")
+    return _bytes(data, at, size)
+
+
+def _deeper(data: bytes, at: int, depth: int) -> tuple[dict[int, Any], int]:
+    return _struct(data, at, depth + 1)
+
+
+def _truth(data: bytes, at: int, _: int) -> tuple[bool, int]:
+    return data[at] == _TRUE, at + 1
+
+
+def _byte(data: bytes, at: int, _: int) -> tuple[int, int]:
+    return data[at], at + 1
+
+
+def _double(data: bytes, at: int, _: int) -> tuple[bytes, int]:
+    return _bytes(data, at, 8)
+
+
+def _uuid(data: bytes, at: int, _: int) -> tuple[bytes, int]:
+    return _bytes(data, at, 16)
+
+
+def _unknown(data: bytes, at: int, _: int) -> tuple[Any, int]:
+    raise NotCompact(f"there is no such thrift type at {at}")
 
 
 def _list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
@@ -75,11 +95,10 @@ def _list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
         count, at = varint(data, at)
     if count > len(data) - at:
         raise NotCompact("a thrift list runs past the end")
-    if kind in (_TRUE, _FALSE):
-        return [byte == _TRUE for byte in data[at : at + count]], at + count
     values: list[Any] = []
+    read = _READERS[kind]
     for _ in range(count):
-        value, at = _value(data, at, kind, depth)
+        value, at = read(data, at, depth)
         values.append(value)
     return values, at
 
@@ -91,8 +110,8 @@ def _map(data: bytes, at: int, depth: int) -> tuple[list[tuple[Any, Any]], int]:
     kinds, at = data[at], at + 1
     pairs: list[tuple[Any, Any]] = []
     for _ in range(min(count, len(data))):
-        key, at = _value(data, at, kinds >> 4, depth)
-        value, at = _value(data, at, kinds & 0x0F, depth)
+        key, at = _READERS[kinds >> 4](data, at, depth)
+        value, at = _READERS[kinds & 0x0F](data, at, depth)
         pairs.append((key, value))
     return pairs, at
 
@@ -101,6 +120,13 @@ def _bytes(data: bytes, at: int, size: int) -> tuple[bytes, int]:
     if size > len(data) - at:
         raise NotCompact("a thrift value runs past the end")
     return data[at : at + size], at + size
+
+
+_READERS: list[Callable[[bytes, int, int], tuple[Any, int]]] = [
+    _unknown, _truth, _truth, _byte, _number, _number, _number, _double, _binary, _list, _list, _map, _deeper, _uuid, _unknown,
+    _unknown,
+]  # fmt: skip
+"""A value's reader by its wire type."""
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
