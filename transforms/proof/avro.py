@@ -31,21 +31,27 @@ from instar.formats.schema import (
 from instar.transforms.mapping import Mapping
 
 from .avro_blocks import count, records, schema_of
+from .avro_copied import prove_copied
 from .avro_header import misfits
 from .keys import Keys
 from .proved import Proved
-from .records import Records, prove_records
 from .wants import Dialect
 
 
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
     """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
 
+    Blocks that were copied are compared as such, and no reader is even loaded, unless everything is to be read (`full`).
+
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
+    if not full and not left_out and (proved := prove_copied(source, staged, mapping)):
+        return proved
     if wrong := tuple(misfits(schema_of(staged), mapping.target)):
         return Proved(count(source), count(staged), (), wrong)
+    from .records import Records, prove_records
+
     return prove_records(Records(AvroReader(), records), source, staged, mapping, memory=memory, full=full, left_out=left_out)
 
 

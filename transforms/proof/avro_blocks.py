@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path as FilePath
 from typing import Any, BinaryIO
-
-import fastavro
 
 _SYNC = 16
 _NOT_NEEDED = ("logicalType", "precision", "scale", "default", "doc", "aliases", "order")
@@ -46,20 +46,31 @@ def schema_of(path: FilePath) -> Any:
 
 def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[Any]:
     """Every record in order, but for those numbered: stored values, a value of a union of several branches as a dict of one."""
+    import fastavro
+
     number = 0
     with path.open("rb") as file:
         metadata, sync = header_of(file)
         schema = fastavro.parse_schema(_told_apart(json.loads(metadata["avro.schema"]), iter(range(1 << 30))))
         decompress = _decompressor(metadata.get("avro.codec", b"null").decode())
         for count, data in _blocks(file, sync):
-            block = io.BytesIO(decompress(data))
-            for _ in range(count):
-                record = fastavro.schemaless_reader(block, schema, None)  # type: ignore[arg-type]
+            for record in _of_block(count, data, decompress, schema):
                 if number not in left_out:
                     yield record
                 number += 1
-            if block.read(1):
-                raise Damaged("a block holds more bytes than its records")
+
+
+def _of_block(count: int, data: bytes, decompress: Callable[[bytes], bytes], schema: Any) -> Iterator[Any]:
+    import fastavro
+
+    try:
+        block = io.BytesIO(decompress(data))
+        for _ in range(count):
+            yield fastavro.schemaless_reader(block, schema, None)  # type: ignore[arg-type]
+    except (IndexError, KeyError, OverflowError, MemoryError, struct.error, zlib.error, lzma.LZMAError) as error:
+        raise Damaged(f"a block is damaged: {type(error).__name__}: {error}") from error
+    if block.read(1):
+        raise Damaged("a block holds more bytes than its records")
 
 
 def count(path: FilePath) -> int:
@@ -94,9 +105,24 @@ def _long(file: BinaryIO) -> int:
             return (value >> 1) ^ -(value & 1)
 
 
+def long_at(data: bytes, at: int) -> tuple[int, int]:
+    """The number at `at`, and the position after it.
+
+    Raises:
+        IndexError: the bytes end before it does.
+    """
+    shift = value = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1), at
+
+
 def _decompressor(codec: str) -> Any:
     import bz2
-    import lzma
 
     import cramjam
 

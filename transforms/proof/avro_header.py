@@ -35,7 +35,7 @@ from instar.formats.schema import (
     type_text,
 )  # fmt: skip
 
-_PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
+PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 _UNITS = {"ms": "millis", "us": "micros", "ns": "nanos"}
 
 
@@ -78,7 +78,7 @@ class _Header:
     def value(self, node: Any, field: Field, path: Path, space: str) -> Iterator[tuple[Path, str]]:
         if isinstance(field.type, Reference):
             name = node if isinstance(node, str) else node.get("name", "")
-            full = self.known(name, space) or _full(name, space)
+            full = self.known(name, space) or full_name(name, space)
             if full != field.type.name:
                 yield path, f"it is {full}, not {field.type.name}"
             elif isinstance(node, dict) and full in self.meant and full not in self.named:
@@ -114,18 +114,19 @@ class _Header:
         return node, space
 
     def known(self, name: str, space: str) -> str | None:
-        if name in _PRIMITIVES:
+        if name in PRIMITIVES:
             return None
-        return next((full for full in (_full(name, space), name) if full in self.named), None)
+        return next((full for full in (full_name(name, space), name) if full in self.named), None)
 
     def define(self, node: Any, space: str) -> str:
         """Remembers a named type; the namespace inside it."""
-        full = _full(node["name"], node.get("namespace", space) or "")
+        full = full_name(node["name"], node.get("namespace", space) or "")
         self.named[full] = (node, full.rpartition(".")[0])
         return full.rpartition(".")[0]
 
 
-def _full(name: str, space: str) -> str:
+def full_name(name: str, space: str) -> str:
+    """A name as it is meant in a namespace."""
     return name if "." in name or not space else f"{space}.{name}"
 
 
