@@ -6,6 +6,7 @@ case or are keywords of DuckDB's. Random data alone misses what only such cases 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,17 +59,20 @@ def cases(
     scalars: tuple[Type, ...] = (*SCALARS, *CARRIED),
     drawn: Drawn = operations,
     named: bool = False,
+    renamed: Callable[[Type], Type] = lambda type: type,
 ) -> Case:
     """A schema, up to `most` operations on it, and one to four records; `optional`: keys may be missing, or unknown; `named`: types
     are shared, and values are of unions.
 
-    `scalars`: the leaves of the schema (an operation may still bring others).
+    `scalars`: the leaves of the schema (an operation may still bring others). `renamed`: a record's type, with the names that a
+    format has.
     """
     if named:
-        return _case(draw, named_schemas(draw, scalars), most, drawn)
+        return _case(draw, named_schemas(draw, scalars, renamed), most, drawn)
     record = draw(records(2, scalars))
     if optional:
         record = with_optional(record, draw)
+    record = renamed(record)
     assert isinstance(record, Record)
     return _case(draw, Schema(Field("", record), open=optional), most, drawn)
 

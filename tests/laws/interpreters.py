@@ -34,12 +34,12 @@ Rows = Sequence[dict[str, Any]]
 
 
 def by_arrow(mapping: Mapping, rows: Rows) -> Any:
-    return _attempt(lambda: _from_batch(compile_batches(mapping)(_to_batch(rows, mapping.source.root)), mapping.target.root))
+    return _attempt(lambda: _from_batch(compile_batches(mapping)(to_batch(rows, mapping.source.root)), mapping.target.root))
 
 
 def by_chunks(mapping: Mapping, rows: Rows) -> tuple[dict[Path, bytes], dict[Path, bytes]]:
     """The bytes of each leaf's column chunk in Parquet, of the source's records and of the target's."""
-    batch = _to_batch(rows, mapping.source.root)
+    batch = to_batch(rows, mapping.source.root)
     return _chunks(batch, mapping.source.root), _chunks(compile_batches(mapping)(batch), mapping.target.root)
 
 
@@ -92,7 +92,7 @@ def by_format(name: str) -> Callable[[Mapping, Rows], Any]:
 
 
 def by_sql(mapping: Mapping, rows: Rows) -> Any:
-    batch = _to_batch(rows, mapping.source.root)
+    batch = to_batch(rows, mapping.source.root)
     fields = mapping.source.record.fields
     columns = {f"c{i}": given(column, f.type) for i, (column, f) in enumerate(zip(batch.columns, fields, strict=True))}
     connection = duck.connect()
@@ -114,7 +114,7 @@ def _attempt(run: Callable[[], Any]) -> Any:
         raise
 
 
-def _to_batch(rows: Rows, root: Field) -> pa.RecordBatch:
+def to_batch(rows: Rows, root: Field) -> pa.RecordBatch:
     """Records as a batch in the usual storage of their schema; uneven slices of a longer one, as a file's batches are."""
     assert isinstance(root.type, Record)
     fields = [arrow_field(f) for f in root.type.fields]

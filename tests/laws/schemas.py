@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal as Number
 from typing import Any
 
@@ -160,10 +160,12 @@ def with_optional(type: Type, draw: st.DrawFn) -> Type:
             return type
 
 
-def named_schemas(draw: st.DrawFn, scalars: tuple[Type, ...]) -> Schema:
+def named_schemas(draw: st.DrawFn, scalars: tuple[Type, ...], renamed: Callable[[Type], Type] = lambda type: type) -> Schema:
     """A schema with a type that is used in several places, and with unions of which it may be a branch."""
-    shared = Field("", Record(draw(records(1, scalars)).fields, name="p.T"))
-    own = Field("p.R", Record(draw(records(0, scalars)).fields, name="p.R"))
+    shared, own = (
+        Field(use, renamed(Record(draw(records(depth, scalars)).fields, name=name)))
+        for use, name, depth in (("", "p.T", 1), ("p.R", "p.R", 0))
+    )
     use = Field("p.T", Reference("p.T"))
     simple = [Field(type_text(t), t) for t in (Int(64), String(), Float(64), Bool())]
     branches = draw(st.lists(st.sampled_from([own, use, *simple]), min_size=2, max_size=4, unique_by=lambda f: f.name))

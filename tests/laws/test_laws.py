@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 
-from instar.formats.schema import Bool, Date, Decimal, Enum, Float, Int, Integer, Number, Other, String, Timestamp
-from tests.laws import laws
+from instar.formats.schema import Bool, Date, Decimal, Enum, Float, Int, Integer, Number, Other, String, Time, Timestamp
+from tests.laws import laws, spliced
 from tests.laws.cases import Case, cases
 from tests.laws.drawn import careful_moves
 from tests.laws.interpreters import by_record
@@ -22,6 +22,7 @@ law = settings(max_examples=EXAMPLES, deadline=None, database=None, phases=PHASE
 JSON = (Int(32), Int(64), Float(64), String(), Bool(), Enum(("x", "y")), Integer(), Number())
 AVRO = tuple(t for t in SCALARS if t not in (Int(8, False),))
 PARQUET = tuple(t for t in (*SCALARS, *CARRIED) if not isinstance(t, Other))
+STORED = tuple(t for t in PARQUET if not isinstance(t, Time | Timestamp) or t.unit != "s")
 PLAIN = (Int(32), Int(64), Float(64), String(), Bool(), Decimal(9, 2), Date(), Timestamp("us", "UTC"))
 
 
@@ -59,6 +60,30 @@ def test_fused_is_one_by_one(case: Case) -> None:
 @given(cases(scalars=PARQUET))
 def test_untouched_leaves_keep_their_bytes(case: Case) -> None:
     laws.stays_put(case)
+
+
+@law
+@given(cases(scalars=STORED), spliced.FORMS)
+def test_parquet_is_spliced_as_it_would_be_rewritten(case: Case, form: spliced.Form) -> None:
+    event(spliced.splices(case, "parquet", form))
+
+
+@law
+@given(cases(scalars=AVRO, renamed=spliced.renamed, drawn=spliced.nameable), spliced.FORMS)
+def test_avro_is_spliced_as_it_would_be_rewritten(case: Case, form: spliced.Form) -> None:
+    event(spliced.splices(case, "avro", form))
+
+
+@law
+@given(cases(scalars=AVRO, named=True, renamed=spliced.renamed, drawn=spliced.nameable), spliced.FORMS)
+def test_avro_with_named_types_is_spliced_as_it_would_be_rewritten(case: Case, form: spliced.Form) -> None:
+    event(spliced.splices(case, "avro", form))
+
+
+@law
+@given(cases(scalars=JSON, optional=True), spliced.FORMS)
+def test_json_is_spliced_as_it_would_be_rewritten(case: Case, form: spliced.Form) -> None:
+    event(spliced.splices(case, "json", form))
 
 
 @law

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from instar.formats.format import Values
-from instar.formats.schema import MISSING, Field, List, Map, Record
+from instar.formats.schema import MISSING, Field, List, Map, Record, Type
 from instar.formats.splice import Compute, Computed, Elements, Fixed, Kept, Level, Opened
 from instar.transforms.apart import only
 from instar.transforms.expression import (
@@ -118,7 +118,7 @@ class _Levels:
         if sql_nodes(expressions):
             return self._with_sql(columns)
         sources = {path for e in expressions for path in _sources(e)}
-        reads = () if at is None else tuple(sorted({path[len(at)] for path in sources}))
+        reads = () if at is None else tuple(sorted({path[len(at)] for path in sources})) or _any(scope.type(at))
         nodes = list(everything(expressions))
         plain = not any(isinstance(e, Struct | Each | Branches) for e in nodes)
         convert = self._generated(columns, scope, at or (), reads)
@@ -148,7 +148,7 @@ class _Levels:
         """DuckDB computes over whole records, of the outermost level."""
         part = only(self.mapping, columns)
         assert part is not None
-        convert, reads = compile_fields(part, self.values), part.reads()
+        convert, reads = compile_fields(part, self.values), part.reads() or _any(self.mapping.source.record)
 
         def computed(given: list[list[Any]]) -> list[list[Any]]:
             records = [
@@ -226,3 +226,9 @@ def _passes(e: Expression, at: Names) -> frozenset[str]:
         case Branches(of) | When(_, of):
             return _passes(of, at)
     return frozenset()
+
+
+def _any(record: Type) -> Names:
+    """Something to read where nothing is: what is given says how many records there are."""
+    assert isinstance(record, Record)
+    return record.names[:1] or ("",)

@@ -15,7 +15,7 @@ from instar.transforms.evaluate.arrow import compile_batches
 from instar.transforms.evaluate.plain import from_python
 from instar.transforms.evaluate.record import PlainValues, compile_records
 from instar.transforms.mapping import chain
-from tests.laws.interpreters import _to_batch
+from tests.laws.interpreters import to_batch
 
 LATE = 253_402_300_799_999 + 86_400_000
 
@@ -39,7 +39,7 @@ def test_sql_that_fails_shows_the_value(text: str, value: Any, shown: str) -> No
     type = parse_type(text)
     mapping = chain(schema(Field("v", type)), [op.derive("n", "int64", sql="CASE WHEN v IS NOT NULL THEN 'x'::BIGINT END")])
     with pytest.raises(DataError, match="gives no int64 for") as error:
-        compile_batches(mapping)(_to_batch([{"v": value}], mapping.source.root))
+        compile_batches(mapping)(to_batch([{"v": value}], mapping.source.root))
     assert shown in error.value.message
     with pytest.raises(DataError, match="gives no int64 for") as again:
         compile_records(mapping, PlainValues())([{"v": value}])
@@ -67,7 +67,7 @@ def test_a_function_is_not_given_what_it_cannot_be_given(text: str, value: int) 
     for source, row in _everywhere(type, value):
         mapping = chain(source, [op.python(str, reads=["v"], writes={"t": "string"})])
         for run in (
-            lambda m, row: compile_batches(m)(_to_batch([row], m.source.root)),
+            lambda m, row: compile_batches(m)(to_batch([row], m.source.root)),
             lambda m, row: compile_records(m, PlainValues())([row]),
         ):
             with pytest.raises(DataError, match="beyond what Python's datetime reaches") as error:
@@ -83,6 +83,6 @@ def _everywhere(type: Type, value: int) -> list[tuple[Schema, dict[str, Any]]]:
 @pytest.mark.parametrize(("text", "value"), NEAR)
 def test_tables_keep_values_of_any_size(text: str, value: int) -> None:
     mapping = chain(schema(Field("v", parse_type(text))), [op.map_values("v", {0: 1}, otherwise="keep")])
-    out = compile_batches(mapping)(_to_batch([{"v": value}], mapping.source.root))
+    out = compile_batches(mapping)(to_batch([{"v": value}], mapping.source.root))
     assert out.column(0).equals(from_python([value], parse_type(text)))
     assert compile_records(mapping, PlainValues())([{"v": value}]) == [{"v": value}]

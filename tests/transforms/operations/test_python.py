@@ -231,12 +231,12 @@ def test_what_a_function_does_wrong_is_an_error_of_the_record(func: Any, type: s
     mapping = chain(SOURCE, [op.python(func, reads=["size"], writes={"x": type})])
     from instar.transforms.evaluate.arrow import compile_batches
     from instar.transforms.evaluate.record import PlainValues, compile_records
-    from tests.laws.interpreters import _to_batch
+    from tests.laws.interpreters import to_batch
 
     rows = [ROWS[1]]
     for run in (
         lambda: compile_records(mapping, PlainValues())(rows),
-        lambda: compile_batches(mapping)(_to_batch(rows, SOURCE.root)),
+        lambda: compile_batches(mapping)(to_batch(rows, SOURCE.root)),
     ):
         with pytest.raises(DataError) as error:
             run()
