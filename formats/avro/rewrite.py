@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, BinaryIO, NoReturn
 
 from instar.formats.avro.container import SCHEMA, Block, Container, block_bytes, header_bytes, opened
@@ -90,7 +91,7 @@ def header_schema(container: Container) -> Schema:
         UnreadableError: it is not valid Avro.
     """
     try:
-        return parse(container.header.metadata[SCHEMA].decode())
+        return _schema_of(container.header.metadata[SCHEMA])
     except (SchemaError, UnicodeDecodeError) as e:
         problem = e.message if isinstance(e, SchemaError) else "it is not UTF-8"
         raise UnreadableError(
@@ -98,6 +99,12 @@ def header_schema(container: Container) -> Schema:
             hint=e.hint if isinstance(e, SchemaError) else "The file is damaged; write it again from its source.",
             where=Where(file=str(container.path)),
         ) from None
+
+
+@lru_cache(maxsize=64)
+def _schema_of(text: bytes) -> Schema:
+    """The schema of a header's text: thousands of files of a dataset share one."""
+    return parse(text.decode())
 
 
 def stamp_of(metadata: Mapping[str, bytes]) -> Stamp | None:
