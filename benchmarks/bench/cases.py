@@ -74,6 +74,7 @@ INSTAR, CP = Tool("Instar", "instar"), Tool("cp", "cp", checked=False)
 DUCKDB, POLARS, PYARROW = Tool("DuckDB", "duckdb"), Tool("polars", "polars"), Tool("pyarrow", "pyarrow")
 FASTAVRO, ORJSON, JQ = Tool("fastavro", "fastavro"), Tool("orjson loop", "orjson"), Tool("jq", "jq")
 UPGRADE = Tool("instar upgrade", "upgrade")
+DUCKDB_ALL = Tool("DuckDB, all files at once", "duckdb", {"at_once": True}, checked=False)
 PEERS = ("DuckDB", "polars", "pyarrow")
 
 FLIGHTS = (
@@ -184,7 +185,13 @@ CASES = (
     large("all", "cast all 19 columns", ALL, Memory(touched=FLIGHTS)),
     wide("rename", "rename 1 of 500 columns", WIDE_RENAME, 20),
     wide("cast", "cast 1 of 500 columns", WIDE_CAST, 10),
-    upgrade("rename", "rename, proved and published", RENAME, (UPGRADE, DUCKDB, CP), Faster(("DuckDB",), 8, of="instar upgrade")),
+    upgrade(
+        "rename",
+        "rename, proved and published",
+        RENAME,
+        (UPGRADE, DUCKDB, DUCKDB_ALL, CP),
+        Faster(("DuckDB",), 8, of="instar upgrade"),
+    ),
     upgrade("cores", "cast, by 1 and by 2 workers", CAST, (TWO, ONE), Faster(("1 worker",), 1.7, of="2 workers")),
     avro("rename", "rename a field", AVRO_RENAME, "null", Within("cp", 3, "cpu")),
     avro("chain", "cast, default, drop", AVRO_CHAIN, "null", Faster(("fastavro",), 20, "cpu"), Faster(("polars",), 3, "cpu")),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench.table import named
+from benchmarks.bench.table import compared, named
 
 INK = "#7f8790"
 """Of text and lines: readable on white and on black, for the background is left out."""
@@ -25,7 +25,7 @@ def draw(results: Mapping[str, Any], folder: Path) -> None:
     matplotlib.rcParams.update({"svg.hashsalt": "instar", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
     from matplotlib import pyplot as plt
 
-    cases = [case for case in results["cases"].values() if set(case["tools"]) & (COLOURS.keys() - {"cp"})]
+    cases = compared(results)
     figure, axes = plt.subplots(figsize=(8.2, 1.1 + 0.27 * len(cases)), layout="constrained")
     shown: dict[str, Any] = {}
     for i, case in enumerate(cases):

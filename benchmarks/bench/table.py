@@ -43,6 +43,12 @@ def title(case: Results) -> str:
     return f"{case['title']}<br>{files}{data['rows']:,} rows, {data['bytes'] / 1e6:,.0f} MB"
 
 
+def compared(results: Results) -> list[Results]:
+    """The cases in which other tools do the same work, and not only `cp`, or Instar itself."""
+    others = {"pyarrow", "DuckDB", "polars", "fastavro", "orjson loop", "jq"}
+    return [case for case in results["cases"].values() if others & set(case["tools"])]
+
+
 def named(case: Results) -> str:
     """Where the groups do not stand above: the format and the codec, and what was done."""
     parts = [part.strip().removeprefix("codec ") for part in case["group"].split(",")]

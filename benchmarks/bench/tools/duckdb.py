@@ -1,4 +1,4 @@
-"""DuckDB: COPY (SELECT …) TO, one a file, with as many threads as there are cores."""
+"""DuckDB: COPY (SELECT …) TO, one a file, with as many threads as there are cores; or one of all files, a new file a thread."""
 
 from __future__ import annotations
 
@@ -15,10 +15,21 @@ TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "bytes": "B
 def work(task: Task) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"SET threads = {len(task.cores)}; SET TimeZone = 'UTC'")
+        if task.options.get("at_once"):
+            at_once(connection, task)
+            return
         for source, target in task.pairs:
             reading, names = source_of(connection, task, source)
             chosen = selection(task.change, names)
             connection.execute(f"COPY (SELECT {chosen} FROM {reading}) TO {quoted(str(target))} ({written(task)})")
+
+
+def at_once(connection: duckdb.DuckDBPyConnection, task: Task) -> None:
+    """Parquet only; which rows are in which file is lost, and so is their order."""
+    names = source_of(connection, task, Path(task.sources[0]))[1]
+    reading = f"read_parquet([{', '.join(map(quoted, task.sources))}], hive_partitioning = false)"
+    form = f"{written(task)}, PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE"
+    connection.execute(f"COPY (SELECT {selection(task.change, names)} FROM {reading}) TO {quoted(task.target)} ({form})")
 
 
 def source_of(connection: duckdb.DuckDBPyConnection, task: Task, source: Path) -> tuple[str, list[str]]:
