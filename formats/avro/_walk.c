@@ -365,9 +365,12 @@ static PyObject *raw_of_union(const Place *place, const uint8_t *p, const uint8_
     int64_t index = *p >> 1;
     if (index == place->null)
         return Py_NewRef(Py_None);
-    PyObject *raw = PyBytes_FromStringAndSize((const char *)p, end - p);
-    if (raw && place->null >= 0 && index > place->null)
-        *PyBytes_AsString(raw) = (char)((index - 1) << 1);
+    PyObject *raw = PyBytes_FromStringAndSize(NULL, end - p); /* not of p: bytes of one byte are shared, and must not be written */
+    if (raw) {
+        char *out = PyBytes_AsString(raw);
+        memcpy(out, p, (size_t)(end - p));
+        *out = (char)((place->null >= 0 && index > place->null ? index - 1 : index) << 1);
+    }
     return raw;
 }
 
