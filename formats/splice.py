@@ -96,8 +96,9 @@ class Opened:
 
 @dataclass(frozen=True)
 class Compute:
-    """`convert`: for each of the names `reads` the list of its raw values (MISSING where one is) → for each of `count` values to
-    compute the list of its raw values (None a null, MISSING a missing key). It raises InstarError, of whatever record.
+    """`convert`: for each of the names `reads`, at least one, the list of its raw values (MISSING where one is) → for each of
+    `count` values to compute the list of its raw values (None a null, MISSING a missing key). It raises
+    InstarError, of whatever record.
 
     Where an element of a list or map is computed, `reads` is empty: `convert` is given the elements, and gives new ones. `plain`:
     raw values are only decoded, so that a format may give them in any form that its decoders take. `bulk`: it is cheaper for many

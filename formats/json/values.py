@@ -229,7 +229,7 @@ def _spliced(opened: SpelledObject, new: dict[str, Any], order: Iterable[tuple[s
     usual = text[spans[-2][3] : last[0]] if len(spans) > 1 else _after_comma(text, first)
     parts: list[bytes] = []
     for name, old in order:
-        parts.append(between.get(old or "", usual) if parts else head)
+        parts.append((usual if old is None else between.get(old, usual)) if parts else head)
         span = last if old is None else members[old]
         parts.append(text[span[0] : span[1]] if name == old else compact(name))
         parts.append(text[span[1] : span[2]])

@@ -61,6 +61,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
     "moved out": (op.move("inner.deep.z", to="z", emptied="drop"), op.drop("items[].sku")),
     "into a new record": (op.move("id", to="made.id"), op.move("name", to="made.name")),
     "sql": (op.derive("size", "int64", sql="length(note)", nullable=True), op.drop("note"), op.cast("inner.x", "string")),
+    "sql of nothing": (op.derive("made", "string", sql="'a' || 'b'"), op.drop("id")),
     "sql inside": (op.derive("inner.twice", "int64", sql="x * 2", nullable=True), op.rename("id", to="key")),
 }
 
@@ -74,6 +75,7 @@ RECORDS = [
     '{ "id":5 }',
     '{"id":6,"n\\u0061me":"escaped key"}',
     '{"inner":{"x":7,"x2":{"x":[]}},"id":7,"tags":{"é":1}}',
+    '{"id" :8 , "":null,"zz": 1}',
 ]
 ODD = [
     "{}", "{ }", "null", "[]", "7", '"id"', '{"id":1,"id":2}', '{"id":1,"\\u0069d":2}', '{"id":"x"}', '{"id":1.5}',
