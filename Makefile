@@ -41,6 +41,9 @@ wheel: $(VENV)/.installed   ## build the wheel, install it outside the checkout,
 bench: $(VENV)/.installed   ## Instar beside DuckDB, polars, pyarrow, fastavro, orjson, jq and cp: table and chart in benchmarks/results
 	$(BIN)/python -m benchmarks.bench --results benchmarks/results
 
+fuzz: $(VENV)/.installed   ## random bytes for the compiled parts, built with the sanitizers of addresses and undefined behaviour
+	tests/sanitized.sh tests/formats/avro/test_avro_walk.py tests/formats/avro/test_avro_splice.py
+
 memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, in three file layouts
 	$(BIN)/python benchmarks/memory.py
 

@@ -612,9 +612,11 @@ static int64_t write_column(const Column *c, uint8_t *out, uint32_t *ends) {
     return p - out;
 }
 
-PyDoc_STRVAR(encoded_doc, "encoded(type, rows, skipped, null, validity, values, texts) -> (data, ends)\n\n"
-                          "Arrow's buffers (empty where there is none) as they stand in records: all values, and uint32s with the\n"
-                          "end of each. `null`: where null stands in the union, -1 where there is none. Raises Odd.");
+PyDoc_STRVAR(encoded_doc,
+             "encoded(type, rows, skipped, null, validity, values, texts) -> (data, ends)\n\n"
+             "Arrow's buffers (empty where there is none) as they stand in records: all values, and uint32s with the end of each;\n"
+             "what is behind the last end counts for nothing. `skipped` values stand in front of the first. `null`: where null\n"
+             "stands in the union, -1 where there is none. Raises Odd.");
 
 static PyObject *encoded(PyObject *self, PyObject *args) {
     Column c;

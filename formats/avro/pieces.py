@@ -86,7 +86,7 @@ def pieces_of(request: Rewrite, splice: Splice, values: AvroValues) -> Pieces | 
     source, target = request.source_schema.root, request.target_schema.root
     if not (_plain_record(source) and _plain_record(target)):
         return None
-    slots = Pieces(tuple(_slots(source, ())), ())
+    slots = Pieces(slots_of(source), ())
     planner = _Planner(slots, splice, values, source)
     assert isinstance(target.type, Record)
     return replace(slots, of=tuple(_joined(piece for field in target.type.fields for piece in planner.column(field))))
@@ -94,6 +94,11 @@ def pieces_of(request: Rewrite, splice: Splice, values: AvroValues) -> Pieces | 
 
 def _plain_record(field: Field) -> bool:
     return isinstance(field.type, Record) and not field.nullable
+
+
+def slots_of(root: Field) -> tuple[Slot, ...]:
+    """The slots of a schema's records."""
+    return tuple(_slots(root, ()))
 
 
 def _slots(field: Field, path: Path) -> Iterator[Slot]:
