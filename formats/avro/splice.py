@@ -104,37 +104,39 @@ class _Splicing:
         self.rows = 0
 
     def run(self) -> Rewritten:
-        for blocks in self._batches():
-            data, spans = self._data(blocks)
+        for batch in self._batches():
+            blocks = [block for block, _ in batch]
+            data, spans = self._data(batch)
             made = self._records(data, [number for span in spans for number in span])
             self._write(blocks, made)
         return Rewritten(self.rows, self.rows, way="spliced")
 
-    def _batches(self) -> Iterator[list[Block]]:
+    def _batches(self) -> Iterator[list[tuple[Block, bytes]]]:
+        """Blocks that are spliced at once, each with its records where they are compressed: a small file may hold a great deal."""
         most = max(1 << 16, min(_BATCH, self.request.memory // _SHARE))
-        if self.source.header.codec.name != "null":
-            most //= 4  # as they may be larger when they are decompressed
-        batch: list[Block] = []
+        packed = self.source.header.codec.name != "null"
+        batch: list[tuple[Block, bytes]] = []
         size = 0
         for block in self.source.blocks():
-            if batch and size + block.size > most:
+            data = self.source.data(block) if packed else b""
+            more = len(data) if packed else block.size
+            if batch and size + more > most:
                 yield batch
                 batch, size = [], 0
-            batch.append(block)
-            size += block.size
+            batch.append((block, data))
+            size += more
         if batch:
             yield batch
 
-    def _data(self, blocks: list[Block]) -> tuple[bytes, list[tuple[int, int, int]]]:
+    def _data(self, batch: list[tuple[Block, bytes]]) -> tuple[bytes, list[tuple[int, int, int]]]:
         """The records of some blocks, and of each block where they begin and end in it, and how many they are."""
         if self.source.header.codec.name == "null":
-            start = blocks[0].start
-            data = self.source.at(start, blocks[-1].start + blocks[-1].size)
-            spans = [(block.start - start, block.start - start + block.size, block.rows) for block in blocks]
+            start, last = batch[0][0].start, batch[-1][0]
+            data = self.source.at(start, last.start + last.size)
+            spans = [(block.start - start, block.start - start + block.size, block.rows) for block, _ in batch]
         else:
-            parts = [self.source.data(block) for block in blocks]
-            data, spans, at = b"".join(parts), [], 0
-            for block, part in zip(blocks, parts, strict=True):
+            data, spans, at = b"".join(part for _, part in batch), [], 0
+            for block, part in batch:
                 spans.append((at, at + len(part), block.rows))
                 at += len(part)
         if any(rows > (stop - start) // self.least for start, stop, rows in spans):

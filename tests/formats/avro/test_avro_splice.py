@@ -6,6 +6,7 @@ import datetime
 import decimal
 import json
 import random
+import tracemalloc
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -171,6 +172,20 @@ def test_records_are_put_together_as_a_rewrite_writes_them(operations: list[Oper
     assert (done.way, done.why, done.rows_in, done.rows_out) == ("spliced", "", 700, 700)
     assert spliced.read_bytes() == rewritten.read_bytes()
     assert len(files.read(spliced)) == 700
+
+
+@needs_compiled
+def test_blocks_that_hold_much_more_than_they_take_are_not_all_unpacked_at_once(files: Files) -> None:
+    source = files.write(FLIGHT, [{**flights(2)[1], "carrier": "c" * 1000}] * 40_000, codec="deflate", sync_interval=1 << 20)
+    given = replace(request(source, files.path(), [op.drop("year")]), memory=1 << 28)
+    tracemalloc.start()
+    try:
+        done = FORMAT.rewrite(given)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert done.way == "spliced"
+    assert most < 16 << 20
 
 
 def test_without_the_compiled_part_the_file_is_rewritten_and_says_why(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
