@@ -10,16 +10,14 @@ import json
 from pathlib import Path as FilePath
 from typing import BinaryIO
 
-from instar.formats.path import path_text
 from instar.transforms.mapping import Mapping
 
 from .avro_blocks import Damaged, header_of, long_at
 from .avro_header import misfits
 from .avro_shape import shape_of
-from .check import AGREED, Check
 from .in_place import only_renames
 from .places import places
-from .proved import Proved
+from .proved import Proved, by_bytes
 from .windows import Windows
 
 _SYNC = 16
@@ -47,8 +45,7 @@ def prove_copied(source: FilePath, staged: FilePath, mapping: Mapping) -> Proved
         if size != old.seek(0, 2) - start or not Windows().same(old, start, new, begin, size):
             return None
         rows = _count(new, begin, begin + size, sync)
-    paths = dict.fromkeys(path_text(place.path) for place in places(mapping.root))
-    return Proved(rows, rows, tuple((Check(path, "bytes", "", ""), AGREED) for path in paths), ())
+    return Proved(rows, rows, tuple(by_bytes(place.path for place in places(mapping.root))), ())
 
 
 def _count(file: BinaryIO, at: int, end: int, sync: bytes) -> int:

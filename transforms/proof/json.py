@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dict
+from dataclasses import replace
 from decimal import Decimal as Exact
 from pathlib import Path as FilePath
 from typing import Any
@@ -16,6 +17,7 @@ from msgspec import Raw
 from instar.formats.json.check import record_reader
 from instar.formats.json.validate import compiled
 from instar.formats.numbertext import integer_text, number_text
+from instar.formats.path import Path
 from instar.formats.schema import (
     Bool,
     Bytes,
@@ -34,22 +36,34 @@ from instar.formats.schema import (
 )
 from instar.transforms.mapping import Mapping
 
+from .json_kept import kept
+from .json_lines import fields_of
 from .json_named import named_reader
 from .json_text import canonical, records
 from .json_text import number_text as text_of
 from .keys import Keys, asked_keys
-from .proved import Proved
-from .records import Records, prove_records
+from .places import places
+from .proved import Proved, by_bytes, in_order
 from .wants import Dialect
 
 
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
     """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
 
+    What only keeps its text is compared as text, and not read, unless everything is to be (`full`).
+
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
-    return prove_records(Records(JsonReader(), records), source, staged, mapping, memory=memory, full=full, left_out=left_out)
+    found, asked = None if full or left_out else kept(source, staged, mapping), tuple(places(mapping.root))
+    if found is not None and all(place.path in found.places for place in asked):
+        return Proved(found.rows, found.rows, in_order(asked, by_bytes(found.places)), ())
+    from .records import Records, prove_records
+
+    known = frozenset[Path]() if found is None else found.places
+    format = Records(JsonReader(), records, fields_of if known else None)
+    read = prove_records(format, source, staged, mapping, memory=memory, full=full, left_out=left_out, known=known)
+    return replace(read, outcomes=in_order(asked, [*by_bytes(known), *read.outcomes]))
 
 
 class JsonReader:

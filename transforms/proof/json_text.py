@@ -80,7 +80,7 @@ def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[
     Raises:
         ValueError: not JSON, or not UTF-8; names the record.
     """
-    with path.open("rb") as raw, _plain(raw) as file:
+    with path.open("rb") as raw, plain_bytes(raw) as file:
         head = file.peek(64)  # type: ignore[attr-defined]
         # bytes that are no text may stand in a record that is left out; in any other they are an error
         text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape" if left_out else "strict", newline="\n")
@@ -92,7 +92,7 @@ def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[
             yield from _lines(text, left_out)
 
 
-def _plain(raw: BinaryIO) -> Any:
+def plain_bytes(raw: BinaryIO) -> Any:
     """The file's content, decompressed where its first bytes say so."""
     head = raw.read(4)
     raw.seek(0)

@@ -81,10 +81,10 @@ def asked_keys(scope: Any, keys: Keys) -> list[Any] | None:
     if not isinstance(record, dict):
         raise ValueError("it is no object")
     fresh = sorted([name for name, state in keys.fresh.items() if state(scope)])
-    return [fresh, *([told[0], record[told[0]]] if isinstance(told, tuple) else told for told in _told(tuple(record), keys))]
+    return [fresh, *([told[0], record[told[0]]] if isinstance(told, tuple) else told for told in names_told(tuple(record), keys))]
 
 
-def _told(names: tuple[str, ...], keys: Keys) -> list[str | tuple[str]]:
+def names_told(names: tuple[str, ...], keys: Keys) -> list[str | tuple[str]]:
     """The names that keep their place, as they come to be called; those that no schema names as (name,)."""
     told = keys.seen.get(names)
     if told is None:

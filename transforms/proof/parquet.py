@@ -9,10 +9,10 @@ from pathlib import Path as FilePath
 from instar.formats.path import path_text
 from instar.transforms.mapping import Mapping
 
-from .check import AGREED, Check, Outcome
+from .check import Check, Outcome
 from .copied import copied
-from .places import Place, places
-from .proved import Proved
+from .places import places
+from .proved import Proved, by_bytes, in_order
 
 
 def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
@@ -25,19 +25,13 @@ def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, 
     """
     found, asked = copied(source, staged, mapping), tuple(places(mapping.root))
     trusted = found.fits and not left_out
-    by_bytes = [place for place in asked if trusted and found.holds(place)]
-    by_value = [place for place in asked if full or place not in by_bytes]
-    outcomes = [*((Check(path_text(place.path), "bytes", "", ""), AGREED) for place in by_bytes)]
+    copies = [place for place in asked if trusted and found.holds(place)]
+    by_value = [place for place in asked if full or place not in copies]
+    outcomes = by_bytes(place.path for place in copies)
     outcomes += [(Check(path_text(path), "bytes", "", ""), Outcome(what)) for path, what in found.problems]
     if not by_value and trusted:
         return Proved(*found.rows, tuple(outcomes), ())
     from .parquet_sql import prove_values
 
     read = prove_values(source, staged, mapping, by_value, memory=memory, full=full, left_out=left_out)
-    return replace(read, outcomes=_in_order(asked, [*outcomes, *read.outcomes]))
-
-
-def _in_order(asked: Sequence[Place], outcomes: Sequence[tuple[Check, Outcome]]) -> tuple[tuple[Check, Outcome], ...]:
-    """The outcomes in the target's order; those of the file come last."""
-    order = {path_text(place.path): number for number, place in enumerate(asked)}
-    return tuple(sorted(outcomes, key=lambda outcome: order.get(outcome[0].path, len(order))))
+    return replace(read, outcomes=in_order(asked, [*outcomes, *read.outcomes]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from instar.formats.path import path_text
+from instar.formats.path import Path, path_text
 from instar.formats.schema import Decimal, Field, List, Map, Record, Schema, Type
 from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.mapping import Mapping
@@ -28,10 +28,12 @@ from .wants import Lowered, Wants, keys_of, lowered, record_type
 
 @dataclass(frozen=True)
 class Records:
-    """How to prove a format of records. `open`: a file's records, decoded, but for those of the numbers given."""
+    """How to prove a format of records. `open`: a file's records, decoded, but for those of the numbers given; `some`: with only
+    those of their fields that are named, where that is cheaper."""
 
     reader: Reader
     open: Callable[[FilePath, frozenset[int]], Iterator[Any]]
+    some: Callable[[FilePath, frozenset[str]], Iterator[Any]] | None = None
 
 
 def prove_records(
@@ -43,17 +45,20 @@ def prove_records(
     memory: int,
     full: bool,
     left_out: Sequence[int],
+    known: frozenset[Path] = frozenset(),
 ) -> Proved:
     """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
+
+    `known`: the places of the target that are proved already, be it a value, or a record with its keys.
 
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
     old, new = (Wants(name, Expansion(s.definitions)) for name, s in (("old", mapping.source), ("new", mapping.target)))
-    asked = _asked(mapping, old, new, format.reader, full)
+    asked = _asked(mapping, old, new, format.reader, full, known)
     gone = frozenset(left_out)
-    before = Table("old", old, format.reader, lambda: format.open(source, gone))
-    after = Table("new", new, format.reader, lambda: format.open(staged, frozenset()))
+    before = Table("old", old, format.reader, _opened(format, source, old, gone))
+    after = Table("new", new, format.reader, _opened(format, staged, new, frozenset()))
     with sealed(memory=memory) as connection:
         streams = [before.stream(), after.stream()]
         made = _expected(connection, asked, before, streams[0])
@@ -68,13 +73,22 @@ def prove_records(
     return Proved(counted[0] + len(gone), counted[1], tuple(zip(checks, told, strict=True)), ())
 
 
-def _asked(mapping: Mapping, old: Wants, new: Wants, reader: Reader, full: bool) -> list[Lowered]:
+def _opened(format: Records, file: FilePath, wants: Wants, gone: frozenset[int]) -> Callable[[], Iterator[Any]]:
+    """The file's records, or what is wanted of them."""
+    some, paths = format.some, [want.path for want in wants.all.values()]
+    if some is None or gone or not all(paths):
+        return lambda: format.open(file, gone)
+    return lambda: some(file, frozenset(path[0] for path in paths))
+
+
+def _asked(mapping: Mapping, old: Wants, new: Wants, reader: Reader, full: bool, known: frozenset[Path]) -> list[Lowered]:
     """Every place of the target, the keys of every record, and with `full` what was carried as its logical type, too."""
     root = Place((), mapping.root.field, mapping.root.expression, record=True)
-    everything = list(places(mapping.root))
+    everything = [place for place in places(mapping.root) if place.path not in known]
     asked = [lowered(place, old, new, reader.dialect) for place in everything]
     if reader.dialect.keys:
-        asked += [keys for place in (root, *everything) if place.record and (keys := keys_of(place, old, new))]
+        records = [place for place in (root, *everything) if place.record and place.path not in known]
+        asked += [keys for place in records if (keys := keys_of(place, old, new))]
     if full:
         again = (p for p in everything if p.carried and _typed(new.names.type(p.field.type)))
         asked += [lowered(place, old, new, reader.dialect, typed=True) for place in again]

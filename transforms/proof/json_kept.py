@@ -1,0 +1,183 @@
+"""What JSON records keep, found without reading a value that a mapping only carries: its text must be the same, under its new key.
+
+Only the objects and arrays that the mapping opens are taken apart. What it computes is left for others to prove. Whatever is not
+plainly right is, too: they tell what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path as FilePath
+from typing import Any
+
+from msgspec import Raw
+
+from instar.formats.path import Path
+from instar.transforms.expression import Column, Each, Source, Struct
+from instar.transforms.mapping import Mapping
+
+from .json_lines import Fields, Objects, lines
+from .json_text import value_of
+from .keys import Keys, keys_after, keys_before, names_told
+
+_REMEMBERED = 1024
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The number of records, and the places of the target that are kept in all of them: values, records and their keys."""
+
+    rows: int
+    places: frozenset[Path]
+
+
+def kept(source: FilePath, staged: FilePath, mapping: Mapping) -> Kept | None:
+    """What `staged` keeps of `source`; None where that is not plain to see, or would be nothing."""
+    places = set[Path]()
+    opened = _record(mapping.root, (), (), places)
+    if opened is None or len(places) < 2:  # the record itself
+        return None
+    objects, rows = Objects(), 0
+    try:
+        for old, new in zip_longest(lines(source), lines(staged)):
+            if old is None or new is None:
+                return None
+            before = objects.fields(old)
+            if not opened.same(before, objects.fields(new), _Scope(before), objects):
+                return None
+            rows += 1
+    except (ValueError, EOFError, OSError, RecursionError, zlib.error):  # no JSON lines, a key twice, a file that breaks off
+        return None
+    return Kept(rows, frozenset(places))
+
+
+class _Scope(dict[str, Any]):
+    """A record whose values are only read when they are asked for: for the states of keys."""
+
+    def __getitem__(self, name: str) -> Any:
+        return value_of(bytes(super().__getitem__(name)).decode())
+
+
+# ---- what a mapping opens
+@dataclass(frozen=True)
+class _Opened:
+    """A record that is taken apart. `fields`: of each carried target key its source's, and what is opened below."""
+
+    before: Keys
+    after: Keys
+    fields: dict[str, tuple[str, _Inside | None]]
+    seen: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[str, str, _Inside | None]] | None] = field(default_factory=dict)
+
+    def same(self, old: Fields, new: Fields, scope: Any, objects: Objects) -> bool:
+        """Has the new record the old one's keys and values, but for what is computed?"""
+        names = tuple(old), tuple(new)
+        if names not in self.seen:
+            found = self._pairs(*names)
+            if len(self.seen) >= _REMEMBERED:
+                self.seen.clear()
+            self.seen[names] = found
+        pairs = self.seen[names]
+        if pairs is None or any((name in new) != bool(state(scope)) for name, state in self.before.fresh.items()):
+            return False
+        return all(old[a] == new[b] if inside is None else inside(old[a], new[b], scope, objects) for a, b, inside in pairs)
+
+    def _pairs(self, old: tuple[str, ...], new: tuple[str, ...]) -> list[tuple[str, str, _Inside | None]] | None:
+        """The keys whose values are compared in records with these; None where the keys are not those that there must be."""
+        if names_told(old, self.before) != names_told(new, self.after):
+            return None
+        pairs: list[tuple[str, str, _Inside | None]] = [(name, name, None) for name in old if name not in self.before.named]
+        for target, (origin, inside) in self.fields.items():
+            if (origin in old) != (target in new):
+                return None
+            pairs += [(origin, target, inside)] if origin in old else []
+        return pairs
+
+
+_Inside = Callable[[Raw, Raw, Any, Objects], bool]
+"""Are the values below a place the same, but for what is computed?"""
+
+
+def _record(column: Column, place: tuple[str, ...], at: tuple[str, ...], places: set[Path]) -> _Opened | None:
+    """The record that a column opens, which stands at `place` of the target's scope and at `at` of the source's; what is found out
+    by it goes into `places`."""
+    struct = column.expression
+    if not isinstance(struct, Struct) or not isinstance(struct.of, Source) or struct.of.path != at:
+        return None
+    before = keys_before(struct)
+    fields: dict[str, tuple[str, _Inside | None]] = {}
+    places.add(place)
+    for inner in struct.columns:
+        origin = _origin(inner, at)
+        if origin is None:
+            continue
+        below = (*place, inner.field.name)
+        inside = None if isinstance(inner.expression, Source) else _opened(inner, below, (*at, origin), places)
+        if inside is not None or isinstance(inner.expression, Source):
+            fields[inner.field.name] = origin, inside
+            places.add(below)
+    return _Opened(before, keys_after(struct, place, before), fields)
+
+
+def _origin(column: Column, at: tuple[str, ...]) -> str | None:
+    """The key of the record at `at` from which a column's value, or what it opens, comes."""
+    e = column.expression
+    of = e.of if isinstance(e, Struct | Each) else e
+    return of.path[-1] if isinstance(of, Source) and of.path and of.path[:-1] == at else None
+
+
+def _opened(column: Column, place: tuple[str, ...], at: tuple[str, ...], places: set[Path]) -> _Inside | None:
+    match column.expression:
+        case Struct():
+            record = _record(column, place, at, places)
+            return None if record is None else _of_record(record)
+        case Each(Source(), body, kind):
+            return _of_elements(body, kind)
+        case _:
+            return None
+
+
+def _of_record(record: _Opened) -> _Inside:
+    """`scope`: None where the record is a scope of its own."""
+
+    def same(old: Raw, new: Raw, scope: Any, objects: Objects) -> bool:
+        if _is_null(old) or _is_null(new):
+            return _is_null(old) and _is_null(new)
+        before = objects.fields(old)
+        return record.same(before, objects.fields(new), _Scope(before) if scope is None else scope, objects)
+
+    return same
+
+
+def _of_elements(body: Column, kind: str) -> _Inside | None:
+    """Of lists and maps only those are opened whose elements are all carried: what is computed in them is one with the rest."""
+    inner = set[Path]()
+    record = _record(body, (), (), inner)
+    if record is None or len(inner) < sum(1 for _ in _columns(body)):
+        return None
+    element = _of_record(record)
+
+    def same(old: Raw, new: Raw, scope: Any, objects: Objects) -> bool:
+        if _is_null(old) or _is_null(new):
+            return _is_null(old) and _is_null(new)
+        if kind == "map":
+            theirs, ours = objects.fields(old), objects.fields(new)
+            pairs = zip(theirs.values(), ours.values(), strict=False)
+            return list(theirs) == list(ours) and all(element(a, b, None, objects) for a, b in pairs)
+        these, those = objects.items(old), objects.items(new)
+        return len(these) == len(those) and all(element(a, b, None, objects) for a, b in zip(these, those, strict=True))
+
+    return same
+
+
+def _columns(column: Column) -> Iterator[Column]:
+    yield column
+    if isinstance(column.expression, Struct):
+        for inner in column.expression.columns:
+            yield from _columns(inner)
+
+
+def _is_null(text: Raw) -> bool:
+    return text == Raw(b"null")
