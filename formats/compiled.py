@@ -6,7 +6,6 @@ Without one its format does the same work in Python, more slowly, and says so wh
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 
 PARTS = {"avro": "instar.formats.avro._walk", "json": "instar.formats.json._scan", "parquet": "instar.formats.parquet._thrift"}
@@ -14,7 +13,7 @@ PARTS = {"avro": "instar.formats.avro._walk", "json": "instar.formats.json._scan
 
 
 def compiled_part(format: str) -> ModuleType | None:
-    """The format's compiled part; None where it was not built."""
+    """The format's compiled part; None where it was not built, or was built for another machine."""
     try:
         return import_module(PARTS[format])
     except ImportError:
@@ -22,8 +21,8 @@ def compiled_part(format: str) -> ModuleType | None:
 
 
 def missing_parts() -> tuple[str, ...]:
-    """The formats whose compiled part was not built here. Nothing is loaded but the formats' packages."""
-    return tuple(format for format, module in PARTS.items() if find_spec(module) is None)
+    """The formats whose compiled part cannot be used here."""
+    return tuple(format for format in PARTS if compiled_part(format) is None)
 
 
 def without(format: str) -> str:

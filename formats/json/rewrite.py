@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
-from instar.formats.compiled import missing_parts, without
+from instar.formats.compiled import compiled_part, without
 from instar.formats.format import Rewrite, Rewritten
 from instar.formats.splice import Splice
 
@@ -50,7 +50,7 @@ def _not_spliced(request: Rewrite, splice: Splice) -> str:
         return "records that are refused are left out"
     if splice.levels is None:
         return "its records are new ones, or none"
-    return without("json") if "json" in missing_parts() else ""
+    return without("json") if compiled_part("json") is None else ""
 
 
 def _spliced(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit: int) -> Rewritten:

@@ -173,10 +173,27 @@ def in_order(scanner: Callable[[], Scanner], chunks: Iterable[Chunk], threads: i
             idle.put(own)
 
     source, running = iter(chunks), deque[Future[list[tuple[Chunk, Scanned]]]]()
+    unread: InstarError | None = None
     with ThreadPoolExecutor(threads - 1, "instar-scan") as pool:
-        while some := list(islice(source, _TOGETHER)):
+        while unread is None:
+            some, unread = _next(source)
+            if not some:
+                break
             running.append(pool.submit(scanned, some))
             if len(running) > threads:
                 yield from running.popleft().result()
         while running:
             yield from running.popleft().result()
+    if unread is not None:
+        raise unread
+
+
+def _next(source: Iterator[Chunk]) -> tuple[list[Chunk], InstarError | None]:
+    """Chunks that are scanned together, and why no more can be read: that is told after what is wrong in those before."""
+    some: list[Chunk] = []
+    try:
+        for chunk in islice(source, _TOGETHER):
+            some.append(chunk)
+    except InstarError as error:
+        return some, error
+    return some, None

@@ -24,3 +24,12 @@ def test_the_version_says_which_part_is_missing(monkeypatch: pytest.MonkeyPatch)
     assert said.endswith(" (without the compiled part for json)\n")
     monkeypatch.setattr(compiled, "PARTS", {"avro": "instar.formats.avro"})
     assert "without" not in CliRunner().invoke(instar, ["--version"]).output
+
+
+def test_a_part_that_cannot_be_loaded_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of another machine, or cut off."""
+    (tmp_path / "of_another_machine.abi3.so").write_bytes(b"\x7fELF")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(compiled, "PARTS", {"json": "of_another_machine"})
+    assert compiled.compiled_part("json") is None
+    assert compiled.missing_parts() == ("json",)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instar import op
-from instar.formats.compiled import missing_parts
+from instar.formats.compiled import PARTS, missing_parts
 from instar.formats.errors import DataError, InstarError
 from instar.formats.format import Rewrite, Rewritten
 from instar.formats.json import FORMAT
@@ -184,7 +184,7 @@ def test_arrays_and_documents(what: str, tmp_path: Path) -> None:
 def test_without_the_compiled_part_every_record_is_converted_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("instar.formats.json.rewrite.missing_parts", lambda: ("json",))
+    monkeypatch.setitem(PARTS, "json", "instar.formats.json._never_built")
     source = tmp_path / "data.ndjson"
     source.write_text(RECORDS[0])
     done = FORMAT.rewrite(request_for(chain(schema(), OPERATIONS["renamed"]), source))
@@ -213,6 +213,21 @@ def test_an_error_in_one_of_several_threads_is_the_first_of_the_file(tmp_path: P
         FORMAT.rewrite(replace(request_for(chain(schema(), [op.cast("id", "string")]), source), threads=3))
     assert caught.value.where is not None
     assert caught.value.where.row == 31_000
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_bad_record_is_told_before_an_end_that_cannot_be_read(threads: int, tmp_path: Path) -> None:
+    """However many threads read ahead."""
+    spare = random.Random(4)
+    lines = [json.dumps({"id": spare.getrandbits(60), "note": spare.randbytes(90).hex()}) for _ in range(10_000)]
+    lines[100] = '{"id":"x"}'
+    packed = gzip.compress("\n".join(lines).encode())
+    source = tmp_path / "data.ndjson.gz"
+    source.write_bytes(packed[: len(packed) * 9 // 10])
+    with pytest.raises(DataError) as caught:
+        FORMAT.rewrite(replace(request_for(chain(schema(), [op.cast("id", "string")]), source), threads=threads))
+    assert caught.value.where is not None
+    assert caught.value.where.row == 100
 
 
 # ---- generated
