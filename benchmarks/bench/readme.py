@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def section(results: Mapping[str, Any]) -> str:
-    """The first tool is Instar; of the others, the fastest that does the same work, and `cp`, which only copies."""
+    """The chart, and a line a case: Instar first, then the others from the fastest to the slowest, and `cp`, which only copies."""
     rows = [
         f"| {named(case)} | {case['data']['rows']:,} | {time(case)} | {others(case)} | {copying(case)} |"
         for case in compared(results)
