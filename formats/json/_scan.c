@@ -1314,11 +1314,49 @@ static PyObject *lines(PyObject *module, PyObject *arguments)
     return result;
 }
 
+/* (text, start, bytes, records, shift) → (where each element begins and ends …, moved by `shift` - `start`, where the last one ends)
+ *
+ * The elements of an array from `start` on, as long as they are objects in valid JSON with commas between them.
+ */
+static PyObject *elements(PyObject *module, PyObject *arguments)
+{
+    Py_buffer text;
+    Py_ssize_t start, most_bytes, most_records, shift, count = 0;
+    int failed = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "y*nnnn", &text, &start, &most_bytes, &most_records, &shift))
+        return NULL;
+    Array spans = {NULL, 0, 0};
+    Text begin = text.buf, end = begin + text.len, first = begin + (start < 0 ? 0 : start > text.len ? text.len : start);
+    Text p = first, last = first;
+    Py_BEGIN_ALLOW_THREADS
+    while (last - first < most_bytes && count < most_records && p < end && *p == '{') {
+        Text after = value(p, end);
+        if (!after)
+            break;
+        int64_t span[2] = {p - first + shift, after - first + shift};
+        if (!append(&spans, span, sizeof span, &failed))
+            break;
+        count++;
+        last = after;
+        p = blanks(after, end);
+        if (p == end || *p != ',')
+            break;
+        p = blanks(p + 1, end);
+    }
+    Py_END_ALLOW_THREADS
+    PyObject *result = failed ? PyErr_NoMemory() : Py_BuildValue("Nn", bytes_of(&spans), (Py_ssize_t)(last - begin));
+    free(spans.data);
+    PyBuffer_Release(&text);
+    return result;
+}
+
 /* ---- the module */
 static PyMethodDef methods[] = {
     {"program", make_program, METH_VARARGS, "(levels, root) -> program, for one scan at a time"},
     {"scan", scan, METH_VARARGS, "(program, text, places, planner, odd records) -> (new text with holes, columns, odd records)"},
     {"fill", fill, METH_VARARGS, "(text, new text with holes, values, records, missing) -> bytes, or the records in which one is missing"},
+    {"elements", elements, METH_VARARGS, "(text, start, bytes, records, shift) -> (places of the records, end)"},
     {"lines", lines, METH_VARARGS, "(text, bytes, records, ends) -> (places of the records, end, full)"},
     {NULL, NULL, 0, NULL},
 };

@@ -54,16 +54,14 @@ def _not_spliced(request: Rewrite, splice: Splice) -> str:
 
 
 def _spliced(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit: int) -> Rewritten:
-    from .splice import Splicer, chunk_of, in_order, line_chunks
+    from .chunks import chunks
+    from .splice import Splicer, in_order
 
     progress, splicer, rows = _Progress(request), Splicer(request), 0
     limit = limit if splicer.bulk else min(limit, _CACHED)
     text = blocks(request.source, progress.read)
-    if kind == "lines":
-        chunks = line_chunks(text, limit, _RECORDS)
-    else:
-        chunks = (chunk_of(*each) for each in _chunks(pieces(kind, text, request.source), limit))
-    for chunk, scanned in in_order(splicer.scanner, chunks, request.threads):
+    source = chunks(kind, text, request.source, limit, _RECORDS)
+    for chunk, scanned in in_order(splicer.scanner, source, request.threads):
         write(splicer.finished(chunk, scanned))
         rows += chunk.rows
         progress.done(chunk.rows)

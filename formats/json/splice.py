@@ -6,87 +6,26 @@ time, as every record does without the scan: so values and errors are the same e
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib import import_module
-from itertools import accumulate, islice
+from itertools import islice
 from queue import SimpleQueue
 from typing import Any
 
-from instar.formats.compiled import PARTS
 from instar.formats.errors import InstarError
 from instar.formats.format import Rewrite
 from instar.formats.schema import MISSING
 
+from .chunks import Chunk, compiled
 from .computing import Computing
 from .plan import Program
 
 _TOGETHER = 8  # chunks that a thread scans before the next step waits for them
 
-compiled: Any = import_module(PARTS["json"])
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Text with whole records in it, and where each begins and ends: pairs of 64-bit numbers."""
-
-    text: Any
-    places: bytes
-
-    @property
-    def rows(self) -> int:
-        return len(self.places) // 16
-
-    def records(self, numbers: Iterable[int] | None = None) -> list[bytes]:
-        """The texts of these records; of all by default."""
-        ends = memoryview(self.places).cast("q")
-        return [bytes(self.text[ends[2 * i] : ends[2 * i + 1]]) for i in (range(self.rows) if numbers is None else numbers)]
-
-    def with_records(self, records: list[Any]) -> bytes:
-        """The text with other records in their places."""
-        ends = (0, *memoryview(self.places).cast("q"), len(self.text))
-        parts: list[Any] = [b"null"] * (2 * len(records) + 1)
-        parts[0::2] = [self.text[ends[i] : ends[i + 1]] for i in range(0, len(ends), 2)]
-        parts[1::2] = [b"null" if each is None else bytes(each) for each in records]
-        return b"".join(parts)
-
 
 Scanned = tuple[Any, list[list[list[bytes | None]]], list[int]]
 """A chunk's new text with holes, the texts that fill some of them by level and input, and the numbers of the odd records."""
-
-
-def line_chunks(text: Iterable[bytes], size: int, records: int) -> Iterator[Chunk]:
-    """A file of lines, about `size` bytes or so many records at a time; what is between the records goes with them."""
-    source, held, want = iter(text), b"", size
-    while True:
-        blocks, more = [held], len(held)
-        while more < want and (block := next(source, None)) is not None:
-            blocks.append(block)
-            more += len(block)
-        ends, held = more < want, b"".join(blocks)
-        rest = memoryview(held)
-        while True:
-            places, end, full = compiled.lines(rest, size, records, ends)
-            if not full and not ends:
-                break
-            yield Chunk(rest[:end], places)
-            rest = rest[end:]
-            if not rest:
-                break
-        if ends and not rest:
-            return
-        held, want = bytes(rest), max(size, 2 * len(rest))
-
-
-def chunk_of(between: list[bytes], texts: list[bytes]) -> Chunk:
-    """A chunk from what is before each record (and after the last, if that is known) and the records."""
-    parts = [b""] * (2 * len(texts))
-    parts[0::2], parts[1::2] = between[: len(texts)], texts
-    ends = list(accumulate(map(len, parts)))
-    return Chunk(b"".join([*parts, *between[len(texts) :]]), array("q", ends).tobytes())
 
 
 class Splicer:

@@ -83,25 +83,17 @@ def _document(text: Iterable[bytes]) -> Iterator[Piece]:
 
 
 def _array(text: Iterable[bytes], path: FilePath) -> Iterator[Piece]:
-    cursor = _Cursor(text, path)
-    before = cursor.take_bom() + cursor.space() + cursor.mark(b"[") + cursor.space()
-    if not cursor.at(b"]"):
-        while True:
-            yield before, cursor.element()
-            cursor.row += 1
-            before = cursor.space()
-            if cursor.at(b"]"):
-                break
-            before += cursor.mark(b",") + cursor.space()
-            if cursor.at(b"]"):
-                raise cursor.error("there is a comma after the last record")
-    before += cursor.mark(b"]") + cursor.space()
-    if cursor.at_least(1):
-        raise cursor.error("there is more after the end of the array", ": ")
-    yield before, None
+    cursor = Cursor(text, path)
+    before = cursor.begin()
+    ended = cursor.at(b"]")
+    while not ended:
+        yield before, cursor.element()
+        cursor.row += 1
+        before, ended = cursor.between()
+    yield before + cursor.finish(), None
 
 
-class _Cursor:
+class Cursor:
     """A place in a text that is read block by block; what lies behind it is let go."""
 
     def __init__(self, text: Iterable[bytes], path: FilePath) -> None:
@@ -151,6 +143,27 @@ class _Cursor:
         if not self.at(mark):
             raise self.error(f"{mark.decode()!r} is missing", " before ")
         return self.taken(self.start + 1)
+
+    def begin(self) -> bytes:
+        """All up to the first record, or to the end of an array without one."""
+        return self.take_bom() + self.space() + self.mark(b"[") + self.space()
+
+    def between(self) -> tuple[bytes, bool]:
+        """All up to the next record, or to the end of the array; is it that?"""
+        before = self.space()
+        if self.at(b"]"):
+            return before, True
+        before += self.mark(b",") + self.space()
+        if self.at(b"]"):
+            raise self.error("there is a comma after the last record")
+        return before, False
+
+    def finish(self) -> bytes:
+        """The end of the array, and the blanks after it."""
+        end = self.mark(b"]") + self.space()
+        if self.at_least(1):
+            raise self.error("there is more after the end of the array", ": ")
+        return end
 
     def element(self) -> bytes:
         """The next value's text."""

@@ -189,6 +189,17 @@ def test_lines_are_cut_as_by_hand(text: bytes) -> None:
     assert (end, full) == (len(text), False)
 
 
+def test_elements_are_cut_as_far_as_they_are_objects() -> None:
+    elements, text = compiled().elements, b'x[{"a":[1]} ,\n{}, {"b":{}},7,{}]'
+    assert elements(text, 2, 1 << 20, 100, 0) == (place(0, 9, 12, 14, 16, 24), 26)
+    assert elements(text, 2, 1 << 20, 2, 5) == (place(5, 14, 17, 19), 16)
+    assert elements(text, 2, 9, 100, 0) == (place(0, 9), 11)
+    for rest in (b"", b"7", b"]", b'{"a":', b"{'a':1}", b'{"a":1', b"[]"):
+        assert elements(rest, 0, 1 << 20, 100, 0) == (b"", 0)
+    assert elements(b"{},{", 0, 1 << 20, 100, 0) == (place(0, 2), 2)
+    assert elements(b"{}", 9, 1 << 20, 100, 0) == (b"", 2)
+
+
 def test_an_unfinished_line_is_left() -> None:
     scan = compiled()
     assert scan.lines(b"{}\n{", 1 << 20, 100, False)[1:] == (3, False)

@@ -192,6 +192,22 @@ def test_without_the_compiled_part_every_record_is_converted_and_that_is_said(
     assert "compiled part for json is missing" in done.why
 
 
+@pytest.mark.parametrize("name", [".json", ".json.gz"])
+def test_a_large_array_in_pieces(name: str, tmp_path: Path) -> None:
+    spare = random.Random(13)
+    texts = [respelled(spare.choice(RECORDS), spare) for _ in range(4_000)]
+    texts[1_000] = '{"id":1,"long":"' + "x" * 300_000 + '"}'
+    mapping = chain(schema(), OPERATIONS["renamed and cast"])
+    pack = gzip.compress if name.endswith(".gz") else bytes
+    for odd in ('{"id":9}', "7", '{"id":1,}', '{"id":"x"}', "{", '{"id":1}]'):
+        texts[3_000] = odd
+        whole = "".join(spare.choice([",", ",\n  ", " , "]) + text for text in texts).lstrip(" ,")
+        source = tmp_path / f"data{name}"
+        source.write_bytes(pack(f"[{whole}\n]\n".encode()))
+        _, said = both_ways(mapping, source, memory=1 << 20)
+        assert (said is not None) == (odd == '{"id":9}')
+
+
 def test_several_threads_give_the_same(tmp_path: Path) -> None:
     spare = random.Random(3)
     source = tmp_path / "data.ndjson"
