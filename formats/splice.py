@@ -6,7 +6,7 @@ same in every record is computed, by a smaller conversion that knows of nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,6 +24,10 @@ class Part:
     `convert` of a columns format: RecordBatch with at least the columns `reads` → RecordBatch of `target_schema`'s columns; of a
     records format: list of opened records, which need no other keys than `reads`, → list of tuples, each with one raw value for
     each field of `target_schema` (None a null, MISSING a missing key). The rest is as in a Rewrite, of these columns alone.
+
+    Of a columns format the part is all leaves that are not untouched, also inside records, lists and maps: `target_schema` has
+    only these, `source_schema` only the places that they are computed from. `follows`: computed leaf → the source leaf that it is
+    made of, where that is one. `only`: the part with no more than these of its columns.
     """
 
     convert: Callable[[Any], Any]
@@ -32,6 +36,8 @@ class Part:
     reads: tuple[str, ...]
     carried: Mapping[Path, Path]
     touched: frozenset[Path]
+    follows: Mapping[Path, Path] = field(default_factory=dict)
+    only: Callable[[Sequence[str]], Part] | None = None
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,20 @@ def sources_of(e: Expression) -> frozenset[Path]:
     return frozenset(read.places)
 
 
+def read_and_tested(e: Expression, scope: Path = ()) -> tuple[frozenset[Path], frozenset[Path]]:
+    """The source places whose values an expression reads, be it only to carry them, and those of which it asks no more than whether
+    they are null, or how many items they have. `scope`: the place that its sources are relative to."""
+    read = _Reads()
+    read.visit(e, scope, True)
+    return frozenset(read.places), frozenset(read.tested)
+
+
 class _Reads:
     """A walk that meets each shared node once in each scope, and as computed with or not."""
 
     def __init__(self) -> None:
         self.places: set[Path] = set()
+        self.tested: set[Path] = set()
         self._seen: set[tuple[int, Path, bool]] = set()
 
     def visit(self, e: Expression, scope: Path, computing: bool) -> None:
@@ -42,8 +51,7 @@ class _Reads:
             return
         self._seen.add(key)
         if isinstance(e, Source):
-            if computing:
-                self.places.add((*scope, *e.path))
+            (self.places if computing else self.tested).add((*scope, *e.path))
             return
         for inner, where, inside in _below(e, scope, computing):
             self.visit(inner, where, inside)

@@ -16,8 +16,9 @@ from . import document, fidelity
 from .fields import check_new
 from .footer import ENCRYPTED_MAGIC, MAGIC, read_footer
 from .read import read
-from .rewrite import foreseen, rewritten
+from .rewrite import foreseen
 from .source import common_schema, facts
+from .splice import rewritten
 
 if TYPE_CHECKING:
     import pyarrow as pa

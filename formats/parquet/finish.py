@@ -23,6 +23,11 @@ class Piece:
 def finish(path: FilePath, old: Footer, output: Output, pieces: Sequence[Piece]) -> None:
     """Gives the file at `path`, just written, its schema elements, key-values, sort order and columns' own key-values."""
     written = read_footer(path)
+    replace_footer(path, written, finished(written, old, output, pieces))
+
+
+def finished(written: Footer, old: Footer, output: Output, pieces: Sequence[Piece]) -> Struct:
+    """The footer that a file is to have of which pyarrow wrote the footer `written`."""
     leaves = list(output.root.leaves())
     struct = with_key_values(with_elements(written.struct, output.elements), output.key_values)
     struct = as_int96(struct, {i for i, leaf in enumerate(leaves) if leaf.physical == INT96})
@@ -34,8 +39,8 @@ def finish(path: FilePath, old: Footer, output: Output, pieces: Sequence[Piece])
             _chunk(chunk, leaf, origin, piece.statistics.get(i))
             for i, (chunk, leaf, origin) in enumerate(zip(items(group, 1), leaves, theirs, strict=True))
         ]
-        made.append(_sorted({**group, 1: (LIST, (STRUCT, chunks))}, source, output.origins))
-    replace_footer(path, written, {**struct, 4: (LIST, (STRUCT, made))})
+        made.append(with_sort_order({**group, 1: (LIST, (STRUCT, chunks))}, source, output.origins))
+    return {**struct, 4: (LIST, (STRUCT, made))}
 
 
 def _chunk(chunk: Struct, leaf: Element, origin: Struct | None, counted: Struct | None) -> Struct:
@@ -50,11 +55,12 @@ def _chunk(chunk: Struct, leaf: Element, origin: Struct | None, counted: Struct 
     return {**chunk, 3: (STRUCT, meta)}
 
 
-def _sorted(group: Struct, origin: Struct, origins: Sequence[int | None]) -> Struct:
+def with_sort_order(group: Struct, origin: Struct, origins: Sequence[int | None]) -> Struct:
     """The row group with as many of the source's sort columns, from the first on, as are carried."""
     kept: list[Struct] = []
     for column in items(origin, 4):
         if get(column, 1) not in origins:
             break
         kept.append({**column, 1: (I32, origins.index(get(column, 1)))})
-    return {**group, 4: (LIST, (STRUCT, kept))} if kept else group
+    rest = {number: held for number, held in group.items() if number != 4}
+    return {**rest, 4: (LIST, (STRUCT, kept))} if kept else rest

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -59,8 +60,15 @@ class Output:
         return tree_of(self.elements)
 
 
-def planned(source: Source, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None) -> Output:
-    """The output of a rewrite of `source` to `target`.
+def planned(
+    source: Source,
+    target: Schema,
+    carried: Mapping[Path, Path],
+    stamp: Stamp | None,
+    follows: Mapping[Path, Path] = MappingProxyType({}),
+) -> Output:
+    """The output of a rewrite of `source` to `target`. What is computed is stored (codec, dictionary, filters) as the source
+    leaf that it `follows`.
 
     Raises:
         SchemaError: Parquet cannot hold a type of the target; names the field.
@@ -69,23 +77,36 @@ def planned(source: Source, target: Schema, carried: Mapping[Path, Path], stamp:
     logical = kept_storage(source.logical, target, carried)
     raw = int96_places(source, logical, carried)
     bare: dict[Path, Type] = dict.fromkeys(raw, Fixed(12))
-    arrow, converted = arrow_schema(logical), arrow_schema(as_bare(logical, bare))
+    converted = arrow_schema(as_bare(logical, bare))
     drafted = _draft(source, converted, logical, carried)
     bare |= otherwise_stored(places(drafted.root, logical.record), source.places, carried)
     written = arrow_schema(as_bare(logical, bare))
     drafted = _draft(source, written, logical, carried)
     new = places(drafted.root, logical.record)
-    origins = _origins(drafted, new, source, carried)
+    origins = leaf_origins(drafted, new, source, carried)
     elements = declared(drafted.root, new, source.places, carried)
-    renames = whole_columns(source.logical, target, carried)
-    hinted = _needs_hints(source, drafted, elements, arrow, logical)
-    changed = bool(differences(source.logical, target))
-    pairs, notes = carried_key_values(source.footer.key_values, renames, changed=changed, stamp=stamp, hinted=hinted)
-    key_values = with_hints(pairs, arrow)
-    options = writer_options(source, drafted, origins)
+    key_values, notes = key_values_of(source, target, carried, stamp, logical, with_elements(drafted.struct, elements))
+    options = writer_options(source, drafted, leaf_origins(drafted, new, source, {**follows, **carried}))
     ordered, counted = _statistics(drafted, elements, options["write_statistics"])
     options |= {"write_statistics": ordered, "store_decimal_as_integer": _whole(source, origins)}
     return Output(converted, written, options, origins, elements, drafted.root, raw, counted, key_values, notes)
+
+
+def key_values_of(
+    source: Source, target: Schema, carried: Mapping[Path, Path], stamp: Stamp | None, logical: Schema, bare: Struct
+) -> tuple[dict[bytes, bytes | None], tuple[str, ...]]:
+    """The new file's key-values, and notes about those that were left out. `logical` is the target with the source's storage,
+    `bare` a footer of the new file's schema elements without any.
+
+    Raises:
+        SchemaError: the schema cannot be read back from the footer, whatever its key-values.
+    """
+    arrow = arrow_schema(logical)
+    renames = whole_columns(source.logical, target, carried)
+    hinted = _needs_hints(source, bare, arrow, logical)
+    changed = bool(differences(source.logical, target))
+    pairs, notes = carried_key_values(source.footer.key_values, renames, changed=changed, stamp=stamp, hinted=hinted)
+    return with_hints(pairs, arrow), notes
 
 
 def _statistics(drafted: Footer, elements: list[Struct], wanted: list[str]) -> tuple[list[str], dict[int, str]]:
@@ -207,7 +228,7 @@ def whole_columns(source: Schema, target: Schema, carried: Mapping[Path, Path]) 
 def _draft(source: Source, written: pa.Schema, logical: Schema, carried: Mapping[Path, Path]) -> Footer:
     """How pyarrow lays the file out. Whether decimals become integers depends on where they come from, which needs a layout."""
     plain = _empty(written.serialize().to_pybytes(), False)
-    origins = _origins(plain, places(plain.root, logical.record), source, carried)
+    origins = leaf_origins(plain, places(plain.root, logical.record), source, carried)
     return _empty(written.serialize().to_pybytes(), True) if _whole(source, origins) else plain
 
 
@@ -229,7 +250,10 @@ def _empty(message: bytes, whole_decimals: bool) -> Footer:
     return parse_footer(data[-8 - length : -8], _NEW)
 
 
-def _origins(drafted: Footer, new: Mapping[Path, Place], source: Source, carried: Mapping[Path, Path]) -> tuple[int | None, ...]:
+def leaf_origins(
+    drafted: Footer, new: Mapping[Path, Place], source: Source, carried: Mapping[Path, Path]
+) -> tuple[int | None, ...]:
+    """For each leaf of a new file, whose places are `new`, the source leaf that it is carried from."""
     found: dict[int, int] = {}
     for path, origin in carried.items():
         ours, theirs = new.get(path), source.places.get(origin)
@@ -243,16 +267,15 @@ def _origins(drafted: Footer, new: Mapping[Path, Place], source: Source, carried
     return tuple(found.get(i) for i in range(len(drafted.leaves)))
 
 
-def _needs_hints(source: Source, drafted: Footer, elements: list[Struct], arrow: pa.Schema, logical: Schema) -> bool:
+def _needs_hints(source: Source, bare: Struct, arrow: pa.Schema, logical: Schema) -> bool:
     """Is an ARROW:schema to be written? Where the source had one, or where the schema cannot be read back without.
 
     Raises:
         SchemaError: it cannot be read back with it, either.
     """
-    bare = with_elements(drafted.struct, elements)
-    if ARROW_SCHEMA not in source.footer.key_values and not differences(_read_back(bare), logical):
+    if ARROW_SCHEMA not in source.footer.key_values and not differences(read_back(bare), logical):
         return False
-    if found := differences(_read_back(with_key_values(bare, with_hints({ARROW_SCHEMA: None}, arrow))), logical):
+    if found := differences(read_back(with_key_values(bare, with_hints({ARROW_SCHEMA: None}, arrow))), logical):
         raise SchemaError(
             f"Parquet cannot hold {path_text(found[0].path)} as {found[0].expected}: it would be read back as {found[0].found}",
             hint=f"Take {found[0].found}, or another type that Parquet has.",
@@ -273,7 +296,8 @@ def with_hints(pairs: dict[bytes, bytes | None], arrow: pa.Schema) -> dict[bytes
     return {**pairs, ARROW_SCHEMA: base64.b64encode(message)}
 
 
-def _read_back(struct: Struct) -> Schema:
+def read_back(struct: Struct) -> Schema:
+    """The schema that a reader finds in a footer."""
     return _read_back_of(thrift.encode(struct))
 
 

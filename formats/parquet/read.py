@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -14,12 +14,14 @@ from instar.formats.columnar import rows_only, shifted, wanted_fields
 from instar.formats.errors import DataError, FileError, Where
 from instar.formats.fingerprint import differences
 from instar.formats.format import Range, Through
+from instar.formats.path import Path
 from instar.formats.plain import plain_type
 from instar.formats.schema import Date, Field, Int, Schema, Timestamp, Type
 
 from .arrays import timestamps_shown
 from .footer import get
 from .levels import values_of
+from .places import leaf_paths
 from .source import Source, open_source, too_large, unreadable
 
 PROBE = 256
@@ -80,20 +82,29 @@ def refuse_another(source: Source, schema: Schema) -> None:
 
 class Selection:
     """Some of a file's columns. `strict`: which of them refuse INT96 timestamps that microseconds do not hold; `size`: the bytes of
-    Arrow data that a batch aims at."""
+    Arrow data that a batch aims at; `only`: the places that are needed, where that is not all below those columns."""
 
     def __init__(
-        self, source: Source, names: Sequence[str], *, strict: Callable[[str], bool] = lambda name: True, size: int = _BATCH
+        self,
+        source: Source,
+        names: Sequence[str],
+        *,
+        strict: Callable[[str], bool] = lambda name: True,
+        size: int = _BATCH,
+        only: Collection[Path] | None = None,
     ) -> None:
         self.source, self.size = source, size
         record, wanted = source.logical.record, set(names)
-        read = [element for element, name in zip(source.footer.columns, record.names, strict=True) if name in wanted]
-        self.leaves = [leaf.leaf for element in read for leaf in element.leaves() if leaf.leaf is not None]
         with_int96 = {str(path[0]) for path in source.int96} & wanted
+        whole = wanted if only is None else with_int96
+        self.leaves: list[int] = []
+        for element, name in zip(source.footer.columns, record.names, strict=True):
+            leaves = [leaf.leaf for leaf in element.leaves() if leaf.leaf is not None] if name in wanted else []
+            self.leaves += leaves if name in whole else _needed(source, leaves, only or ())
         self._int96: dict[str, tuple[pa.Field, bool]] = {n: (arrow_field(record[n]), strict(n)) for n in sorted(with_int96)}
 
-    def batches(self, reader: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
-        """The columns of a row group as they are stored, INT96 as its raw bytes.
+    def batches(self, reader: pq.ParquetFile, group: int, most: int | None = None) -> Iterator[pa.RecordBatch]:
+        """The columns of a row group as they are stored, INT96 as its raw bytes; in batches of `most` rows, or of what suits.
 
         Raises:
             UnreadableError: as `read_batches`.
@@ -102,7 +113,7 @@ class Selection:
         if not self.leaves:
             yield rows_only(rows)
             return
-        size, found = self._batch_rows(reader, group, rows), [0] * len(self.leaves)
+        size, found = most or self._batch_rows(reader, group, rows), [0] * len(self.leaves)
         for batch in read_batches(self.source.path, reader, group, self.leaves, size):
             counts = (count for column in batch.columns for count in values_of(column))
             found = [total + count for total, count in zip(found, counts, strict=True)]
@@ -139,6 +150,12 @@ class Selection:
                 fields[i], strict = self._int96[name]
                 columns[i] = timestamps_shown(columns[i], fields[i], strict=strict)
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _needed(source: Source, leaves: list[int], only: Collection[Path]) -> list[int]:
+    """Those of a column's leaves that are at a place of `only`, a map's keys with the map; all where one is at no known place."""
+    known = leaf_paths(source.places)
+    return [leaf for leaf in leaves if known[leaf] in only] if all(leaf in known for leaf in leaves) else leaves
 
 
 def read_batches(

@@ -17,7 +17,7 @@ from .arrays import barely_stored, fitted, timestamps_shown, with_entries, witho
 from .decimals import statistics
 from .finish import Piece, finish
 from .int96 import merged
-from .output import Output, planned
+from .output import Output, fields_of, planned
 from .read import PROBE, Selection, read_batches
 from .source import Source, open_source, unreadable
 
@@ -30,19 +30,21 @@ def rewritten(request: Rewrite) -> Rewritten:
     """See `Format.rewrite`."""
     source = open_source(request.source)
     output = planned(source, request.target_schema, request.carried, request.stamp)
-    conversion = _Conversion(source, output, request)
+    conversion = Conversion(source, output, request)
     with pq.ParquetWriter(request.target, output.written, **output.options) as writer:
-        pieces, notes = _pieces_written(source, conversion, writer)
+        pieces, notes = pieces_written(source, conversion, writer, piece_bytes(request.memory))
     finish(request.target, source.footer, output, pieces)
     return Rewritten(rows_in=conversion.rows_in, rows_out=conversion.rows_out, notes=(*output.notes, *notes))
 
 
-def _pieces_written(source: Source, conversion: _Conversion, writer: pq.ParquetWriter) -> tuple[list[Piece], tuple[str, ...]]:
-    """Writes every row group; what is to be told of each, and notes about those that had to be split."""
+def pieces_written(
+    source: Source, conversion: Conversion, writer: pq.ParquetWriter, limit: int | None
+) -> tuple[list[Piece], tuple[str, ...]]:
+    """Writes every row group; what is to be told of each, and notes about those that had to be split, as they have more Arrow data
+    than `limit` bytes."""
     written: list[Piece] = []
     output = conversion.output
     notes: list[str] = []
-    limit = piece_bytes(conversion.request.memory)
     with source.reader() as reader:
         for number, rows in enumerate(source.footer.rows):
             pieces = 0
@@ -88,12 +90,12 @@ def foreseen(path: FilePath, reads: Sequence[str], memory: int) -> tuple[str, ..
     return tuple(notes)
 
 
-def _pieces(batches: Iterator[pa.RecordBatch], schema: pa.Schema, limit: int) -> Iterator[pa.Table]:
+def _pieces(batches: Iterator[pa.RecordBatch], schema: pa.Schema, limit: int | None) -> Iterator[pa.Table]:
     """The batches of one row group as one table, or as several where they exceed `limit` bytes; at least one."""
     held: list[pa.RecordBatch] = []
     size = 0
     for batch in batches:
-        if held and size + batch.nbytes > limit:
+        if held and limit is not None and size + batch.nbytes > limit:
             yield _table(held, schema)
             size = 0
         held.append(batch)
@@ -108,23 +110,24 @@ def _table(held: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     return table
 
 
-class _Conversion:
+class Conversion:
     """The request's conversion between the file's own batches and those that are written."""
 
     def __init__(self, source: Source, output: Output, request: Rewrite) -> None:
         self.source, self.output, self.request = source, output, request
         self.rows_in = self.rows_out = self._told = 0
         wanted = request.reads or source.logical.record.names[:1]
-        self.selection = Selection(source, wanted, strict=lambda name: _strict(source, request, name))
+        only = set(fields_of(request.source_schema))
+        self.selection = Selection(source, wanted, strict=lambda name: _strict(source, request, name), only=only)
         self.kept = {str(path[0]): str(origin[0]) for path, origin in output.int96.items()}
 
-    def batches(self, reader: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
-        """The converted batches of a row group.
+    def batches(self, reader: pq.ParquetFile, group: int, rows: int | None = None) -> Iterator[pa.RecordBatch]:
+        """The converted batches of a row group, of so many `rows` if that is said.
 
         Raises:
             UnreadableError: a page is damaged. DataError: from the conversion, or a value that the target cannot hold.
         """
-        for batch in self.selection.batches(reader, group):
+        for batch in self.selection.batches(reader, group, rows):
             made = self._converted(batch)
             self.rows_in += batch.num_rows
             self.rows_out += made.num_rows

@@ -61,7 +61,7 @@ def is_whole_decimal(footer: Footer, leaf: int) -> bool:
 
 def writer_options(source: Source, written: Footer, origins: Sequence[int | None]) -> dict[str, Any]:
     """The options for `pyarrow.parquet.ParquetWriter`. `written` is the layout pyarrow gives the new file, `origins` the source
-    leaf that each of its leaves is carried from, None for a new one.
+    leaf that each of its leaves is carried or computed from, None for a new one.
 
     Raises:
         UnreadableError: a page header that must be looked at is damaged.
@@ -81,10 +81,14 @@ def writer_options(source: Source, written: Footer, origins: Sequence[int | None
         "data_page_version": "2.0" if page and get(page, 1) == 3 else "1.0",
         "write_page_checksum": page is not None and 4 in page,
     }
-    encoded = {path: name for path, leaf in pairs if leaf is not None and (name := _encoding(old, leaf))}
+    alike = [leaf if leaf is not None and old.leaves[leaf].physical == new.physical else None
+             for leaf, new in zip(origins, written.leaves, strict=True)]  # fmt: skip
+    encoded = {path: name for path, leaf in zip(paths, alike, strict=True) if leaf is not None and (name := _encoding(old, leaf))}
     if encodings := {path: name for path, name in encoded.items() if path not in dictionary}:
         options["column_encoding"] = encodings
-    if filters := _bloom_filters(source, pairs):
+    if filters := _bloom_filters(
+        source, [pair for pair, new in zip(pairs, written.leaves, strict=True) if new.physical != BOOLEAN]
+    ):
         options["bloom_filter_options"] = filters
     return options
 

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 from instar.formats.errors import Collected, DataError, InstarError, RunError, UnreadableError, Where
 from instar.formats.format import Format, Rewrite, Rewritten, Stamp, format_named
 from instar.formats.manifest import content_hash
-from instar.formats.splice import Part, Splice
-from instar.transforms.apart import taken_apart
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.events import FileStaged
 from instar.transforms.progress import Progress, Silent
@@ -31,6 +29,7 @@ from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import Report, Reporting, SubprocessExecutor
 from instar.transforms.run.fence import unfenced
 from instar.transforms.run.journal import Journal, Staged
+from instar.transforms.run.splice import splice_of, when_asked
 from instar.transforms.run.unit import Receipt, Unit
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ def rewrite_request(
     threads: int = 1,
 ) -> Rewrite:
     """What a format is asked for to rewrite one file by a mapping."""
-    counting = CountingRows(_made_when_asked(lambda: _conversion(format, mapping)))
+    counting = CountingRows(when_asked(partial(_conversion, format, mapping)))
     request = Rewrite(
         source=source,
         target=target,
@@ -191,63 +190,6 @@ def rewrite_request(
         threads=threads,
     )
     return request if quarantine is None else replace(request, left_out=quarantine.left_out)
-
-
-def splice_of(format: Format, mapping: Mapping) -> Splice | None:
-    """The mapping taken apart for a format; None where there is nothing to take apart."""
-    apart = taken_apart(mapping)
-    if apart is None:
-        return None
-    splice = Splice(mapping.untouched(), apart.copied, apart.constants, None)
-    if format.name == "json":  # its texts tell where members are at every depth
-        from instar.transforms.evaluate.levels import levels
-
-        return replace(splice, levels=levels(mapping, format.values(mapping.source, mapping.target)))
-    if apart.part is None:
-        return splice
-    splice = replace(splice, part=_computed(format, apart.part, mapping), widened=apart.widened)
-    if format.shape == "columns":
-        return splice
-    from instar.transforms.evaluate.by_columns import by_columns
-
-    columnar, rowwise = by_columns(apart.part)
-    return replace(
-        splice,
-        columnar=columnar and _asked(columnar, lambda: _batches(columnar)),
-        rowwise=rowwise and _computed(format, rowwise, mapping),
-    )
-
-
-def _computed(format: Format, part: Mapping, whole: Mapping) -> Part:
-    return _asked(part, lambda: _batches(part) if format.shape == "columns" else _fields(format, part, whole))
-
-
-def _asked(part: Mapping, made: Callable[[], Callable[[Any], Any]]) -> Part:
-    return Part(_made_when_asked(made), part.source, part.target, part.reads(), part.carried(), part.touched())
-
-
-def _batches(part: Mapping) -> Callable[[Any], Any]:
-    from instar.transforms.evaluate.arrow import compile_batches
-
-    return compile_batches(part)
-
-
-def _fields(format: Format, part: Mapping, whole: Mapping) -> Callable[[Any], Any]:
-    from instar.transforms.evaluate.record import compile_fields
-
-    return compile_fields(part, format.values(part.source, whole.target))
-
-
-def _made_when_asked(make: Callable[[], Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """A conversion, made when it is first called: where all is spliced, it is not."""
-    made: list[Callable[[Any], Any]] = []
-
-    def convert(batch: Any) -> Any:
-        if not made:
-            made.append(make())
-        return made[0](batch)
-
-    return convert
 
 
 def _leaving_out(format: Format, mapping: Mapping, quarantine: Quarantine) -> Callable[[Any], Any]:

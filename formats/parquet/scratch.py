@@ -1,0 +1,186 @@
+"""Files that live only while a splice does: what it computes is encoded into them, and then copied like all else.
+
+They have the source's row groups. They lie in the target's folder without a name, so that nothing is left of them whatever happens.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from io import FileIO
+from pathlib import Path as FilePath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from instar.formats.arrow import arrow_field
+from instar.formats.format import Rewrite
+from instar.formats.path import Path
+from instar.formats.plain import from_python
+from instar.formats.schema import Field, Record, Schema
+from instar.formats.splice import Part
+from instar.formats.storage import stored, taken
+
+from .arrays import barely_stored, fitted, with_entries
+from .copying import read_at
+from .finish import Piece, finished
+from .footer import Footer, parse_footer
+from .output import Output, planned
+from .places import Place, places
+from .read import PROBE
+from .rewrite import Conversion, pieces_written
+from .source import Source
+from .weave import Holder
+
+_TOGETHER = 64 << 20
+"""Bytes of Arrow data of one row group that are held at once; a single column may take more. With what encodes
+them, that is some 250 MB for the process."""
+_REPEATED = 1 << 14  # rows of a constant that are made; they are written as often as needed
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """An encoded part of the new file, and which of its places are in it."""
+
+    holder: Holder
+    places: Mapping[Path, Place]
+
+
+# ---- computed columns
+def encoded(source: Source, request: Rewrite, part: Part, folder: FilePath, open_files: ExitStack) -> list[Scratch]:
+    """The columns of the part; those that do not fit into memory together are computed one after the other.
+
+    Raises:
+        UnreadableError: a page of what is read is damaged. DataError: from the conversion, or a value that the target cannot hold.
+        SchemaError: Parquet cannot hold a type.
+    """
+    return [_encoded(source, request, each, folder, open_files) for each in _groups(source, request, part)]
+
+
+def _encoded(source: Source, request: Rewrite, part: Part, folder: FilePath, open_files: ExitStack) -> Scratch:
+    output = planned(source, part.target_schema, part.carried, None, part.follows)
+    conversion = Conversion(source, output, _request(request, part))
+
+    def write(writer: pq.ParquetWriter) -> list[Piece]:
+        return pieces_written(source, conversion, writer, None)[0]
+
+    groups = range(len(source.footer.row_groups))
+    return _scratch(source, output, part.target_schema, folder, open_files, write, groups)
+
+
+def _request(request: Rewrite, part: Part) -> Rewrite:
+    """The part as a rewrite of its own; it leaves out no records, and tells no progress."""
+    return replace(
+        request,
+        convert=part.convert,
+        source_schema=part.source_schema,
+        target_schema=part.target_schema,
+        reads=part.reads,
+        carried=part.carried,
+        touched=part.touched,
+        stamp=None,
+        left_out=tuple,
+        splice=None,
+        progress=lambda rows, size: None,
+    )
+
+
+def _groups(source: Source, request: Rewrite, part: Part) -> list[Part]:
+    """The part, or parts of it that each fit into memory: judged by the first rows of the largest row group."""
+    sizes = _widths(source, request, part)
+    most = max(source.footer.rows, default=0)
+    groups: list[list[str]] = []
+    room = 0.0
+    for name, width in sizes.items():
+        if not groups or width * most > room:
+            groups.append([])
+            room = _TOGETHER
+        groups[-1].append(name)
+        room -= width * most
+    return [part] if len(groups) < 2 or part.only is None else [part.only(names) for names in groups]
+
+
+def _widths(source: Source, request: Rewrite, part: Part) -> dict[str, float]:
+    """Bytes of a row of each computed column."""
+    names = part.target_schema.record.names
+    most = max(source.footer.rows, default=0)
+    if len(names) < 2 or most * len(names) * 8 < _TOGETHER // 8:
+        return dict.fromkeys(names, 0.0)
+    output = planned(source, part.target_schema, part.carried, None, part.follows)
+    conversion = Conversion(source, output, _request(request, part))
+    with source.reader() as reader:
+        first = next(conversion.batches(reader, source.footer.rows.index(most), PROBE), None)
+    if first is None:
+        return dict.fromkeys(names, 0.0)
+    return {name: column.nbytes / max(first.num_rows, 1) for name, column in zip(names, first.columns, strict=True)}
+
+
+# ---- constants
+def repeated(source: Source, target: Schema, constants: Mapping[str, Any], folder: FilePath, open_files: ExitStack) -> Scratch:
+    """The columns that are one value in every record, with one row group for each length that the source's have.
+
+    Raises:
+        SchemaError: Parquet cannot hold a type. DataError: the column's storage cannot hold the value.
+    """
+    schema = Schema(Field("", Record(tuple(field for field in target.record.fields if field.name in constants))))
+    output = planned(source, schema, {}, None)
+    lengths = sorted(set(source.footer.rows))
+
+    def write(writer: pq.ParquetWriter) -> list[Piece]:
+        few = _repeated(output, schema, constants, min(lengths[-1], _REPEATED)) if lengths else None
+        for rows in lengths:
+            assert few is not None
+            whole, rest = divmod(rows, max(few.num_rows, 1))
+            table = pa.Table.from_batches([*([few] * whole), few.slice(0, rest)], output.written)
+            writer.write_table(table, row_group_size=max(rows, 1))
+        return [Piece(source.footer.rows.index(rows), {}) for rows in lengths]
+
+    groups = [lengths.index(rows) for rows in source.footer.rows]
+    return _scratch(source, output, schema, folder, open_files, write, groups)
+
+
+def _repeated(output: Output, schema: Schema, constants: Mapping[str, Any], rows: int) -> pa.RecordBatch:
+    """The constants so many times."""
+    zeros = pa.Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])
+    columns = []
+    for field, converted, written in zip(schema.record.fields, output.converted, output.written, strict=True):
+        one = stored(from_python([constants[field.name]], field.type), arrow_field(field).type)
+        fit = with_entries(fitted(one, converted))
+        columns.append(taken(barely_stored(fit, written), zeros))
+    return pa.RecordBatch.from_arrays(columns, schema=output.written)
+
+
+# ---- files
+def _scratch(
+    source: Source,
+    output: Output,
+    schema: Schema,
+    folder: FilePath,
+    open_files: ExitStack,
+    write: Callable[[pq.ParquetWriter], Sequence[Piece]],
+    groups: Sequence[int],
+) -> Scratch:
+    file = open_files.enter_context(_unnamed(folder))
+    with pq.ParquetWriter(file, output.written, **output.options) as writer:
+        pieces = write(writer)
+    written = _footer(file)
+    footer = replace(written, struct=finished(written, source.footer, output, pieces), root=output.root)
+    return Scratch(Holder(file, footer, groups), places(footer.root, schema.record))
+
+
+def _unnamed(folder: FilePath) -> FileIO:
+    """A new file without a name."""
+    file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (the caller's)
+    assert isinstance(file, FileIO)
+    return file
+
+
+def _footer(file: FileIO) -> Footer:
+    """The footer that pyarrow has just written."""
+    size = file.seek(0, os.SEEK_END)
+    length = int.from_bytes(read_at(file, size - 8, 4), "little")
+    return parse_footer(read_at(file, size - 8 - length, length), FilePath("the new columns"), size - 8 - length, size)
