@@ -29,21 +29,16 @@ class UnreadError(Exception):
     """A reader refuses the file."""
 
 
-def read(path: Path, format: str) -> list[Rows]:
-    """The file's records, as each reader of the format gives them.
-
-    Raises:
-        UnreadError: one of them refuses it.
-    """
+def read(path: Path, format: str) -> dict[str, Rows | UnreadError]:
+    """The file's records, as each reader of the format gives them, by its name; what it says where it refuses the file."""
     readers = {"parquet": (by_arrow, by_duckdb), "avro": (by_fastavro,), "json": (by_python,)}[format]
-    found = []
+    found: dict[str, Rows | UnreadError] = {}
     for reader in readers:
         try:
-            found.append(reader(path))
+            found[reader.__name__] = reader(path)
         except Exception as error:  # whatever a reader says of a damaged file
-            if NOT_TEXT in str(error):
-                continue  # DuckDB refuses text that is no UTF-8, which is carried as it is
-            raise UnreadError(f"{reader.__name__}: {error!r:.300}") from error
+            if NOT_TEXT not in str(error):  # DuckDB refuses text that is no UTF-8, which is carried as it is
+                found[reader.__name__] = UnreadError(f"{error!r:.300}")
     return found
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from instar.formats.errors import Collected, DataError, FileError, InstarError, Refused, is_unreadable
@@ -138,8 +139,8 @@ class Estimates:
                 raise _EnoughError
 
         request = rewrite_request(self.format, mapping, source, target, memory=SAMPLE_MEMORY, stamp=None, progress=progress)
-        try:
-            self.format.rewrite(request)
+        try:  # a splice would lay down what it computes beside the target: a sample is all in memory
+            self.format.rewrite(replace(request, splice=None))
         except _EnoughError:
             return read
         return source.stat().st_size

@@ -110,16 +110,24 @@ def fault(kind: Kind, path: Path, data: bytes, answer: dict[str, Any]) -> str:
 
 
 def difference(kind: Kind, new: Path, data: bytes) -> str:
-    """How the migrated file differs from what other readers make of the damaged one."""
+    """How the migrated file differs from what other readers make of the damaged one.
+
+    Damage in what is copied is copied: who refuses the new file must refuse the old one, too.
+    """
     old = new.parent.parent / kind.name
     old.write_bytes(data)
-    try:
-        before, after = independent.read(old, kind.format), independent.read(new, kind.format)
-    except independent.UnreadError as error:
-        return f"migrated, but {error}"
-    if new.read_bytes() == data:
-        return "" if not any(before) else f"left as it was, with {len(before[0])} records"
-    for rows, now in zip(before, after, strict=True):
+    before, after = independent.read(old, kind.format), independent.read(new, kind.format)
+    if before.keys() != after.keys():
+        return f"it is text for {sorted(before)}, and now for {sorted(after)}"
+    unchanged = new.read_bytes() == data
+    for reader, rows in before.items():
+        now = after[reader]
+        if isinstance(rows, independent.UnreadError) or isinstance(now, independent.UnreadError):
+            if type(rows) is not type(now) or kind.format != "parquet":
+                return f"migrated, but {reader} says of the old file {str(rows)[:300]}, and of the new {str(now)[:300]}"
+            continue
+        if unchanged:
+            return "" if not rows else f"left as it was, with {len(rows)} records"
         expected = [independent.migrated(row) for row in rows]
         if expected != now:
             pairs = [(a, b) for a, b in zip(expected, now, strict=False) if a != b]
