@@ -278,10 +278,12 @@ class Format(Protocol):
         """
         ...
 
-    def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
+    def unkeepable(
+        self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path], splice: Splice | None = None
+    ) -> tuple[Unlike, ...]:
         """What this file holds at the `carried` places that a rewrite to `target` would lose; known before anything is written.
 
-        What is only read, or dropped, does not count.
+        What is only read, or dropped, does not count; nor what is copied, where the file will be spliced by `splice`.
         """
         ...
 

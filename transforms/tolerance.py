@@ -12,6 +12,7 @@ from instar.formats.inventory import Inventory
 from instar.formats.lockfile import toml_string
 from instar.transforms.job import Job
 from instar.transforms.plan import Plan
+from instar.transforms.run.splice import Asking
 from instar.transforms.run.unit import FileProof
 
 ESSENTIAL = ("schema", "nullability", "stamp")
@@ -39,18 +40,20 @@ def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan, *, reading: bo
     Raises:
         FileError: one such thing; Collected where there are several.
     """
-    places = {version: (chain.mapping.target, chain.mapping.carried()) for version, chain in plan.chains.items()}
+    asking = Asking(job.format, {version: chain.mapping for version, chain in plan.chains.items()})
     kept: set[tuple[int, Hashable]] = set()  # forms of which everything can be kept
     found: dict[Unlike, list[str]] = {}
     unread: list[InstarError] = []
     for action in plan.rewrites:
-        target, carried = places[action.version]
         facts = plan.files[action.path].facts
         form = (action.version, facts.form) if facts and facts.form is not None else None
         if form in kept:
             continue
+        asked = asking.of(action.version, facts and facts.schema)
         try:
-            lost_there = job.format.unkeepable(inventory.root / action.path, target=target, carried=carried)
+            lost_there = job.format.unkeepable(
+                inventory.root / action.path, target=asked.target, carried=asked.carried, splice=asked.splice
+            )
         except UnreadableError as error:
             unread += [UnreadableError(error.message, hint=error.hint, where=Where(file=action.path))] if reading else []
             continue

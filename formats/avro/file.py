@@ -18,6 +18,7 @@ from instar.formats.fingerprint import Difference, differences
 from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike
 from instar.formats.path import Path
 from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union
+from instar.formats.splice import Splice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,7 +101,9 @@ class AvroFormat:
         """None: an Avro file's own schema says what its records are."""
         return None
 
-    def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
+    def unkeepable(
+        self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path], splice: Splice | None = None
+    ) -> tuple[Unlike, ...]:
         """Nothing: whatever an Avro file holds that can be read is kept."""
         return ()
 

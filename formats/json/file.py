@@ -10,6 +10,7 @@ from instar.formats.errors import DataError
 from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
 from instar.formats.path import Path
 from instar.formats.schema import Field, Schema
+from instar.formats.splice import Splice
 
 from .fidelity import CODES, form_of, unlike
 from .infer import infer
@@ -81,7 +82,9 @@ class JsonFormat:
         """See `validate.validate`."""
         return validate(path, schema, values=values, broken=broken)
 
-    def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
+    def unkeepable(
+        self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path], splice: Splice | None = None
+    ) -> tuple[Unlike, ...]:
         """Nothing: whatever a JSON file holds outside the values that change is copied."""
         return ()
 

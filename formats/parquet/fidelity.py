@@ -17,6 +17,7 @@ from instar.formats.fingerprint import differences
 from instar.formats.format import Stamp, Unlike, kept_rows
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Field, Schema, type_text
+from instar.formats.splice import Splice
 
 from .footer import PHYSICAL, REPEATED, Element, Footer, get, items
 from .keyvalues import SCHEMA_KEYS
@@ -24,6 +25,7 @@ from .output import fields_of, planned
 from .places import Place, places
 from .settings import WRITABLE_CODECS, codecs, has_bloom_filter, has_page_index, uses_dictionary
 from .source import ARROW_SCHEMA, SUBJECT, VERSION, Source, open_source
+from .splice import obstacle
 
 CODES = {
     "parquet.schema": "the columns are not those of the target schema",
@@ -71,9 +73,13 @@ def unlike(
     )  # fmt: skip
 
 
-def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
+def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path], splice: Splice | None = None) -> tuple[Unlike, ...]:
     """What a rewrite would lose at the carried places; see `Format.unkeepable`."""
     source = open_source(path)
+    if splice is not None and not obstacle(source, target, carried, splice):
+        if splice.part is None:
+            return ()
+        target, carried = splice.part.target_schema, splice.part.carried  # all else is copied
     carried = {place: origin for place, origin in carried.items() if origin in source.places}
     try:
         output = planned(source, target, carried, None)

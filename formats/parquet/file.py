@@ -11,6 +11,7 @@ from instar.formats.fingerprint import misfits
 from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
 from instar.formats.path import Path
 from instar.formats.schema import Field, Schema
+from instar.formats.splice import Splice
 
 from . import document, fidelity
 from .fields import check_new
@@ -65,8 +66,10 @@ class Parquet:
         misfit = misfits(found, schema) if found is not None else ()
         return str(misfit[0]) if misfit else None
 
-    def unkeepable(self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path]) -> tuple[Unlike, ...]:
-        return fidelity.unkeepable(path, target, carried)
+    def unkeepable(
+        self, path: FilePath, *, target: Schema, carried: Mapping[Path, Path], splice: Splice | None = None
+    ) -> tuple[Unlike, ...]:
+        return fidelity.unkeepable(path, target, carried, splice)
 
     def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
         return foreseen(path, reads, memory)

@@ -28,7 +28,15 @@ class From:
 
 
 @dataclass(frozen=True)
-class Made:
+class Draft:
+    """The schema elements of a scratch, and the target's places that they are."""
+
+    root: Element
+    places: Mapping[Path, Place]
+
+
+@dataclass(frozen=True)
+class _Made:
     """A place that a scratch holds."""
 
     scratch: int
@@ -51,14 +59,14 @@ def laid_out(
     target: Schema,
     untouched: Mapping[Path, Path],
     carried: Mapping[Path, Path],
-    made: Mapping[Path, Made],
-    scratches: Sequence[Footer],
+    scratches: Sequence[Draft],
 ) -> Layout:
-    """The new file of `target`: `untouched` leaves are copied, the others are `made` in one of the `scratches`.
+    """The new file of `target`: `untouched` leaves are copied, the others are in one of the `scratches`.
 
     Raises:
         Unspliceable: a leaf comes from nowhere, or has other records and lists above it than it had.
     """
+    made = {path: _Made(i, place) for i, each in enumerate(scratches) for path, place in each.places.items()}
     tree = _Tree(source, untouched, carried, made)
     nodes = [node for field in target.record.fields for node in tree.place((field.name,), field)]
     root = {**source.footer.root.struct, 5: (I32, len(target.record.fields))}
@@ -69,7 +77,7 @@ def laid_out(
 
 class _Tree:
     def __init__(
-        self, source: Source, untouched: Mapping[Path, Path], carried: Mapping[Path, Path], made: Mapping[Path, Made]
+        self, source: Source, untouched: Mapping[Path, Path], carried: Mapping[Path, Path], made: Mapping[Path, _Made]
     ) -> None:
         self.source, self.untouched, self.carried, self.made = source, untouched, carried, made
         self.keeping = {path[:i] for path in untouched for i in range(1, len(path) + 1)}
@@ -127,17 +135,17 @@ def _all_copied(element: Element) -> list[_Node]:
     return [(each.struct, None if each.leaf is None else From(None, each.leaf)) for each in element.walk()]
 
 
-def _all_made(made: Made, element: Element) -> list[_Node]:
+def _all_made(made: _Made, element: Element) -> list[_Node]:
     return [(each.struct, None if each.leaf is None else From(made.scratch, each.leaf)) for each in element.walk()]
 
 
 # ---- levels
-def _check_levels(layout: Layout, source: Footer, scratches: Sequence[Footer]) -> None:
+def _check_levels(layout: Layout, source: Footer, scratches: Sequence[Draft]) -> None:
     """The levels of a leaf are stored with its values, so that it must have the same above it as where it comes from."""
     leaves = list(_chains(tree_of(layout.elements)))
     if len(leaves) != len(layout.leaves):
         raise Unspliceable("its columns do not form one tree any more")
-    known = {None: list(_chains(source.root))} | {i: list(_chains(footer.root)) for i, footer in enumerate(scratches)}
+    known = {None: list(_chains(source.root))} | {i: list(_chains(each.root)) for i, each in enumerate(scratches)}
     for (leaf, levels), origin in zip(leaves, layout.leaves, strict=True):
         other, before = known[origin.scratch][origin.leaf]
         if levels != before or _storage(leaf) != _storage(other):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from io import FileIO
@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 
 from instar.formats.arrow import arrow_field
 from instar.formats.format import Rewrite
-from instar.formats.path import Path
 from instar.formats.plain import from_python
 from instar.formats.schema import Field, Record, Schema
 from instar.formats.splice import Part
@@ -29,8 +28,9 @@ from .arrays import barely_stored, fitted, with_entries
 from .copying import read_at
 from .finish import Piece, finished
 from .footer import Footer, parse_footer
+from .layout import Draft
 from .output import Output, planned
-from .places import Place, places
+from .places import places
 from .read import PROBE
 from .rewrite import Conversion, pieces_written
 from .source import Source
@@ -44,10 +44,10 @@ _REPEATED = 1 << 14  # rows of a constant that are made; they are written as oft
 
 @dataclass(frozen=True)
 class Scratch:
-    """An encoded part of the new file, and which of its places are in it."""
+    """An encoded part of the new file."""
 
     holder: Holder
-    places: Mapping[Path, Place]
+    draft: Draft
 
 
 # ---- computed columns
@@ -120,13 +120,18 @@ def _widths(source: Source, request: Rewrite, part: Part) -> dict[str, float]:
 
 
 # ---- constants
+def columns_of(target: Schema, names: Collection[str]) -> Schema:
+    """The schema with no more than these columns."""
+    return Schema(Field("", Record(tuple(field for field in target.record.fields if field.name in names))))
+
+
 def repeated(source: Source, target: Schema, constants: Mapping[str, Any], folder: FilePath, open_files: ExitStack) -> Scratch:
     """The columns that are one value in every record, with one row group for each length that the source's have.
 
     Raises:
         SchemaError: Parquet cannot hold a type. DataError: the column's storage cannot hold the value.
     """
-    schema = Schema(Field("", Record(tuple(field for field in target.record.fields if field.name in constants))))
+    schema = columns_of(target, constants)
     output = planned(source, schema, {}, None)
     lengths = sorted(set(source.footer.rows))
 
@@ -169,7 +174,12 @@ def _scratch(
         pieces = write(writer)
     written = _footer(file)
     footer = replace(written, struct=finished(written, source.footer, output, pieces), root=output.root)
-    return Scratch(Holder(file, footer, groups), places(footer.root, schema.record))
+    return Scratch(Holder(file, footer, groups), drafted(output, schema))
+
+
+def drafted(output: Output, schema: Schema) -> Draft:
+    """The elements that a scratch will have."""
+    return Draft(output.root, places(output.root, schema.record))
 
 
 def _unnamed(folder: FilePath) -> FileIO:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from instar.formats.errors import DataError, SchemaError
+from instar.formats.errors import DataError, FileError, SchemaError, UnreadableError
 from instar.formats.fingerprint import differences
-from instar.formats.format import Rewrite, Rewritten
+from instar.formats.format import Rewrite, Rewritten, Stamp
 from instar.formats.path import Path
 from instar.formats.schema import Schema
 from instar.formats.splice import Splice
@@ -20,10 +20,10 @@ from instar.formats.splice import Splice
 from . import rewrite
 from .chunks import Unspliceable, refuse_gaps, refuse_odd
 from .footer import tree_of, with_key_values
-from .layout import Layout, Made, laid_out
-from .output import kept_storage, key_values_of, leaf_origins, read_back
+from .layout import Draft, Layout, laid_out
+from .output import kept_storage, key_values_of, leaf_origins, planned, read_back
 from .places import places
-from .scratch import Scratch, encoded, repeated
+from .scratch import Scratch, columns_of, drafted, encoded, repeated
 from .source import ARROW_SCHEMA, Source, open_source
 from .thrift import I32, I64, LIST, STRUCT, Struct
 from .weave import Holder, Weave, woven
@@ -66,6 +66,32 @@ class _Told:
         return tell
 
 
+def obstacle(source: Source, target: Schema, carried: Mapping[Path, Path], splice: Splice) -> str:
+    """Why a file will not be spliced, as far as its footer tells; "" where it will be. Nothing is written or decoded for it."""
+    try:
+        refuse_odd(source.footer)
+        _designed(source, target, carried, splice.untouched, _drafts(source, target, splice), None)
+    except Unspliceable as odd:
+        return str(odd)
+    except UnreadableError:
+        raise
+    except (SchemaError, FileError) as error:
+        return error.message
+    return ""
+
+
+def _drafts(source: Source, target: Schema, splice: Splice) -> list[Draft]:
+    """What the scratches will be."""
+    found: list[Draft] = []
+    if splice.constants:
+        schema = columns_of(target, splice.constants)
+        found.append(drafted(planned(source, schema, {}, None), schema))
+    if splice.part is not None:
+        part = splice.part
+        found.append(drafted(planned(source, part.target_schema, part.carried, None, part.follows), part.target_schema))
+    return found
+
+
 def _spliced(request: Rewrite, splice: Splice) -> Rewritten:
     source = open_source(request.source)
     refuse_odd(source.footer)
@@ -93,31 +119,52 @@ def _scratches(source: Source, request: Rewrite, splice: Splice, open_files: Exi
 def _weave(
     source: Source, request: Rewrite, splice: Splice, scratches: Sequence[Scratch], open_files: ExitStack
 ) -> tuple[Weave, tuple[str, ...]]:
-    layout = _layout(source, request.target_schema, request.carried, splice.untouched, scratches)
-    footer = replace(source.footer, root=tree_of(layout.elements))
-    bare = _bare(layout)
-    try:
-        logical = kept_storage(source.logical, request.target_schema, request.carried)
-        pairs, notes = key_values_of(source, request.target_schema, request.carried, request.stamp, logical, bare)
-    except SchemaError as error:
-        raise Unspliceable(error.message) from None
-    _refuse_misread(bare, pairs, request.target_schema)
-    origins = leaf_origins(footer, places(footer.root, logical.record), source, request.carried)
+    drafts = [each.draft for each in scratches]
+    target, carried = request.target_schema, request.carried
+    design = _designed(source, target, carried, splice.untouched, drafts, request.stamp)
+    new = replace(source.footer, root=tree_of(design.layout.elements))
     file = open_files.enter_context(open(request.source, "rb", buffering=0))  # noqa: SIM115
-    holder = Holder(file, source.footer, range(len(source.footer.row_groups)))
-    paths = [leaf.path for leaf in footer.root.leaves()]
-    return Weave(holder, [each.holder for each in scratches], layout, paths, origins, pairs), notes
+    weave = Weave(
+        source=Holder(file, source.footer, range(len(source.footer.row_groups))),
+        scratches=[each.holder for each in scratches],
+        layout=design.layout,
+        paths=[leaf.path for leaf in new.root.leaves()],
+        origins=leaf_origins(new, places(new.root, target.record), source, carried),
+        key_values=design.key_values,
+    )
+    return weave, design.notes
 
 
-def _layout(
-    source: Source, target: Schema, carried: Mapping[Path, Path], untouched: Mapping[Path, Path], scratches: Sequence[Scratch]
-) -> Layout:
+@dataclass(frozen=True)
+class _Design:
+    """What the new footer says but for where things are; `notes` about key-values that were left out."""
+
+    layout: Layout
+    key_values: dict[bytes, bytes | None]
+    notes: tuple[str, ...]
+
+
+def _designed(
+    source: Source,
+    target: Schema,
+    carried: Mapping[Path, Path],
+    untouched: Mapping[Path, Path],
+    drafts: Sequence[Draft],
+    stamp: Stamp | None,
+) -> _Design:
     """
     Raises:
         Unspliceable: the columns do not go together, or would be understood as others than the target's.
     """
-    made = {path: Made(i, place) for i, each in enumerate(scratches) for path, place in each.places.items()}
-    return laid_out(source, target, untouched, carried, made, [each.holder.footer for each in scratches])
+    layout = laid_out(source, target, untouched, carried, drafts)
+    bare: Struct = {1: (I32, 2), 2: (LIST, (STRUCT, layout.elements)), 3: (I64, 0), 4: (LIST, (STRUCT, []))}
+    try:
+        logical = kept_storage(source.logical, target, carried)
+        pairs, notes = key_values_of(source, target, carried, stamp, logical, bare)
+    except SchemaError as error:
+        raise Unspliceable(error.message) from None
+    _refuse_misread(bare, pairs, target)
+    return _Design(layout, pairs, notes)
 
 
 def _refuse_misread(bare: Struct, pairs: Mapping[bytes, bytes | None], target: Schema) -> None:
@@ -131,11 +178,6 @@ def _refuse_misread(bare: Struct, pairs: Mapping[bytes, bytes | None], target: S
         raise Unspliceable(f"its columns would be read otherwise: {difference}")
     if found.record.names != target.record.names:
         raise Unspliceable("its columns would be read in another order")
-
-
-def _bare(layout: Layout) -> Struct:
-    """A footer with the schema elements and nothing else."""
-    return {1: (I32, 2), 2: (LIST, (STRUCT, layout.elements)), 3: (I64, 0), 4: (LIST, (STRUCT, []))}
 
 
 def _telling(request: Rewrite, source: Source) -> Callable[[int], None]:

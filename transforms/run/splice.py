@@ -4,16 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from instar.formats.format import Format
 from instar.formats.path import Path
+from instar.formats.schema import Schema
 from instar.formats.splice import Part, Splice
 from instar.transforms.apart import only, taken_apart
 from instar.transforms.expression import Struct
 from instar.transforms.mapping import Mapping
 from instar.transforms.pruned import follows, needed, pruned
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What will be asked of a format for files of one schema."""
+
+    target: Schema
+    carried: Dict[Path, Path]
+    reads: tuple[str, ...]
+    splice: Splice | None
+
+
+class Asking:
+    """What will be asked of a format for each file, made once for each schema that files have: `mappings` by version."""
+
+    def __init__(self, format: Format, mappings: Dict[int, Mapping]) -> None:
+        self._format, self._mappings = format, mappings
+        self._made: dict[tuple[int, int], tuple[Schema | None, Asked]] = {}
+
+    def of(self, version: int, schema: Schema | None) -> Asked:
+        """For a file at `version` with a schema of its own, where it has one."""
+        key = version, id(schema)
+        if key not in self._made:
+            mapping = self._mappings[version]
+            mapping = mapping if schema is None else mapping.rebased(schema)
+            asked = Asked(mapping.target, mapping.carried(), mapping.reads(), splice_of(self._format, mapping))
+            self._made[key] = schema, asked  # with the schema, so that no other one gets its id
+        return self._made[key][1]
 
 
 def splice_of(format: Format, mapping: Mapping) -> Splice | None:
