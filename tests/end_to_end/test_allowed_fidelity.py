@@ -13,7 +13,7 @@ from support import Answer, data_tree
 
 @pytest.fixture
 def hadoop(conformance: Path, tmp_path: Path, instar: Callable[..., Answer]) -> Path:
-    """A project with a file in Hadoop's LZ4, which nothing writes any more, and a migration that carries its columns, one of them not as it is stored."""
+    """A project with a file in Hadoop's LZ4, which nothing writes any more, and a migration that encodes a column of it again."""
     folder = tmp_path / "team"
     (folder / "data" / "old").mkdir(parents=True)
     shutil.copy(conformance / "parquet-testing" / "data" / "hadoop_lz4_compressed.parquet", folder / "data" / "old")
