@@ -198,7 +198,7 @@ def test_what_a_rewrite_cannot_keep_is_refused_until_it_is_allowed_as_the_hint_s
     path.write_bytes((conformance / "parquet-testing" / "data" / name).read_bytes())
     rows = pq.ParquetFile(path).read().to_pylist()
     author.do("init", "--from", "data/old times", "--subject", "old")
-    author.step("old", 'op.add("source", "string", default="x")')
+    author.step("old", 'op.add("source", "string", default="x"), op.require("v11", fill=0.5)')
     before = tree(data)
     error = author.refused("upgrade", "old times")
     assert all(e["where"]["file"] == name for e in error.get("errors", [error]))
@@ -209,7 +209,8 @@ def test_what_a_rewrite_cannot_keep_is_refused_until_it_is_allowed_as_the_hint_s
         file.write(f"\n{table[table.index('[') :]}]\n{setting.strip()}\n")
     report = author.do("upgrade", "old times")
     assert report["proof"]["verdict"] == "proved"
-    assert [{k: v for k, v in row.items() if k != "source"} for row in pq.ParquetFile(path).read().to_pylist()] == rows
+    expected = [{**row, "v11": 0.5 if row["v11"] is None else row["v11"]} for row in rows]
+    assert [{k: v for k, v in row.items() if k != "source"} for row in pq.ParquetFile(path).read().to_pylist()] == expected
 
 
 # ---- JSON
