@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import FileIO
+from typing import Any
 
 from . import thrift
-from .footer import Footer, get, items
+from .footer import BYTE_ARRAY, CODECS, ENCODINGS, REPEATED, REQUIRED, Element, Footer, get, items
 from .source import Source
 from .thrift import Struct
 
 _DATA, _INDEX, _DICTIONARY = 9, 10, 11  # fields of ColumnMetaData: offsets of the first page of each kind
+_SIZES = 16
 _FIRST_PAGES = (_DATA, _INDEX, _DICTIONARY)
 _OLD = re.compile(rb"parquet-mr (?:version )?(\d+)\.(\d+)\.(\d+)")
 _PARQUET_816 = (1, 2, 9)
@@ -40,11 +42,12 @@ def refuse_odd(footer: Footer) -> None:
         Unspliceable: a chunk is not where it should be, or of another column, or its length is not to be trusted.
     """
     _refuse_old_writer(get(footer.struct, 6, b""))
-    paths = [leaf.path for leaf in footer.leaves]
+    leaves = chains(footer.root)
     spans: list[tuple[int, int]] = []
     for number, group in enumerate(footer.row_groups):
-        for chunk, path in zip(items(group, 1), paths, strict=True):
-            spans.append(_span(chunk, path, number, footer))
+        for chunk, (leaf, levels) in zip(items(group, 1), leaves, strict=True):
+            spans.append(_span(chunk, leaf.path, number, footer))
+            _refuse_misdescribed(get(chunk, 3), leaf, levels)
     spans.sort()
     end = 0
     for start, stop in spans:
@@ -70,6 +73,47 @@ def _span(chunk: Struct, path: tuple[bytes, ...], group: int, footer: Footer) ->
     if stop == start and get(meta, 5, 0):
         raise Unspliceable(f"{of} has values but no bytes")
     return start, stop
+
+
+def chains(root: Element) -> list[tuple[Element, tuple[int, ...]]]:
+    """Each leaf with the repetitions that make levels, from the root to itself."""
+    found: list[tuple[Element, tuple[int, ...]]] = []
+
+    def visit(element: Element, above: tuple[int, ...]) -> None:
+        here = above if element.repetition == REQUIRED else (*above, element.repetition)
+        if element.leaf is not None:
+            found.append((element, here))
+        for child in element.children:
+            visit(child, here)
+
+    for child in root.children:
+        visit(child, ())
+    return found
+
+
+def _refuse_misdescribed(meta: Struct, leaf: Element, levels: Sequence[int]) -> None:
+    """What pyarrow does not bear to look at (it may end the process) is left to a reader that refuses it."""
+    name = b".".join(leaf.path).decode("utf-8", "replace")
+    encodings = items(meta, 2)
+    if not 0 <= get(meta, 4) < len(CODECS) or not all(0 <= each < len(ENCODINGS) for each in encodings):
+        raise Unspliceable(f"{name} is compressed or encoded in an unknown way")
+    if get(meta, 1) != leaf.physical:
+        raise Unspliceable(f"a chunk of {name} is said to be of another type")
+    if _SIZES in meta and not _sizes_fit(meta[_SIZES], leaf, levels):
+        raise Unspliceable(f"the size statistics of {name} are not those of its type")
+
+
+def _sizes_fit(held: tuple[int, Any], leaf: Element, levels: Sequence[int]) -> bool:
+    """Have the histograms of SizeStatistics a count for each level, where they are given?"""
+    wire, value = held
+    try:
+        sizes: Struct = thrift.decode(value)[0] if wire & thrift.RAW else value
+    except (thrift.ThriftError, TypeError):
+        return False
+    wanted = (levels.count(REPEATED) + 1, len(levels) + 1)
+    found = (len(items(sizes, 2)), len(items(sizes, 3)))
+    alike = all(count in (0, needed) for count, needed in zip(found, wanted, strict=True))
+    return alike and (1 not in sizes or leaf.physical == BYTE_ARRAY)
 
 
 def _refuse_old_writer(created_by: bytes) -> None:

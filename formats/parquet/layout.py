@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Schema
 
-from .chunks import Unspliceable
+from .chunks import Unspliceable, chains
 from .footer import REPEATED, REQUIRED, Element, Footer, tree_of
 from .places import Place, is_item
 from .source import Source
@@ -142,30 +142,14 @@ def _all_made(made: _Made, element: Element) -> list[_Node]:
 # ---- levels
 def _check_levels(layout: Layout, source: Footer, scratches: Sequence[Draft]) -> None:
     """The levels of a leaf are stored with its values, so that it must have the same above it as where it comes from."""
-    leaves = list(_chains(tree_of(layout.elements)))
+    leaves = list(chains(tree_of(layout.elements)))
     if len(leaves) != len(layout.leaves):
         raise Unspliceable("its columns do not form one tree any more")
-    known = {None: list(_chains(source.root))} | {i: list(_chains(each.root)) for i, each in enumerate(scratches)}
+    known = {None: list(chains(source.root))} | {i: list(chains(each.root)) for i, each in enumerate(scratches)}
     for (leaf, levels), origin in zip(leaves, layout.leaves, strict=True):
         other, before = known[origin.scratch][origin.leaf]
         if levels != before or _storage(leaf) != _storage(other):
             raise Unspliceable(f"{'.'.join(map(bytes.decode, leaf.path))} would be stored under other records or lists")
-
-
-def _chains(root: Element) -> list[tuple[Element, tuple[int, ...]]]:
-    """Each leaf with the repetitions that make levels, from the root to itself."""
-    found: list[tuple[Element, tuple[int, ...]]] = []
-
-    def visit(element: Element, above: tuple[int, ...]) -> None:
-        here = above if element.repetition == REQUIRED else (*above, element.repetition)
-        if element.leaf is not None:
-            found.append((element, here))
-        for child in element.children:
-            visit(child, here)
-
-    for child in root.children:
-        visit(child, ())
-    return found
 
 
 def _storage(leaf: Element) -> list[object]:
