@@ -146,7 +146,9 @@ def run_options(dataset: Dataset, **given: Any) -> Any:
     from instar.transforms.job import Options
 
     sizes = {key: given.pop(key) for key in ("memory", "batch_bytes") if given.get(key) is not None}
-    given["workers"] = given["workers"] or dataset.settings.workers or workers_worth(dataset.settings.path, cores())
+    given["workers"] = given["workers"] or dataset.settings.workers
+    if not given["workers"]:
+        given |= {"workers": workers_worth(dataset.settings.path, cores()), "at_most": True}
     known = {key: value for key, value in given.items() if value is not None}
     known.update({key: parse_size(size) for key, size in sizes.items()})
     return Options(**known)

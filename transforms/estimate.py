@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,9 @@ from pathlib import Path
 from instar.formats.errors import Collected, DataError, FileError, InstarError, Refused, is_unreadable
 from instar.formats.format import Format
 from instar.formats.inventory import DataFile, Inventory
+from instar.transforms.apart import taken_apart
 from instar.transforms.evaluate.hidden import Hidden
+from instar.transforms.mapping import Mapping
 from instar.transforms.migration import Chain
 from instar.transforms.run.stage import at_file, rewrite_request
 
@@ -22,8 +24,10 @@ SAMPLE_MEMORY = 64_000_000
 SAMPLE_BUFFER = 1 << 16
 """With a buffer of its own pyarrow reads a column's beginning, else the whole of it."""
 BYTES_A_SECOND = {"parquet": 18e6, "avro": 4e6, "json": 8e6}
-"""Uncompressed bytes that one worker stages and proves in a second; rough, for the time a plan states."""
-SECONDS_A_FILE = 0.035
+"""Uncompressed bytes that one worker computes and proves in a second; rough, for the time a plan states."""
+COPIED_A_SECOND = 300e6
+"""Bytes on the disk that one worker copies, makes durable and proves in a second."""
+SECONDS_A_FILE = {"copied": 0.012, "computed": 0.035}
 """What a worker needs for the smallest of files: opening, flushing and comparing it."""
 START = 0.6
 """Seconds that any run takes."""
@@ -31,9 +35,34 @@ BYTES_A_WORKER = 2_000_000
 """On the disk. Starting a process costs 0.4 to 0.7 seconds, about what staging and proving this much takes, compressed or not."""
 
 
-def estimate_seconds(format: str, size: int, files: int, workers: int) -> float:
-    """Wall seconds for so many uncompressed bytes in so many files."""
-    return START + (size / BYTES_A_SECOND[format] + files * SECONDS_A_FILE) / max(workers, 1)
+def work_seconds(format: str, mapping: Mapping, files: Iterable[DataFile], *, full: bool = False) -> float:
+    """What one worker needs to migrate files by a mapping, all of them being of its version; `full`: all of it is recomputed for
+    the proof."""
+    share = 1.0 if full else computed_share(format, mapping)
+    each = SECONDS_A_FILE["computed" if share else "copied"]
+    return sum(
+        each + file.size / COPIED_A_SECOND + (file.facts.bytes_uncompressed if file.facts else 0) * share / BYTES_A_SECOND[format]
+        for file in files
+    )
+
+
+def computed_share(format: str, mapping: Mapping) -> float:
+    """Which part of a file's values passes through the conversion, 0 to 1; the rest is copied as it stands on the disk."""
+    apart = taken_apart(mapping)
+    if apart is None or format == "json":
+        return 1.0
+    if format == "avro":  # blocks are copied where records stay as they are
+        return 0.0 if tuple(apart.copied.values()) == mapping.source.record.names and is_copied(mapping) else 1.0
+    count = len(mapping.target.record.fields)
+    return (count - len(apart.copied) - len(apart.constants)) / count if count else 0.0
+
+
+def is_copied(mapping: Mapping) -> bool:
+    """Do all columns of the source go as they are into the target, and nothing else?"""
+    apart = taken_apart(mapping)
+    if apart is None or apart.part is not None or apart.constants:
+        return False
+    return sorted(apart.copied.values()) == sorted(mapping.source.record.names)
 
 
 def workers_worth(place: Path, most: int) -> int:
@@ -80,7 +109,7 @@ class Estimates:
             DataError: what the sample holds cannot be converted. FileError: it cannot be read. An upgrade would say the same.
         """
         path = self.inventory.root / file.path
-        if not file.size:
+        if not file.size or (self.format.name != "json" and is_copied(self._mapping(file, chain))):
             return 1.0
         try:
             if file.size > SAMPLE_BYTES and self.format.name == "parquet":
@@ -126,10 +155,13 @@ class Estimates:
                 return 1.0  # storage that only the file itself has (INT96): no sample can be made of it
             return target.stat().st_size / sample.stat().st_size
 
+    def _mapping(self, file: DataFile, chain: Chain) -> Mapping:
+        schema = file.facts.schema if file.facts else None
+        return chain.mapping if schema is None else chain.mapping.rebased(schema)
+
     def _rewritten(self, source: Path, target: Path, file: DataFile, chain: Chain) -> int:
         """Rewrite `source` until the sample is large enough; the source bytes that were read for it."""
-        schema = file.facts.schema if file.facts else None
-        mapping = chain.mapping if schema is None else chain.mapping.rebased(schema)
+        mapping = self._mapping(file, chain)
         read = 0
 
         def progress(rows: int, size: int) -> None:

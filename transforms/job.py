@@ -25,6 +25,8 @@ from instar.transforms.script import number_of
 
 INTERPRETER = 110_000_000
 """Bytes a process with pyarrow and DuckDB loaded has before it sees data (measured: 95 to 115 MB)."""
+WORTH_A_WORKER = 0.6
+"""Seconds of work that starting a process is worth: it takes 0.4 to 0.7."""
 LEAST = 64_000_000
 """Bytes of data below which DuckDB and the readers cannot work."""
 
@@ -41,7 +43,8 @@ class Options:
     "quarantine" (they are left out, and written to a file in the run's folder). `max_errors`: how many may be left out before the
     run fails all the same, such as 100 or "0.5%". None: what `instar.toml` says, else "fail", and any number.
 
-    `cores`: how many workers there may be, where there are fewer as the files are few (`for_files` sets it).
+    `cores`: how many workers there may be, where there are fewer as the files are few (`for_files` sets it). `at_most`: nobody has
+    asked for so many workers; there may be fewer where the work is not worth starting them.
     """
 
     workers: int = 0
@@ -54,6 +57,7 @@ class Options:
     on_error: Literal["fail", "quarantine"] | None = None
     max_errors: int | str | None = None
     cores: int = 0
+    at_most: bool = False
 
     def __post_init__(self) -> None:
         if self.on_error not in (None, "fail", "quarantine"):
@@ -78,6 +82,11 @@ class Options:
         """No more workers than there are files, or than the budget can hold at the least each needs."""
         affordable = ((self.memory or DEFAULT_MEMORY) - INTERPRETER) // (INTERPRETER + LEAST)
         return replace(self, workers=max(1, min(self.workers, count, affordable)), cores=self.workers)
+
+    def for_work(self, count: int, seconds: float) -> Options:
+        """The same, for so many files that would take one worker so long."""
+        made = self.for_files(count)
+        return replace(made, workers=max(1, min(made.workers, int(seconds / WORTH_A_WORKER)))) if self.at_most else made
 
     def threads_for(self, share: float) -> int:
         """How many threads may work on a file that has so much of all the bytes: the cores of the workers that had no file."""

@@ -229,7 +229,7 @@ def make_plan(
     estimate: Callable[[DataFile, Chain], int],
     method: tuple[str, str],
     disk_free: int,
-    seconds: Callable[[int, int], float],
+    seconds: float,
     foresee: Callable[[DataFile, Chain], tuple[str, ...]] = lambda file, chain: (),
     named: Callable[[str], str] = lambda path: path,
     shadow: Path | None = None,
@@ -238,8 +238,7 @@ def make_plan(
     """Every file gets its own action and, by its version, its own chain.
 
     `chain(version)` is the fused way from that version to `target`; `estimate` the bytes a rewrite will have; `seconds` the time
-    for so many uncompressed bytes in so many files; `foresee` what people should know of a file's rewrite; `named` a rewritten
-    file's name.
+    it will take; `foresee` what people should know of a file's rewrite; `named` a rewritten file's name.
     """
     chains: dict[int, Chain] = {}
     actions: list[Action] = []
@@ -259,7 +258,6 @@ def make_plan(
     dropped = inventory.describing(rewritten)
     left_out = {o.path for o in dropped}
     kept = [a.size for a in actions if a.kind == "keep"] + [o.size for o in inventory.others if o.path not in left_out]
-    work = sum(f.facts.bytes_uncompressed for f in inventory.files if f.path in rewritten and f.facts)
     return Plan(
         dataset=dataset,
         root=inventory.location,
@@ -273,7 +271,7 @@ def make_plan(
         method=method[0],
         method_reason=method[1],
         disk_free=disk_free,
-        seconds=seconds(work, len(rewritten)),
+        seconds=seconds,
         warnings=(
             *map(str, inventory.warnings),
             *warnings,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import cast
 
 from instar.formats.errors import ConfigurationError, UnreadableError, UsageError
 from instar.formats.inventory import DataFile, Inventory
-from instar.transforms.estimate import Estimates, estimate_seconds
+from instar.transforms.estimate import START, Estimates, work_seconds
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.job import Job, Options, at_version
 from instar.transforms.migration import Chain
@@ -48,19 +50,22 @@ def plan_of(
     target = job.version(to, at=at_version(inventory, up=verb != "downgrade"))
     refuse_direction(inventory, target, verb)
     method = method_of(job, options)
-    work = options.for_files(sum(file.version != target for file in inventory.files))
+    chain_to = cache(lambda version: checked_chain(job, inventory, version, target))
+    rewritten = [(file, chain_to(file.version)) for file in inventory.files if file.version not in (target, None)]
+    alone = seconds_alone(job, rewritten, options)
+    work = options.for_work(len(rewritten), alone)
     memory = work.unit_memory
     later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
     plan = make_plan(
         inventory,
         dataset=job.name,
         target=target,
-        chain=lambda version: checked_chain(job, inventory, version, target),
+        chain=chain_to,
         estimate=Estimates(job.format, inventory, judging=judging, reading=not later, leaving_out=options.quarantining),
         method=(method.method, method.reason),
         disk_free=shutil.disk_usage(job.place.parent).free,
         shadow=job.shadow,
-        seconds=lambda size, files: estimate_seconds(job.settings.format, size, files, work.workers),
+        seconds=START + alone / work.workers,
         warnings=(*job.unregistered, *(came_since(job.shadow, job.state) if job.shadow else ())),
         foresee=lambda file, chain: noteworthy(job, inventory, file, chain, memory, reading=not later),
         named=naming(job.settings, target),
@@ -75,6 +80,15 @@ def plan_of(
     return replace(
         plan, resumes=resumes, batches=len(plan.parts(options.batch_files, options.batch_bytes)) if options.batched else 1
     )
+
+
+def seconds_alone(job: Job, files: Iterable[tuple[DataFile, Chain]], options: Options) -> float:
+    """How long one worker would take for files, each to be migrated by its chain."""
+    alike: dict[int, tuple[Chain, list[DataFile]]] = {}
+    for file, chain in files:
+        alike.setdefault(chain.from_version, (chain, []))[1].append(file)
+    full = options.proof == "full"
+    return sum(work_seconds(job.settings.format, chain.mapping, those, full=full) for chain, those in alike.values())
 
 
 def hindered(job: Job, plan: Plan, options: Options) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from instar.formats.errors import MigrationError
 from instar.formats.fingerprint import differences
@@ -20,8 +21,34 @@ if TYPE_CHECKING:
     from .mapping import Mapping
 
 
+_T = TypeVar("_T")
+
+
 # ---- the source: a variant
 def rebased(mapping: Mapping, file: Schema) -> Mapping:
+    """As `Mapping.rebased`; known already for the mapping and schema that many files share."""
+    return _known(_One(mapping), _One(file))
+
+
+@dataclass(frozen=True, eq=False)
+class _One(Generic[_T]):
+    """An object that is looked up as itself: to compare two would take longer than the work that is saved."""
+
+    of: _T
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _One) and other.of is self.of
+
+    def __hash__(self) -> int:
+        return id(self.of)
+
+
+@lru_cache(maxsize=16)
+def _known(mapping: _One[Mapping], file: _One[Schema]) -> Mapping:
+    return _rebased(mapping.of, file.of)
+
+
+def _rebased(mapping: Mapping, file: Schema) -> Mapping:
     """The mapping as it reads a file whose schema differs in storage, nullability or column order only.
 
     Nullability and order of the target stay the mapping's; carried fields take `extra` and type names from the file. What the

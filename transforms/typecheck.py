@@ -8,6 +8,7 @@ from instar.formats.errors import InstarError, MigrationError
 from instar.formats.format import Format
 from instar.formats.path import Path, path_text
 from instar.formats.schema import Decimal, Field, List, Map, Record, type_text
+from instar.transforms.evaluate.nodes import sql_nodes
 from instar.transforms.expression import Branches, Column, Each, Source, Struct, When
 from instar.transforms.mapping import Mapping
 from instar.transforms.tree import scopes
@@ -41,9 +42,10 @@ def sql_check(mapping: Mapping) -> None:
     Raises:
         MigrationError: it is not; names the field.
     """
-    from instar.transforms.evaluate.sql import verify_types
+    if sql_nodes([mapping.root.expression]):  # else nobody needs DuckDB, which takes long to import
+        from instar.transforms.evaluate.sql import verify_types
 
-    verify_types(mapping)
+        verify_types(mapping)
 
 
 def computed(column: Column, path: Path) -> Iterator[tuple[Path, Field]]:

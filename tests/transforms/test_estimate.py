@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support import field
 
-from instar.transforms.estimate import BYTES_A_WORKER, estimate_seconds, workers_worth
+from instar.formats.format import FileFacts
+from instar.formats.inventory import DataFile
+from instar.formats.schema import schema
+from instar.transforms import operations as op
+from instar.transforms.estimate import BYTES_A_WORKER, computed_share, is_copied, work_seconds, workers_worth
+from instar.transforms.mapping import Mapping, Operation, identity
 
 
 def sized(path: Path, size: int) -> None:
@@ -44,6 +50,52 @@ def test_a_file_is_a_dataset_too_and_one_that_is_not_there_is_told_of_elsewhere(
     assert workers_worth(tmp_path / "two.json", 4) == 1
 
 
+RECORD = schema(field("a", "int64"), field("b", "string"), field("c", "double"), field("d", "string"))
+
+
+def files(count: int, size: int) -> list[DataFile]:
+    facts = FileFacts("parquet", "parquet", size, 10, RECORD, None, 3 * size)
+    return [DataFile(f"{number}.parquet", size, 1, facts, 1) for number in range(count)]
+
+
+def mapped(*operations: Operation) -> Mapping:
+    made = identity(RECORD)
+    for operation in operations:
+        made = operation.edit(made)
+    return made
+
+
 def test_many_small_files_take_longer_than_one_of_their_size() -> None:
-    assert estimate_seconds("parquet", 1_600_000, 300, 2) > 5 * estimate_seconds("parquet", 1_600_000, 1, 2)
-    assert estimate_seconds("json", 0, 300, 1) > 1.9 * estimate_seconds("json", 0, 300, 4)
+    cast = mapped(op.cast("a", "string"))
+    assert work_seconds("parquet", cast, files(300, 5_000)) > 5 * work_seconds("parquet", cast, files(1, 1_500_000))
+
+
+def test_what_is_copied_takes_less_than_what_is_computed() -> None:
+    rename, cast = mapped(op.rename("a", to="z")), mapped(op.cast("a", "string"))
+    all_cast = mapped(*(op.cast(name, "string") for name in "ac"), *(op.derive(f"{name}2", "string", sql=name) for name in "bd"))
+    large = files(20, 10_000_000)
+    copied, one, all_of_them = (work_seconds("parquet", made, large) for made in (rename, cast, all_cast))
+    assert 5 * copied < one < all_of_them
+    assert work_seconds("parquet", rename, large, full=True) > 5 * copied
+
+
+@pytest.mark.parametrize(
+    ("format", "operations", "share"),
+    [
+        ("parquet", [], 0),
+        ("parquet", [op.rename("a", to="z"), op.reorder(["d", "c"])], 0),
+        ("parquet", [op.drop("a"), op.add("n", "int64", default=1)], 0),
+        ("parquet", [op.cast("a", "string")], 0.25),
+        ("avro", [op.rename("a", to="z")], 0),
+        ("avro", [op.drop("d")], 1),
+        ("avro", [op.reorder(["d", "c"])], 1),
+        ("json", [op.rename("a", to="z")], 1),
+    ],
+)
+def test_what_passes_through_the_conversion(format: str, operations: list[Operation], share: float) -> None:
+    assert computed_share(format, mapped(*operations)) == share
+
+
+def test_only_a_file_that_is_copied_whole_keeps_its_size_for_sure() -> None:
+    assert is_copied(mapped(op.rename("a", to="z"), op.reorder(["d", "c"])))
+    assert not any(is_copied(mapped(each)) for each in (op.drop("a"), op.cast("a", "string"), op.add("n", "int64", default=1)))

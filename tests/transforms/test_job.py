@@ -30,6 +30,13 @@ def test_a_file_has_the_cores_of_workers_that_have_none() -> None:
     assert Options().for_files(1).threads_for(1.0) == 1
 
 
+def test_processes_that_nobody_asked_for_are_started_where_they_are_worth_it() -> None:
+    asked, free = Options(workers=4), Options(workers=4, at_most=True)
+    assert [asked.for_work(20, seconds).workers for seconds in (0.1, 100)] == [4, 4]
+    assert [free.for_work(20, seconds).workers for seconds in (0.0, 1.0, 1.3, 100)] == [1, 1, 2, 4]
+    assert free.for_work(2, 100).workers == 2
+
+
 @pytest.mark.parametrize(
     ("workers", "files", "memory"), [(64, 1000, 0), (64, 1000, 10**9), (8, 3, 10**9), (2, 9, 10**8), (4, 9, 4 * 10**9)]
 )

@@ -47,7 +47,7 @@ def inventory() -> Inventory:
 def plan() -> Plan:
     return make_plan(
         inventory(), dataset="lake", target=2, chain=lambda version: CHAIN, estimate=lambda file, chain: 1,
-        method=("exchange", ""), disk_free=1, seconds=lambda size, files: 1.0,
+        method=("exchange", ""), disk_free=1, seconds=1.0,
     )  # fmt: skip
 
 

@@ -198,6 +198,18 @@ def _sync_and_close(descriptor: int) -> None:
         os.close(descriptor)
 
 
+def begin_flush(path: Path) -> None:
+    """Let the system begin to write a file's contents to the disk (Linux), without waiting: `sync_file` has less to do later.
+    A hint, on which nothing depends and which changes nothing."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "sync_file_range"):
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            begin = ctypes.c_uint(2)  # SYNC_FILE_RANGE_WRITE
+            libc.sync_file_range(file.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), begin)
+
+
 # ---- copying
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 

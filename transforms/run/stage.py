@@ -25,7 +25,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import library_versions
 from instar.transforms.run.bad_records import Quarantine, may_leave_out, moved, rows_of, shifted
 from instar.transforms.run.disk import disk_error
-from instar.transforms.run.effects import Effects, PosixEffects
+from instar.transforms.run.effects import Effects, PosixEffects, begin_flush
 from instar.transforms.run.executors import Report, Reporting, SubprocessExecutor
 from instar.transforms.run.fence import unfenced
 from instar.transforms.run.journal import Journal, Staged
@@ -72,6 +72,7 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
         effects.unlink(part)
     known, source_hash = os.stat(source), _source_hash(unit)
     rewritten, quarantined = _rewritten(unit, source, part, report, effects)
+    begin_flush(part)
     now = os.stat(source)
     if (now.st_size, now.st_mtime_ns, now.st_ino) != (known.st_size, known.st_mtime_ns, known.st_ino):
         raise RunError(f"{unit.path} changed while it was read", hint="Let its writer finish, then repeat the command.")
