@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from instar.formats.avro.container import long_bytes
 from instar.formats.avro.physical import Layout, layout
@@ -75,10 +76,24 @@ class Pieces:
 
     def range_of(self, path: Path) -> Copied | None:
         """The slots that a place of the source consists of, none if it has no bytes; None for a place inside a slot."""
-        if any(len(slot.path) < len(path) and path[: len(slot.path)] == slot.path for slot in self.slots):
-            return None
-        found = [i for i, slot in enumerate(self.slots) if slot.path[: len(path)] == path]
-        return Copied(found[0], found[-1] + 1) if found else Copied(0, 0)
+        if path in self._ranges:
+            return Copied(*self._ranges[path])
+        inside = any(path[:length] in self._whole for length in range(1, len(path)))
+        return None if inside else Copied(0, 0)
+
+    @cached_property
+    def _ranges(self) -> dict[Path, tuple[int, int]]:
+        """Each place with bytes → its first slot, and behind its last."""
+        found: dict[Path, tuple[int, int]] = {}
+        for i, slot in enumerate(self.slots):
+            for length in range(len(slot.path) + 1):
+                first, _ = found.get(slot.path[:length], (i, i))
+                found[slot.path[:length]] = first, i + 1
+        return found
+
+    @cached_property
+    def _whole(self) -> frozenset[Path]:
+        return frozenset(slot.path for slot in self.slots)
 
 
 def pieces_of(request: Rewrite, splice: Splice, values: AvroValues) -> Pieces | None:
