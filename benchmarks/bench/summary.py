@@ -57,9 +57,8 @@ def _reached(target: Target, runs: Runs, files: Sequence[Path]) -> Reached:
         case Faster(tools, times, clock, of):
             fastest = min((tool for tool in tools if tool in runs), key=lambda tool: middle(runs, tool, clock))
             found = ratio(runs, fastest, of, clock)
-            return Reached(
-                f"≥ {times:g} × faster than {fastest}, {clock}", f"{spelled(found.value)} ×", found.value >= times, fastest
-            )
+            wanted = f"≥ {times:g} × faster than" if times > 1 else "not slower than"
+            return Reached(f"{wanted} {fastest}, {clock}", f"{spelled(found.value)} ×", found.value >= times, fastest)
         case Within(tool, times, clock, of):
             found = ratio(runs, of, tool, clock)
             return Reached(f"≤ {times:g} × {tool}, {clock}", f"{spelled(found.value)} ×", found.value <= times, tool)
