@@ -6,6 +6,7 @@ They have the source's row groups. They lie in the target's folder without a nam
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,7 +28,7 @@ from instar.formats.storage import stored, taken
 from .arrays import barely_stored, fitted, with_entries
 from .copying import read_at
 from .finish import Piece, finished
-from .footer import Footer, parse_footer
+from .footer import Footer, get, parse_footer
 from .layout import Draft
 from .output import Output, planned
 from .places import places
@@ -39,6 +40,9 @@ from .weave import Holder
 _TOGETHER = 64 << 20
 """Bytes of Arrow data of one row group that are held at once; a single column may take more. With what encodes
 them, that is some 250 MB for the process."""
+_ALWAYS_COMPRESSED = re.compile(rb"parquet-cpp version [01]\.")
+"""Writers whose pages of version 2 said that they are not compressed where they are (PARQUET-10353, ARROW-17100): readers know
+them by their name, and take every such page for compressed."""
 _REPEATED = 1 << 14  # rows of a constant that are made; they are written as often as needed
 
 
@@ -170,11 +174,16 @@ def _scratch(
     groups: Sequence[int],
 ) -> Scratch:
     file = open_files.enter_context(_unnamed(folder))
-    with pq.ParquetWriter(file, output.written, **output.options) as writer:
+    with pq.ParquetWriter(file, output.written, **{**output.options, **_readable_beside(source)}) as writer:
         pieces = write(writer)
     written = _footer(file)
     footer = replace(written, struct=finished(written, source.footer, output, pieces), root=output.root)
     return Scratch(Holder(file, footer, groups), drafted(output, schema))
+
+
+def _readable_beside(source: Source) -> dict[str, str]:
+    """What must be otherwise in a file that keeps the source's `created_by`."""
+    return {"data_page_version": "1.0"} if _ALWAYS_COMPRESSED.match(get(source.footer.struct, 6, b"")) else {}
 
 
 def drafted(output: Output, schema: Schema) -> Draft:
