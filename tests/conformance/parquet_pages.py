@@ -18,8 +18,9 @@ from instar.formats.parquet.source import open_source
 from instar.formats.path import Path as Place
 
 DATA, DICTIONARY, DATA_V2 = 0, 2, 3
-OFFSETS = {9, 10, 11, 14}
-"""The fields of ColumnMetaData that say where something is; a copied chunk keeps all others but its name."""
+PLACES = {9, 10, 11, 14, 15}
+"""The fields of ColumnMetaData that say where something is, and how long a bloom filter is, which older writers did not say; a
+copied chunk keeps all others but its name."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def check(path: Path) -> None:
     for number, group in enumerate(groups):
         chunks = [file.chunk(number, leaf) for leaf in range(len(file.footer.leaves))]
         for leaf, chunk in enumerate(chunks):
+            assert tuple(items(chunk.meta, 3)) == file.footer.leaves[leaf].path, "the chunk is said to be of another column"
             _check_chunk(file, chunk, get(group, 3), flat=_is_flat(file.footer, leaf))
             taken += _extents(chunk)
         _check_group(group, chunks)
@@ -192,15 +194,24 @@ def check_copied(old: Path, new: Path, untouched: dict[Place, Place]) -> int:
     before, after = Walked(old), Walked(new)
     theirs, ours = open_source(old).places, open_source(new).places
     assert len(before.footer.row_groups) == len(after.footer.row_groups), "there is another number of row groups"
+    assert get(after.footer.struct, 6) == get(before.footer.struct, 6), "it is said to be made by another writer"
+    orders = _orders(before.footer), _orders(after.footer)
     count = 0
     for target, origin in untouched.items():
         a, b = theirs[origin].element.leaf, ours[target].element.leaf
         assert a is not None
         assert b is not None
+        assert (orders[1][b] if orders[1] else None) == (orders[0][a] if orders[0] else None), f"{target} is of another order"
         for group in range(len(before.footer.row_groups)):
             _check_same(before.chunk(group, a), after.chunk(group, b), f"{target} in row group {group}")
             count += 1
     return count
+
+
+def _orders(footer: Footer) -> list[Any]:
+    """By what order each leaf's minimum and maximum are; none where the footer does not say."""
+    only = {number: value for number, value in footer.struct.items() if number == 7}
+    return items(thrift.decode(thrift.encode(only))[0], 7)
 
 
 def _check_same(old: Chunk, new: Chunk, what: str) -> None:
@@ -214,7 +225,7 @@ def _check_same(old: Chunk, new: Chunk, what: str) -> None:
 
 
 def _said(meta: thrift.Struct) -> dict[int, Any]:
-    return {number: value for number, (_, value) in meta.items() if number not in OFFSETS and number != 3}
+    return {number: value for number, (_, value) in meta.items() if number not in PLACES and number != 3}
 
 
 def _located(offsets: thrift.Struct | None, shift: int) -> Any:
