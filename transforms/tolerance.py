@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from instar.formats.errors import Collected, ConfigurationError, FileError, InstarError, UnreadableError, Where, suggestion
 from instar.formats.format import Unlike
@@ -41,24 +42,23 @@ def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan, *, reading: bo
         FileError: one such thing; Collected where there are several.
     """
     asking = Asking(job.format, {version: chain.mapping for version, chain in plan.chains.items()})
-    kept: set[tuple[int, Hashable]] = set()  # forms of which everything can be kept
+    kept: dict[tuple[int, Hashable], bool] = {}  # is all of a form's files kept, even of those that cannot be spliced?
     found: dict[Unlike, list[str]] = {}
     unread: list[InstarError] = []
     for action in plan.rewrites:
         facts = plan.files[action.path].facts
         form = (action.version, facts.form) if facts and facts.form is not None else None
-        if form in kept:
+        if form and kept.get(form):
             continue
         asked = asking.of(action.version, facts and facts.schema)
+        ask = partial(job.format.unkeepable, inventory.root / action.path, target=asked.target, carried=asked.carried)
         try:
-            lost_there = job.format.unkeepable(
-                inventory.root / action.path, target=asked.target, carried=asked.carried, splice=asked.splice
-            )
+            if form and form not in kept:
+                kept[form] = not ask()
+            lost_there = () if form and kept[form] else ask(splice=asked.splice)
         except UnreadableError as error:
             unread += [UnreadableError(error.message, hint=error.hint, where=Where(file=action.path))] if reading else []
             continue
-        if form and not lost_there:
-            kept.add(form)
         for lost in lost_there:
             if lost.code not in job.settings.allow:
                 found.setdefault(lost, []).append(action.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,9 +30,9 @@ def test_files_of_one_form_are_looked_at_once(
     assert instar("register", "sales", at=tmp_path).code == 0
     asked, really = list[str](), fidelity.unkeepable
 
-    def unkeepable(path: Path, *rest: object) -> object:
+    def unkeepable(path: Path, *rest: Any, **named: Any) -> object:
         asked.append(path.name)
-        return really(path, *rest)
+        return really(path, *rest, **named)
 
     monkeypatch.setattr(fidelity, "unkeepable", unkeepable)
     assert instar("plan", "sales", at=tmp_path).code == 0
