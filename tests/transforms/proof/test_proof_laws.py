@@ -18,7 +18,7 @@ from instar.transforms.proof.integrity import prove_file
 from instar.transforms.run.stage import stage_file
 from instar.transforms.run.unit import Receipt, Unit
 from tests.laws.cases import Case, cases
-from tests.laws.interpreters import _to_batch
+from tests.laws.interpreters import to_batch
 from tests.laws.test_laws import EXAMPLES, PARQUET, PHASES, SLOW
 from tests.transforms.proof.conftest import problems
 
@@ -32,7 +32,7 @@ def staged(case: Case, format: str, folder: Path) -> tuple[Unit, Receipt]:
     """The case as a file, upgraded; a case that the upgrade or the format refuses is no case."""
     old = folder / "old"
     if format == "parquet":
-        pq.write_table(pa.Table.from_batches([_to_batch(case.rows, case.schema.root)]), old)
+        pq.write_table(pa.Table.from_batches([to_batch(case.rows, case.schema.root)]), old)
     else:
         encode = format_named("json").values(case.schema, case.schema).encoder(case.schema.root)
         old.write_bytes(b"".join(_line(encode, row) + b"\n" for row in case.rows))
