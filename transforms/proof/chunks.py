@@ -48,7 +48,7 @@ class Side:
     def read(self, at: int, size: int) -> bytes:
         """A piece of the file; less where it ends before."""
         self.file.seek(at)
-        return self.file.read(size)
+        return self.file.read(max(min(size, self.footer.start - at), 0))
 
     def chunk(self, group: int, leaf: int) -> Chunk:
         key = group, leaf

@@ -18,6 +18,7 @@ from instar.transforms.expression import Source
 from instar.transforms.mapping import Mapping
 
 from .chunks import Chunk, Side
+from .compact import NotCompact
 from .elements import misfits
 from .leaves import KEYS, with_keys
 from .places import Place
@@ -62,18 +63,25 @@ def copied(source: FilePath, staged: FilePath, mapping: Mapping) -> Copied:
     Raises:
         pa.ArrowException, NotCompact, OSError: a footer cannot be read.
     """
-    with ExitStack() as closing:
-        old, new = Side(source, mapping.source, closing), Side(staged, mapping.target, closing)
-        pairs, problems = _Pair.all(old, new, mapping), list[Problem]()
-        if old.rows == new.rows:
-            pairs = _copies(old, new, pairs)
-            problems += _ways(old, new, pairs)
-        else:
-            pairs = []
-        problems += [((), what) for what in wrong_groups(old, new)]
-        problems += _written_anew(new, {pair.new for pair in pairs})
-        fits, origins = not any(misfits(new.footer.root, mapping.target)), {pair.place: pair.origin for pair in pairs}
-        return Copied((old.records, new.records), fits, frozenset(new.leaves), origins, tuple(dict.fromkeys(problems)))
+    try:
+        with ExitStack() as closing:
+            old, new = Side(source, mapping.source, closing), Side(staged, mapping.target, closing)
+            return _found(old, new, mapping)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:  # a field that is missing, or of another type
+        raise NotCompact(f"a footer is damaged: {type(error).__name__}: {error}") from error
+
+
+def _found(old: Side, new: Side, mapping: Mapping) -> Copied:
+    pairs, problems = _Pair.all(old, new, mapping), list[Problem]()
+    if old.rows == new.rows:
+        pairs = _copies(old, new, pairs)
+        problems += _ways(old, new, pairs)
+    else:
+        pairs = []
+    problems += [((), what) for what in wrong_groups(old, new)]
+    problems += _written_anew(new, {pair.new for pair in pairs})
+    fits, origins = not any(misfits(new.footer.root, mapping.target)), {pair.place: pair.origin for pair in pairs}
+    return Copied((old.records, new.records), fits, frozenset(new.leaves), origins, tuple(dict.fromkeys(problems)))
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def file(tmp_path: Path) -> Path:
     """Several row groups and pages, with page indexes and bloom filters."""
     path = tmp_path / "data.parquet"
     pq.write_table(
-        table(), path, row_group_size=1_000, compression="zstd", write_page_index=True,
+        table(), path, row_group_size=1_000, compression="zstd", write_page_index=True, data_page_size=800, write_batch_size=100,
         use_dictionary=["text"],  # type: ignore[arg-type]
         bloom_filter_options={"a": {"ndv": 1_000}, "b": {"ndv": 1_000}},
     )  # fmt: skip
