@@ -45,7 +45,7 @@ def read_document(text: str) -> Any:
     """The JSON document, each number in one canonical spelling: an int, else ["number", digits, exponent]."""
     try:
         return json.loads(text, parse_float=_number, object_pairs_hook=_object, parse_constant=_constant)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise SchemaError(
             f"the schema document is not valid JSON: {error}", hint="A schema document is .avsc, JSON Schema or Arrow schema JSON."
         ) from None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from decimal import Decimal as Exact
 from typing import Any
 
 import msgspec
 
+from .exact import exact
 from .scan import duplicates, key_twice, malformed, not_utf8
 
 _KEY_END = re.compile(rb'"[ \t\r\n]*:')
@@ -17,10 +17,11 @@ _KEY_END = re.compile(rb'"[ \t\r\n]*:')
 Read = Callable[[bytes], Any]
 
 
-def record_reader(number: Callable[[str], Any] = Exact) -> Read:
+def record_reader(number: Callable[[str], Any] = exact) -> Read:
     """The function from a record's text to its value; a number with a fraction or exponent is `number` of its text.
 
-    It raises DataError for a text that is not JSON in UTF-8, and for a key that is twice in one object, at any depth.
+    It raises DataError for a text that is not JSON in UTF-8, and for a key that is twice in one object, at any depth;
+    `exact` for a number that is beyond all others.
     """
     decode = msgspec.json.Decoder(float_hook=number).decode
 

@@ -31,6 +31,7 @@ from instar.formats.schema import (
     type_text,
 )
 
+from .exact import exact
 from .texts import count_of, decimal_of, number_decoder, text_decoder, text_encoder
 
 _SHOWN = 60
@@ -42,7 +43,7 @@ _DIGITS = {64: 17, 32: 9, 16: 5}
 _FORMS = {16: struct.Struct("<e"), 32: struct.Struct("<f")}
 
 _text = msgspec.json.Decoder(str).decode
-_any = msgspec.json.Decoder(float_hook=Exact).decode
+_any = msgspec.json.Decoder(float_hook=exact).decode
 _quote = msgspec.json.Encoder().encode
 
 
@@ -136,7 +137,7 @@ def _sized(text: bytes, kind: Int) -> int:
 def _number(text: bytes, kind: Type) -> Exact:
     if text[:1] not in b"-0123456789":
         _not(text, kind)
-    return Exact(text.decode("ascii"))
+    return exact(text.decode("ascii"))
 
 
 def _float(text: bytes, kind: Float) -> float:

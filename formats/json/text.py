@@ -14,7 +14,7 @@ def loads(text: str, *, what: str = "the JSON Schema") -> Any:
     """The value of a document. A number that a double would change comes as Decimal.
 
     Raises:
-        SchemaError: not JSON, a key twice in one object, NaN or Infinity, half a surrogate pair; names line and column.
+        SchemaError: not JSON, a key twice in one object, NaN or Infinity, half a surrogate pair, a number beyond all others; names line and column.
     """
     try:
         value = json.loads(
@@ -29,6 +29,8 @@ def loads(text: str, *, what: str = "the JSON Schema") -> Any:
         ) from None
     except UnicodeEncodeError:
         raise SchemaError(f"{what} holds half a surrogate pair (\\ud800 … \\udfff), which is no character") from None
+    except ArithmeticError:
+        raise SchemaError(f"{what} holds a number whose exponent is beyond what can be computed with") from None
     except RecursionError:
         raise SchemaError(f"{what} is nested too deeply to be read") from None
     return value

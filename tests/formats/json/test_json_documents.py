@@ -325,6 +325,7 @@ def test_a_renamed_property_keeps_its_place_among_the_required() -> None:
         ("[]", "is an object"),
         ('{"properties": {"a": ' * 250 + "{}" + "}}" * 250, "nested too deeply"),
         ('{"title": "\\ud800"}', "surrogate"),
+        ('{"maximum": 1e99999999999999999999}', "a number whose exponent is beyond"),
         ('{"required": "a"}', "#/required"),
         ('{"$ref": "https://example.test/nowhere"}', "leads nowhere"),
     ],

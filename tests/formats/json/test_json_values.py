@@ -318,6 +318,13 @@ def test_values_that_are_not_of_the_type(kind: Type, text: str, message: str) ->
     assert error.value.where.expected
 
 
+@pytest.mark.parametrize("kind", [Integer(), Number(), Float(64), Int(32), Json()])
+def test_a_number_beyond_all_others_is_refused(kind: Type) -> None:
+    with pytest.raises(DataError, match=r"the number has an exponent beyond .*: 1e99999999999999999999") as error:
+        decoded(kind, "1e99999999999999999999")
+    assert error.value.bare == "the number has an exponent beyond what can be computed with"
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "text"),
     [
