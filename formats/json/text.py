@@ -14,7 +14,8 @@ def loads(text: str, *, what: str = "the JSON Schema") -> Any:
     """The value of a document. A number that a double would change comes as Decimal.
 
     Raises:
-        SchemaError: not JSON, a key twice in one object, NaN or Infinity, half a surrogate pair, a number beyond all others; names line and column.
+        SchemaError: not JSON, a key twice in one object, NaN or Infinity, half a surrogate pair, a number beyond all others; names
+            line and column.
     """
     try:
         value = json.loads(
