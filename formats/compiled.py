@@ -12,12 +12,17 @@ PARTS = {"avro": "instar.formats.avro._walk", "json": "instar.formats.json._scan
 """The module of each format that has one; they are built as `pyproject.toml` says."""
 
 
+INTERFACES = {"avro": 2}
+"""What a part's INTERFACE must be, where it has one: in a checkout it may have been built from an older source."""
+
+
 def compiled_part(format: str) -> ModuleType | None:
-    """The format's compiled part; None where it was not built, or was built for another machine."""
+    """The format's compiled part; None where it was not built, or for another machine, or from another source."""
     try:
-        return import_module(PARTS[format])
+        part = import_module(PARTS[format])
     except ImportError:
         return None
+    return part if getattr(part, "INTERFACE", None) == INTERFACES.get(format) else None
 
 
 def missing_parts() -> tuple[str, ...]:

@@ -17,6 +17,7 @@ enum form { PLAIN, NULLABLE, BRANCHED };
 enum type { INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, BYTES };
 enum piece { COPIED, TURNED, CONSTANT, MADE };
 
+#define INTERFACE 2           /* as in formats/compiled.py: changes with the functions' arguments and results */
 #define DEEPEST 1000          /* types within types, counted in calls of step() */
 #define MOST_EMPTY (1 << 24)  /* items of no bytes that a list may claim; as in walk.py */
 
@@ -834,13 +835,43 @@ static PyObject *assemble(PyObject *self, PyObject *args) {
     return list;
 }
 
+/* ---- blocks */
+
+PyDoc_STRVAR(heads_doc, "heads(data, sync) -> list\n\n"
+                        "The blocks at the beginning of `data` that are whole: rows, where the block's data begins, and its size, of\n"
+                        "each. It ends before the first one that is not, or that does not end with the sync marker.");
+
+static PyObject *heads(PyObject *self, PyObject *args) {
+    Py_buffer data, sync;
+    if (!PyArg_ParseTuple(args, "y*y*", &data, &sync))
+        return NULL;
+    PyObject *list = PyList_New(0);
+    const uint8_t *start = data.buf, *p = start, *end = start + data.len;
+    int64_t numbers[3]; /* rows, start, size */
+    while (list && read_long(&p, end, &numbers[0]) && read_long(&p, end, &numbers[2]) && numbers[0] >= 0 && numbers[2] >= 0 &&
+           numbers[2] <= end - p - sync.len && !memcmp(p + numbers[2], sync.buf, (size_t)sync.len)) {
+        numbers[1] = p - start;
+        p += numbers[2] + sync.len;
+        for (int i = 0; list && i < 3; i++) {
+            PyObject *number = PyLong_FromLongLong(numbers[i]);
+            if (!number || PyList_Append(list, number) < 0)
+                Py_CLEAR(list);
+            Py_XDECREF(number);
+        }
+    }
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&sync);
+    return list;
+}
+
 /* ---- the module */
 
 static PyMethodDef methods[] = {
     {"layout", make_layout, METH_VARARGS, layout_doc}, {"locate", locate, METH_VARARGS, locate_doc},
     {"raws", raws, METH_VARARGS, raws_doc},            {"column", column, METH_VARARGS, column_doc},
     {"encoded", encoded, METH_VARARGS, encoded_doc},   {"joined", joined, METH_O, joined_doc},
-    {"assemble", assemble, METH_VARARGS, assemble_doc}, {NULL, NULL, 0, NULL},
+    {"assemble", assemble, METH_VARARGS, assemble_doc}, {"heads", heads, METH_VARARGS, heads_doc},
+    {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef module = {
@@ -859,7 +890,7 @@ PyMODINIT_FUNC PyInit__walk(void) {
                                  BRANCHED, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, BYTES, COPIED, TURNED, CONSTANT, MADE};
     PyObject *made = PyModule_Create(&module);
     Odd = PyErr_NewException("instar.formats.avro._walk.Odd", PyExc_ValueError, NULL);
-    if (!made || !Odd || PyModule_AddObjectRef(made, "Odd", Odd) < 0)
+    if (!made || !Odd || PyModule_AddObjectRef(made, "Odd", Odd) < 0 || PyModule_AddIntConstant(made, "INTERFACE", INTERFACE) < 0)
         return NULL;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         if (PyModule_AddIntConstant(made, names[i], values[i]) < 0)

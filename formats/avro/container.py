@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NamedTuple, NoReturn
 
 from instar.formats.avro.codecs import Codec, Garbled, codec_named
+from instar.formats.compiled import compiled_part
 from instar.formats.errors import UnreadableError, Where
 
 MAGIC = b"Obj\x01"
 SCHEMA, CODEC = "avro.schema", "avro.codec"
 SYNC_SIZE = 16
 _HEAD_SIZE = 20  # two numbers of at most 10 bytes
+_WINDOW = 256 << 10  # bytes that are read to find the heads of small blocks
 _PREAD = hasattr(os, "pread")
 
 
@@ -32,8 +34,7 @@ class Header:
         return codec_named(self.metadata.get(CODEC, b"null").decode("utf-8", "replace"))
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Where a block is: `number` counts from 0, `offset` is that of its row count, `start` that of its data of `size` bytes."""
 
     number: int
@@ -59,17 +60,30 @@ class Container:
         self.header = self._header()
 
     def blocks(self) -> Iterator[Block]:
-        """All blocks in order: only their heads and sync markers are read, each with the head that follows at once."""
-        number, offset = 0, self.header.size
-        head = self._peek(offset)
+        """All blocks in order: their heads and sync markers are looked at, not their data."""
+        for number, offset, found in self.runs():
+            first = offset
+            for i in range(0, len(found), 3):
+                rows, start, size = found[i : i + 3]
+                yield Block(number + i // 3, first, rows, offset + start, size)
+                first = offset + start + size + SYNC_SIZE
+
+    def runs(self) -> Iterator[tuple[int, int, list[int]]]:
+        """Blocks that follow one another: the number of the first, the offset where it begins, and of each how many rows it has,
+        where its data begins behind that offset, and their size; all in one list."""
+        scan = compiled_part("avro")
+        number, offset, small = 0, self.header.size, False
         while offset < self.size:
-            block = self._block(number, offset, head)
-            end = block.start + block.size
-            behind = self._peek(end)
-            if behind[:SYNC_SIZE] != self.header.sync:
-                self.fail(f"block {number} does not end with the file's sync marker", end)
-            yield block
-            number, offset, head = number + 1, end + SYNC_SIZE, behind[SYNC_SIZE:]
+            found = scan.heads(self._read_at(offset, _WINDOW), self.header.sync) if scan and small else []
+            if not found:  # one by one: large blocks, or a block with which something is wrong
+                block = self._block(number, offset, self._read_at(offset, _HEAD_SIZE))
+                end = block.start + block.size
+                if self._read_at(end, SYNC_SIZE) != self.header.sync:
+                    self.fail(f"block {number} does not end with the file's sync marker", end)
+                found = [block.rows, block.start - offset, block.size]
+            yield number, offset, found
+            behind = found[-2] + found[-1] + SYNC_SIZE
+            number, offset, small = number + len(found) // 3, offset + behind, behind * 3 // len(found) < _WINDOW // 4
 
     def _block(self, number: int, offset: int, head: bytes) -> Block:
         rows, middle = _number(head, 0)
@@ -85,12 +99,12 @@ class Container:
             self.fail(f"block {number} is cut off: it needs {start + size + SYNC_SIZE - self.size} more bytes", offset)
         return Block(number, offset, rows, start, size)
 
-    def _peek(self, offset: int) -> bytes:
-        """What a sync marker and the head of the next block take at most, less at the file's end."""
+    def _read_at(self, offset: int, size: int) -> bytes:
+        """So many bytes, less at the file's end."""
         if _PREAD:
-            return os.pread(self.file.fileno(), SYNC_SIZE + _HEAD_SIZE, offset)
+            return os.pread(self.file.fileno(), size, offset)
         self.file.seek(offset)
-        return self.file.read(SYNC_SIZE + _HEAD_SIZE)
+        return self.file.read(size)
 
     def at(self, start: int, stop: int) -> bytes:
         """The file's bytes from `start` to before `stop`."""

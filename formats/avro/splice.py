@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from instar.formats.avro.compiled_layout import TooManyBranches, compiled_layout
-from instar.formats.avro.container import Block, Container, block_bytes
+from instar.formats.avro.container import SYNC_SIZE, Block, Container, block_bytes
 from instar.formats.avro.made import Located, makers
 from instar.formats.avro.physical import layout
 from instar.formats.avro.pieces import Constant, Copied, Made, Pieces, Turned, pieces_of
@@ -72,9 +72,9 @@ def _stretches(source: Container) -> Iterator[tuple[int, int, int]]:
     """(start, stop, rows) of blocks that follow one another."""
     start = stop = source.header.size
     rows = 0
-    for block in source.blocks():
-        stop = block.end
-        rows += block.rows
+    for _, offset, found in source.runs():
+        stop = offset + found[-2] + found[-1] + SYNC_SIZE
+        rows += sum(found[::3])
         if stop - start >= _STRETCH:
             yield start, stop, rows
             start, rows = stop, 0

@@ -19,10 +19,10 @@ def test_each_source_has_its_module_listed() -> None:
 
 
 def test_the_version_says_which_part_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "PARTS", {"avro": "instar.formats.avro", "json": "instar.formats.json._never_built"})
+    monkeypatch.setattr(compiled, "PARTS", {"orc": "json", "json": "instar.formats.json._never_built"})
     said = CliRunner().invoke(instar, ["--version"]).output
     assert said.endswith(" (without the compiled part for json)\n")
-    monkeypatch.setattr(compiled, "PARTS", {"avro": "instar.formats.avro"})
+    monkeypatch.setattr(compiled, "PARTS", {"orc": "json"})
     assert "without" not in CliRunner().invoke(instar, ["--version"]).output
 
 
@@ -33,3 +33,8 @@ def test_a_part_that_cannot_be_loaded_is_missing(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(compiled, "PARTS", {"json": "of_another_machine"})
     assert compiled.compiled_part("json") is None
     assert compiled.missing_parts() == ("json",)
+
+
+def test_a_part_of_another_source_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "PARTS", {"avro": "json"})
+    assert compiled.compiled_part("avro") is None

@@ -18,6 +18,7 @@ import pytest
 
 from instar.formats.avro import FORMAT
 from instar.formats.avro.compiled_layout import TooManyBranches, compiled_layout
+from instar.formats.avro.container import block_bytes
 from instar.formats.avro.physical import layout, layouts
 from instar.formats.avro.pieces import slots_of
 from instar.formats.avro.walk import Damaged, records_walker
@@ -234,3 +235,17 @@ def test_a_union_of_too_many_branches_is_told() -> None:
     parsed = FORMAT.parse(json.dumps(schema))
     with pytest.raises(TooManyBranches):
         compiled_layout(walk, slots_of(parsed.root), layouts(parsed.definitions))
+
+
+def test_heads_of_whole_blocks_are_found() -> None:
+    sync = bytes(range(16))
+    blocks = [block_bytes(rows, bytes(size), sync) for rows, size in ((1, 0), (200, 70), (3, 5))]
+    data = b"".join(blocks)
+    assert walk.heads(data, sync) == [1, 2, 0, 200, 2 + 16 + 4, 70, 3, 2 + 16 + 4 + 70 + 16 + 2, 5]
+    for cut in range(len(data)):
+        assert len(walk.heads(data[:cut], sync)) == 3 * sum(cut >= len(b"".join(blocks[: i + 1])) for i in range(3))
+    assert walk.heads(block_bytes(-1, b"x", sync), sync) == []
+    assert walk.heads(data[:-1] + b"x", sync) == walk.heads(data[:-1], sync)
+    assert walk.heads(b"\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" + sync, sync) == []
+    for seed in range(300):
+        walk.heads(random.Random(seed).randbytes(40), sync[: seed % 3])
