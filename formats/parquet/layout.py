@@ -88,7 +88,7 @@ class _Tree:
         if made is not None and path not in self.keeping:
             return _all_made(made, made.place.element)
         theirs = self.source.places.get(self.untouched.get(path) or self.carried.get(path, ()))
-        name = field.name if isinstance(path[-1], str) else ""
+        name = field.name if isinstance(path[-1], str) else None
         match field.type:
             case Record(fields) if theirs is None or theirs.shape == "record":
                 below = [self.place((*path, inner.name), inner) for inner in fields]
@@ -112,22 +112,22 @@ class _Tree:
         first, *rest = _all_copied(theirs.element)
         return [(_named(first[0], name), first[1]), *rest]
 
-    def old_list(self, path: Path, theirs: Place, name: str, item: Field) -> list[_Node]:
+    def old_list(self, path: Path, theirs: Place, name: str | None, item: Field) -> list[_Node]:
         """A list of two levels, or a bare repeated field: the repeated element is the item itself."""
         (first, origin), *rest = self.place((*path, EACH_ITEM), item)
         if theirs.element.repetition == REPEATED:
             return [({**_named(first, name), 3: (I32, REPEATED)}, origin), *rest]
         old = theirs.element.path[-1]
         repeated = theirs.element.children[0].path[-1]
-        new = name.encode() if name else old
+        new = name.encode() if name is not None else old
         renamed = new + b"_tuple" if is_item(repeated, old) and repeated != b"array" else repeated
         above = (_named(theirs.element.struct, name), None)
         return [above, ({**first, 3: (I32, REPEATED), 4: (BINARY, renamed)}, origin), *rest]
 
 
-def _named(struct: Struct, name: str, children: int | None = None) -> Struct:
+def _named(struct: Struct, name: str | None, children: int | None = None) -> Struct:
     """The element under the target's name; the item or value of a list or map has none there, and keeps its own."""
-    made = {**struct, 4: (BINARY, name.encode())} if name else struct
+    made = {**struct, 4: (BINARY, name.encode())} if name is not None else struct
     return made if children is None else {**made, 5: (I32, children)}
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from instar import op
 from instar.formats.compiled import missing_parts
+from instar.formats.format import FORMATS
 from instar.formats.schema import Field, Int, List, Record, Schema, String
 from tests.laws.cases import Case, one
 from tests.laws.spliced import Form, splices
@@ -31,12 +32,22 @@ CASES: dict[str, Case] = {
     "a record is refused": one(SOURCE, [op.require("p"), op.rename("a", to="b")], *ROWS),
     "the last is refused": one(SOURCE, [op.cast("p.y", "int64"), op.rename("a", to="b")], *ROWS),
 }
+NAMELESS: dict[str, Case] = {
+    "moved into a record without a name": one(SOURCE, [op.move("a", to='"".a')], *ROWS),
+    "renamed to nothing": one(SOURCE, [op.rename("p.x", to='""'), op.rename("l", to='""')], *ROWS),
+}
+"""What Avro has no name for."""
 
 
 @pytest.mark.parametrize("together", [1, 3])
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("format", ["parquet", "avro", "json"])
+@pytest.mark.parametrize(
+    ("format", "name"),
+    [
+        *((format, name) for format in FORMATS for name in CASES),
+        *((format, name) for format in ("parquet", "json") for name in NAMELESS),
+    ],
+)
 def test_a_splice_gives_what_a_rewrite_gives(format: str, name: str, together: int) -> None:
-    way = splices(CASES[name], format, Form(together, compressed=together > 1, seed=together))
+    way = splices({**CASES, **NAMELESS}[name], format, Form(together, compressed=together > 1, seed=together))
     rewritten = format != "parquet" and format in missing_parts()
     assert way == ("refused" if name.endswith("refused") else "rewritten" if rewritten else "spliced")
