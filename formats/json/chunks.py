@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path as FilePath
@@ -11,8 +11,9 @@ from typing import Any
 
 from instar.formats.compiled import PARTS
 
-from .layout import Kind
+from .layout import Layout
 from .split import Cursor, pieces
+from .streams import blocks
 
 compiled: Any = import_module(PARTS["json"])
 
@@ -42,35 +43,57 @@ class Chunk:
         return b"".join(parts)
 
 
-def chunks(kind: Kind, text: Iterable[bytes], path: FilePath, size: int, records: int) -> Iterator[Chunk]:
-    """A file's text, about `size` bytes or so many records at a time; what is between the records goes with them.
+def chunks(layout: Layout, path: FilePath, read: Callable[[int], None], size: int, records: int) -> Iterator[Chunk]:
+    """A file's text, about `size` bytes or so many records at a time; what is between the records goes with them. `read` is told of
+    the file's bytes that they were made from.
 
     Raises:
-        UnreadableError, MalformedError: as `split.pieces`.
+        UnreadableError, MalformedError: as `streams.blocks` and `split.pieces`.
     """
-    if kind == "lines":
+    if layout.kind == "lines" and not layout.compression:
+        return _of_plain_lines(path, read, size, records)
+    text = blocks(path, read)
+    if layout.kind == "lines":
         return _of_lines(text, size, records)
-    return _of_array(Cursor(text, path), size, records) if kind == "array" else _of_document(text, path)
+    return _of_array(Cursor(text, path), size, records) if layout.kind == "array" else _of_document(text, path)
+
+
+def _of_plain_lines(path: FilePath, read: Callable[[int], None], size: int, records: int) -> Iterator[Chunk]:
+    """An unfinished line at the end of a block is read again with the next: that is cheaper than to move the text."""
+    start, want = 0, size
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(want):
+            rest, done = memoryview(block), 0
+            ends = len(block) < want and not file.read(1)
+            while rest:
+                places, end, _ = compiled.lines(rest, size, records, ends)
+                if not end:
+                    break
+                yield Chunk(rest[:end], places)
+                rest, done = rest[end:], done + end
+            read(done)
+            if ends:
+                return
+            start, want = start + done, size if done else 2 * want
+            file.seek(start)
 
 
 def _of_lines(text: Iterable[bytes], size: int, records: int) -> Iterator[Chunk]:
     source, held, want = iter(text), b"", size
     while True:
-        blocks, more = [held], len(held)
-        while more < want and (block := next(source, None)) is not None:
-            blocks.append(block)
-            more += len(block)
-        ends, held = more < want, b"".join(blocks)
+        waiting, filled = [held], len(held)
+        while filled < want and (block := next(source, None)) is not None:
+            waiting.append(block)
+            filled += len(block)
+        ends, held = filled < want, b"".join(waiting)
         rest = memoryview(held)
-        while True:
+        while rest:
             places, end, full = compiled.lines(rest, size, records, ends)
             if not full and not ends:
                 break
             yield Chunk(rest[:end], places)
             rest = rest[end:]
-            if not rest:
-                break
-        if ends and not rest:
+        if ends:
             return
         held, want = bytes(rest), max(size, 2 * len(rest))
 

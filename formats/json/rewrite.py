@@ -11,7 +11,7 @@ from instar.formats.format import Rewrite, Rewritten
 from instar.formats.splice import Splice
 
 from .gaps import closed_up
-from .layout import Kind, layout_of
+from .layout import Kind, Layout, layout_of
 from .split import pieces
 from .streams import blocks, packed_into
 
@@ -40,7 +40,7 @@ def rewrite(request: Rewrite) -> Rewritten:
     why = _not_spliced(request, request.splice) if request.splice else ""
     with packed_into(request.target, layout.compression) as write:
         if request.splice and not why:
-            return _spliced(request, layout.kind, write, limit)
+            return _spliced(request, layout, write, limit)
         return _converted(request, layout.kind, write, limit, why)
 
 
@@ -53,14 +53,13 @@ def _not_spliced(request: Rewrite, splice: Splice) -> str:
     return without("json") if compiled_part("json") is None else ""
 
 
-def _spliced(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit: int) -> Rewritten:
+def _spliced(request: Rewrite, layout: Layout, write: Callable[[bytes], Any], limit: int) -> Rewritten:
     from .chunks import chunks
     from .splice import Splicer, in_order
 
     progress, splicer, rows = _Progress(request), Splicer(request), 0
     limit = limit if splicer.bulk else min(limit, _CACHED)
-    text = blocks(request.source, progress.read)
-    source = chunks(kind, text, request.source, limit, _RECORDS)
+    source = chunks(layout, request.source, progress.read, limit, _RECORDS)
     for chunk, scanned in in_order(splicer.scanner, source, request.threads):
         write(splicer.finished(chunk, scanned))
         rows += chunk.rows
