@@ -38,9 +38,11 @@ def splice(request: Rewrite, source: Container, target: BinaryIO, values: AvroVa
     Raises:
         Unspliced: it cannot be done so; whatever was written counts for nothing. InstarError: as `rewrite`.
     """
-    pieces = None if request.splice is None else pieces_of(request, request.splice, values)
-    if pieces is None:
+    if request.splice is None:
         raise Unspliced("")
+    pieces = pieces_of(request, request.splice, values)
+    if pieces is None:
+        raise Unspliced("its records are no records with fields")
     if pieces.verbatim:
         return _copied(request, source, target)
     module = compiled_part("avro")
