@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .errors import ConfigurationError, DataError, suggestion
@@ -287,8 +288,18 @@ class Format(Protocol):
         """
         ...
 
-    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
-        """What a rewrite within `memory` bytes will have to do, for people: a row group that does not fit will be split."""
+    def foresee(
+        self,
+        path: FilePath,
+        *,
+        reads: Sequence[str],
+        memory: int,
+        target: Schema | None = None,
+        carried: Mapping[Path, Path] = MappingProxyType({}),
+        splice: Splice | None = None,
+    ) -> tuple[str, ...]:
+        """What a rewrite within `memory` bytes will have to do, for people: a row group that does not fit will be split; a file
+        that is to be spliced to `target` by `splice` cannot be, and why."""
         ...
 
     def read(

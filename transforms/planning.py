@@ -23,6 +23,7 @@ from instar.transforms.run.listing import listing
 from instar.transforms.run.preflight import in_the_way
 from instar.transforms.run.resume import resumption
 from instar.transforms.run.shadow import came_since, refuse_place
+from instar.transforms.run.splice import Asking
 from instar.transforms.run.stage import at_file
 from instar.transforms.run.state import interrupted_run
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
@@ -56,6 +57,7 @@ def plan_of(
     work = options.for_work(len(rewritten), alone)
     memory = work.unit_memory
     later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
+    asking = Asking(job.format)
     plan = make_plan(
         inventory,
         dataset=job.name,
@@ -67,7 +69,7 @@ def plan_of(
         shadow=job.shadow,
         seconds=START + alone / work.workers,
         warnings=(*job.unregistered, *(came_since(job.shadow, job.state) if job.shadow else ())),
-        foresee=lambda file, chain: noteworthy(job, inventory, file, chain, memory, reading=not later),
+        foresee=lambda file, chain: noteworthy(job, inventory, file, chain, asking, memory, reading=not later),
         named=naming(job.settings, target),
     )
     refuse_unkeepable(job, inventory, plan, reading=not later)
@@ -102,7 +104,7 @@ def hindered(job: Job, plan: Plan, options: Options) -> tuple[str, ...]:
 
 
 def noteworthy(
-    job: Job, inventory: Inventory, file: DataFile, chain: Chain, memory: int, *, reading: bool = True
+    job: Job, inventory: Inventory, file: DataFile, chain: Chain, asking: Asking, memory: int, *, reading: bool = True
 ) -> tuple[str, ...]:
     """What people should know of a file's rewrite; a file that fits many times over is not opened for it.
 
@@ -111,7 +113,11 @@ def noteworthy(
     if file.facts is None or file.facts.bytes_uncompressed * MOST_EXPANSION <= memory:
         return ()
     try:
-        return job.format.foresee(inventory.root / file.path, reads=chain.mapping.reads(), memory=memory)
+        asked = asking.of(chain.mapping, file.facts.schema)
+        return job.format.foresee(
+            inventory.root / file.path,
+            reads=asked.reads, memory=memory, target=asked.target, carried=asked.carried, splice=asked.splice,
+        )  # fmt: skip
     except UnreadableError as error:
         hidden = Hidden(chain.mapping)
         if reading:

@@ -41,7 +41,7 @@ def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan, *, reading: bo
     Raises:
         FileError: one such thing; Collected where there are several.
     """
-    asking = Asking(job.format, {version: chain.mapping for version, chain in plan.chains.items()})
+    asking = Asking(job.format)
     kept: dict[tuple[int, Hashable], bool] = {}  # is all of a form's files kept, even of those that cannot be spliced?
     found: dict[Unlike, list[str]] = {}
     unread: list[InstarError] = []
@@ -50,7 +50,7 @@ def refuse_unkeepable(job: Job, inventory: Inventory, plan: Plan, *, reading: bo
         form = (action.version, facts.form) if facts and facts.form is not None else None
         if form and kept.get(form):
             continue
-        asked = asking.of(action.version, facts and facts.schema)
+        asked = asking.of(plan.chains[action.version].mapping, facts and facts.schema)
         ask = partial(job.format.unkeepable, inventory.root / action.path, target=asked.target, carried=asked.carried)
         try:
             if form and form not in kept:

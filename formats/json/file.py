@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from instar.formats.errors import DataError
@@ -88,7 +89,16 @@ class JsonFormat:
         """Nothing: whatever a JSON file holds outside the values that change is copied."""
         return ()
 
-    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+    def foresee(
+        self,
+        path: FilePath,
+        *,
+        reads: Sequence[str],
+        memory: int,
+        target: Schema | None = None,
+        carried: Mapping[Path, Path] = MappingProxyType({}),
+        splice: Splice | None = None,
+    ) -> tuple[str, ...]:
         return ()  # records are converted in batches that fit
 
     def read(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from instar.formats.errors import DataError, UsageError
@@ -18,8 +19,8 @@ from .fields import check_new
 from .footer import ENCRYPTED_MAGIC, MAGIC, read_footer
 from .read import read
 from .rewrite import foreseen
-from .source import common_schema, facts
-from .splice import rewritten
+from .source import common_schema, facts, open_source
+from .splice import obstacle, rewritten
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,8 +72,20 @@ class Parquet:
     ) -> tuple[Unlike, ...]:
         return fidelity.unkeepable(path, target, carried, splice)
 
-    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
-        return foreseen(path, reads, memory)
+    def foresee(
+        self,
+        path: FilePath,
+        *,
+        reads: Sequence[str],
+        memory: int,
+        target: Schema | None = None,
+        carried: Mapping[Path, Path] = MappingProxyType({}),
+        splice: Splice | None = None,
+    ) -> tuple[str, ...]:
+        why = "" if splice is None or target is None else obstacle(open_source(path), target, carried, splice)
+        if splice is not None and not why:
+            return ()  # row groups are never split by a splice
+        return (*((f"it will be rewritten in full: {why}",) if why else ()), *foreseen(path, reads, memory))
 
     def read(
         self,

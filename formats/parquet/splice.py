@@ -38,8 +38,8 @@ def rewritten(request: Rewrite) -> Rewritten:
         return _spliced(replace(request, progress=progress.tell), request.splice)
     except Unspliceable as odd:
         why = str(odd)
-    except DataError as error:
-        why = f"a value is refused: {error.message}"
+    except DataError:
+        why = "a value of it is refused"  # by a message of the full rewrite's, which hides what is not to be seen
     return replace(rewrite.rewritten(replace(request, progress=progress.again())), why=why)
 
 

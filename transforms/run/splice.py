@@ -28,21 +28,20 @@ class Asked:
 
 
 class Asking:
-    """What will be asked of a format for each file, made once for each schema that files have: `mappings` by version."""
+    """What will be asked of a format for each file, made once for each schema that files have."""
 
-    def __init__(self, format: Format, mappings: Dict[int, Mapping]) -> None:
-        self._format, self._mappings = format, mappings
-        self._made: dict[tuple[int, int], tuple[Schema | None, Asked]] = {}
+    def __init__(self, format: Format) -> None:
+        self._format = format
+        self._made: dict[tuple[int, int], tuple[Mapping, Schema | None, Asked]] = {}
 
-    def of(self, version: int, schema: Schema | None) -> Asked:
-        """For a file at `version` with a schema of its own, where it has one."""
-        key = version, id(schema)
+    def of(self, mapping: Mapping, schema: Schema | None) -> Asked:
+        """For a file that is to go through `mapping`, with a schema of its own where it has one."""
+        key = id(mapping), id(schema)
         if key not in self._made:
-            mapping = self._mappings[version]
-            mapping = mapping if schema is None else mapping.rebased(schema)
-            asked = Asked(mapping.target, mapping.carried(), mapping.reads(), splice_of(self._format, mapping))
-            self._made[key] = schema, asked  # with the schema, so that no other one gets its id
-        return self._made[key][1]
+            own = mapping if schema is None else mapping.rebased(schema)
+            asked = Asked(own.target, own.carried(), own.reads(), splice_of(self._format, own))
+            self._made[key] = mapping, schema, asked  # with what it is of, so that nothing else gets those ids
+        return self._made[key][2]
 
 
 def splice_of(format: Format, mapping: Mapping) -> Splice | None:
