@@ -10,7 +10,7 @@ from typing import Any
 from . import thrift
 from .footer import BYTE_ARRAY, CODECS, ENCODINGS, REPEATED, REQUIRED, Element, Footer, get, items
 from .source import Source
-from .thrift import Struct
+from .thrift import I32, Struct
 
 _DATA, _INDEX, _DICTIONARY = 9, 10, 11  # fields of ColumnMetaData: offsets of the first page of each kind
 _SIZES = 16
@@ -156,5 +156,8 @@ def _page_length(file: FileIO, start: int) -> int:
             header, end = thrift.decode(file.read(length), 0, {})
         except thrift.ThriftError:
             continue
-        return end + max(get(header, 3, 0), 0)
+        wire, size = header.get(3, (I32, -1))
+        if wire == I32 and size >= 0:
+            return end + size
+        break
     raise Unspliceable(f"the page at byte {start} is damaged")

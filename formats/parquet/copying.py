@@ -46,6 +46,8 @@ def read_at(source: FileIO, start: int, length: int) -> bytes:
     Raises:
         Unspliceable: the file ends before.
     """
+    if start < 0 or length < 0 or start + length > os.fstat(source.fileno()).st_size:
+        raise Unspliceable("it is shorter than its footer says")
     source.seek(start)
     data = source.read(length) or b""
     while len(data) < length:

@@ -18,7 +18,7 @@ _VARINT = rb"[\x80-\xff]*[\x00-\x7f]"
 _LOCATION = re.compile(rb"\x16(" + _VARINT + rb")(\x15" + _VARINT + rb"\x16" + _VARINT + rb"\x00)")
 """A PageLocation as all writers write it: offset, length, first row."""
 _LOCATIONS = re.compile(rb"\x19(?:[\x00-\xef]|[\xf0-\xff]" + _VARINT + rb")")
-_HEADER = 1 << 10
+_HEADER = 1 << 6
 Reader = Callable[[int, int], bytes]
 """(position, length) → the bytes there."""
 
@@ -91,4 +91,6 @@ def bloom_filter(meta: Struct, read: Reader) -> bytes | None:
             length = end + get(header, 1)
         except (thrift.ThriftError, TypeError) as error:
             raise Unspliceable(f"the bloom filter at byte {start} is damaged: {error}") from None
+    if not isinstance(length, int):
+        raise Unspliceable(f"the bloom filter at byte {start} is damaged")
     return read(start, length)

@@ -33,7 +33,7 @@ from .layout import Draft
 from .output import Output, planned
 from .places import places
 from .read import PROBE
-from .rewrite import Conversion, pieces_written
+from .rewrite import Conversion, piece_bytes, pieces_written
 from .source import Source
 from .weave import Holder
 
@@ -95,14 +95,14 @@ def _request(request: Rewrite, part: Part) -> Rewrite:
 
 def _groups(source: Source, request: Rewrite, part: Part) -> list[Part]:
     """The part, or parts of it that each fit into memory: judged by the first rows of the largest row group."""
-    sizes = _widths(source, request, part)
+    sizes, together = _widths(source, request, part), min(_TOGETHER, piece_bytes(request.memory))
     most = max(source.footer.rows, default=0)
     groups: list[list[str]] = []
     room = 0.0
     for name, width in sizes.items():
         if not groups or width * most > room:
             groups.append([])
-            room = _TOGETHER
+            room = float(together)
         groups[-1].append(name)
         room -= width * most
     return [part] if len(groups) < 2 or part.only is None else [part.only(names) for names in groups]
