@@ -254,8 +254,10 @@ static int reserve(Array *array, size_t more, int *failed)
 {
     if (array->room - array->size >= more)
         return 1;
-    size_t room = array->room + array->room / 2 + more + 256;
-    char *data = room > PY_SSIZE_T_MAX ? NULL : realloc(array->data, room);
+    if (more > (size_t)PY_SSIZE_T_MAX / 2 - array->size)
+        return failed_memory(failed);
+    size_t room = array->size + array->size / 2 + more + 256;
+    char *data = realloc(array->data, room);
     if (!data)
         return failed_memory(failed);
     array->data = data;
@@ -412,8 +414,8 @@ static char *copied(PyObject *bytes, Py_ssize_t *size)
     return copy;
 }
 
-/* (kind,), (kind, level) or (kind, node) */
-static Node *node_of(PyObject *told, Py_ssize_t levels, int depth)
+/* (kind,), (kind, level) or (kind, node); its level comes after the `last`, so that the walk goes no deeper than there are levels */
+static Node *node_of(PyObject *told, Py_ssize_t last, Py_ssize_t levels, int depth)
 {
     int kind;
     PyObject *argument = NULL;
@@ -428,12 +430,12 @@ static Node *node_of(PyObject *told, Py_ssize_t levels, int depth)
         return NULL;
     node->kind = (Kind)kind;
     if (kind == LIST || kind == MAP) {
-        node->item = node_of(argument, levels, depth + 1);
+        node->item = node_of(argument, last, levels, depth + 1);
         if (!node->item)
             goto failed;
     } else if (kind != KEEP) {
         long level = PyLong_AsLong(argument);
-        if (level < 0 || level >= levels) {
+        if (level <= last || level >= levels) {
             if (!PyErr_Occurred())
                 PyErr_SetString(PyExc_ValueError, "no such level");
             goto failed;
@@ -447,7 +449,7 @@ failed:
 }
 
 /* (((name, node) …), number of inputs) */
-static int fill_level(Level *level, PyObject *told, Py_ssize_t levels)
+static int fill_level(Level *level, PyObject *told, Py_ssize_t number, Py_ssize_t levels)
 {
     PyObject *keys;
     if (!PyArg_ParseTuple(told, "O!n", &PyTuple_Type, &keys, &level->inputs))
@@ -465,7 +467,7 @@ static int fill_level(Level *level, PyObject *told, Py_ssize_t levels)
         PyObject *name, *node;
         if (!PyArg_ParseTuple(PyTuple_GetItem(keys, i), "SO", &name, &node))
             return 0;
-        if (!(level->keys[i].name = copied(name, &level->keys[i].size)) || !(level->keys[i].node = node_of(node, levels, 0)))
+        if (!(level->keys[i].name = copied(name, &level->keys[i].size)) || !(level->keys[i].node = node_of(node, number, levels, 0)))
             return 0;
     }
     return 1;
@@ -491,8 +493,8 @@ static PyObject *make_program(PyObject *module, PyObject *arguments)
     program->levels = zeroed((size_t)program->level_count, sizeof(Level));
     int made = program->levels != NULL;
     for (Py_ssize_t i = 0; made && i < program->level_count; i++)
-        made = fill_level(&program->levels[i], PyTuple_GetItem(levels, i), program->level_count);
-    program->root = made ? node_of(root, program->level_count, 0) : NULL;
+        made = fill_level(&program->levels[i], PyTuple_GetItem(levels, i), i, program->level_count);
+    program->root = made ? node_of(root, -1, program->level_count, 0) : NULL;
     PyObject *capsule = program->root ? PyCapsule_New(program, CAPSULE, program_gone) : NULL;
     if (!capsule)
         free_program(program);
@@ -1168,32 +1170,42 @@ static PyObject *value_of(const Made *made, const Hole *hole)
     return item(item(item(made->levels, hole->level), hole->column), hole->number);
 }
 
-/* The size of a value's text, which goes to `into` if that is there; None is a null. -1 with an error. */
-static Py_ssize_t value_text(PyObject *value, char *into)
+/* Text of which only the size is wanted first; then `into` has room for that. */
+typedef struct {
+    char *into;
+    Py_ssize_t size, room;
+} Output;
+
+/* 0 where there is no room. */
+static int add(Output *output, const char *data, Py_ssize_t size)
 {
-    Py_ssize_t size;
-    if (value == Py_None || PyBytes_CheckExact(value)) {
-        size = value == Py_None ? 4 : PyBytes_Size(value);
-        if (into)
-            memcpy(into, value == Py_None ? "null" : PyBytes_AsString(value), (size_t)size);
-        return size;
-    }
-    Py_buffer raw;
-    if (PyObject_GetBuffer(value, &raw, PyBUF_SIMPLE) < 0)
-        return -1;
-    size = raw.len;
-    if (into)
-        memcpy(into, raw.buf, (size_t)size);
-    PyBuffer_Release(&raw);
-    return size;
+    if (size > output->room - output->size)
+        return 0;
+    if (output->into && size)
+        memcpy(output->into + output->size, data, (size_t)size);
+    output->size += size;
+    return 1;
 }
 
-/* The size of the new text, which goes to `into` if that is there; `without` gets the records in which a value is missing. -1 with an
- * error. Sizes are those of the first call: nothing runs between the two that could change a value. */
-static Py_ssize_t new_text(const Made *made, char *into, Array *without)
+/* Adds a value's text; None is a null. 0 where there is no room, or with an error. */
+static int add_value(Output *output, PyObject *value)
+{
+    if (value == Py_None)
+        return add(output, "null", 4);
+    if (PyBytes_CheckExact(value))
+        return add(output, PyBytes_AsString(value), PyBytes_Size(value));
+    Py_buffer raw;
+    if (PyObject_GetBuffer(value, &raw, PyBUF_SIMPLE) < 0)
+        return 0;
+    int added = add(output, raw.buf, raw.len);
+    PyBuffer_Release(&raw);
+    return added;
+}
+
+/* Puts the new text together; `without` gets the records in which a value is missing. 0 with an error. */
+static int put_together(const Made *made, Output *output, Array *without)
 {
     const Py_ssize_t holes = made->holes.len / (Py_ssize_t)sizeof(Hole);
-    Py_ssize_t total = 0;
     int failed = 0;
     for (Py_ssize_t i = 0; i < made->pieces.len / (Py_ssize_t)sizeof(Piece); i++) {
         Piece piece;
@@ -1201,11 +1213,8 @@ static Py_ssize_t new_text(const Made *made, char *into, Array *without)
         if (piece.size >= 0) {
             const Py_buffer *from = piece.at < 0 ? &made->extra : &made->text;
             Py_ssize_t at = piece.at < 0 ? -1 - piece.at : piece.at;
-            if (at > from->len || piece.size > from->len - at || piece.size > PY_SSIZE_T_MAX - total)
+            if (at > from->len || piece.size > from->len - at || !add(output, (const char *)from->buf + at, piece.size))
                 goto wrong;
-            if (into)
-                memcpy(into + total, (const char *)from->buf + at, (size_t)piece.size);
-            total += piece.size;
             continue;
         }
         Hole hole;
@@ -1213,27 +1222,23 @@ static Py_ssize_t new_text(const Made *made, char *into, Array *without)
             goto wrong;
         memcpy(&hole, (const char *)made->holes.buf + piece.at * (Py_ssize_t)sizeof hole, sizeof hole);
         PyObject *value = value_of(made, &hole);
-        if (value && value == made->missing) {
+        if (!value)
+            return 0;
+        if (value == made->missing) {
             size_t count = COUNT(without, Py_ssize_t);
             if ((!count || AT(without, Py_ssize_t, count - 1) != hole.record)
-                && !append(without, &hole.record, sizeof hole.record, &failed))
-                goto no_memory;
-            continue;
-        }
-        Py_ssize_t size = value ? value_text(value, into ? into + total : NULL) : -1;
-        if (size < 0)
-            return -1;
-        if (size > PY_SSIZE_T_MAX - total)
-            goto no_memory;
-        total += size;
+                && !append(without, &hole.record, sizeof hole.record, &failed)) {
+                PyErr_NoMemory();
+                return 0;
+            }
+        } else if (!add_value(output, value))
+            goto wrong;
     }
-    return total;
+    return 1;
 wrong:
-    PyErr_SetString(PyExc_ValueError, "a piece is not in the text");
-    return -1;
-no_memory:
-    PyErr_NoMemory();
-    return -1;
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "a piece is not in the text");
+    return 0;
 }
 
 /* (text, (pieces, extra texts, holes), values by level, column and number, records, missing) → the new text, or the list of the
@@ -1247,11 +1252,20 @@ static PyObject *fill(PyObject *module, PyObject *arguments)
                           &made.missing))
         return NULL;
     Array without = {NULL, 0, 0};
-    Py_ssize_t size = new_text(&made, NULL, &without);
-    if (size >= 0 && without.size)
-        result = numbers(&without);
-    else if (size >= 0 && (result = PyBytes_FromStringAndSize(NULL, size)) && new_text(&made, PyBytes_AsString(result), &without) != size)
-        Py_CLEAR(result);
+    Output output = {NULL, 0, PY_SSIZE_T_MAX};
+    if (put_together(&made, &output, &without)) {
+        if (without.size)
+            result = numbers(&without);
+        else if ((result = PyBytes_FromStringAndSize(NULL, output.size))) {
+            Output written = {PyBytes_AsString(result), 0, output.size};
+            if (!put_together(&made, &written, &without))
+                Py_CLEAR(result);
+            else if (written.size != output.size) {
+                PyErr_SetString(PyExc_RuntimeError, "a value changed while it was written");
+                Py_CLEAR(result);
+            }
+        }
+    }
     free(without.data);
     Py_buffer *all[] = {&made.text, &made.pieces, &made.extra, &made.holes};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

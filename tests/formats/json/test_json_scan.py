@@ -154,8 +154,9 @@ def test_wrong_arguments_are_refused() -> None:
         scan.fill(text[:4], (pieces, extra, holes), [], [], None)
     with pytest.raises(ValueError, match="not a node"):
         scan.program(LEVELS, (9,))
-    with pytest.raises(ValueError, match="no such level"):
-        scan.program(LEVELS, (RECORD, 4))
+    for levels, root in ((LEVELS, (RECORD, 4)), (LEVELS, (RECORD, -1)), (((((b"a", (RECORD, 0)),), 0),), (RECORD, 0))):
+        with pytest.raises(ValueError, match="no such level"):  # nor one within itself: texts may be nested without end
+            scan.program(levels, root)
 
 
 def test_a_program_serves_one_scan_at_a_time() -> None:
