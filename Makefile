@@ -14,7 +14,7 @@ help:           ## this list
 
 # --import-mode and the rest are in pyproject.toml; a stamp file makes the set-up run once for each pyproject.toml, and when a
 # compiled part changed: the editable install builds them beside their sources.
-$(VENV)/.installed: pyproject.toml $(wildcard formats/*/*.c)
+$(VENV)/.installed: pyproject.toml $(wildcard formats/*/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable . --group dev
