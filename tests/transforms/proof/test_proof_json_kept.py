@@ -147,6 +147,17 @@ def test_an_order_of_keys_that_changed_is_found(file: Path, staged: Callable[...
     assert problems(prove_file(unit, receipt))
 
 
+def test_a_key_twice_in_what_is_only_carried_is_found_in_both(tmp_path: Path, staged: Callable[..., Any]) -> None:
+    path = tmp_path / "data.ndjson"
+    path.write_text('{"a":1,"b":{"x":{"y":1}}}\n', encoding="utf-8")
+    schema = format_named("json").parse('{"type":"object","properties":{"a":{"type":"integer"}}}')
+    unit, receipt = staged(path, "json", [op.rename("a", to="c")], schema)
+    for file in (path, Path(unit.staged)):
+        file.write_text(file.read_text(encoding="utf-8").replace('"y":1', '"y":1,"y":1'), encoding="utf-8")
+    assert found(unit) is None
+    assert "given twice" in prove_file(unit, receipt).unread
+
+
 def test_a_swap_that_did_not_happen_is_found(tmp_path: Path, staged: Callable[..., Any]) -> None:
     """Old and new lines are the same, and must not be."""
     path = tmp_path / "data.ndjson"
