@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instar import op
@@ -25,7 +25,7 @@ from instar.formats.schema import Schema
 from instar.transforms.mapping import Mapping, Operation, chain
 from instar.transforms.run.stage import rewrite_request
 from tests.laws.cases import Case, cases
-from tests.laws.test_laws import JSON, PLAIN, law
+from tests.laws.test_laws import EXAMPLES, JSON, PLAIN, law
 
 from .respelled import damaged, respelled
 
@@ -157,13 +157,13 @@ def test_an_error_names_its_record_though_those_before_were_spliced(tmp_path: Pa
 def test_lines_of_every_kind_in_pieces(name: str, end: str, tmp_path: Path) -> None:
     """Small memory cuts the file into many chunks; blocks end anywhere."""
     spare = random.Random(7)
-    lines = [respelled(spare.choice(RECORDS), spare).replace("\n", " ") for _ in range(3_000)]
+    lines = [respelled(spare.choice(RECORDS), spare).replace("\n", " ") for _ in range(1_000)]
     for bom, last in ((b"", ""), (BOM, end), (b"", end + " ")):
         source = tmp_path / f"data{name}"
         source.write_bytes(PACKED[name](bom + (end.join(lines) + last).encode()))
         spliced, said = both_ways(chain(schema(), OPERATIONS["renamed and cast"]), source, memory=1 << 20)
         assert said is not None
-        assert (said.way, said.rows_in) == ("spliced", 3_000)
+        assert (said.way, said.rows_in) == ("spliced", 1_000)
         assert spliced != source.read_bytes()
 
 
@@ -195,12 +195,12 @@ def test_without_the_compiled_part_every_record_is_converted_and_that_is_said(
 @pytest.mark.parametrize("name", [".json", ".json.gz"])
 def test_a_large_array_in_pieces(name: str, tmp_path: Path) -> None:
     spare = random.Random(13)
-    texts = [respelled(spare.choice(RECORDS), spare) for _ in range(4_000)]
-    texts[1_000] = '{"id":1,"long":"' + "x" * 300_000 + '"}'
+    texts = [respelled(spare.choice(RECORDS), spare) for _ in range(2_000)]
+    texts[500] = '{"id":1,"long":"' + "x" * 300_000 + '"}'
     mapping = chain(schema(), OPERATIONS["renamed and cast"])
     pack = gzip.compress if name.endswith(".gz") else bytes
-    for odd in ('{"id":9}', "7", '{"id":1,}', '{"id":"x"}', "{", '{"id":1}]'):
-        texts[3_000] = odd
+    for odd in ('{"id":9}', '{"id":"x"}') if name.endswith(".gz") else ('{"id":9}', "7", '{"id":1,}', "{", '{"id":1}]'):
+        texts[1_500] = odd
         whole = "".join(spare.choice([",", ",\n  ", " , "]) + text for text in texts).lstrip(" ,")
         source = tmp_path / f"data{name}"
         source.write_bytes(pack(f"[{whole}\n]\n".encode()))
@@ -247,6 +247,10 @@ def test_a_bad_record_is_told_before_an_end_that_cannot_be_read(threads: int, tm
 
 
 # ---- generated
+some = settings(law, max_examples=max(6, EXAMPLES // 4))
+"""Law 5 has the same on other files; here some of the records are damaged."""
+
+
 def check_case(case: Case, seed: int, folder: Path) -> None:
     """The case's records, spelled anew, some of them damaged, as lines."""
     mapping, spare = chain(case.schema, case.operations), random.Random(seed)
@@ -265,19 +269,19 @@ def check_case(case: Case, seed: int, folder: Path) -> None:
         both_ways(mapping, source)
 
 
-@law
+@some
 @given(cases(scalars=JSON), st.integers(0, 10**9))
 def test_generated_records(tmp_path_factory: pytest.TempPathFactory, case: Case, seed: int) -> None:
     check_case(case, seed, tmp_path_factory.mktemp("json"))
 
 
-@law
+@some
 @given(cases(optional=True, most=4, scalars=PLAIN), st.integers(0, 10**9))
 def test_generated_records_with_missing_and_unknown_keys(tmp_path_factory: pytest.TempPathFactory, case: Case, seed: int) -> None:
     check_case(case, seed, tmp_path_factory.mktemp("json"))
 
 
-@law
+@some
 @given(cases(named=True, scalars=JSON), st.integers(0, 10**9))
 def test_generated_records_with_named_types(tmp_path_factory: pytest.TempPathFactory, case: Case, seed: int) -> None:
     check_case(case, seed, tmp_path_factory.mktemp("json"))
@@ -291,6 +295,6 @@ def test_damaged_texts(tmp_path: Path) -> None:
     spare = random.Random(11)
     mappings = [chain(schema(), operations) for what, operations in OPERATIONS.items() if "sql" not in what]
     source = tmp_path / "data.ndjson"
-    for _ in range(150):
+    for _ in range(60):
         source.write_bytes(_mutated(RECORDS, spare))
         both_ways(spare.choice(mappings), source)
