@@ -28,6 +28,14 @@ CASES: dict[str, Case] = {
     "computed from nothing, after a cast": one(SOURCE, [op.add("n", "int64", default=1), op.cast("n", "string")], *ROWS),
     "computed from nothing, inside": one(SOURCE, [op.add("p.n", "int64", default=1), op.cast("p.n", "string")], *ROWS),
     "computed from nothing, in a list": one(SOURCE, [op.add("l[].n", "int64", default=1), op.cast("l[].n", "string")], *ROWS),
+    "constants beside each other": one(
+        SOURCE,
+        [op.add("n", "int64", default=7), op.add("t", "string", default="seven"), op.add("z", "string", nullable=True)],
+        *ROWS,
+    ),
+    "constants apart": one(
+        SOURCE, [op.add("n", "int64", default=7, position=0), op.add("z", "double", nullable=True, after="a"), op.drop("p")], *ROWS
+    ),
     "nothing left of the source": one(SOURCE, [op.add("n", "int64", default=1), op.drop("a"), op.drop("p"), op.drop("l")], *ROWS),
     "a record is refused": one(SOURCE, [op.require("p"), op.rename("a", to="b")], *ROWS),
     "the last is refused": one(SOURCE, [op.cast("p.y", "int64"), op.rename("a", to="b")], *ROWS),
@@ -39,7 +47,7 @@ NAMELESS: dict[str, Case] = {
 """What Avro has no name for."""
 
 
-@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("form", [Form(1, False, 1), Form(1, True, 2), Form(3, True, 3)])
 @pytest.mark.parametrize(
     ("format", "name"),
     [
@@ -47,7 +55,7 @@ NAMELESS: dict[str, Case] = {
         *((format, name) for format in ("parquet", "json") for name in NAMELESS),
     ],
 )
-def test_a_splice_gives_what_a_rewrite_gives(format: str, name: str, together: int) -> None:
-    way = splices({**CASES, **NAMELESS}[name], format, Form(together, compressed=together > 1, seed=together))
+def test_a_splice_gives_what_a_rewrite_gives(format: str, name: str, form: Form) -> None:
+    way = splices({**CASES, **NAMELESS}[name], format, form)
     rewritten = format != "parquet" and format in missing_parts()
     assert way == ("refused" if name.endswith("refused") else "rewritten" if rewritten else "spliced")
