@@ -42,7 +42,8 @@ bench: $(VENV)/.installed   ## Instar beside DuckDB, polars, pyarrow, fastavro, 
 	$(BIN)/python -m benchmarks.bench --results benchmarks/results
 
 fuzz: $(VENV)/.installed   ## random bytes for the compiled parts, built with the sanitizers of addresses and undefined behaviour
-	tests/sanitized.sh tests/formats/avro/test_avro_walk.py tests/formats/avro/test_avro_splice.py
+	tests/sanitized.sh tests/formats/avro/test_avro_walk.py tests/formats/avro/test_avro_splice.py \
+		tests/formats/json/test_json_scan.py tests/formats/json/test_json_corners.py
 
 memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, in three file layouts
 	$(BIN)/python benchmarks/memory.py
