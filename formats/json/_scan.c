@@ -280,5 +280,8 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__scan(void)
 {
-    return PyModule_Create(&definition);
+    PyObject *made = PyModule_Create(&definition);
+    if (made && PyModule_AddIntConstant(made, "INTERFACE", 2) < 0) /* as in formats/compiled.py */
+        Py_CLEAR(made);
+    return made;
 }

@@ -5,17 +5,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path as FilePath
 from typing import Any
 
-from instar.formats.compiled import PARTS
+from instar.formats.compiled import compiled_part
 
 from .layout import Layout
 from .split import Cursor, pieces
 from .streams import blocks
 
-compiled: Any = import_module(PARTS["json"])
+compiled: Any = compiled_part("json")
 
 
 @dataclass(frozen=True)
