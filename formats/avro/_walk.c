@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if PY_BIG_ENDIAN
+#error "Avro's floats are copied into Arrow's arrays as they are; where those have another order, Python does the work"
+#endif
+
 enum kind { NOTHING, FIXED, NUMBER, TEXT, OPTIONAL, UNION, ARRAY, MAP, RECORD };
 enum form { PLAIN, NULLABLE, BRANCHED };
 enum type { INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, BYTES };
@@ -558,10 +562,12 @@ static inline int bit(const Py_buffer *bits, int64_t i) { return ((const uint8_t
 
 /* Are all buffers as long as they must be? */
 static int valid_column(const Column *c) {
+    if (c->rows < 0 || c->skipped < 0 || c->rows > INT32_MAX || c->skipped > INT32_MAX - c->rows)
+        return 0;
     int64_t rows = c->rows + c->skipped, size = c->type == BYTES ? 4 * (rows + 1) : SIZES[c->type] * rows;
     if (c->type == BOOLEAN)
         size = (rows + 7) / 8;
-    if (c->rows < 0 || c->skipped < 0 || rows > INT32_MAX || c->values.len < size || (c->valid.len && c->valid.len < (rows + 7) / 8))
+    if (c->values.len < size || (c->valid.len && c->valid.len < (rows + 7) / 8))
         return 0;
     const int32_t *ends = c->values.buf;
     for (int64_t i = c->skipped; c->type == BYTES && i < rows; i++)
@@ -626,6 +632,8 @@ static PyObject *encoded(PyObject *self, PyObject *args) {
     PyObject *data = NULL, *ends = NULL, *result = NULL;
     if (c.type < INT32 || c.type > BYTES || c.null < -1 || c.null > 1 || !valid_column(&c))
         PyErr_SetString(PyExc_ValueError, "no such column");
+    else if (12 * c.rows > INT32_MAX)
+        PyErr_SetString(Odd, "a block is too large");
     else {
         const int32_t *text_ends = c.values.buf;
         int64_t texts = c.type == BYTES && c.rows ? text_ends[c.skipped + c.rows] - text_ends[c.skipped] : 0;
@@ -633,7 +641,7 @@ static PyObject *encoded(PyObject *self, PyObject *args) {
         ends = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(4 * c.rows));
     }
     if (data && ends) {
-        int64_t size = 12 * c.rows > INT32_MAX ? -1 : write_column(&c, (uint8_t *)PyBytes_AsString(data), (uint32_t *)PyBytes_AsString(ends));
+        int64_t size = write_column(&c, (uint8_t *)PyBytes_AsString(data), (uint32_t *)PyBytes_AsString(ends));
         if (size < 0)
             PyErr_SetString(Odd, "a null where none may be");
         else
