@@ -213,3 +213,17 @@ def test_readers_skip_what_they_skipped_before(change: str, file: File, tmp_path
         assert skipped(case.spliced, predicate) == before
         skips |= {kind for kind, counts in before.items() if len(set(counts.split(" total → "))) > 1}
     assert skips == {"statistics", "bloom_filter", "page_index"}
+
+
+@pytest.mark.parametrize("change", ["nothing", "rename", MOST, "drop in a struct"])
+def test_a_variant_is_spliced_where_its_nulls_allow(change: str, file: File, tmp_path: Path) -> None:
+    """The registered schema lets be null what the file requires: what has other levels is encoded again, and the rest copied."""
+    source = file("pyarrow required")
+    own = schema_of(source)
+    loose = tuple(field.with_(nullable=True) for field in own.record.fields)
+    registered = Schema(own.root.with_(type=replace(own.record, fields=loose)))
+    mapping = chain(registered, CHANGES[change].operations).rebased(own)
+    case = both_ways("pyarrow required", source, mapping, tmp_path)
+    assert 0 < len(mapping.untouched()) < len(chain(own, CHANGES[change].operations).untouched())
+    judge(case)
+    proves(case, case.spliced, repeated=False)
