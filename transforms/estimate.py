@@ -16,7 +16,8 @@ from instar.transforms.apart import taken_apart
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.mapping import Mapping
 from instar.transforms.migration import Chain
-from instar.transforms.run.stage import at_file, rewrite_request
+from instar.transforms.run.request import rewrite_request
+from instar.transforms.run.stage import at_file
 
 SAMPLE_BYTES = 2_000_000
 SAMPLE_ROWS = 20_000

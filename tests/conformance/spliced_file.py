@@ -20,8 +20,8 @@ from instar.formats.format import Format, Rewrite, Stamp, format_named
 from instar.formats.path import path_text
 from instar.formats.schema import Record, Schema
 from instar.transforms.mapping import Operation, chain
+from instar.transforms.run.request import rewrite_request
 from instar.transforms.run.splice import splice_of
-from instar.transforms.run.stage import rewrite_request
 from tests.conformance.parquet_pages import check_copied
 
 RENAMED, ADDED = "renamed_by_instar", "added_by_instar"

@@ -18,7 +18,7 @@ from instar.formats.format import Rewritten, Stamp, Unlike, format_named
 from instar.formats.schema import Schema
 from instar.transforms.mapping import Mapping, chain
 from instar.transforms.proof.integrity import prove_file
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.request import rewrite_request
 from instar.transforms.run.unit import Receipt, Unit
 from tests.conformance import parquet_pages
 from tests.conformance.parquet_readers import READERS, Predicate, filtered, same, skipped

@@ -35,7 +35,7 @@ from instar.formats.path import EACH_ITEM, EACH_VALUE, path_text
 from instar.formats.path import Path as Place
 from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Type, Union
 from instar.transforms.mapping import Mapping, Operation, chain
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.request import rewrite_request
 from instar.transforms.shared_types import resolved
 from tests.conformance import parquet_pages
 from tests.conformance.parquet_readers import by_duckdb, by_pyarrow, same

@@ -14,26 +14,26 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from instar.formats.errors import Collected, DataError, InstarError, RunError, UnreadableError, Where
-from instar.formats.format import Format, Rewrite, Rewritten, Stamp, format_named
+from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, Where
+from instar.formats.format import Rewritten, format_named
 from instar.formats.manifest import content_hash
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.events import FileStaged
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import library_versions
-from instar.transforms.run.bad_records import Quarantine, may_leave_out, moved, rows_of, shifted
+from instar.transforms.run.bad_records import Quarantine, may_leave_out, moved
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects, begin_flush
 from instar.transforms.run.executors import Report, Reporting, SubprocessExecutor
 from instar.transforms.run.fence import unfenced
 from instar.transforms.run.journal import Journal, Staged
-from instar.transforms.run.splice import splice_of, when_asked
+from instar.transforms.run.request import rewrite_request
 from instar.transforms.run.unit import Receipt, Unit
 
 if TYPE_CHECKING:
-    from instar.transforms.mapping import Mapping
+    pass
 
 _GROUP_FILES, _GROUP_BYTES, _GROUP_SECONDS = 64, 256 << 20, 2.0  # files are made durable in groups of at most this
 _UNREADABLE = (errno.EIO, errno.EACCES, errno.EPERM, errno.EBADMSG, errno.EUCLEAN)  # what is wrong with one file, not the run
@@ -158,73 +158,6 @@ def _rewritten(unit: Unit, source: Path, part: Path, report: Report, effects: Ef
     if count:
         effects.replace(quarantine.part, bad)
     return rewritten, count
-
-
-def rewrite_request(
-    format: Format,
-    mapping: Mapping,
-    source: Path,
-    target: Path,
-    *,
-    memory: int,
-    stamp: Stamp | None,
-    progress: Report,
-    quarantine: Quarantine | None = None,
-    threads: int = 1,
-) -> Rewrite:
-    """What a format is asked for to rewrite one file by a mapping."""
-    counting = CountingRows(when_asked(partial(_conversion, format, mapping)))
-    request = Rewrite(
-        source=source,
-        target=target,
-        convert=counting if quarantine is None else _leaving_out(format, mapping, quarantine),
-        source_schema=mapping.source,
-        target_schema=mapping.target,
-        reads=mapping.reads(),
-        carried=mapping.carried(),
-        touched=mapping.touched(),
-        stamp=stamp,
-        memory=memory,
-        progress=progress,
-        splice=splice_of(format, mapping),
-        starts_at=counting.starts_at,
-        threads=threads,
-    )
-    return request if quarantine is None else replace(request, left_out=quarantine.left_out)
-
-
-def _leaving_out(format: Format, mapping: Mapping, quarantine: Quarantine) -> Callable[[Any], Any]:
-    return quarantine.converting(_conversion(format, mapping, quarantine.refused))
-
-
-def _conversion(format: Format, mapping: Mapping, refused: Callable[[DataError], None] | None = None) -> Callable[[Any], Any]:
-    if format.shape == "columns":
-        from instar.transforms.evaluate.arrow import compile_batches
-
-        return compile_batches(mapping, refused)
-    from instar.transforms.evaluate.record import compile_records
-
-    return compile_records(mapping, format.values(mapping.source, mapping.target, strict=refused is not None), refused)
-
-
-class CountingRows:
-    """The conversion, with errors whose records are numbered from the file's first, not the batch's."""
-
-    def __init__(self, convert: Callable[[Any], Any]) -> None:
-        self._convert = convert
-        self._done = 0
-
-    def __call__(self, batch: Any) -> Any:
-        try:
-            result = self._convert(batch)
-        except InstarError as error:
-            raise shifted(error, self._done) from error.__cause__
-        self._done += rows_of(batch)
-        return result
-
-    def starts_at(self, record: int) -> None:
-        """The next batch begins at that record of the file."""
-        self._done = record
 
 
 def at_file(error: InstarError, path: str) -> InstarError:

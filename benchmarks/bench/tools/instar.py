@@ -9,7 +9,7 @@ from instar.formats.format import Stamp, format_named
 from instar.transforms import operations as op
 from instar.transforms.job import Options
 from instar.transforms.mapping import Operation, chain
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.request import rewrite_request
 
 
 def work(task: Task) -> dict[str, str]:

@@ -22,7 +22,7 @@ from instar.formats.errors import InstarError
 from instar.formats.format import Rewrite, Rewritten, Stamp
 from instar.transforms import operations as op
 from instar.transforms.mapping import Operation, chain
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.request import rewrite_request
 
 if TYPE_CHECKING:
     from tests.formats.avro.conftest import Files

@@ -23,7 +23,7 @@ from instar.formats.json import FORMAT
 from instar.formats.json.layout import BOM
 from instar.formats.schema import Schema
 from instar.transforms.mapping import Mapping, Operation, chain
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.request import rewrite_request
 from tests.laws.cases import Case, cases
 from tests.laws.test_laws import EXAMPLES, JSON, PLAIN, law
 

@@ -24,8 +24,8 @@ from instar.formats.parquet.footer import Footer, get, items, read_footer, repla
 from instar.formats.parquet.page_index import moved
 from instar.formats.parquet.thrift import BINARY, I32, I64, LIST, STRUCT, decode, encode
 from instar.transforms.mapping import Mapping, chain
+from instar.transforms.run.request import rewrite_request
 from instar.transforms.run.splice import splice_of
-from instar.transforms.run.stage import rewrite_request
 
 FORMAT = format_named("parquet")
 ROWS, GROUP = 2500, 1000

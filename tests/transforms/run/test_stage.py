@@ -20,11 +20,13 @@ from instar.formats.manifest import content_hash
 from instar.formats.schema import Field, String, schema
 from instar.transforms.progress import Silent
 from instar.transforms.provenance import library_versions
+from instar.transforms.run import request
 from instar.transforms.run import stage as module
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.executors import InlineExecutor
 from instar.transforms.run.journal import Staged, read_journal
-from instar.transforms.run.stage import CountingRows, stage, stage_file
+from instar.transforms.run.request import CountingRows
+from instar.transforms.run.stage import stage, stage_file
 from instar.transforms.run.unit import Unit
 
 SCHEMA = schema(Field("text", String()))
@@ -89,8 +91,8 @@ def shout(batch: list[str]) -> list[str]:
 def lines(monkeypatch):
     format = Lines()
     monkeypatch.setattr(module, "format_named", lambda name: format)
-    monkeypatch.setattr(module, "_conversion", lambda format, mapping: shout)
-    monkeypatch.setattr(module, "splice_of", lambda format, mapping: None)
+    monkeypatch.setattr(request, "_conversion", lambda format, mapping: shout)
+    monkeypatch.setattr(request, "splice_of", lambda format, mapping: None)
     return format
 
 
