@@ -10,7 +10,7 @@ from typing import Any
 from . import thrift
 from .footer import BYTE_ARRAY, CODECS, ENCODINGS, REPEATED, REQUIRED, Element, Footer, get, items
 from .source import Source
-from .thrift import I32, Struct
+from .thrift import I32, I64, Struct
 
 _DATA, _INDEX, _DICTIONARY = 9, 10, 11  # fields of ColumnMetaData: offsets of the first page of each kind
 _SIZES = 16
@@ -107,13 +107,21 @@ def _sizes_fit(held: tuple[int, Any], leaf: Element, levels: Sequence[int]) -> b
     """Have the histograms of SizeStatistics a count for each level, where they are given?"""
     wire, value = held
     try:
-        sizes: Struct = thrift.decode(value)[0] if wire & thrift.RAW else value
-    except (thrift.ThriftError, TypeError):
+        sizes: Struct = thrift.decode(value if wire & thrift.RAW else thrift.encode(value), 0, {})[0]
+        wanted = (levels.count(REPEATED) + 1, len(levels) + 1)
+        found = (_count(sizes, 2), _count(sizes, 3))
+    except (thrift.ThriftError, TypeError, IndexError):
         return False
-    wanted = (levels.count(REPEATED) + 1, len(levels) + 1)
-    found = (len(items(sizes, 2)), len(items(sizes, 3)))
-    alike = all(count in (0, needed) for count, needed in zip(found, wanted, strict=True))
+    alike = all(count in (0, min(needed, 15)) for count, needed in zip(found, wanted, strict=True))
     return alike and (1 not in sizes or leaf.physical == BYTE_ARRAY)
+
+
+def _count(struct: Struct, number: int) -> int:
+    """The length of a list that stayed raw; -1 for one of other than numbers, 15 for all that are that long or longer."""
+    if number not in struct:
+        return 0
+    head = struct[number][1][0]
+    return head >> 4 if head & 15 == I64 else -1
 
 
 def _refuse_old_writer(created_by: bytes) -> None:
