@@ -13,6 +13,7 @@ from .source import Source
 from .thrift import I32, I64, Struct
 
 _DATA, _INDEX, _DICTIONARY = 9, 10, 11  # fields of ColumnMetaData: offsets of the first page of each kind
+_INDEXES = (4, 6)  # fields of ColumnChunk: where its OffsetIndex and ColumnIndex are
 _SIZES = 16
 _FIRST_PAGES = (_DATA, _INDEX, _DICTIONARY)
 _OLD = re.compile(rb"parquet-mr (?:version )?(\d+)\.(\d+)\.(\d+)")
@@ -132,14 +133,17 @@ def _refuse_old_writer(created_by: bytes) -> None:
 
 
 def refuse_gaps(source: Source) -> None:
-    """Where nothing says that a chunk ends where it should (another chunk begins there), its pages are followed to its end.
+    """Where nothing says that a chunk ends where it should (the next chunk, an index or the footer begins there), its pages are
+    followed to its end.
 
     Raises:
         Unspliceable: they end elsewhere.
     """
     footer = source.footer
-    spans = [extent(get(chunk, 3)) for group in footer.row_groups for chunk in items(group, 1)]
-    starts = {start for start, _ in spans}
+    chunks = [chunk for group in footer.row_groups for chunk in items(group, 1)]
+    spans = [extent(get(chunk, 3)) for chunk in chunks]
+    starts = {start for start, _ in spans} | {footer.start}
+    starts |= {get(chunk, number) for chunk in chunks for number in _INDEXES if number in chunk}
     loose = [(start, stop) for start, stop in spans if stop > start and stop not in starts]
     if not loose:
         return

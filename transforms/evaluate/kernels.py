@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from instar.formats.compute import pc
 from instar.formats.isotext import PER_SECOND, bounds
-from instar.formats.schema import Bool, Date, Float, Int, String, Timestamp, Type
+from instar.formats.schema import Bool, Bytes, Date, Float, Int, String, Timestamp, Type
 from instar.transforms import casts
 from instar.transforms.casts.ways import Way
 
@@ -53,7 +53,16 @@ def _scalar(value: Any, like: pa.Array) -> pa.Scalar:
     return pa.scalar(value, like.type)
 
 
+def _all_within(array: pa.Array, low: int, high: int) -> bool:
+    """Are all of these integers? To look once costs less than to say of each whether it is."""
+    found = pc.min_max(array)
+    least, greatest = found["min"].as_py(), found["max"].as_py()
+    return least is None or (low <= least and greatest <= high)
+
+
 def _int_to_int(array: pa.Array, source: Int, to: Int) -> pa.Array:
+    if _all_within(array, to.low, to.high):
+        return array.cast(plain_type(to))
     if to.low > source.low:
         array = _where(pc.greater_equal(array, _scalar(to.low, array)), array)
     if to.high < source.high:
@@ -65,6 +74,9 @@ def _int_to_float(array: pa.Array, source: Int, to: Float) -> pa.Array:
     if to.bits == 16:
         return by_distinct_values(array, source, to)
     out = array.cast(plain_type(to), safe=False)
+    exact = 1 << (53 if to.bits == 64 else 24)  # every integer up to there is a float
+    if max(source.high, -source.low) <= exact or _all_within(array, -exact, exact):
+        return out
     back = _where(pc.less(out, _scalar(float(source.high + 1), out)), out).cast(array.type, safe=False)
     return _where(pc.equal(back, array), out)
 
@@ -99,6 +111,10 @@ def _string_to_int(array: pa.Array, _: String, to: Int) -> pa.Array:
     return _where(pc.and_(pc.greater_equal(wide, low), pc.less_equal(wide, high)), wide).cast(plain_type(to))
 
 
+def _string_to_bytes(array: pa.Array, _: String, __: Bytes) -> pa.Array:
+    return array.cast(pa.binary())
+
+
 def _bool_to_string(array: pa.Array, _: Bool, __: String) -> pa.Array:
     return pc.if_else(array, "true", "false")
 
@@ -107,14 +123,16 @@ def _bounded(array: pa.Array, unit: str) -> pa.Array:
     """A timestamp's counts of units, null outside the years that are cast."""
     counts = array.cast(pa.int64())
     low, high = bounds(unit)
-    return _where(pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high)), counts)
+    return counts if _all_within(counts, low, high) else _where(pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high)), counts)
 
 
 def _timestamp_to_timestamp(array: pa.Array, source: Timestamp, to: Timestamp) -> pa.Array:
     counts, (low, high) = _bounded(array, source.unit), bounds(to.unit)
     if (ratio := PER_SECOND[to.unit] // PER_SECOND[source.unit]) > 0:
-        fits = pc.and_(pc.greater_equal(counts, -(-low // ratio)), pc.less_equal(counts, high // ratio))
-        return pc.multiply(_where(fits, counts), ratio).cast(plain_type(to))
+        low, high = -(-low // ratio), high // ratio
+        if not _all_within(counts, low, high):
+            counts = _where(pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high)), counts)
+        return pc.multiply(counts, ratio).cast(plain_type(to))
     ratio = PER_SECOND[source.unit] // PER_SECOND[to.unit]
     out = pc.divide(counts, ratio)  # towards zero; where it is not whole, multiplying back shows it
     return _where(pc.equal(pc.multiply(out, ratio), counts), out).cast(plain_type(to))
@@ -138,6 +156,7 @@ _KERNELS: dict[tuple[type, type], Kernel] = {
     (Float, Float): _float_to_float,
     (Int, String): _int_to_string,
     (String, Int): _string_to_int,
+    (String, Bytes): _string_to_bytes,
     (Bool, String): _bool_to_string,
     (Timestamp, Timestamp): _timestamp_to_timestamp,
     (Timestamp, String): _timestamp_to_string,
