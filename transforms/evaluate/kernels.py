@@ -123,7 +123,11 @@ def _bounded(array: pa.Array, unit: str) -> pa.Array:
     """A timestamp's counts of units, null outside the years that are cast."""
     counts = array.cast(pa.int64())
     low, high = bounds(unit)
-    return counts if _all_within(counts, low, high) else _where(pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high)), counts)
+    return (
+        counts
+        if _all_within(counts, low, high)
+        else _where(pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high)), counts)
+    )
 
 
 def _timestamp_to_timestamp(array: pa.Array, source: Timestamp, to: Timestamp) -> pa.Array:
@@ -131,7 +135,8 @@ def _timestamp_to_timestamp(array: pa.Array, source: Timestamp, to: Timestamp) -
     if (ratio := PER_SECOND[to.unit] // PER_SECOND[source.unit]) > 0:
         low, high = -(-low // ratio), high // ratio
         if not _all_within(counts, low, high):
-            counts = _where(pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high)), counts)
+            fits = pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high))
+            counts = _where(fits, counts)
         return pc.multiply(counts, ratio).cast(plain_type(to))
     ratio = PER_SECOND[source.unit] // PER_SECOND[to.unit]
     out = pc.divide(counts, ratio)  # towards zero; where it is not whole, multiplying back shows it
