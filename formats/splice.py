@@ -27,7 +27,8 @@ class Part:
 
     Of a columns format the part is all leaves that are not untouched, also inside records, lists and maps: `target_schema` has
     only these, `source_schema` only the places that they are computed from. `follows`: computed leaf → the source leaf that it is
-    made of, where that is one. `only`: the part with no more than these of its columns.
+    made of, where that is one. `elementwise`: computed column → the one source column of plain values that alone it is made of,
+    value by value. `only`: the part with no more than these of its columns.
     """
 
     convert: Callable[[Any], Any]
@@ -37,6 +38,7 @@ class Part:
     carried: Mapping[Path, Path]
     touched: frozenset[Path]
     follows: Mapping[Path, Path] = field(default_factory=dict)
+    elementwise: Mapping[str, str] = field(default_factory=dict)
     only: Callable[[Sequence[str]], Part] | None = None
 
 

@@ -33,6 +33,7 @@ from .layout import Draft
 from .output import Output, planned
 from .places import places
 from .read import PROBE
+from .repeating import Repeating, Unlike, repeating
 from .rewrite import Conversion, piece_bytes, pieces_written
 from .source import Source
 from .weave import Holder
@@ -56,13 +57,47 @@ class Scratch:
 
 # ---- computed columns
 def encoded(source: Source, request: Rewrite, part: Part, folder: FilePath, open_files: ExitStack) -> list[Scratch]:
-    """The columns of the part; those that do not fit into memory together are computed one after the other.
+    """The columns of the part; those that do not fit into memory together are computed one after the other, and those whose values
+    repeat by their distinct values.
 
     Raises:
         UnreadableError: a page of what is read is damaged. DataError: from the conversion, or a value that the target cannot hold.
         SchemaError: Parquet cannot hold a type.
     """
-    return [_encoded(source, request, each, folder, open_files) for each in _groups(source, request, part)]
+    names = repeating(source, part, min(_TOGETHER, piece_bytes(request.memory)))
+    if not names or part.only is None:
+        return [_encoded(source, request, each, folder, open_files) for each in _groups(source, request, part)]
+    others = [name for name in part.target_schema.record.names if name not in names]
+    try:
+        found = [_by_distinct_values(source, part.only(names) if others else part, folder, open_files)]
+    except Unlike:
+        return [_encoded(source, request, each, folder, open_files) for each in _groups(source, request, part)]
+    rest = _groups(source, request, part.only(others)) if others else []
+    return found + [_encoded(source, request, each, folder, open_files) for each in rest]
+
+
+def _by_distinct_values(source: Source, part: Part, folder: FilePath, open_files: ExitStack) -> Scratch:
+    """
+    Raises:
+        Unlike: the columns are to be computed row by row.
+    """
+    output = planned(source, part.target_schema, part.carried, None, part.follows)
+    columns = Repeating(source, part, output)
+    groups = range(len(source.footer.row_groups))
+
+    def write(writer: pq.ParquetWriter) -> list[Piece]:
+        pieces = []
+        with source.reader(columns.texts) as reader:
+            for group in groups:
+                table = columns.table(reader, group)
+                pieces.append(Piece(group, columns.statistics(table)))
+                writer.write_table(table, row_group_size=max(table.num_rows, 1))
+                del table
+                pa.default_memory_pool().release_unused()
+        return pieces
+
+    given = replace(output, written=columns.schema, options=columns.options)
+    return _scratch(source, given, part.target_schema, folder, open_files, write, groups)
 
 
 def _encoded(source: Source, request: Rewrite, part: Part, folder: FilePath, open_files: ExitStack) -> Scratch:

@@ -123,11 +123,11 @@ def _first_page(source: Source) -> Struct | None:
         for chunk in items(group, 1):
             meta = get(chunk, 3, {})
             if get(meta, 5, 0) and get(meta, 9, 0) > 0:
-                return _struct_at(source, get(meta, 9))
+                return page_header(source, get(meta, 9))
     return None
 
 
-def _struct_at(source: Source, offset: int) -> Struct:
+def page_header(source: Source, offset: int) -> Struct:
     """A page's or bloom filter's header; a page's may hold long statistics, so it is read in growing pieces."""
     for length in (1 << 12, 1 << 16, 1 << 24):
         with open(source.path, "rb") as file:
@@ -150,7 +150,7 @@ def _bloom_filters(source: Source, pairs: list[tuple[str, int | None]]) -> dict[
     for path, leaf in pairs:
         offsets = [] if leaf is None else [get(meta, 14) for meta in source.footer.metas(leaf) if 14 in meta]
         if offsets:
-            size = get(_struct_at(source, offsets[0]), 1, 1 << 20)
+            size = get(page_header(source, offsets[0]), 1, 1 << 20)
             made[path] = {"ndv": _distinct(size), "fpp": _FALSE_POSITIVES}
     return made
 

@@ -57,12 +57,14 @@ class Source:
     int96: frozenset[Path]
 
     @contextmanager
-    def reader(self) -> Iterator[pq.ParquetFile]:
-        """A reader that buffers little, uses one thread and checks the pages' checksums."""
+    def reader(self, read_dictionary: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+        """A reader that buffers little, uses one thread and checks the pages' checksums; `read_dictionary` are text columns, by
+        their names in the file, that come as dictionaries."""
         file = pq.ParquetFile(
             self.path,
             metadata=self.metadata,
             memory_map=False,
+            read_dictionary=list(read_dictionary) or None,
             buffer_size=1 << 18,
             pre_buffer=False,
             page_checksum_verification=True,

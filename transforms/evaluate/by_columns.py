@@ -10,6 +10,8 @@ from instar.transforms.mapping import Mapping
 from .nodes import everything
 
 _PLAIN = Bool | Int | Float | String | Date | Timestamp
+_TOLD_APART = Bool | Int | String | Date | Timestamp
+"""Plain types whose values are equal where they have the same bits, and only there."""
 
 
 def by_columns(part: Mapping) -> tuple[Mapping | None, Mapping | None]:
@@ -32,3 +34,21 @@ def _columnar(column: Column, part: Mapping) -> bool:
         or (isinstance(e, Source) and len(e.path) == 1 and isinstance(record[e.path[0]].type, _PLAIN))
         for e in nodes
     )
+
+
+def elementwise(part: Mapping) -> dict[str, str]:
+    """The columns that are made of one column of plain values, value by value, and that column: equal values become equal ones."""
+    root = part.root.expression
+    assert isinstance(root, Struct)
+    return {c.field.name: origin for c in root.columns if (origin := _only_source(c, part)) is not None}
+
+
+def _only_source(column: Column, part: Mapping) -> str | None:
+    nodes = list(everything([column.expression]))
+    paths = {e.path for e in nodes if isinstance(e, Source)}
+    if len(paths) != 1 or not all(isinstance(e, Source | Literal | Cast | Lookup | When) for e in nodes):
+        return None
+    (path,) = paths
+    if len(path) != 1 or not isinstance(path[0], str) or not isinstance(part.source.record[path[0]].type, _TOLD_APART):
+        return None
+    return path[0]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from instar.formats.format import Format
@@ -77,14 +78,18 @@ def _computed_leaves(mapping: Mapping, untouched: Dict[Path, Path], constants: D
 
 
 def _columns(part: Mapping) -> Part:
-    def some(names: Sequence[str]) -> Part:
+    from instar.transforms.evaluate.by_columns import elementwise
+
+    @lru_cache(maxsize=8)
+    def some(names: tuple[str, ...]) -> Part:
         assert isinstance(part.root.expression, Struct)
         less = only(part, [column for column in part.root.expression.columns if column.field.name in names])
         assert less is not None
         return _columns(less)
 
     made = _asked(part, lambda: _batches(part))
-    return replace(made, source_schema=needed(part), follows=follows(part), only=some)
+    return replace(made, source_schema=needed(part), follows=follows(part), elementwise=elementwise(part),
+                   only=lambda names: some(tuple(names)))  # fmt: skip
 
 
 def _computed_fields(format: Format, part: Mapping, whole: Mapping) -> Part:
