@@ -116,7 +116,7 @@ def _chunk(weave: Weave, group: int, leaf: int, writing: Writing) -> _Moved:
     old = items(holder.footer.row_groups[holder.groups[group]], 1)[origin.leaf]
     meta = dict(get(old, 3))
     start, stop = extent(meta)
-    by = writing.at - start if stop > start else 0
+    by = writing.at - start  # of a chunk without pages, too: some readers look whether it lies within the file
     for field in page_offsets(meta):
         meta[field] = (I64, get(meta, field) + by)
     meta[3] = (LIST, (BINARY, list(weave.paths[leaf])))

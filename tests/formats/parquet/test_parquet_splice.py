@@ -338,6 +338,26 @@ def test_a_file_without_records_or_row_groups(tmp_path: Path) -> None:
 
 
 # ---- pieces
+def test_a_column_chunk_without_pages_stays_within_the_file(tmp_path: Path) -> None:
+    path, target = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    rows = table().select(["u", "id"])
+    with pq.ParquetWriter(path, rows.schema) as writer:
+        for each in (rows, rows.slice(0, 0), rows.slice(0, 3)):
+            writer.write_table(each)
+    end = read_footer(path).start
+
+    def emptied(group: int, number: int, meta: Any) -> None:
+        if group == 1:
+            meta |= {6: (I64, 0), 7: (I64, 0), 9: (I64, end)}
+            del meta[11]
+
+    done, _ = rewritten(altered(path, tmp_path / "c.parquet", emptied), target, [op.drop("u")])
+    assert (done.way, done.why) == ("spliced", "")
+    new = read_footer(target)
+    assert all(extent(meta)[1] <= new.start for meta in new.metas(0))
+    assert pq.read_table(target).equals(pa.concat_tables([rows, rows.slice(0, 3)]).select(["id"]))
+
+
 def test_an_offset_index_moves_whatever_its_form() -> None:
     locations = [{1: (I64, 4 + 1000 * i), 2: (I32, 1000), 3: (I64, 50 * i)} for i in range(40)]
     for count in (0, 1, 14, 15, 40):
