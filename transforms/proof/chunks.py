@@ -21,7 +21,7 @@ META, OFFSET_INDEX, COLUMN_INDEX, BLOOM_FILTER = 3, (4, 5), (6, 7), (14, 15)
 STATISTICS = 12
 _FILE_PATH, _ENCRYPTION = 1, 8  # of ColumnChunk
 _PLACED = frozenset((3, 9, 10, 11, 14, 15))  # the chunk's path, and where its pages and its bloom filter are
-_KEY_VALUES = 8
+_PATH, _KEY_VALUES = 3, 8
 _BLOOM_HEADER = 1 << 10  # bytes that a bloom filter's header has at most
 
 
@@ -78,7 +78,8 @@ class Chunk:
         self._side, self._struct = side, struct
         self._meta: Struct = struct.get(META, {})
         self.pages: int = seen.data_page_offset
-        self.start: int = (seen.dictionary_page_offset if seen.has_dictionary_page else None) or self.pages
+        dictionary: int = (seen.dictionary_page_offset if seen.has_dictionary_page else None) or self.pages
+        self.start = min((at for at in (dictionary, self.pages) if at > 0), default=0)  # as readers do; either may be said wrongly
         self.end: int = self.start + seen.total_compressed_size
         self.values: int = seen.num_values
         self.form = (seen.physical_type, seen.compression, seen.encodings, self.values, seen.has_dictionary_page,
@@ -89,6 +90,11 @@ class Chunk:
         """Is it where a chunk can be?"""
         elsewhere = _FILE_PATH in self._struct or _ENCRYPTION in self._struct
         return not elsewhere and 4 <= self.start < self.end <= self._side.footer.start
+
+    @property
+    def path(self) -> tuple[bytes, ...]:
+        """The column that it says it is of: some readers find it by that, others by its position."""
+        return tuple(self._meta.get(_PATH, ()))
 
     @property
     def statistics(self) -> Struct:

@@ -22,7 +22,7 @@ from .compact import NotCompact
 from .elements import misfits
 from .leaves import KEYS, with_keys
 from .places import Place
-from .signposts import wrong_groups, wrong_pages, wrong_ways
+from .signposts import wrong_groups, wrong_pages, wrong_paths, wrong_ways
 from .windows import Windows
 
 _LONGER = re.compile(r"parquet-mr version 1\.([01]\.|2\.[0-8]\b)")  # its chunks are longer than they say (PARQUET-816)
@@ -78,7 +78,7 @@ def _found(old: Side, new: Side, mapping: Mapping) -> Copied:
         problems += _ways(old, new, pairs)
     else:
         pairs = []
-    problems += [((), what) for what in wrong_groups(old, new)]
+    problems += [((), what) for what in (*wrong_groups(old, new), *wrong_paths(new))]
     problems += _written_anew(new, {pair.new for pair in pairs})
     fits, origins = not any(misfits(new.footer.root, mapping.target)), {pair.place: pair.origin for pair in pairs}
     return Copied((old.records, new.records), fits, frozenset(new.leaves), origins, tuple(dict.fromkeys(problems)))

@@ -60,6 +60,11 @@ class Footer:
         """The leaves' SchemaElement structs."""
         return [element for element in self.struct.get(2, ()) if 1 in element and not element.get(5)]
 
+    @cached_property
+    def paths(self) -> list[tuple[bytes, ...]]:
+        """The leaves' names, each with those above it."""
+        return list(_paths(self.root, ()))
+
     @property
     def groups(self) -> list[Struct]:
         """The RowGroup structs."""
@@ -113,6 +118,15 @@ def _element(struct: Struct, rest: Iterator[Struct]) -> Element:
         precision=decimal.get(2, struct.get(8, 0)),
         children=tuple(_element(next(rest), rest) for _ in range(count)),
     )
+
+
+def _paths(group: Element, above: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
+    for child in group.children:
+        path = (*above, child.name.encode("utf-8", "surrogateescape"))
+        if child.physical:
+            yield path
+        else:
+            yield from _paths(child, path)
 
 
 def _logical(number: int, annotation: Struct) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .chunks import COLUMN_INDEX, OFFSET_INDEX, Chunk, Side
+from .chunks import COLUMN_INDEX, OFFSET_INDEX, STATISTICS, Chunk, Side
 from .compact import NotCompact, struct_at
 from .page_index import Page, locations, pages_of, same_pages, wrong_bounds, wrong_locations
 
@@ -39,6 +39,8 @@ def _said_otherwise(old: Chunk, new: Chunk) -> Iterator[str]:
     before, after = old.description, new.description
     if any(before[number] != after[number] for number in before.keys() & after.keys()):
         yield "its statistics, encodings or sizes are not those that the same bytes had"
+    if STATISTICS in after and STATISTICS not in before:
+        yield "it has statistics, and the same bytes had none"
     for name, a, b in (
         ("column index", old.index(COLUMN_INDEX), new.index(COLUMN_INDEX)),
         ("bloom filter", old.bloom_filter(), new.bloom_filter()),
@@ -81,6 +83,16 @@ def wrong_groups(old: Side, new: Side) -> Iterator[str]:
         starts = [new.chunk(number, leaf).start for leaf in range(len(new.footer.leaves))]
         if begin and begin not in starts and not _said_before(old, number, begin, starts):
             yield f"row group {number} is said to begin at {begin}, where none of its columns does"
+
+
+def wrong_paths(new: Side) -> Iterator[str]:
+    """Chunks that say they are of another column than the one at whose position they stand."""
+    for number in range(len(new.rows)):
+        for leaf, path in enumerate(new.footer.paths):
+            found = new.chunk(number, leaf).path
+            if found != path:
+                said, real = (b".".join(each).decode("utf-8", "replace") for each in (found, path))
+                yield f"in row group {number} the column chunk of {real} is said to be of {said or 'no column'}"
 
 
 def _said_before(old: Side, group: int, begin: int, starts: Sequence[int]) -> bool:

@@ -201,6 +201,7 @@ FAULTS: dict[str, Callable[[Path], None]] = {
     "column indexes swapped": lambda file: swapped(file, COLUMN_INDEX, COLUMN_INDEX + 1, inside=False),
     "bloom filters swapped": lambda file: swapped(file, BLOOM_FILTER, inside=True),
     "statistics swapped": lambda file: swapped(file, STATISTICS, inside=True),
+    "paths swapped": lambda file: swapped(file, 3, inside=True),
     "encodings": lambda file: changed(file, other_encodings),
     "order of bounds": lambda file: changed(file, other_order),
     "rows of a group": lambda file: changed(file, more_rows),
@@ -230,3 +231,34 @@ def test_an_index_of_a_computed_column_is_held_against_its_pages(file: Path, sta
     assert prove_file(unit, receipt).verdict == "proved"
     FAULTS[fault](Path(unit.staged))
     assert {"key", "b"} & set(problems(prove_file(unit, receipt)))
+
+
+def test_statistics_that_nobody_counted_are_found(file: Path, staged: Callable[..., Any], tmp_path: Path) -> None:
+    bare = tmp_path / "bare.parquet"
+    pq.write_table(table(), bare, row_group_size=1_000, write_statistics=False)
+    others = get(read_footer(file).chunks(1)[0], META)[STATISTICS]
+    unit, receipt = staged(bare, "parquet", RENAME)
+
+    def added(_: Struct, chunks: list[Struct]) -> None:
+        get(chunks[number(Path(unit.staged), "b")], META)[STATISTICS] = others
+
+    assert prove_file(unit, receipt).verdict == "proved"
+    changed(Path(unit.staged), added)
+    assert pq.read_table(unit.staged, filters=[("b", "==", 1500 * 5)]).num_rows == 0  # though it is there
+    assert set(problems(prove_file(unit, receipt))) == {"b"}
+
+
+def test_a_dictionary_said_to_come_after_its_pages_hides_none_of_them(tmp_path: Path, staged: Callable[..., Any]) -> None:
+    path = tmp_path / "data.parquet"
+    pq.write_table(table().select(["a", "b"]), path, use_dictionary=False, compression="none")
+    footer = read_footer(path)
+    struct = thrift.decode(thrift.encode(footer.struct))[0]
+    meta = get(items(items(struct, 4)[0], 1)[0], META)
+    meta[11] = (I64, get(meta, 9) + 5_000)
+    replace_footer(path, footer, struct)
+    unit, receipt = staged(path, "parquet", RENAME)
+    whole = bytearray(Path(unit.staged).read_bytes())
+    whole[get(meta, 9) + 1_000] ^= 1
+    Path(unit.staged).write_bytes(whole)
+    proof = prove_file(unit, receipt)
+    assert proof.unread or problems(proof)
