@@ -179,12 +179,13 @@ def repeated(source: Source, target: Schema, constants: Mapping[str, Any], folde
         for rows in lengths:
             assert few is not None
             whole, rest = divmod(rows, max(few.num_rows, 1))
-            table = pa.Table.from_batches([*([few] * whole), few.slice(0, rest)], output.written)
+            table = pa.Table.from_batches([*([few] * whole), few.slice(0, rest)], few.schema)
             writer.write_table(table, row_group_size=max(rows, 1))
         return [Piece(source.footer.rows.index(rows), {}) for rows in lengths]
 
     groups = [lengths.index(rows) for rows in source.footer.rows]
-    return _scratch(source, output, schema, folder, open_files, write, groups)
+    given = replace(output, written=pa.schema([_by_reference(field) for field in output.written]))
+    return _scratch(source, given, schema, folder, open_files, write, groups)
 
 
 def _repeated(output: Output, schema: Schema, constants: Mapping[str, Any], rows: int) -> pa.RecordBatch:
@@ -194,8 +195,18 @@ def _repeated(output: Output, schema: Schema, constants: Mapping[str, Any], rows
     for field, converted, written in zip(schema.record.fields, output.converted, output.written, strict=True):
         one = stored(from_python([constants[field.name]], field.type), arrow_field(field).type)
         fit = with_entries(fitted(one, converted))
-        columns.append(taken(barely_stored(fit, written), zeros))
-    return pa.RecordBatch.from_arrays(columns, schema=output.written)
+        held = barely_stored(fit, written)
+        if _by_reference(written).type == written.type:
+            columns.append(taken(held, zeros))
+        else:
+            coded = held.dictionary_encode()
+            columns.append(pa.DictionaryArray.from_arrays(coded.indices.take(zeros), coded.dictionary))
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema([_by_reference(field) for field in output.written]))
+
+
+def _by_reference(field: pa.Field) -> pa.Field:
+    """Text and bytes as references to their one value: the writer need not look at it again for each row."""
+    return field.with_type(pa.dictionary(pa.int32(), field.type)) if field.type in (pa.string(), pa.binary()) else field
 
 
 # ---- files
