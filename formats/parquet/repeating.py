@@ -24,7 +24,7 @@ from . import thrift
 from .arrays import barely_stored, fitted, with_entries
 from .footer import get, items
 from .output import Output
-from .settings import dotted, page_header
+from .settings import dotted, has_page_index, page_header
 from .source import Source
 from .thrift import BINARY, BOOL, I64, Struct
 
@@ -48,7 +48,7 @@ class Unlike(Exception):
 def repeating(source: Source, part: Part, room: int) -> list[str]:
     """The columns of the part that are computed so, as far as the footer tells, if each row group is to fit into `room` bytes."""
     most = max(source.footer.rows, default=0)
-    if most < _LEAST:
+    if most < _LEAST or has_page_index(source.footer):  # the writer would find statistics of references for each page: slowly
         return []
     named = {name: i for i, name in enumerate(source.logical.record.names)}
     names = [
@@ -108,17 +108,12 @@ class Repeating:
     @property
     def options(self) -> dict[str, Any]:
         """For the writer. It is slow to find the least and greatest of what references name, again for each batch of them; so that
-        is done here (`statistics`), unless it is wanted of each page."""
-        return {**self.output.options, "write_statistics": self._paged}
-
-    @property
-    def _paged(self) -> list[str]:
-        """The leaves whose statistics the writer finds."""
-        return self.output.options["write_statistics"] if self.output.options["write_page_index"] else []
+        is done here (`statistics`)."""
+        return {**self.output.options, "write_statistics": []}
 
     def statistics(self, table: pa.Table) -> dict[int, Struct]:
-        """The statistics of a row group's chunks, where they are wanted and the writer does not find them."""
-        wanted = set(self.output.options["write_statistics"]) - set(self._paged)
+        """The statistics of a row group's chunks, where they are wanted."""
+        wanted = set(self.output.options["write_statistics"])
         leaves = enumerate(zip(self.output.drafted.leaves(), table.columns, strict=True))
         return {i: _statistics(column.chunk(0)) for i, (leaf, column) in leaves if dotted(leaf) in wanted}
 
