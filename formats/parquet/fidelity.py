@@ -24,6 +24,7 @@ from .keyvalues import SCHEMA_KEYS
 from .output import fields_of, planned
 from .places import Place, places
 from .settings import WRITABLE_CODECS, codecs, has_bloom_filter, has_page_index, uses_dictionary
+from .sort_order import in_order
 from .source import ARROW_SCHEMA, SUBJECT, VERSION, Source, open_source
 from .splice import obstacle
 
@@ -219,8 +220,12 @@ class _Pair:
                 yield path, theirs.element.leaf, ours.element.leaf
 
     def sorting(self) -> Iterator[Unlike]:
-        """The declared order: as much of it, from the first column on, as is carried."""
-        moved = {theirs: ours for _, theirs, ours in self._leaf_pairs()}
+        """The declared order: as much of it, from the first column on, as is carried and was not changed by filling nulls."""
+        origins: list[int | None] = [None] * len(self.new.footer.leaves)
+        for _, theirs, ours in self._leaf_pairs():
+            origins[ours] = theirs
+        kept = in_order(self.old.footer, self.new.footer.root, origins)
+        moved = {theirs: ours for ours, theirs in reversed(list(enumerate(kept))) if theirs is not None}
         for group in self.old.footer.row_groups[:1]:
             expected = []
             for column in items(group, 4):

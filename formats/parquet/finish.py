@@ -9,7 +9,8 @@ from pathlib import Path as FilePath
 from .footer import INT96, Element, Footer, get, items, read_footer, replace_footer, with_elements, with_key_values
 from .int96 import as_int96
 from .output import Output
-from .thrift import BINARY, I32, LIST, STRUCT, Struct
+from .sort_order import in_order, with_sort_order
+from .thrift import BINARY, LIST, STRUCT, Struct
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ def finished(written: Footer, old: Footer, output: Output, pieces: Sequence[Piec
     struct = with_key_values(with_elements(written.struct, output.elements), output.key_values)
     struct = as_int96(struct, {i for i, leaf in enumerate(leaves) if leaf.physical == INT96})
     made: list[Struct] = []
+    ordered = in_order(old, output.root, output.origins)
     for group, piece in zip(items(struct, 4), pieces, strict=True):
         source = old.row_groups[piece.group]
         theirs = [None if origin is None else items(source, 1)[origin] for origin in output.origins]
@@ -39,7 +41,7 @@ def finished(written: Footer, old: Footer, output: Output, pieces: Sequence[Piec
             _chunk(chunk, leaf, origin, piece.statistics.get(i))
             for i, (chunk, leaf, origin) in enumerate(zip(items(group, 1), leaves, theirs, strict=True))
         ]
-        made.append(with_sort_order({**group, 1: (LIST, (STRUCT, chunks))}, source, output.origins))
+        made.append(with_sort_order({**group, 1: (LIST, (STRUCT, chunks))}, source, ordered))
     return {**struct, 4: (LIST, (STRUCT, made))}
 
 
@@ -53,14 +55,3 @@ def _chunk(chunk: Struct, leaf: Element, origin: Struct | None, counted: Struct 
     if 8 in theirs:
         meta[8] = theirs[8]
     return {**chunk, 3: (STRUCT, meta)}
-
-
-def with_sort_order(group: Struct, origin: Struct, origins: Sequence[int | None]) -> Struct:
-    """The row group with as many of the source's sort columns, from the first on, as are carried."""
-    kept: list[Struct] = []
-    for column in items(origin, 4):
-        if get(column, 1) not in origins:
-            break
-        kept.append({**column, 1: (I32, origins.index(get(column, 1)))})
-    rest = {number: held for number, held in group.items() if number != 4}
-    return {**rest, 4: (LIST, (STRUCT, kept))} if kept else rest

@@ -24,6 +24,7 @@ from .layout import Draft, Layout, laid_out
 from .output import kept_storage, key_values_of, leaf_origins, planned, read_back
 from .places import places
 from .scratch import Scratch, columns_of, drafted, encoded, repeated
+from .sort_order import in_order
 from .source import ARROW_SCHEMA, Source, open_source
 from .thrift import I32, I64, LIST, STRUCT, Struct
 from .weave import Holder, Weave, woven
@@ -129,7 +130,7 @@ def _weave(
         scratches=[each.holder for each in scratches],
         layout=design.layout,
         paths=[leaf.path for leaf in new.root.leaves()],
-        origins=leaf_origins(new, places(new.root, target.record), source, carried),
+        origins=in_order(source.footer, new.root, leaf_origins(new, places(new.root, target.record), source, carried)),
         key_values=design.key_values,
     )
     return weave, design.notes

@@ -11,10 +11,10 @@ from pathlib import Path as FilePath
 from . import thrift
 from .chunks import extent, page_offsets
 from .copying import Writing, read_at
-from .finish import with_sort_order
 from .footer import Footer, framed, get, items, with_elements, with_key_values
 from .layout import From, Layout
 from .page_index import bloom_filter, moved
+from .sort_order import with_sort_order
 from .thrift import BINARY, I32, I64, LIST, RAW, STRUCT, Struct
 
 _OFFSET_INDEX, _COLUMN_INDEX, _BLOOM_FILTER = (4, 5), (6, 7), (14, 15)  # fields: where it is, and how long
@@ -32,7 +32,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Weave:
-    """What is to be written. `origins` has for each leaf of the new file the source leaf that it is carried from."""
+    """What is to be written. `origins` has for each leaf of the new file the source leaf whose order it has."""
 
     source: Holder
     scratches: Sequence[Holder]

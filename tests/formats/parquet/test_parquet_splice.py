@@ -338,6 +338,18 @@ def test_a_file_without_records_or_row_groups(tmp_path: Path) -> None:
 
 
 # ---- pieces
+@pytest.mark.parametrize("spliced", [True, False], ids=["spliced", "rewritten"])
+def test_an_order_that_filled_nulls_stand_in_is_declared_no_more(spliced: bool, tmp_path: Path) -> None:
+    path, target = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    rows = pa.table({"id": [1, 1, 1, 2], "at": [None, None, 1, 2], "to": [5, 6, 7, 8], "more": [1, 2, 3, 4]})
+    pq.write_table(rows, path, sorting_columns=[pq.SortingColumn(0), pq.SortingColumn(1, nulls_first=True), pq.SortingColumn(2)])
+    for filled, kept in (("at", [0]), ("to", [0, 1, 2]), ("id", [0, 1, 2])):
+        done, mapping = rewritten(path, target, [op.drop("more"), op.require(filled, fill=99)], spliced=spliced)
+        assert done.way == ("spliced" if spliced else "rewritten")
+        assert [column.column_index for column in pq.read_metadata(target).row_group(0).sorting_columns] == kept
+        assert FORMAT.fidelity(path, target, target=mapping.target, carried=mapping.carried(), stamp=STAMP) == ()
+
+
 def test_a_column_chunk_without_pages_stays_within_the_file(tmp_path: Path) -> None:
     path, target = tmp_path / "a.parquet", tmp_path / "b.parquet"
     rows = table().select(["u", "id"])
