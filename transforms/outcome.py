@@ -99,7 +99,7 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         left_behind=plan.left_behind(),
         dropped=tuple(path for path in changes.removed if path not in rewritten),
         renamed={r.path: r.new_path for r in receipts if r.renamed},
-        notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *_in_full(receipts), *proved.proof.allowances),
+        notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *in_full(receipts), *proved.proof.allowances),
         warnings=plan.warnings,
         skipped=skipped,
         late=tuple(change for _, change in sorted(run.late.items())),
@@ -109,15 +109,15 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
     )
 
 
-def _in_full(receipts: Sequence[Receipt]) -> Iterator[str]:
+def in_full(receipts: Sequence[Receipt]) -> Iterator[str]:
     """Which files might have been spliced and were not, by the reason."""
     files: dict[str, list[str]] = {}
     for receipt in receipts:
         if receipt.why:
             files.setdefault(receipt.why, []).append(receipt.path)
     for why, (first, *others) in files.items():
-        more = f" (and so {len(others):,} more file{'s' if len(others) > 1 else ''})" if others else ""
-        yield f"{first} was rewritten in full: {why}{more}"
+        more = f" and {len(others):,} more file{'s' if len(others) > 1 else ''} were" if others else " was"
+        yield f"{first}{more} rewritten in full: {why}"
 
 
 def skipped_by(plan: Plan, staging: tuple[FileProblem, ...]) -> tuple[FileProblem, ...]:

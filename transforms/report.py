@@ -64,8 +64,8 @@ class Proof:
     def _cause(self) -> str:
         if any(f.unread for f in self.files):
             return (
-                "The proof's own readers cannot read a file that Instar's reader can: it is damaged. Restore it or write it again, "
-                f"or leave it out with `exclude`. {SKIPPING}"
+                "A file that Instar could read or copy, the proof's own readers cannot read: it is damaged. Restore it or write "
+                f"it again, or leave it out with `exclude`. {SKIPPING}"
             )
         failed = [c for f in self.files for c in f.columns if c.problem]
         if failed and all(c.way == "repeated" for c in failed):

@@ -47,7 +47,7 @@ def rewrite(request: Rewrite) -> Rewritten:
 def _not_spliced(request: Rewrite, splice: Splice) -> str:
     """Why no record of the file is spliced; empty where some may be."""
     if request.left_out is not tuple:
-        return "records that are refused are left out"
+        return "bad records are to go into quarantine"
     if splice.levels is None:
         return "its records are new ones, or none"
     return without("json") if compiled_part("json") is None else ""

@@ -40,7 +40,7 @@ def rewritten(request: Rewrite) -> Rewritten:
     except Unspliceable as odd:
         why = str(odd)
     except DataError:
-        why = "a value of it is refused"  # by a message of the full rewrite's, which hides what is not to be seen
+        why = "a value is refused"  # by a message of the full rewrite's, which hides what is not to be seen
     return replace(rewrite.rewritten(replace(request, progress=progress.again())), why=why)
 
 
