@@ -86,9 +86,10 @@ class Upcaster:
     def _converted(self, some: list[Any]) -> list[dict[str, Any]]:
         try:
             return self._convert(some)
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, DataError) as error:
+            known = error.where.row if isinstance(error, DataError) and error.where else None
             for row, record in enumerate(some):  # only now: a check beforehand would cost every record
-                if not isinstance(record, Mapping):
+                if not isinstance(record, Mapping) and known in (None, row):
                     where = Where(row=row)
                     raise DataError(f"{record!r:.80} is no dict", hint="A record is a dict of its fields.", where=where) from None
             raise

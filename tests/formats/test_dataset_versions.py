@@ -459,7 +459,10 @@ def test_many_files_in_order_with_progress(tmp_path: Path, flights: Callable[...
         shutil.copy(first, target)
     told: list[tuple[int, int]] = []
     inventory = flights(workers=3, progress=lambda done, total: told.append((done, total)))
-    assert told == [(i, 300) for i in range(1, 301)]
+    assert told == sorted(set(told))  # by portions of files
+    assert len(told) > 3
+    assert told[-1] == (300, 300)
+    assert {total for _, total in told} == {300}
     paths = [file.path for file in inventory.files]
     assert paths == sorted(paths)
     schemas = {id(file.facts.schema) for file in inventory.files if file.facts}
