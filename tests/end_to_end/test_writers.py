@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ class Writer:
 def writing(mode: str, data: Path, box: Path) -> Iterator[Writer]:
     log = box / f"{mode}.log"
     with subprocess.Popen([sys.executable, str(WRITER), mode, str(data), str(log)], stdin=subprocess.PIPE, text=True) as process:
+        while not log.exists():  # the appender has opened its file, in the form that it knows
+            assert process.poll() is None
+            time.sleep(0.005)
         yield Writer(process, log)
         assert process.stdin is not None
         process.stdin.close()
