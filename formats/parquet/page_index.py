@@ -31,6 +31,12 @@ def moved(index: bytes, by: int) -> bytes:
     Raises:
         Unspliceable: it is damaged.
     """
+    plain = thrift.compiled.moved(index, by) if thrift.compiled else None
+    return moved_slowly(index, by) if plain is None else plain
+
+
+def moved_slowly(index: bytes, by: int) -> bytes:
+    """The same in Python: where there is no compiled part, and for what that leaves alone."""
     begin = _LOCATIONS.match(index)
     if begin is None:
         return _moved_as_struct(index, by)

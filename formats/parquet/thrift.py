@@ -179,6 +179,12 @@ class _Reader:
 
 def encode(struct: Struct) -> bytes:
     """The struct as bytes. Fields come in ascending order of their ids, as every writer's do."""
+    plain = compiled.encode(struct) if compiled else None
+    return encode_slowly(struct) if plain is None else plain
+
+
+def encode_slowly(struct: Struct) -> bytes:
+    """The same in Python, as `decode_slowly`."""
     out = bytearray()
     _put_struct(out, struct)
     return bytes(out)

@@ -10,9 +10,12 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from instar.formats.errors import UnreadableError
-from instar.formats.parquet import footer_form, thrift
+from instar.formats.parquet import footer_form, page_index, thrift
+from instar.formats.parquet.chunks import Unspliceable
 from instar.formats.parquet.file import FORMAT
 from instar.formats.parquet.footer import _OPENED, parse_footer, read_footer
 
@@ -146,6 +149,138 @@ def test_what_is_no_struct_has_no_form() -> None:
             assert value == {4: ("x", 1)}  # no wire type at all
     assert COMPILED.decode(b"\x00", 5, True) is None
     assert COMPILED.decode(b"\x00", -1, True) is None
+
+
+# ---- writing
+def values() -> st.SearchStrategy:
+    """What stands in decoded structs, and what should not."""
+    numbers = st.one_of(st.integers(-(2**70), 2**70), st.integers(-200, 200))
+    return st.one_of(numbers, st.binary(max_size=20), st.booleans(), st.none(), st.floats(), st.binary(max_size=5).map(bytearray))
+
+
+def fields() -> st.SearchStrategy:
+    """Pairs of a wire type and a value, the two fitting in most but not in all."""
+    wires = st.one_of(st.integers(0, 15), st.sampled_from([5, 6, 8, 0x108, 0x109, 0x10C, 0x101, -1, 2**70]))
+
+    def nested(held: st.SearchStrategy) -> st.SearchStrategy:
+        struct = st.dictionaries(st.one_of(st.integers(-5, 40), st.integers(-40000, 40000)), held, max_size=20)
+        pairs = st.tuples(st.just(12), st.lists(struct, max_size=20))
+        flat = st.tuples(st.sampled_from([5, 6]), st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
+        odd = st.tuples(wires, st.lists(values(), max_size=3))
+        lists = st.one_of(pairs, flat, odd, st.tuples(st.sampled_from([1, 2]), st.lists(st.booleans(), max_size=17)))
+        return st.one_of(st.tuples(st.just(12), struct), st.tuples(st.sampled_from([9, 10]), lists))
+
+    plain = st.one_of(
+        st.tuples(st.sampled_from([4, 5, 6]), st.integers(-(2**63), 2**63 - 1)),
+        st.tuples(st.sampled_from([7, 8, 13, 0x108, 0x109, 0x10B, 0x10C]), st.binary(max_size=200)),
+        st.tuples(st.just(1), st.booleans()),
+        st.tuples(st.just(3), st.integers(0, 255)),
+    )
+    return st.recursive(st.one_of(plain, plain, plain, st.tuples(wires, values())), nested, max_leaves=30)
+
+
+@needs_compiled
+@given(st.dictionaries(st.integers(-5, 40), fields(), max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_structs_are_written_alike_or_left_alone(struct: thrift.Struct) -> None:
+    found = COMPILED.encode(struct)
+    if found is not None:
+        assert found == thrift.encode_slowly(struct)
+
+
+@needs_compiled
+def test_footers_are_written_alike(footers: list[bytes]) -> None:
+    for data in footers:
+        for opened in OPENED:
+            struct = thrift.decode_slowly(data, 0, opened)[0]
+            assert COMPILED.encode(struct) == thrift.encode_slowly(struct)
+    written = 0
+    for number, data in enumerate(damaged(footers, 600)):
+        struct = slowly(data, 0, OPENED[number % len(OPENED)])
+        found = struct and COMPILED.encode(struct[0])
+        assert found is None or found == thrift.encode_slowly(struct[0])
+        written += found is not None
+    assert written > 150
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    "struct",
+    [
+        None,
+        {1: 5},
+        {1: (5,)},
+        {1: (5, 1, 1)},
+        {1: ("x", 1)},
+        {1: (5, 1.0)},
+        {1: (6, 2**63)},
+        {1: (6, -(2**63) - 1)},
+        {1: (2**64 + 5, 1)},
+        {1: (-11, 1)},
+        {2**20: (5, 1)},
+        {"x": (5, 1)},
+        {1: (8, "text")},
+        {1: (8, bytearray(b"x"))},
+        {1: (1, 1)},
+        {1: (0, True)},
+        {1: (11, (0, 0, []))},
+        {1: (14, b"")},
+        {1: (0x10E, b"")},
+        {1: (9, [1])},
+        {1: (9, (5, (1, 2)))},
+        {1: (9, (16, []))},
+        {1: (9, (1, [0]))},
+        {1: (12, [])},
+        {1: (0x10C, {})},
+        dict.fromkeys(range(65), (5, 1)),
+    ],
+)
+def test_what_is_odd_to_write_is_left_to_python(struct: Any) -> None:
+    assert COMPILED.encode(struct) is None
+
+
+@needs_compiled
+def test_what_is_nested_deeply_is_written_by_python() -> None:
+    struct: thrift.Struct = {}
+    for _ in range(200):
+        struct = {1: (12, struct)}
+    assert COMPILED.encode(struct) is None
+    assert thrift.encode(struct) == b"\x1c" * 200 + b"\x00" * 201
+
+
+def offset_index(choose: random.Random) -> bytes:
+    count = choose.choice([0, 1, 3, 14, 15, 40])
+    places = [{1: (6, choose.choice([4, 200, 2**40, 2**62])), 2: (5, choose.randrange(2**31)), 3: (6, choose.randrange(2**40))}
+              for _ in range(count)]  # fmt: skip
+    more: thrift.Struct = {2: (9, (6, [1, 2, 3]))} if choose.random() < 0.5 else {}
+    return thrift.encode_slowly({1: (9, (12, places)), **more})
+
+
+def moved_slowly(index: bytes, by: int) -> bytes | None:
+    try:
+        return page_index.moved_slowly(index, by)
+    except (Unspliceable, ValueError, IndexError):
+        return None
+
+
+@needs_compiled
+def test_offset_indexes_are_moved_alike_or_left_alone() -> None:
+    choose, read = random.Random(8), 0
+    for number in range(3000):
+        index = offset_index(choose) if number % 2 else next(damaged([offset_index(choose)], 1))
+        for by in (choose.randrange(-300, 300), choose.randrange(-(2**41), 2**41), 2**63 - 1):
+            found = COMPILED.moved(index, by)
+            assert found is None or found == moved_slowly(index, by)
+            read += found is not None
+    assert read > 1000
+
+
+@needs_compiled
+def test_a_struct_that_is_no_offset_index_is_moved_by_python() -> None:
+    with pytest.raises(OverflowError):
+        COMPILED.moved(b"\x00", 2**63)
+    for index in (b"", b"\x00", b"\x19", b"\x19\x15\x02", b"\x19\xfc\xff\xff\xff\xff\x0f", b"\x19\x1c\x16\x08\x15"):
+        assert COMPILED.moved(index, 4) is None
 
 
 def test_without_the_compiled_part_everything_is_as_with_it(footers: list[bytes], tmp_path: Path, monkeypatch) -> None:
