@@ -17,6 +17,7 @@ from instar.formats.path import Path
 from instar.transforms.expression import Source
 from instar.transforms.mapping import Mapping
 
+from .checksums import DamagedPageError, checked, damaged_pages
 from .chunks import Chunk, Side
 from .compact import NotCompact
 from .elements import misfits
@@ -62,6 +63,7 @@ def copied(source: FilePath, staged: FilePath, mapping: Mapping) -> Copied:
 
     Raises:
         pa.ArrowException, NotCompact, OSError: a footer cannot be read.
+        DamagedPageError: a page does not have the checksum that its header gives.
     """
     try:
         with ExitStack() as closing:
@@ -78,6 +80,8 @@ def _found(old: Side, new: Side, mapping: Mapping) -> Copied:
         problems += _ways(old, new, pairs)
     else:
         pairs = []
+    if checked(new):
+        problems += _damage(old, new, pairs)
     problems += [((), what) for what in (*wrong_groups(old, new), *wrong_paths(new))]
     problems += _written_anew(new, {pair.new for pair in pairs})
     fits, origins = not any(misfits(new.footer.root, mapping.target)), {pair.place: pair.origin for pair in pairs}
@@ -135,10 +139,40 @@ def _ways(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[Problem]:
             yield from ((pair.place, f"in row group {group} {what}") for what in wrong)
 
 
+def _damage(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[Problem]:
+    """Pages that do not have their checksums, in what was written anew.
+
+    Raises:
+        DamagedPageError: the old file's page, where it came from there: in a chunk that was copied, or of which the pages were.
+    """
+    groups = range(len(new.rows))
+    for pair in pairs:
+        for group in groups:
+            _refuse_damaged(old, group, pair.old)
+    for place, leaf in new.leaves.items():
+        for group in groups if leaf.number not in {pair.new for pair in pairs} else ():
+            for what in damaged_pages(new.chunk(group, leaf.number)):
+                for number in range(len(old.footer.leaves) if group < len(old.rows) else 0):
+                    _refuse_damaged(old, group, number)
+                yield _named(place), f"in row group {group} {what}"
+
+
+def _refuse_damaged(old: Side, group: int, leaf: int) -> None:
+    what = next(damaged_pages(old.chunk(group, leaf)), "")
+    if what:
+        column = b".".join(old.footer.paths[leaf]).decode("utf-8", "replace")
+        raise DamagedPageError(f"it is damaged: in row group {group} of column {column} {what}")
+
+
 def _written_anew(new: Side, copies: set[int]) -> Iterator[Problem]:
     """What is wrong with what is said of the pages of the other leaves."""
     for place, leaf in new.leaves.items():
         for group, rows in enumerate(new.rows if leaf.number not in copies else ()):
             chunk = new.chunk(group, leaf.number)
             if chunk.values and (wrong := wrong_pages(chunk, rows, flat=new.flat(leaf.number))):
-                yield place[: place.index(KEYS)] if KEYS in place else place, f"in row group {group} {wrong}"
+                yield _named(place), f"in row group {group} {wrong}"
+
+
+def _named(place: Path) -> Path:
+    """The place that a problem of a leaf is told of: of a map's keys the map."""
+    return place[: place.index(KEYS)] if KEYS in place else place

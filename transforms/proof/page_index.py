@@ -123,7 +123,7 @@ def pages_of(read: Read, at: int, end: int, *, flat: bool) -> Iterator[Page]:
 def _data_pages(read: Read, at: int, end: int) -> Iterator[tuple[int, int, dict[int, Any]]]:
     """Where each data page begins, its size with its header, and the header."""
     while at < end:
-        header, length = _header(read, at, end)
+        header, length = page_header(read, at, end)
         size = length + header.get(3, 0)
         if size <= 0 or at + size > end:
             raise NotCompact(f"the page at {at} does not end within its chunk")
@@ -132,7 +132,12 @@ def _data_pages(read: Read, at: int, end: int) -> Iterator[tuple[int, int, dict[
         at += size
 
 
-def _header(read: Read, at: int, end: int) -> tuple[dict[int, Any], int]:
+def page_header(read: Read, at: int, end: int) -> tuple[dict[int, Any], int]:
+    """The header of the page at `at` of a chunk that ends at `end`, and its length.
+
+    Raises:
+        NotCompact: there is none.
+    """
     for most in _HEADERS:
         data = read(at, min(most, end - at))
         try:

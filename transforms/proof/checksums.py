@@ -1,0 +1,68 @@
+"""The CRC-32 that a Parquet page's header may give, against the page's bytes.
+
+Nothing else tells of a flipped bit in a page that is copied and not decoded. Source: the Apache Parquet project's parquet.thrift,
+PageHeader: it is of all that follows the header, as it is stored.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from .chunks import Chunk, Side
+from .compact import NotCompact
+from .page_index import page_header
+
+_SIZE, _CRC = 3, 4  # of PageHeader
+_ASKED = 8  # chunks of a row group whose first page is looked at: one of them may be damaged just there
+_PIECE = 1 << 19  # bytes
+
+
+class DamagedPageError(ValueError):
+    """A page of the file does not hold what its writer put there."""
+
+
+def checked(side: Side) -> bool:
+    """Do pages of the file come with checksums? All have them, or none: a writer's setting is for a whole file."""
+    return any(
+        _has_checksum(side.chunk(group, leaf))
+        for group in range(len(side.rows))
+        for leaf in range(min(len(side.footer.leaves), _ASKED))
+    )
+
+
+def _has_checksum(chunk: Chunk) -> bool:
+    if not chunk.values or not chunk.inside:
+        return False
+    try:
+        return _CRC in page_header(chunk.read, chunk.start, chunk.end)[0]
+    except NotCompact:
+        return False
+
+
+def damaged_pages(chunk: Chunk) -> Iterator[str]:
+    """What is wrong with the pages of a chunk of a file that is `checked`; pages without a checksum may be in it."""
+    at, number = (chunk.start if chunk.values and chunk.inside else chunk.end), 0
+    while at < chunk.end:
+        try:
+            header, length = page_header(chunk.read, at, chunk.end)
+        except NotCompact:
+            yield f"there is no page at byte {at}, where page {number} must begin"
+            return
+        size = header.get(_SIZE, 0)
+        if not 0 <= size <= chunk.end - at - length:
+            yield f"page {number}, at byte {at}, does not end within its column chunk"
+            return
+        if _CRC in header and _crc(chunk, at + length, size) != header[_CRC] & 0xFFFFFFFF:
+            yield f"page {number}, at byte {at}, does not have the bytes that its CRC-32 was made of"
+        at, number = at + length + size, number + 1
+
+
+def _crc(chunk: Chunk, at: int, size: int) -> int:
+    found, end = 0, at + size
+    while at < end:
+        piece = chunk.read(at, min(end - at, _PIECE))
+        if not piece:
+            return ~found  # the file ends before
+        found, at = zlib.crc32(piece, found), at + len(piece)
+    return found
