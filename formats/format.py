@@ -288,18 +288,25 @@ class Format(Protocol):
         """
         ...
 
-    def foresee(
+    def unspliced(
         self,
-        path: FilePath,
+        source: Schema,
+        target: Schema,
+        splice: Splice,
         *,
-        reads: Sequence[str],
-        memory: int,
-        target: Schema | None = None,
         carried: Mapping[Path, Path] = MappingProxyType({}),
-        splice: Splice | None = None,
-    ) -> tuple[str, ...]:
-        """What a rewrite within `memory` bytes will have to do, for people: a row group that does not fit will be split; a file
-        that is to be spliced to `target` by `splice` cannot be, and why."""
+        leaving_out: bool = False,
+        path: FilePath | None = None,
+    ) -> str:
+        """Why no file of `source` will be spliced to `target` here, or not the one at `path`, where that is given to be looked
+        at; "" where it will be, as far as that is known before its values are read.
+
+        `leaving_out`: records that cannot be migrated are to be left out. A rewrite says the same of `Rewritten.why`.
+        """
+        ...
+
+    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+        """What a rewrite in full within `memory` bytes will have to do, for people: a row group that does not fit will be split."""
         ...
 
     def read(

@@ -12,6 +12,7 @@ from pathlib import Path
 from instar.formats.errors import Collected, DataError, FileError, InstarError, Refused, is_unreadable
 from instar.formats.format import Format
 from instar.formats.inventory import DataFile, Inventory
+from instar.formats.splice import Way
 from instar.transforms.apart import taken_apart
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.mapping import Mapping
@@ -36,10 +37,10 @@ BYTES_A_WORKER = 2_000_000
 """On the disk. Starting a process costs 0.4 to 0.7 seconds, about what staging and proving this much takes, compressed or not."""
 
 
-def work_seconds(format: str, mapping: Mapping, files: Iterable[DataFile], *, full: bool = False) -> float:
-    """What one worker needs to migrate files by a mapping, all of them being of its version; `full`: all of it is recomputed for
-    the proof."""
-    share = 1.0 if full else computed_share(format, mapping)
+def work_seconds(format: str, mapping: Mapping, files: Iterable[DataFile], *, way: Way = "spliced", full: bool = False) -> float:
+    """What one worker needs to migrate files by a mapping, all of them being of its version, in their `way`; `full`: all of it is
+    recomputed for the proof."""
+    share = 1.0 if full or way == "rewritten" else computed_share(format, mapping)
     each = SECONDS_A_FILE["computed" if share else "copied"]
     return sum(
         each + file.size / COPIED_A_SECOND + (file.facts.bytes_uncompressed if file.facts else 0) * share / BYTES_A_SECOND[format]

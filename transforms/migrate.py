@@ -82,8 +82,10 @@ def migrate(
             progress.event(Warned(warning))
         if not plan.rewrites:
             return telling(nothing_to_do(job, plan, verb, origin, watch), said, picked)
-        chained = ((plan.files[action.path], plan.chains[action.version]) for action in plan.rewrites)
-        options = options.for_work(len(plan.rewrites), seconds_alone(job, chained, options))
+        options = options.for_work(
+            len(plan.rewrites),
+            seconds_alone(job, ((plan.files[a.path], plan.chains[a.version], a.way) for a in plan.rewrites), options),
+        )
         done: list[RunReport] = []
         with executor_for(options) as executor:
             for batch in in_batches(plan, options, list_runs(job.state)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from instar.transforms.execution import Run, Stopwatch
+from instar.transforms.in_full import in_full
 from instar.transforms.job import Job
 from instar.transforms.plan import WRITING, Plan, by_version
 from instar.transforms.provenance import Provenance
@@ -99,7 +100,11 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         left_behind=plan.left_behind(),
         dropped=tuple(path for path in changes.removed if path not in rewritten),
         renamed={r.path: r.new_path for r in receipts if r.renamed},
-        notes=(*(f"{r.path}: {note}" for r in receipts for note in r.notes), *in_full(receipts), *proved.proof.allowances),
+        notes=(
+            *(f"{r.path}: {note}" for r in receipts for note in r.notes),
+            *in_full(((r.path, r.why) for r in receipts), done=True),
+            *proved.proof.allowances,
+        ),
         warnings=plan.warnings,
         skipped=skipped,
         late=tuple(change for _, change in sorted(run.late.items())),
@@ -107,17 +112,6 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         resumed=run.resumed,
         shadow=str(run.job.shadow) if run.job.shadow else None,
     )
-
-
-def in_full(receipts: Sequence[Receipt]) -> Iterator[str]:
-    """Which files might have been spliced and were not, by the reason."""
-    files: dict[str, list[str]] = {}
-    for receipt in receipts:
-        if receipt.why:
-            files.setdefault(receipt.why, []).append(receipt.path)
-    for why, (first, *others) in files.items():
-        more = f" and {len(others):,} more file{'s' if len(others) > 1 else ''} were" if others else " was"
-        yield f"{first}{more} rewritten in full: {why}"
 
 
 def skipped_by(plan: Plan, staging: tuple[FileProblem, ...]) -> tuple[FileProblem, ...]:

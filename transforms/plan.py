@@ -12,9 +12,12 @@ from typing import Any, Literal
 from instar.formats.errors import UsageError
 from instar.formats.inventory import DataFile, Inventory, Remark
 from instar.formats.path import path_text
+from instar.formats.splice import Way
+from instar.transforms.in_full import in_full
 from instar.transforms.left_behind import left_behind
 from instar.transforms.migration import Chain
 from instar.transforms.run.resume import Resumption, Wanted
+from instar.transforms.run.splice import Foretold
 from instar.transforms.spelling import operation_text
 
 WRITING = "it is still being written"
@@ -26,7 +29,8 @@ class Action:
     """What happens to one file. `rewrite`: brought from `version` to the plan's target; `keep`: it is there already.
 
     `rows` is None where only reading would tell. `bytes_out` is an estimate for a rewrite, exact for a file that is kept. `target`
-    is the path its new form will have, "" where that is the same.
+    is the path its new form will have, "" where that is the same. `way` and `why` are what its receipt will have, as far as that is
+    known before its values are read; of a file that is kept they say nothing.
     """
 
     path: str
@@ -38,6 +42,8 @@ class Action:
     bytes_out: int
     variant: bool = False
     target: str = ""
+    way: Way = "spliced"
+    why: str = ""
 
     @property
     def new_path(self) -> str:
@@ -165,6 +171,7 @@ class Plan:
                     "rows": a.rows,
                     "bytes_in": a.size,
                     "bytes_out": a.bytes_out,
+                    **({"way": a.way, "why": a.why or None} if a.kind == "rewrite" else {}),
                 }
                 for a in self.actions
             ],
@@ -230,7 +237,7 @@ def make_plan(
     method: tuple[str, str],
     disk_free: int,
     seconds: float,
-    foresee: Callable[[DataFile, Chain], tuple[str, ...]] = lambda file, chain: (),
+    foretell: Callable[[DataFile, Chain], Foretold] = lambda file, chain: Foretold(),
     named: Callable[[str], str] = lambda path: path,
     shadow: Path | None = None,
     warnings: tuple[str, ...] = (),
@@ -238,22 +245,26 @@ def make_plan(
     """Every file gets its own action and, by its version, its own chain.
 
     `chain(version)` is the fused way from that version to `target`; `estimate` the bytes a rewrite will have; `seconds` the time
-    it will take; `foresee` what people should know of a file's rewrite; `named` a rewritten file's name.
+    it will take; `foretell` how a file will come about; `named` a rewritten file's name.
     """
     chains: dict[int, Chain] = {}
     actions: list[Action] = []
     notes: list[str] = []
     for f in inventory.files:
         assert f.version is not None, "problems are refused before a plan is made"
+        foretold = Foretold()
         if f.version == target:
             kind, size, name = "keep", f.size, f.path
         else:
             if f.version not in chains:
                 chains[f.version] = chain(f.version)
             kind, size, name = "rewrite", estimate(f, chains[f.version]), named(f.path)
-            notes += [f"{f.path}: {note}" for note in foresee(f, chains[f.version])]
+            foretold = foretell(f, chains[f.version])
+            notes += [f"{f.path}: {note}" for note in foretold.notes]
         rows, other = f.facts.rows if f.facts else None, "" if name == f.path else name
-        actions.append(Action(f.path, kind, f.version, f.size, f.mtime_ns, rows, size, f.variant, other))
+        way, why = foretold.way, foretold.why
+        actions.append(Action(f.path, kind, f.version, f.size, f.mtime_ns, rows, size, f.variant, other, way, why))
+    notes += in_full(((a.path, a.why) for a in actions), done=False)
     rewritten = {a.path for a in actions if a.kind == "rewrite"}
     dropped = inventory.describing(rewritten)
     left_out = {o.path for o in dropped}

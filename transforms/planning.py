@@ -8,10 +8,11 @@ from dataclasses import replace
 from functools import cache
 from typing import cast
 
-from instar.formats.errors import ConfigurationError, UnreadableError, UsageError
+from instar.formats.errors import ConfigurationError, UsageError
 from instar.formats.inventory import DataFile, Inventory
+from instar.formats.splice import Way
 from instar.transforms.estimate import START, Estimates, work_seconds
-from instar.transforms.evaluate.hidden import Hidden
+from instar.transforms.foretelling import Foretelling
 from instar.transforms.job import Job, Options, at_version
 from instar.transforms.migration import Chain
 from instar.transforms.partitions import refuse_partitions
@@ -23,14 +24,9 @@ from instar.transforms.run.listing import listing
 from instar.transforms.run.preflight import in_the_way
 from instar.transforms.run.resume import resumption
 from instar.transforms.run.shadow import came_since, refuse_place
-from instar.transforms.run.splice import Asking
-from instar.transforms.run.stage import at_file
 from instar.transforms.run.state import interrupted_run
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
 from instar.transforms.typecheck import type_check
-
-MOST_EXPANSION = 64
-"""Times that data may grow from their encoded form (dictionaries, runs) to memory."""
 
 
 def plan_of(
@@ -52,12 +48,12 @@ def plan_of(
     refuse_direction(inventory, target, verb)
     method = method_of(job, options)
     chain_to = cache(lambda version: checked_chain(job, inventory, version, target))
+    foretelling = Foretelling(job, options)
     rewritten = [(file, chain_to(file.version)) for file in inventory.files if file.version not in (target, None)]
-    alone = seconds_alone(job, rewritten, options)
+    alone = seconds_alone(job, ((f, chain, foretelling.alike(f, chain).way) for f, chain in rewritten), options)
     work = options.for_work(len(rewritten), alone)
     memory = work.unit_memory
     later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
-    asking = Asking(job.format)
     plan = make_plan(
         inventory,
         dataset=job.name,
@@ -69,7 +65,7 @@ def plan_of(
         shadow=job.shadow,
         seconds=START + alone / work.workers,
         warnings=(*job.unregistered, *(came_since(job.shadow, job.state) if job.shadow else ())),
-        foresee=lambda file, chain: noteworthy(job, inventory, file, chain, asking, memory, reading=not later),
+        foretell=lambda file, chain: foretelling.of(inventory, file, chain, memory, reading=not later),
         named=naming(job.settings, target),
     )
     refuse_unkeepable(job, inventory, plan, reading=not later)
@@ -84,13 +80,15 @@ def plan_of(
     )
 
 
-def seconds_alone(job: Job, files: Iterable[tuple[DataFile, Chain]], options: Options) -> float:
-    """How long one worker would take for files, each to be migrated by its chain."""
-    alike: dict[int, tuple[Chain, list[DataFile]]] = {}
-    for file, chain in files:
-        alike.setdefault(chain.from_version, (chain, []))[1].append(file)
+def seconds_alone(job: Job, files: Iterable[tuple[DataFile, Chain, Way]], options: Options) -> float:
+    """How long one worker would take for files, each to be migrated by its chain in its way."""
+    same: dict[tuple[int, Way], tuple[Chain, list[DataFile]]] = {}
+    for file, chain, way in files:
+        same.setdefault((chain.from_version, way), (chain, []))[1].append(file)
     full = options.proof == "full"
-    return sum(work_seconds(job.settings.format, chain.mapping, those, full=full) for chain, those in alike.values())
+    return sum(
+        work_seconds(job.settings.format, chain.mapping, those, way=way, full=full) for (_, way), (chain, those) in same.items()
+    )
 
 
 def hindered(job: Job, plan: Plan, options: Options) -> tuple[str, ...]:
@@ -101,28 +99,6 @@ def hindered(job: Job, plan: Plan, options: Options) -> tuple[str, ...]:
     method, workers = cast(Method, plan.method), options.for_files(len(changed)).workers
     found = in_the_way(job.location, job.state, planned, changed, method, plan.disk_needed, workers)
     return tuple(f"the run would be refused: {error}" for error in found)
-
-
-def noteworthy(
-    job: Job, inventory: Inventory, file: DataFile, chain: Chain, asking: Asking, memory: int, *, reading: bool = True
-) -> tuple[str, ...]:
-    """What people should know of a file's rewrite; a file that fits many times over is not opened for it.
-
-    `reading`: that a file cannot be read is an error, else it is such a thing.
-    """
-    if file.facts is None or file.facts.bytes_uncompressed * MOST_EXPANSION <= memory:
-        return ()
-    try:
-        asked = asking.of(chain.mapping, file.facts.schema)
-        return job.format.foresee(
-            inventory.root / file.path,
-            reads=asked.reads, memory=memory, target=asked.target, carried=asked.carried, splice=asked.splice,
-        )  # fmt: skip
-    except UnreadableError as error:
-        hidden = Hidden(chain.mapping)
-        if reading:
-            hidden.raised(error, lambda told: at_file(told, file.path))
-        return (hidden.error(error).message,)
 
 
 def checked_chain(job: Job, inventory: Inventory, version: int, target: int) -> Chain:

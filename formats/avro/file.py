@@ -13,6 +13,7 @@ from instar.formats.avro.fidelity import CODES, unlike
 from instar.formats.avro.fields import check_new
 from instar.formats.avro.physical import NULL
 from instar.formats.avro.rewrite import header_schema, rewrite, stamp_of
+from instar.formats.avro.splice import unspliced
 from instar.formats.avro.values import AvroValues
 from instar.formats.errors import DataError, FileError, Where
 from instar.formats.fingerprint import Difference, differences
@@ -108,16 +109,20 @@ class AvroFormat:
         """Nothing: whatever an Avro file holds that can be read is kept."""
         return ()
 
-    def foresee(
+    def unspliced(
         self,
-        path: FilePath,
+        source: Schema,
+        target: Schema,
+        splice: Splice,
         *,
-        reads: Sequence[str],
-        memory: int,
-        target: Schema | None = None,
         carried: Mapping[Path, Path] = MappingProxyType({}),
-        splice: Splice | None = None,
-    ) -> tuple[str, ...]:
+        leaving_out: bool = False,
+        path: FilePath | None = None,
+    ) -> str:
+        """See `splice.unspliced`; a file with a record that is left out is no plain case, but that is not known before."""
+        return unspliced(source, target, splice)
+
+    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
         return ()  # records are converted in batches that fit
 
     def read(

@@ -14,7 +14,6 @@ from functools import cached_property
 from instar.formats.avro.container import long_bytes
 from instar.formats.avro.physical import Layout, layout
 from instar.formats.avro.values import AvroValues
-from instar.formats.format import Rewrite
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step
 from instar.formats.schema import Field, List, Map, Null, Record
 from instar.formats.splice import Splice
@@ -96,9 +95,8 @@ class Pieces:
         return frozenset(slot.path for slot in self.slots)
 
 
-def pieces_of(request: Rewrite, splice: Splice, values: AvroValues) -> Pieces | None:
-    """None where the records are no records with fields."""
-    source, target = request.source_schema.root, request.target_schema.root
+def pieces_of(source: Field, target: Field, splice: Splice, values: AvroValues) -> Pieces | None:
+    """None where the records of the `source` or the `target` are no records with fields."""
     if not (_plain_record(source) and _plain_record(target)):
         return None
     slots = Pieces(slots_of(source), ())

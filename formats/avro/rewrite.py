@@ -13,7 +13,7 @@ from instar.formats.avro.container import SCHEMA, Block, Container, block_bytes,
 from instar.formats.avro.document import parse
 from instar.formats.avro.physical import layout
 from instar.formats.avro.render import document, header_text
-from instar.formats.avro.splice import Unspliced, splice
+from instar.formats.avro.splice import REFUSED, Unspliced, splice
 from instar.formats.avro.values import AvroValues
 from instar.formats.avro.walk import MOST_EMPTY_ITEMS, Damaged, least_size, records_walker, values_walker
 from instar.formats.errors import DataError, FileError, InstarError, SchemaError, UnreadableError, Where
@@ -51,7 +51,7 @@ def rewrite(request: Rewrite) -> Rewritten:
             except Unspliced as reason:
                 why = str(reason)
             except (InstarError, RecursionError):
-                why = "a block is damaged, or a value is refused"
+                why = REFUSED
             target.seek(len(head))
             target.truncate()
             work = _Work(replace(request, progress=told.again()), source, target, values)

@@ -7,7 +7,7 @@ goes record by record and knows what to say, so that values and errors are the s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import ModuleType
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from instar.formats.avro.compiled_layout import TooManyBranches, compiled_layout
@@ -19,13 +19,19 @@ from instar.formats.avro.values import AvroValues
 from instar.formats.avro.walk import least_size
 from instar.formats.compiled import compiled_part, without
 from instar.formats.copied_range import copy_range
+from instar.formats.errors import InstarError
 from instar.formats.format import Rewrite, Rewritten
+from instar.formats.schema import Schema
+from instar.formats.splice import Splice
 
 _STRETCH = 64 << 20
 """Bytes copied between two reports of progress."""
 _BATCH = 2 << 20
 """Bytes of records that are spliced at once, blocks that are larger excepted; less where the memory is less."""
 _SHARE = 64  # of the memory at most
+
+REFUSED = "a block is damaged, or a value is refused"
+"""Why a file is not spliced where only going through its records one by one says more."""
 
 
 class Unspliced(Exception):
@@ -40,18 +46,56 @@ def splice(request: Rewrite, source: Container, target: BinaryIO, values: AvroVa
     """
     if request.splice is None:
         raise Unspliced("")
-    pieces = pieces_of(request, request.splice, values)
+    walk = _walk_of(request.source_schema, request.target_schema, request.splice, values)
+    if walk is None:
+        return _copied(request, source, target)
+    try:
+        return _Splicing(request, source, target, values, walk).run()
+    except walk.module.Odd as odd:
+        raise Unspliced(str(odd)) from None
+
+
+def unspliced(source: Schema, target: Schema, splice: Splice) -> str:
+    """Why no file of the schema `source` is spliced; "" where one without anything odd in it is."""
+    try:
+        _walk_of(source, target, splice, AvroValues(source, target))
+    except Unspliced as reason:
+        return str(reason)
+    except (InstarError, RecursionError):
+        return REFUSED
+    return ""
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Records are put together from `pieces`, found by a walk of the compiled `module` over its `layout`; each has at least so many
+    bytes."""
+
+    pieces: Pieces
+    module: Any
+    layout: Any
+    least: int
+
+
+def _walk_of(source: Schema, target: Schema, splice: Splice, values: AvroValues) -> _Walk | None:
+    """None where every record stays as it is.
+
+    Raises:
+        Unspliced: neither can be done.
+    """
+    pieces = pieces_of(source.root, target.root, splice, values)
     if pieces is None:
         raise Unspliced("its records are no records with fields")
     if pieces.verbatim:
-        return _copied(request, source, target)
+        return None
     module = compiled_part("avro")
     if module is None:
         raise Unspliced(without("avro"))
+    least = least_size(layout(source.root), values.source_layouts)
+    if not least:
+        raise Unspliced("its records have no bytes")
     try:
-        return _Splicing(request, source, target, values, pieces, module).run()
-    except module.Odd as odd:
-        raise Unspliced(str(odd)) from None
+        return _Walk(pieces, module, compiled_layout(module, pieces.slots, values.source_layouts), least)
     except TooManyBranches:
         raise Unspliced("a union has too many branches") from None
 
@@ -88,20 +132,13 @@ def _stretches(source: Container) -> Iterator[tuple[int, int, int]]:
 class _Splicing:
     """Blocks on their way, some at once: walked, computed from where anything is computed, put together, written."""
 
-    def __init__(
-        self, request: Rewrite, source: Container, target: BinaryIO, values: AvroValues, pieces: Pieces, module: ModuleType
-    ) -> None:
+    def __init__(self, request: Rewrite, source: Container, target: BinaryIO, values: AvroValues, walk: _Walk) -> None:
         self.request = request
         self.source = source
         self.target = target
-        self.module: Any = module
-        self.pieces = pieces
-        self.least = least_size(layout(request.source_schema.root), values.source_layouts)
-        if not self.least:
-            raise Unspliced("its records have no bytes")
-        self.layout = compiled_layout(module, pieces.slots, values.source_layouts)
-        self.makers = makers(request, values, pieces, module)
-        used = (*_used(pieces), *(slots for maker in self.makers for slots in maker.reads))
+        self.module, self.pieces, self.layout, self.least = walk.module, walk.pieces, walk.layout, walk.least
+        self.makers = makers(request, values, walk.pieces, walk.module)
+        used = (*_used(walk.pieces), *(slots for maker in self.makers for slots in maker.reads))
         self.marks = sorted({mark for slots in used for mark in (slots.first, slots.stop)})
         self.rows = 0
 

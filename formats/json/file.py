@@ -18,7 +18,7 @@ from .infer import infer
 from .layout import BOM, layout_of, looks_like_json
 from .parse import parse
 from .render import render
-from .rewrite import records, rewrite
+from .rewrite import records, rewrite, unspliced
 from .streams import unpacked_head, unpacked_size
 from .validate import validate
 from .values import JsonValues
@@ -89,16 +89,20 @@ class JsonFormat:
         """Nothing: whatever a JSON file holds outside the values that change is copied."""
         return ()
 
-    def foresee(
+    def unspliced(
         self,
-        path: FilePath,
+        source: Schema,
+        target: Schema,
+        splice: Splice,
         *,
-        reads: Sequence[str],
-        memory: int,
-        target: Schema | None = None,
         carried: Mapping[Path, Path] = MappingProxyType({}),
-        splice: Splice | None = None,
-    ) -> tuple[str, ...]:
+        leaving_out: bool = False,
+        path: FilePath | None = None,
+    ) -> str:
+        """See `rewrite.unspliced`: the same for every file."""
+        return unspliced(splice, leaving_out=leaving_out)
+
+    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
         return ()  # records are converted in batches that fit
 
     def read(

@@ -37,16 +37,16 @@ def rewrite(request: Rewrite) -> Rewritten:
     ends and compression stay."""
     layout = layout_of(request.source)
     limit = max(1 << 14, min(_CHUNK, request.memory // _EXPANSION))
-    why = _not_spliced(request, request.splice) if request.splice else ""
+    why = unspliced(request.splice, leaving_out=request.left_out is not tuple) if request.splice else ""
     with packed_into(request.target, layout.compression) as write:
         if request.splice and not why:
             return _spliced(request, layout, write, limit)
         return _converted(request, layout.kind, write, limit, why)
 
 
-def _not_spliced(request: Rewrite, splice: Splice) -> str:
-    """Why no record of the file is spliced; empty where some may be."""
-    if request.left_out is not tuple:
+def unspliced(splice: Splice, *, leaving_out: bool) -> str:
+    """Why no record is spliced, of no file; "" where some may be."""
+    if leaving_out:
         return "bad records are to go into quarantine"
     if splice.levels is None:
         return "its records are new ones, or none"
@@ -72,7 +72,9 @@ def _converted(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limi
     progress = _Progress(request)
     rows = out = 0
     held: bytes | None = None
-    for between, texts in _chunks(pieces(kind, blocks(request.source, progress.read), request.source), limit):
+    text = progress.of(blocks(request.source, progress.read))
+    for between, texts in _chunks(pieces(kind, text, request.source), limit):
+        taken = sum(map(len, texts)) + sum(map(len, between))
         converted = request.convert(texts) if texts else []
         left_out = request.left_out() if texts else ()
         if len(converted) != len(texts) - len(left_out):
@@ -85,7 +87,7 @@ def _converted(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limi
         write(b"".join([*parts, *between[len(converted) :]]))
         rows += len(texts)
         out += len(left_out)
-        progress.done(len(texts))
+        progress.done(len(texts), taken)
     return Rewritten(rows, rows - out, why=why)
 
 
@@ -107,15 +109,23 @@ def _chunks(source: Iterator[tuple[bytes, bytes | None]], limit: int) -> Iterato
 
 
 class _Progress:
-    """Tells the request of rows and of the bytes of the file that were read for them."""
+    """Tells the request of rows and of the bytes of the file that they were made from."""
 
     def __init__(self, request: Rewrite) -> None:
         self._tell = request.progress
-        self._bytes = 0
+        self._bytes = self._text = 0
 
     def read(self, size: int) -> None:
         self._bytes += size
 
-    def done(self, rows: int) -> None:
-        size, self._bytes = self._bytes, 0
+    def of(self, text: Iterator[bytes]) -> Iterator[bytes]:
+        """The text, whose bytes in the file are told as they are read."""
+        for block in text:
+            self._text += len(block)
+            yield block
+
+    def done(self, rows: int, text: int = 0) -> None:
+        """Of all that was read; or of so many bytes of the `text`, where more of it may be read than was converted."""
+        size = self._bytes if text >= self._text else self._bytes * text // self._text
+        self._bytes, self._text = self._bytes - size, max(0, self._text - text)
         self._tell(rows, size)

@@ -72,20 +72,21 @@ class Parquet:
     ) -> tuple[Unlike, ...]:
         return fidelity.unkeepable(path, target, carried, splice)
 
-    def foresee(
+    def unspliced(
         self,
-        path: FilePath,
+        source: Schema,
+        target: Schema,
+        splice: Splice,
         *,
-        reads: Sequence[str],
-        memory: int,
-        target: Schema | None = None,
         carried: Mapping[Path, Path] = MappingProxyType({}),
-        splice: Splice | None = None,
-    ) -> tuple[str, ...]:
-        why = "" if splice is None or target is None else obstacle(open_source(path), target, carried, splice)
-        if splice is not None and not why:
-            return ()  # row groups are never split by a splice
-        return (*((f"it will be rewritten in full: {why}",) if why else ()), *foreseen(path, reads, memory))
+        leaving_out: bool = False,
+        path: FilePath | None = None,
+    ) -> str:
+        """See `splice.obstacle`: it is each file's own."""
+        return "" if path is None else obstacle(open_source(path), target, carried, splice)
+
+    def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+        return foreseen(path, reads, memory)
 
     def read(
         self,

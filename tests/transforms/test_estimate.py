@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support import field
 
-from instar.formats.format import FileFacts
-from instar.formats.inventory import DataFile
+from instar.formats.format import FileFacts, format_named
+from instar.formats.inventory import DataFile, Inventory
 from instar.formats.schema import schema
 from instar.transforms import operations as op
-from instar.transforms.estimate import BYTES_A_WORKER, computed_share, is_copied, work_seconds, workers_worth
-from instar.transforms.mapping import Mapping, Operation, identity
+from instar.transforms.estimate import (
+    BYTES_A_WORKER,
+    SAMPLE_BYTES,
+    Estimates,
+    computed_share,
+    is_copied,
+    work_seconds,
+    workers_worth,
+)
+from instar.transforms.mapping import Mapping, Operation, chain, identity
+from instar.transforms.migration import Chain
+from instar.transforms.run.request import rewrite_request
 
 
 def sized(path: Path, size: int) -> None:
@@ -99,3 +111,28 @@ def test_what_passes_through_the_conversion(format: str, operations: list[Operat
 def test_only_a_file_that_is_copied_whole_keeps_its_size_for_sure() -> None:
     assert is_copied(mapped(op.rename("a", to="z"), op.reorder(["d", "c"])))
     assert not any(is_copied(mapped(each)) for each in (op.drop("a"), op.cast("a", "string"), op.add("n", "int64", default=1)))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gz"])
+def test_the_bytes_of_an_added_key_count_where_only_a_part_is_sampled(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    text = "".join(f'{{"a":{i},"b":"n{7919 * i % 100_003}"}}\n' for i in range(120_000)).encode()
+    source, target = tmp_path / "all.ndjson", tmp_path / "new.ndjson"
+    source.write_bytes(pack(text))
+    assert len(text) > 1.3 * SAMPLE_BYTES
+    format = format_named("json")
+    was = format.parse(
+        '{"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}, "required": ["a", "b"]}'
+    )
+    mapping = chain(was, [op.add("currency", "string", default="USD")])
+    file = DataFile(source.name, source.stat().st_size, 1, format.inspect(source), 1)
+    inventory = Inventory(tmp_path, tmp_path, "s", "json", (file,), ())
+    told = Estimates(format, inventory)(file, Chain("s", 1, 2, mapping, (), (), ""))
+    format.rewrite(rewrite_request(format, mapping, source, target, memory=1 << 28, stamp=None, progress=lambda rows, size: None))
+    assert told == pytest.approx(target.stat().st_size, rel=0.02)
+    assert target.stat().st_size > source.stat().st_size
+
+
+def test_what_is_rewritten_in_full_takes_longer() -> None:
+    rename, facts = mapped(op.rename("a", to="z")), FileFacts("avro", "null", 10_000_000, 10, RECORD, None, 10_000_000)
+    large = [DataFile("a.avro", 10_000_000, 1, facts, 1)]
+    assert work_seconds("avro", rename, large, way="rewritten") > 5 * work_seconds("avro", rename, large)

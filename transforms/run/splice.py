@@ -6,12 +6,13 @@ from collections.abc import Callable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path as FilePath
 from typing import Any
 
 from instar.formats.format import Format
 from instar.formats.path import Path
 from instar.formats.schema import Schema
-from instar.formats.splice import Part, Splice
+from instar.formats.splice import Part, Splice, Way
 from instar.transforms.apart import only, taken_apart
 from instar.transforms.expression import Struct
 from instar.transforms.mapping import Mapping
@@ -19,13 +20,30 @@ from instar.transforms.pruned import follows, needed, pruned
 
 
 @dataclass(frozen=True)
+class Foretold:
+    """`way` and `why` as a receipt will have them, as far as that is known before a file's values are read; `notes` for people."""
+
+    way: Way = "spliced"
+    why: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Asked:
     """What will be asked of a format for files of one schema."""
 
+    source: Schema
     target: Schema
     carried: Dict[Path, Path]
     reads: tuple[str, ...]
     splice: Splice | None
+
+    def foretold(self, format: Format, *, leaving_out: bool, path: FilePath | None = None) -> Foretold:
+        """How files will come about, or the one at `path`."""
+        if self.splice is None:
+            return Foretold("rewritten")
+        why = format.unspliced(self.source, self.target, self.splice, carried=self.carried, leaving_out=leaving_out, path=path)
+        return Foretold("rewritten" if why else "spliced", why)
 
 
 class Asking:
@@ -40,7 +58,7 @@ class Asking:
         key = id(mapping), id(schema)
         if key not in self._made:
             own = mapping if schema is None else mapping.rebased(schema)
-            asked = Asked(own.target, own.carried(), own.reads(), splice_of(self._format, own))
+            asked = Asked(own.source, own.target, own.carried(), own.reads(), splice_of(self._format, own))
             self._made[key] = mapping, schema, asked  # with what it is of, so that nothing else gets those ids
         return self._made[key][2]
 
