@@ -9,6 +9,8 @@ from .chunks import Unspliceable
 
 _PIECE, _MOST = 1 << 20, 1 << 30
 _BY_SYSTEM = hasattr(os, "copy_file_range")
+Held = FileIO | bytes
+"""A file, or what would be in it."""
 
 
 class Writing:
@@ -16,10 +18,10 @@ class Writing:
 
     def __init__(self, file: FileIO) -> None:
         self._file = file
-        self._waiting: tuple[FileIO, int, int] | None = None  # of which file from where to where
+        self._waiting: tuple[Held, int, int] | None = None  # of which file from where to where
         self.at = 0
 
-    def copy(self, source: FileIO, start: int, stop: int) -> None:
+    def copy(self, source: Held, start: int, stop: int) -> None:
         """The bytes of `source` from `start` to before `stop`."""
         self.at += stop - start
         if self._waiting is not None and self._waiting[0] is source and self._waiting[2] == start:
@@ -41,11 +43,13 @@ class Writing:
             _copy(source, self._file, start, stop)
 
 
-def read_at(source: FileIO, start: int, length: int) -> bytes:
+def read_at(source: Held, start: int, length: int) -> bytes:
     """
     Raises:
         Unspliceable: the file ends before.
     """
+    if isinstance(source, bytes):
+        return source[start : start + length]
     if start < 0 or length < 0 or start + length > os.fstat(source.fileno()).st_size:
         raise Unspliceable("it is shorter than its footer says")
     source.seek(start)
@@ -58,7 +62,10 @@ def read_at(source: FileIO, start: int, length: int) -> bytes:
     return data
 
 
-def _copy(source: FileIO, target: FileIO, start: int, stop: int) -> None:
+def _copy(source: Held, target: FileIO, start: int, stop: int) -> None:
+    if isinstance(source, bytes):
+        _write(target, source[start:stop])
+        return
     if _BY_SYSTEM:
         start = _copied_by_system(source, target, start, stop)
     while start < stop:

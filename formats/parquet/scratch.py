@@ -5,12 +5,14 @@ They have the source's row groups. They lie in the target's folder without a nam
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from io import FileIO
 from pathlib import Path as FilePath
 from typing import Any
@@ -36,6 +38,7 @@ from .read import PROBE
 from .repeating import Repeating, Unlike, repeating
 from .rewrite import Conversion, piece_bytes, pieces_written
 from .source import Source
+from .uniform import Uniform, uniform
 from .weave import Holder
 
 _TOGETHER = 64 << 20
@@ -173,6 +176,9 @@ def repeated(source: Source, target: Schema, constants: Mapping[str, Any], folde
     schema = columns_of(target, constants)
     output = planned(source, schema, {}, None)
     lengths = sorted(set(source.footer.rows))
+    groups = [lengths.index(rows) for rows in source.footer.rows]
+    if found := _uniform(source, output, schema, constants, tuple(lengths)):
+        return Scratch(Holder(found.data, found.footer, groups), Draft(found.footer.root, places(found.footer.root, schema.record)))
 
     def write(writer: pq.ParquetWriter) -> list[Piece]:
         few = _repeated(output, schema, constants, min(lengths[-1], _REPEATED)) if lengths else None
@@ -183,9 +189,32 @@ def repeated(source: Source, target: Schema, constants: Mapping[str, Any], folde
             writer.write_table(table, row_group_size=max(rows, 1))
         return [Piece(source.footer.rows.index(rows), {}) for rows in lengths]
 
-    groups = [lengths.index(rows) for rows in source.footer.rows]
     given = replace(output, written=pa.schema([_by_reference(field) for field in output.written]))
     return _scratch(source, given, schema, folder, open_files, write, groups)
+
+
+def _uniform(
+    source: Source, output: Output, schema: Schema, constants: Mapping[str, Any], lengths: tuple[int, ...]
+) -> Uniform | None:
+    """The same, made of one row; None where there is more to it, or a row group has none."""
+    if not lengths or lengths[0] == 0:
+        return None
+    one = _repeated(output, schema, constants, 1)
+    options = json.dumps({**output.options, **_readable_beside(source)}, sort_keys=True)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, one.schema) as stream:
+        stream.write_batch(one)
+    return uniform(_sample(sink.getvalue().to_pybytes(), options), lengths)
+
+
+@lru_cache(maxsize=8)
+def _sample(stream: bytes, options: str) -> bytes:
+    """The Parquet file that pyarrow writes of a table, which is an IPC stream here: that says each value exactly."""
+    table = pa.ipc.open_stream(stream).read_all()
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, **json.loads(options)) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
 
 
 def _repeated(output: Output, schema: Schema, constants: Mapping[str, Any], rows: int) -> pa.RecordBatch:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from io import FileIO
 from pathlib import Path as FilePath
 
 from . import thrift
 from .chunks import extent, page_offsets
-from .copying import Writing, read_at
+from .copying import Held, Writing, read_at
 from .footer import Footer, framed, get, items, with_elements, with_key_values
 from .layout import From, Layout
 from .page_index import bloom_filter, moved
@@ -25,7 +24,7 @@ _UNDEFINED: Struct = {1: (STRUCT, {})}  # ColumnOrder: by the type's own order
 class Holder:
     """A Parquet file that chunks are taken from. `groups` has for each row group of the new file the number of the holder's."""
 
-    file: FileIO
+    file: Held
     footer: Footer
     groups: Sequence[int]
 
