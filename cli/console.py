@@ -48,6 +48,7 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
         console.print(table)
     if report.others:
         console.print(f"{counted(report.others, 'other file or folder', 'other files and folders')}")
+    _lines(console, "variant", list(map(str, report.variants)), verbose)
     _lines(
         console,
         "[red]problem[/]",

@@ -22,6 +22,20 @@ class VersionCount:
 
 
 @dataclass(frozen=True)
+class Variants:
+    """Files of a version that differ from its schema in the same: `what`, in words."""
+
+    version: int
+    what: str
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        first, *others = self.files
+        more = f" and {len(others):,} more" if others else ""
+        return f"{first}{more} differ{'' if others else 's'} from version {self.version} in {self.what}"
+
+
+@dataclass(frozen=True)
 class ShadowStatus:
     """Where a dataset's shadow is, and by which run and at which version; both None where none stands there."""
 
@@ -49,7 +63,7 @@ class LateFile:
 @dataclass(frozen=True)
 class StatusReport:
     """Which file of a dataset is at which version, and what is odd about it. `pending` are the steps to the newest version, `late`
-    is what came to old trees."""
+    is what came to old trees, `variants` in what the files that are counted as such differ."""
 
     dataset: str
     root: str
@@ -64,6 +78,7 @@ class StatusReport:
     interrupted: tuple[str, ...] = ()
     shadow: ShadowStatus | None = None
     late: tuple[LateFile, ...] = ()
+    variants: tuple[Variants, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         out = asdict(self)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from instar.formats.inventory import DataFile, Inventory, Remark
-from instar.transforms.answers import LateFile, RunEntry, RunsReport, ShadowStatus, StatusReport, VersionCount
+from instar.formats.variation import variation
+from instar.transforms.answers import LateFile, RunEntry, RunsReport, ShadowStatus, StatusReport, Variants, VersionCount
 from instar.transforms.job import Job, inventory_of
 from instar.transforms.pick_up import late_of, left_where_it_is
 from instar.transforms.plan import WRITING
@@ -63,7 +64,22 @@ def status_of(job: Job) -> StatusReport:
         interrupted=unsettled,
         shadow=_shadow(job, job.shadow) if job.shadow else None,
         late=() if busy else tuple(_late(job, late) for late in late_of(job)),
+        variants=tuple(_variants(job, inventory)),
     )
+
+
+def _variants(job: Job, inventory: Inventory) -> Iterator[Variants]:
+    """Files that differ from their version in the same things, together."""
+    told: dict[tuple[int, int], str] = {}  # thousands of files of a dataset share one schema
+    alike: dict[tuple[int, str], list[str]] = {}
+    for file in inventory.files:
+        if file.variant and file.version is not None and file.facts and file.facts.schema:
+            key = file.version, id(file.facts.schema)
+            if key not in told:
+                told[key] = variation(file.facts.schema, job.schemas[file.version])
+            alike.setdefault((file.version, told[key]), []).append(file.path)
+    for (version, what), files in alike.items():
+        yield Variants(version, what, tuple(files))
 
 
 def _late(job: Job, late: Late) -> LateFile:

@@ -103,17 +103,29 @@ def container_opener(layout: Layout, known: Definitions) -> Callable[[bytes], An
     return code.made(["def walk(b):", " p = 0", " n = len(b)", *_indented([*body, *end], 1)], "walk")
 
 
-def least_size(layout: Layout, known: Definitions, within: tuple[str, ...] = ()) -> int:
-    """The fewest bytes a value can have; a recursion counts as none."""
+MOST_LEAST = 1 << 31
+"""Bytes that no value is taken to need more of: it is a bound from below, and fits the compiled part's numbers."""
+
+
+def least_size(layout: Layout, known: Definitions) -> int:
+    """The fewest bytes a value can have, or `MOST_LEAST` if these are more; a recursion counts as none."""
+    return min(_least(layout, known, {}), MOST_LEAST)
+
+
+def _least(layout: Layout, known: Definitions, found: dict[str, int]) -> int:
+    """`found`: of each named type, once; a type may be used twice at every level of a schema."""
     if layout.null is not None or layout.kind == "union":
         return 1
     match layout.kind:
         case "fixed":
             return layout.size
         case "record":
-            return sum(least_size(each, known, within) for each in layout.of)
+            return sum(_least(each, known, found) for each in layout.of)
         case "reference":
-            return 0 if layout.name in within else least_size(known[layout.name].value, known, (*within, layout.name))
+            if layout.name not in found:
+                found[layout.name] = 0  # inside of itself
+                found[layout.name] = _least(known[layout.name].value, known, found)
+            return found[layout.name]
         case kind:
             return _SIZES[kind]
 

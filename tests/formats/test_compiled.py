@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
@@ -38,3 +41,25 @@ def test_a_part_that_cannot_be_loaded_is_missing(tmp_path: Path, monkeypatch: py
 def test_a_part_of_another_source_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "PARTS", {"avro": "json"})
     assert compiled.compiled_part("avro") is None
+
+
+@pytest.mark.parametrize("format", compiled.PARTS)
+@pytest.mark.parametrize("stale", [1, None, 10_000])
+def test_a_part_of_an_older_or_newer_source_is_told_and_not_used(
+    format: str, stale: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a checkout: the source was changed, and the part not built again."""
+    part = ModuleType("of_another_source")
+    if stale is not None:
+        part.__dict__["INTERFACE"] = stale
+    monkeypatch.setitem(sys.modules, "of_another_source", part)
+    monkeypatch.setattr(compiled, "PARTS", {format: "of_another_source"})
+    assert compiled.compiled_part(format) is None
+    assert f"(without the compiled part for {format})" in CliRunner().invoke(instar, ["--version"]).output
+
+
+def test_each_source_says_its_interface() -> None:
+    for format, module in compiled.PARTS.items():
+        sources = "".join(each.read_text() for each in FORMATS.glob(f"{format}/*.[ch]"))
+        (number,) = re.findall(r'"INTERFACE", (\d+)|define INTERFACE (\d+)', sources)
+        assert int("".join(number)) == compiled.INTERFACES[format], module

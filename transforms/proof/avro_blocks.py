@@ -68,7 +68,8 @@ def _of_block(count: int, data: bytes, decompress: Callable[[bytes], bytes], sch
         for _ in range(count):
             yield fastavro.schemaless_reader(block, schema, None)  # type: ignore[arg-type]
     except (IndexError, KeyError, OverflowError, MemoryError, struct.error, zlib.error, lzma.LZMAError) as error:
-        raise Damaged(f"a block is damaged: {type(error).__name__}: {error}") from error
+        kind = "" if isinstance(error, zlib.error | lzma.LZMAError | struct.error) else f"{type(error).__name__}: "  # they say it
+        raise Damaged(f"a block is damaged: {kind}{error}") from error
     if block.read(1):
         raise Damaged("a block holds more bytes than its records")
 

@@ -16,7 +16,7 @@ import pytest
 from instar import op
 from instar.formats.schema import Schema
 from instar.transforms.mapping import chain, identity
-from instar.transforms.proof.avro_blocks import header_of
+from instar.transforms.proof.avro_blocks import Damaged, header_of, records
 from instar.transforms.proof.avro_copied import prove_copied
 from instar.transforms.proof.avro_shape import shape_of
 from instar.transforms.proof.in_place import only_renames
@@ -212,3 +212,16 @@ def test_only_renames_is_said_of_renames_only(file: Path, staged: Callable[..., 
     assert only_renames(chain(source, swap))
     others = [op.drop("raw"), op.reorder(["raw"]), op.cast("count", "int64"), op.allow_null("id"), op.move("place.x", to="x")]
     assert not any(only_renames(chain(source, [other])) for other in others)
+
+
+def test_what_is_wrong_with_a_block_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "data.avro"
+    with path.open("wb") as opened:
+        fastavro.writer(opened, SCHEMA, (record(i) for i in range(50)), codec="deflate")
+    content = bytearray(path.read_bytes())
+    with path.open("rb") as opened:
+        header_of(opened)
+        content[opened.tell() + 6] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match=r"^a block is damaged: Error -3 while decompressing"):
+        list(records(path))
