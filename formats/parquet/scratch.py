@@ -35,6 +35,7 @@ from .layout import Draft
 from .output import Output, planned
 from .places import places
 from .read import PROBE
+from .recoding import recoded
 from .repeating import Repeating, Unlike, repeating
 from .rewrite import Conversion, piece_bytes, pieces_written
 from .source import Source
@@ -60,13 +61,31 @@ class Scratch:
 
 # ---- computed columns
 def encoded(source: Source, request: Rewrite, part: Part, folder: FilePath, open_files: ExitStack) -> list[Scratch]:
-    """The columns of the part; those that do not fit into memory together are computed one after the other, and those whose values
-    repeat by their distinct values.
+    """The columns of the part. Of some only the dictionaries are encoded, and their data pages copied; of the others, those that do
+    not fit into memory together are computed one after the other, and those whose values repeat by their distinct values.
 
     Raises:
         UnreadableError: a page of what is read is damaged. DataError: from the conversion, or a value that the target cannot hold.
         SchemaError: Parquet cannot hold a type.
     """
+    found, rest = _recoded(source, part, folder, open_files)
+    return found + (_encoded_anew(source, request, rest, folder, open_files) if rest else [])
+
+
+def _recoded(source: Source, part: Part, folder: FilePath, open_files: ExitStack) -> tuple[list[Scratch], Part | None]:
+    """The columns of which only dictionaries are encoded, and what is left of the part."""
+    with open(source.path, "rb", buffering=0) as old:
+        made = recoded(source, part, old)
+        if made is None or part.only is None:
+            return [], part
+        file, schema = open_files.enter_context(_unnamed(folder)), made.part.target_schema
+        footer = made.write(old, file)
+    others = [name for name in part.target_schema.record.names if name not in schema.record.names]
+    scratch = Scratch(Holder(file, footer, range(len(footer.row_groups))), drafted(made.output, schema))
+    return [scratch], part.only(others) if others else None
+
+
+def _encoded_anew(source: Source, request: Rewrite, part: Part, folder: FilePath, open_files: ExitStack) -> list[Scratch]:
     names = repeating(source, part, min(_TOGETHER, piece_bytes(request.memory)))
     if not names or part.only is None:
         return [_encoded(source, request, each, folder, open_files) for each in _groups(source, request, part)]

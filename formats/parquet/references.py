@@ -1,0 +1,160 @@
+"""Column chunks that are nothing but a dictionary page and data pages that refer to it.
+
+Source of the numbers: the Apache Parquet project's parquet.thrift (PageHeader and what it holds) and Encodings.md.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from . import thrift
+from .chunks import extent
+from .footer import get
+from .plain_pages import PlainPage
+from .thrift import STRUCT, Struct
+
+_KIND, _SIZE, _STORED, _CRC, _V1, _DICTIONARY, _V2 = 1, 2, 3, 4, 5, 7, 8  # fields of PageHeader
+_OPENED = {_V1: {}, _DICTIONARY: {}, _V2: {}}
+_ENCODING = {_V1: 2, _DICTIONARY: 2, _V2: 4}  # its field of each kind's own header
+_STATISTICS = {_V1: 5, _V2: 8}
+_NULLS = 3  # field of Statistics
+_KINDS = {0: _V1, 3: _V2}
+_DICTIONARY_PAGE = 2
+_PLAIN, _REFERENCES = (0, 2), (2, 8)
+"""How a dictionary's values may be encoded (the second is an old name of the first), and references to them."""
+_LARGEST_CHUNK, _LARGEST_DICTIONARY = 64 << 20, 8 << 20  # bytes that are held at once
+
+
+class Otherwise(Exception):
+    """What is odd: `names` are the columns that are to be computed in another way, none where that is all."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(*names)
+        self.names = names
+
+
+@dataclass(frozen=True)
+class Page:
+    """A data page: its header without the bounds of its values, and where in the chunk its body is."""
+
+    header: bytes
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class References:
+    """A chunk that begins at `start` in its file; `encoding` is what its dictionary page says of itself, `size` the bytes of its
+    data pages before they were compressed, with their new headers."""
+
+    start: int
+    stop: int
+    dictionary: PlainPage
+    encoding: int
+    pages: tuple[Page, ...]
+    size: int
+
+    def recoded(self, data: bytes, dictionary: bytes) -> Iterator[bytes | memoryview]:
+        """The chunk with another dictionary page; `data` is the chunk as it stands."""
+        yield dictionary
+        view = memoryview(data)
+        for page in self.pages:
+            yield page.header
+            yield view[page.begin : page.end]
+
+    @property
+    def length(self) -> int:
+        """The bytes of the data pages with their new headers."""
+        return sum(len(page.header) + page.end - page.begin for page in self.pages)
+
+
+def references(meta: Struct, read: Callable[[int, int], bytes]) -> References:
+    """The chunk that its ColumnMetaData describe. `read`: (position, length) → the bytes there.
+
+    Raises:
+        Otherwise: it is not of that kind, or damaged.
+    """
+    start, stop = extent(meta)
+    if not 0 < stop - start <= _LARGEST_CHUNK or get(meta, 11) != start or get(meta, 10, 0) > 0:
+        raise Otherwise
+    data = read(start, stop - start)
+    dictionary, at = _header(data, 0)
+    own = get(dictionary, _DICTIONARY)
+    if get(dictionary, _KIND) != _DICTIONARY_PAGE or own is None or get(own, 2) not in _PLAIN:
+        raise Otherwise
+    size, stored, count = (_number(struct, number) for struct, number in ((dictionary, _SIZE), (dictionary, _STORED), (own, 1)))
+    if not count or size > _LARGEST_DICTIONARY or start + at + stored != get(meta, 9):
+        raise Otherwise
+    page = PlainPage(data[at : at + stored], count, size, _CRC in dictionary)
+    _check(dictionary, page.body)
+    pages, values, whole = _pages(data, at + stored)
+    if values != get(meta, 5):
+        raise Otherwise
+    return References(start, stop, page, get(own, 2), pages, whole)
+
+
+def _pages(data: bytes, at: int) -> tuple[tuple[Page, ...], int, int]:
+    """The data pages from there on, the number of their values, and their bytes before they were compressed."""
+    found: list[Page] = []
+    values = whole = 0
+    while at < len(data):
+        header, begin = _header(data, at)
+        kind = _KINDS.get(get(header, _KIND), -1)
+        own = get(header, kind)
+        if own is None or get(own, _ENCODING[kind]) not in _REFERENCES:
+            raise Otherwise
+        at = begin + _number(header, _STORED)
+        if at > len(data):
+            raise Otherwise
+        _check(header, memoryview(data)[begin:at])
+        values += _number(own, 1)
+        new = thrift.encode({**header, kind: (STRUCT, _without_bounds(own, _STATISTICS[kind]))})
+        whole += len(new) + _number(header, _SIZE)
+        found.append(Page(new, begin, at))
+    if not found:
+        raise Otherwise
+    return tuple(found), values, whole
+
+
+def _header(data: bytes, at: int) -> tuple[Struct, int]:
+    try:
+        return thrift.decode(data, at, _OPENED)
+    except thrift.ThriftError:
+        raise Otherwise from None
+
+
+def _number(struct: Struct, number: int) -> int:
+    found = get(struct, number)
+    if not isinstance(found, int) or found < 0:
+        raise Otherwise
+    return found
+
+
+def _check(header: Struct, body: bytes | memoryview) -> None:
+    """
+    Raises:
+        Otherwise: the page has a checksum, and it is of other bytes.
+    """
+    if _CRC in header and get(header, _CRC) & 0xFFFFFFFF != zlib.crc32(body):
+        raise Otherwise
+
+
+def _without_bounds(own: Struct, statistics: int) -> Struct:
+    """A data page's own header, with no more of its statistics than the number of its nulls."""
+    if statistics not in own:
+        return own
+    rest = {number: held for number, held in own.items() if number != statistics}
+    said = thrift.decode(own[statistics][1])[0] if isinstance(own[statistics][1], bytes) else {}
+    return {**rest, statistics: (STRUCT, {_NULLS: said[_NULLS]})} if _NULLS in said else rest
+
+
+def dictionary_header(page: PlainPage, encoding: int) -> bytes:
+    """The header of a dictionary page of these values."""
+    own: Struct = {1: (thrift.I32, page.values), 2: (thrift.I32, encoding)}
+    header: Struct = {_KIND: (thrift.I32, _DICTIONARY_PAGE), _SIZE: (thrift.I32, page.size), _STORED: (thrift.I32, len(page.body))}
+    if page.checked:
+        crc = zlib.crc32(page.body)
+        header[_CRC] = thrift.I32, crc - (1 << 32) if crc >> 31 else crc
+    return thrift.encode({**header, _DICTIONARY: (STRUCT, own)})
