@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instar.formats.schema import Bool, Date, Float, Int, String, Timestamp
+from instar.formats.schema import Bool, Bytes, Date, Decimal, Duration, Enum, Fixed, Float, Int, String, Time, Timestamp, Uuid
 from instar.transforms.apart import only
 from instar.transforms.expression import Cast, Column, Literal, Lookup, Source, Sql, Struct, When
 from instar.transforms.mapping import Mapping
@@ -10,8 +10,7 @@ from instar.transforms.mapping import Mapping
 from .nodes import everything
 
 _PLAIN = Bool | Int | Float | String | Date | Timestamp
-_TOLD_APART = Bool | Int | String | Date | Timestamp
-"""Plain types whose values are equal where they have the same bits, and only there."""
+_OF_ONE_VALUE = _PLAIN | Bytes | Decimal | Duration | Enum | Fixed | Time | Uuid
 
 
 def by_columns(part: Mapping) -> tuple[Mapping | None, Mapping | None]:
@@ -37,7 +36,8 @@ def _columnar(column: Column, part: Mapping) -> bool:
 
 
 def elementwise(part: Mapping) -> dict[str, str]:
-    """The columns that are made of one column of plain values, value by value, and that column: equal values become equal ones."""
+    """The columns that are made of one column of plain values, value by value, and that column: what has the same bits becomes the
+    same."""
     root = part.root.expression
     assert isinstance(root, Struct)
     return {c.field.name: origin for c in root.columns if (origin := _only_source(c, part)) is not None}
@@ -49,6 +49,6 @@ def _only_source(column: Column, part: Mapping) -> str | None:
     if len(paths) != 1 or not all(isinstance(e, Source | Literal | Cast | Lookup | When) for e in nodes):
         return None
     (path,) = paths
-    if len(path) != 1 or not isinstance(path[0], str) or not isinstance(part.source.record[path[0]].type, _TOLD_APART):
+    if len(path) != 1 or not isinstance(path[0], str) or not isinstance(part.source.record[path[0]].type, _OF_ONE_VALUE):
         return None
     return path[0]
