@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from weakref import ReferenceType, ref
 
 from instar.formats.errors import DataError, FileError, SchemaError, UnreadableError
 from instar.formats.fingerprint import differences
@@ -19,14 +21,14 @@ from instar.formats.splice import Splice
 
 from . import rewrite
 from .chunks import Unspliceable, refuse_gaps, refuse_odd
-from .footer import tree_of, with_key_values
+from .footer import Element, flat, get, tree_of, with_key_values
 from .layout import Draft, Layout, laid_out
 from .output import kept_storage, key_values_of, leaf_origins, planned, read_back
 from .places import places
 from .scratch import Scratch, columns_of, drafted, encoded, repeated
 from .sort_order import in_order
 from .source import ARROW_SCHEMA, Source, open_source
-from .thrift import I32, I64, LIST, STRUCT, Struct
+from .thrift import I32, I64, LIST, STRUCT, Struct, encode
 from .weave import Holder, Weave, woven
 
 
@@ -123,14 +125,13 @@ def _weave(
     drafts = [each.draft for each in scratches]
     target, carried = request.target_schema, request.carried
     design = _designed(source, target, carried, splice.untouched, drafts, request.stamp)
-    new = replace(source.footer, root=tree_of(design.layout.elements))
     file = open_files.enter_context(open(request.source, "rb", buffering=0))  # noqa: SIM115
     weave = Weave(
         source=Holder(file, source.footer, range(len(source.footer.row_groups))),
         scratches=[each.holder for each in scratches],
         layout=design.layout,
-        paths=[leaf.path for leaf in new.root.leaves()],
-        origins=in_order(source.footer, new.root, leaf_origins(new, places(new.root, target.record), source, carried)),
+        paths=[leaf.path for leaf in design.root.all_leaves],
+        origins=in_order(source.footer, design.root, design.origins),
         key_values=design.key_values,
     )
     return weave, design.notes
@@ -138,11 +139,30 @@ def _weave(
 
 @dataclass(frozen=True)
 class _Design:
-    """What the new footer says but for where things are; `notes` about key-values that were left out."""
+    """What the new footer says but for where things are. `root` is the tree of its elements, `origins` has for each leaf the source
+    leaf that it is carried from; `notes` are about key-values that were left out."""
 
     layout: Layout
+    root: Element
+    origins: tuple[int | None, ...]
     key_values: dict[bytes, bytes | None]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What a design depends on. All that is looked at in the `source` and the `drafts` stands beside them, so that a question that
+    was answered for another file is known again; the source itself, whose footer may be large, is not kept with the answer."""
+
+    source: ReferenceType[Source] = field(compare=False)
+    drafts: Sequence[Draft] = field(compare=False)
+    source_schema: tuple[bytes, bytes | None]
+    source_key_values: tuple[tuple[bytes, bytes | None], ...]
+    drafted: tuple[tuple[bytes, tuple[Path, ...]], ...]
+    target: Schema
+    carried: tuple[tuple[Path, Path], ...]
+    untouched: tuple[tuple[Path, Path], ...]
+    stamp: Stamp | None
 
 
 def _designed(
@@ -157,15 +177,38 @@ def _designed(
     Raises:
         Unspliceable: the columns do not go together, or would be understood as others than the target's.
     """
-    layout = laid_out(source, target, untouched, carried, drafts)
+    footer = source.footer
+    return _design(
+        _Question(
+            ref(source),
+            drafts,
+            (footer.schema, get(footer.struct, 7)),  # the schema elements, and by what orders the columns are compared
+            tuple(footer.key_values.items()),
+            tuple((encode({1: (LIST, (STRUCT, flat(each.root)))}), tuple(each.places)) for each in drafts),
+            target,
+            tuple(carried.items()),
+            tuple(untouched.items()),
+            stamp,
+        )
+    )
+
+
+@lru_cache(maxsize=16)
+def _design(question: _Question) -> _Design:
+    """Nothing of what is found is ever changed in place."""
+    source, target, carried = question.source(), question.target, dict(question.carried)
+    assert source is not None  # whoever asks has it
+    layout = laid_out(source, target, dict(question.untouched), carried, question.drafts)
     bare: Struct = {1: (I32, 2), 2: (LIST, (STRUCT, layout.elements)), 3: (I64, 0), 4: (LIST, (STRUCT, []))}
     try:
         logical = kept_storage(source.logical, target, carried)
-        pairs, notes = key_values_of(source, target, carried, stamp, logical, bare)
+        pairs, notes = key_values_of(source, target, carried, question.stamp, logical, bare)
     except SchemaError as error:
         raise Unspliceable(error.message) from None
     _refuse_misread(bare, pairs, target)
-    return _Design(layout, pairs, notes)
+    new = replace(source.footer, root=tree_of(layout.elements))
+    origins = leaf_origins(new, places(new.root, target.record), source, carried)
+    return _Design(layout, new.root, origins, pairs, notes)
 
 
 def _refuse_misread(bare: Struct, pairs: Mapping[bytes, bytes | None], target: Schema) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from instar.formats.parquet import copying, scratch
 from instar.formats.parquet.chunks import extent
 from instar.formats.parquet.footer import Footer, get, items, read_footer, replace_footer
 from instar.formats.parquet.page_index import moved
+from instar.formats.parquet.source import Source
 from instar.formats.parquet.thrift import BINARY, I32, I64, LIST, STRUCT, decode, encode
 from instar.transforms.mapping import Mapping, chain
 from instar.transforms.run.request import rewrite_request
@@ -379,3 +381,44 @@ def test_an_offset_index_moves_whatever_its_form() -> None:
         assert [get(each, 1) for each in items(found, 1)] == [1_000_004 + 1000 * i for i in range(count)]
     odd = {1: (LIST, (STRUCT, [{**locations[1], 9: (I32, 5)}]))}
     assert decode(moved(encode(odd), -4))[0] == {1: (LIST, (STRUCT, [{**odd[1][1][1][0], 1: (I64, 1000)}]))}
+
+
+# ---- files of one schema
+def test_a_design_is_not_that_of_a_file_with_other_key_values_stamp_or_order(tmp_path: Path) -> None:
+    """What files have alike is found once; what differs must not be taken from the file before."""
+    plain = pa.table({"a": [1], "b": ["x"]})
+    ops = [op.rename("a", to="c")]
+    for number, metadata in enumerate([{"k": "1"}, {"k": "2"}, {}, {"k": "1"}]):
+        path = tmp_path / f"{number}"
+        pq.write_table(plain.replace_schema_metadata(metadata), path)
+        rewritten(path, tmp_path / f"{number} new", ops)
+        found = pq.read_metadata(tmp_path / f"{number} new").metadata or {}
+        assert found.get(b"k") == (metadata["k"].encode() if metadata else None)
+    path = tmp_path / "0"
+    for subject in ("one", "two"):
+        schema = FORMAT.inspect(path).schema
+        assert schema is not None
+        request = rewrite_request(
+            FORMAT, chain(schema, ops), path, tmp_path / "n", memory=1 << 30, stamp=Stamp(subject, 2), progress=lambda r, s: None
+        )
+        assert FORMAT.rewrite(request).way == "spliced"
+        stamp = FORMAT.inspect(tmp_path / "n").stamp
+        assert stamp is not None
+        assert stamp.subject == subject
+    for change, names in (([op.rename("a", to="d")], ["d", "b"]), ([op.reorder(["b", "a"])], ["b", "a"]), (ops, ["c", "b"])):
+        rewritten(path, tmp_path / "n", change)
+        assert pq.read_schema(tmp_path / "n").names == names
+    required = pa.schema([pa.field("a", pa.int64(), nullable=False), pa.field("b", pa.string())])
+    pq.write_table(plain.cast(required), path)
+    rewritten(path, tmp_path / "n", ops)
+    assert not pq.read_schema(tmp_path / "n").field("c").nullable
+
+
+def test_files_whose_designs_are_remembered_are_not_kept(source: Path, tmp_path: Path) -> None:
+    def held() -> int:
+        gc.collect()
+        return sum(type(each) is Source for each in gc.get_objects())
+
+    before = held()
+    rewritten(source, tmp_path / "n", [op.rename("id", to="not_kept")])
+    assert held() == before
