@@ -139,6 +139,31 @@ class Level:
         """The names that something is computed from."""
         return tuple(dict.fromkeys(name for compute in self.computes for name in compute.reads))
 
+    @property
+    def verbatim(self) -> bool:
+        """Is every record's new form its old one: the same members under the same names, and none gone?"""
+        return self.known == frozenset(self.names) and all(map(_is_kept, self.names, self.members))
+
+
+def _is_kept(name: str, member: Kept | Fixed | Computed | Opened) -> bool:
+    match member:
+        case Kept(old):
+            return old == name
+        case Opened(old, inside):
+            return old == name and _is_verbatim(inside)
+        case _:
+            return False
+
+
+def _is_verbatim(inside: Level | Elements | Compute | None) -> bool:
+    match inside:
+        case Level():
+            return inside.verbatim
+        case Elements(_, element):
+            return _is_verbatim(element)
+        case _:
+            return inside is None
+
 
 @dataclass(frozen=True)
 class Elements:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from instar.formats.compiled import compiled_part, without
+from instar.formats.copied_range import copy_range
 from instar.formats.format import Rewrite, Rewritten
 from instar.formats.splice import Splice
 
@@ -34,10 +38,12 @@ def records(path: FilePath) -> Iterator[bytes]:
 
 def rewrite(request: Rewrite) -> Rewritten:
     """Every record of the file, in order, spliced where that can be, else through `request.convert`; layout, byte order mark, line
-    ends and compression stay."""
+    ends and compression stay; and the file's very bytes, where no record changes."""
     layout = layout_of(request.source)
     limit = max(1 << 14, min(_CHUNK, request.memory // _EXPANSION))
     why = unspliced(request.splice, leaving_out=request.left_out is not tuple) if request.splice else ""
+    if request.splice and request.splice.levels and request.splice.levels.verbatim and not why:
+        return _copied(request, layout, limit)
     with packed_into(request.target, layout.compression) as write:
         if request.splice and not why:
             return _spliced(request, layout, write, limit)
@@ -64,8 +70,17 @@ def _spliced(request: Rewrite, layout: Layout, write: Callable[[bytes], Any], li
         write(splicer.finished(chunk, scanned))
         rows += chunk.rows
         progress.done(chunk.rows)
+    progress.done(0)  # bytes that are told of when all their records are taken
     spliced = not rows or splicer.spliced > 0
     return Rewritten(rows, rows, way="spliced" if spliced else "rewritten", why="" if spliced else "no record in it is plain")
+
+
+def _copied(request: Rewrite, layout: Layout, limit: int) -> Rewritten:
+    """The file as it stands, compressed as it was: no record's text changes. Each is scanned all the same, and refused as ever."""
+    done = _spliced(request, layout, lambda text: None, limit)
+    with request.source.open("rb") as source, request.target.open("wb") as target, suppress(EOFError):  # who asked sees it shrank
+        copy_range(source, target, 0, os.fstat(source.fileno()).st_size)
+    return replace(done, way="spliced", why="")
 
 
 def _converted(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit: int, why: str) -> Rewritten:

@@ -167,6 +167,41 @@ def test_lines_of_every_kind_in_pieces(name: str, end: str, tmp_path: Path) -> N
         assert spliced != source.read_bytes()
 
 
+SAME: dict[str, tuple[Operation, ...]] = {
+    "nothing": (),
+    "docs": (op.set_doc("id", "its number"), op.set_doc("inner.deep.z", "how deep"), op.set_doc("items[].price", "in euros")),
+    "null allowed": (op.allow_null("id"),),
+    "there and back": (
+        op.rename("id", to="key"),
+        op.rename("inner.x", to="ex"),
+        op.rename("inner.ex", to="x"),
+        op.rename("key", to="id"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*PACKED, ".json.gz"])
+@pytest.mark.parametrize("what", SAME)
+def test_a_file_of_which_no_record_changes_keeps_its_very_bytes(what: str, name: str, tmp_path: Path) -> None:
+    """Compressed bytes, too: they are not unpacked and packed again, which would make others of them."""
+    source = tmp_path / f"data{name}"
+    text = f"[{', '.join(RECORDS)}]" if ".json" in name else "\n".join(RECORDS) + "\n"
+    pack = PACKED.get(name, lambda text: gzip.compress(text, 1))
+    source.write_bytes(pack(text.encode()))
+    told: list[tuple[int, int]] = []
+    request = replace(request_for(chain(schema(), SAME[what]), source), progress=lambda rows, size: told.append((rows, size)))
+    done = FORMAT.rewrite(request)
+    assert request.target.read_bytes() == source.read_bytes()
+    assert (done.way, done.why, done.rows_in, done.rows_out) == ("spliced", "", len(RECORDS), len(RECORDS))
+    assert tuple(map(sum, zip(*told, strict=True))) == (len(RECORDS), source.stat().st_size)
+
+
+@pytest.mark.parametrize("what", [name for name in OPERATIONS if name != "nothing"])
+def test_any_other_change_writes_records_anew(what: str) -> None:
+    levels = request_for(chain(schema(), OPERATIONS[what]), Path("data.ndjson")).splice.levels  # type: ignore[union-attr]
+    assert levels is None or not levels.verbatim
+
+
 @pytest.mark.parametrize("what", ["nothing", "renamed", "in each", "sql"])
 def test_arrays_and_documents(what: str, tmp_path: Path) -> None:
     mapping = chain(schema(), OPERATIONS[what])
