@@ -17,7 +17,7 @@ from .errors import DatasetError
 
 NAME = "manifest.json"
 _FORM = 1
-_CHUNK = 1 << 20
+_WINDOW = 1 << 19  # bytes: it stays in a core's cache, which is faster than longer reads
 
 Origin = Literal["stamped", "upgraded", "adopted", "validated"]
 """Who says so: a person; a run wrote it; `init` adopted it; its records fit that version only."""
@@ -90,10 +90,10 @@ def content_hash(path: FilePath) -> str:
     """xxh3-128 of a file's bytes, as hex."""
     import xxhash
 
-    digest = xxhash.xxh3_128()
-    with open(path, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
+    digest, window = xxhash.xxh3_128(), memoryview(bytearray(_WINDOW))
+    with open(path, "rb", buffering=0) as stream:
+        while count := stream.readinto(window):
+            digest.update(window[:count])
     return digest.hexdigest()
 
 

@@ -59,6 +59,12 @@ def computed_share(format: str, mapping: Mapping) -> float:
     return (count - len(apart.copied) - len(apart.constants)) / count if count else 0.0
 
 
+def only_copies(format: str, mapping: Mapping) -> bool:
+    """Is every value of the target one that is copied as it stands on the disk?"""
+    apart = taken_apart(mapping)
+    return apart is not None and not apart.constants and computed_share(format, mapping) == 0
+
+
 def is_copied(mapping: Mapping) -> bool:
     """Do all columns of the source go as they are into the target, and nothing else?"""
     apart = taken_apart(mapping)

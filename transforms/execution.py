@@ -32,7 +32,10 @@ from instar.transforms.run.renewal import renew
 from instar.transforms.run.resume import Resumption, resume, resumption, sound
 from instar.transforms.run.settle import Settled, abandon, settle
 from instar.transforms.run.state import RunFolder, RunState, begin_run, interrupted_run, make_folders, run_folders
+from instar.transforms.run.threads import ThreadExecutor
 from instar.transforms.run.unit import BadRecords, Receipt, Unit
+
+LocalExecutor = InlineExecutor | ThreadExecutor | SubprocessExecutor
 
 
 @dataclass
@@ -80,7 +83,7 @@ class Run:
     folder: RunFolder
     journal: Journal
     effects: Effects
-    executor: InlineExecutor | SubprocessExecutor
+    executor: LocalExecutor
     method: Method
     before: Listing
     provenance: Provenance
@@ -152,9 +155,11 @@ def _held_place(job: Job, verb: str, effects: Effects) -> Iterator[Effects]:
                         effects.remove_folder(path)
 
 
-def executor_for(options: Options) -> InlineExecutor | SubprocessExecutor:
-    """In this process for one worker, else worker processes."""
-    return SubprocessExecutor(options.workers) if options.workers > 1 else InlineExecutor()
+def executor_for(options: Options) -> LocalExecutor:
+    """In this process for one worker, in as many threads as it may have, else worker processes."""
+    if options.workers > 1:
+        return SubprocessExecutor(options.workers)
+    return ThreadExecutor(options.threads) if options.threads > 1 else InlineExecutor()
 
 
 def begin(
@@ -162,7 +167,7 @@ def begin(
     plan: Plan,
     before: Listing,
     options: Options,
-    executor: InlineExecutor | SubprocessExecutor,
+    executor: LocalExecutor,
     origin: Provenance,
     progress: Progress,
     watch: Stopwatch,

@@ -44,7 +44,8 @@ class Options:
     run fails all the same, such as 100 or "0.5%". None: what `instar.toml` says, else "fail", and any number.
 
     `cores`: how many workers there may be, where there are fewer as the files are few (`for_files` sets it). `at_most`: nobody has
-    asked for so many workers; there may be fewer where the work is not worth starting them.
+    asked for so many workers; there may be fewer where the work is not worth starting them. `threads`: how many files are worked on
+    side by side in this process then (`for_work` sets it).
     """
 
     workers: int = 0
@@ -58,6 +59,7 @@ class Options:
     max_errors: int | str | None = None
     cores: int = 0
     at_most: bool = False
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if self.on_error not in (None, "fail", "quarantine"):
@@ -83,10 +85,14 @@ class Options:
         affordable = ((self.memory or DEFAULT_MEMORY) - INTERPRETER) // (INTERPRETER + LEAST)
         return replace(self, workers=max(1, min(self.workers, count, affordable)), cores=self.workers)
 
-    def for_work(self, count: int, seconds: float) -> Options:
-        """The same, for so many files that would take one worker so long."""
+    def for_work(self, count: int, seconds: float, *, copied: bool = False) -> Options:
+        """The same, for so many files that would take one worker so long; `copied`: their values are not even decoded, so that
+        threads can do for workers."""
         made = self.for_files(count)
-        return replace(made, workers=max(1, min(made.workers, int(seconds / WORTH_A_WORKER)))) if self.at_most else made
+        if not self.at_most:
+            return made
+        workers = max(1, min(made.workers, int(seconds / WORTH_A_WORKER)))
+        return replace(made, workers=workers, threads=made.workers if copied and workers == 1 else 1)
 
     def threads_for(self, share: float) -> int:
         """How many threads may work on a file that has so much of all the bytes: the cores of the workers that had no file."""
@@ -97,7 +103,7 @@ class Options:
         """What one file's work may use for its data: a worker's share of the budget, less what any process has."""
         workers = self.workers or 1
         processes = workers + 1 if workers > 1 else 1
-        return max(LEAST, ((self.memory or DEFAULT_MEMORY) - processes * INTERPRETER) // workers)
+        return max(LEAST, ((self.memory or DEFAULT_MEMORY) - processes * INTERPRETER) // (workers * self.threads))
 
 
 @dataclass(frozen=True)

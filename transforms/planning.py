@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import cast
@@ -11,7 +11,7 @@ from typing import cast
 from instar.formats.errors import ConfigurationError, UsageError
 from instar.formats.inventory import DataFile, Inventory
 from instar.formats.splice import Way
-from instar.transforms.estimate import START, Estimates, work_seconds
+from instar.transforms.estimate import START, Estimates, only_copies, work_seconds
 from instar.transforms.foretelling import Foretelling
 from instar.transforms.job import Job, Options, at_version
 from instar.transforms.migration import Chain
@@ -50,8 +50,8 @@ def plan_of(
     chain_to = cache(lambda version: checked_chain(job, inventory, version, target))
     foretelling = Foretelling(job, options)
     rewritten = [(file, chain_to(file.version)) for file in inventory.files if file.version not in (target, None)]
-    alone = seconds_alone(job, ((f, chain, foretelling.alike(f, chain).way) for f, chain in rewritten), options)
-    work = options.for_work(len(rewritten), alone)
+    ways = [(file, chain, foretelling.alike(file, chain).way) for file, chain in rewritten]
+    alone, work = seconds_alone(job, ways, options), suited(job, ways, options)
     memory = work.unit_memory
     later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
     plan = make_plan(
@@ -78,6 +78,13 @@ def plan_of(
     return replace(
         plan, resumes=resumes, batches=len(plan.parts(options.batch_files, options.batch_bytes)) if options.batched else 1
     )
+
+
+def suited(job: Job, files: Sequence[tuple[DataFile, Chain, Way]], options: Options) -> Options:
+    """The options, with as many workers or threads as it is worth to migrate files, each by its chain in its way."""
+    mappings = {chain.from_version: chain.mapping for _, chain, _ in files}.values()
+    copied = all(way == "spliced" for _, _, way in files) and all(only_copies(job.settings.format, each) for each in mappings)
+    return options.for_work(len(files), seconds_alone(job, files, options), copied=copied and options.proof == "auto")
 
 
 def seconds_alone(job: Job, files: Iterable[tuple[DataFile, Chain, Way]], options: Options) -> float:

@@ -37,6 +37,14 @@ def test_processes_that_nobody_asked_for_are_started_where_they_are_worth_it() -
     assert free.for_work(2, 100).workers == 2
 
 
+def test_copying_that_is_worth_no_processes_is_done_in_threads() -> None:
+    free = Options(workers=4, at_most=True)
+    made = [free.for_work(files, seconds, copied=True) for files, seconds in ((20, 0.5), (3, 0.5), (1, 0.5), (20, 100))]
+    assert [(options.workers, options.threads) for options in made] == [(1, 4), (1, 3), (1, 1), (4, 1)]
+    assert free.for_work(20, 0.5).threads == Options(workers=4).for_work(20, 0.5, copied=True).threads == 1
+    assert made[0].unit_memory <= free.for_work(20, 0.5).unit_memory / 4
+
+
 @pytest.mark.parametrize(
     ("workers", "files", "memory"), [(64, 1000, 0), (64, 1000, 10**9), (8, 3, 10**9), (2, 9, 10**8), (4, 9, 4 * 10**9)]
 )

@@ -14,7 +14,6 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, Where
 from instar.formats.format import Rewritten, format_named
@@ -31,9 +30,6 @@ from instar.transforms.run.fence import unfenced
 from instar.transforms.run.journal import Journal, Staged
 from instar.transforms.run.request import rewrite_request
 from instar.transforms.run.unit import Receipt, Unit
-
-if TYPE_CHECKING:
-    pass
 
 _GROUP_FILES, _GROUP_BYTES, _GROUP_SECONDS = 64, 256 << 20, 2.0  # files are made durable in groups of at most this
 _UNREADABLE = (errno.EIO, errno.EACCES, errno.EPERM, errno.EBADMSG, errno.EUCLEAN)  # what is wrong with one file, not the run

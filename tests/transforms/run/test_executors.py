@@ -15,6 +15,7 @@ import pytest
 
 from instar.formats.errors import Collected, DataError, RunError, Where
 from instar.transforms.run.executors import InlineExecutor, Reporting, SubprocessExecutor
+from instar.transforms.run.threads import ThreadExecutor
 
 # Work must be importable in the worker; these are from the standard library or written into a module by the fixture.
 WORK = """
@@ -125,7 +126,7 @@ def test_errors_travel_intact(work):
         assert executor.submit(work.double, work.Item("x", 3)).result() == 6
 
 
-@pytest.mark.parametrize("make", [InlineExecutor, lambda: SubprocessExecutor(2)])
+@pytest.mark.parametrize("make", [InlineExecutor, lambda: ThreadExecutor(2), lambda: SubprocessExecutor(2)])
 def test_progress_arrives_whole_before_the_result(work, make):
     with make() as executor:
         assert isinstance(executor, Reporting)
@@ -175,6 +176,18 @@ def test_inline_raises_into_the_future():
     with InlineExecutor() as executor:
         assert isinstance(executor.submit(lambda item: {}[item], Local("x")).exception(), KeyError)
         assert executor.submit(lambda item: item.path, Local("x")).result() == "x"
+
+
+def test_an_exception_drops_what_threads_have_not_begun(work):
+    futures = []
+    with pytest.raises(KeyboardInterrupt), ThreadExecutor(1) as executor:  # noqa: PT012
+        tell = lambda rows, size: None  # noqa: E731
+        futures = [executor.submit_reporting(work.counting, work.Item(f"{n}", n), tell) for n in range(6)]
+        while not futures[0].running():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert futures[0].result() == 0
+    assert futures[5].cancelled()
 
 
 COORDINATOR = """
