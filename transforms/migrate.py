@@ -23,7 +23,7 @@ from instar.transforms.latecomers import ROUNDS, News, give_up, given_up, is_ove
 from instar.transforms.outcome import ProvedRun, PublishedRun, StagedRun, nothing_to_do, report, report_of, standing
 from instar.transforms.pick_up import PickedUp, picking_up
 from instar.transforms.plan import WRITING, Plan, refuse_changed
-from instar.transforms.planning import plan_of, suited
+from instar.transforms.planning import Work, plan_of, suited
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.standing import prove_unless_changed
 from instar.transforms.provenance import provenance
@@ -82,8 +82,8 @@ def migrate(
             progress.event(Warned(warning))
         if not plan.rewrites:
             return telling(nothing_to_do(job, plan, verb, origin, watch), said, picked)
-        ways = [(plan.files[action.path], plan.chains[action.version], action.way) for action in plan.rewrites]
-        options = suited(job, ways, options)
+        work = [Work(plan.files[action.path], plan.chains[action.version], action.way) for action in plan.rewrites]
+        options = suited(job, work, options)
         done: list[RunReport] = []
         with executor_for(options) as executor:
             for batch in in_batches(plan, options, list_runs(job.state)):

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import cast
+from typing import NamedTuple, cast
 
 from instar.formats.errors import ConfigurationError, UsageError
 from instar.formats.inventory import DataFile, Inventory
@@ -27,6 +27,14 @@ from instar.transforms.run.shadow import came_since, refuse_place
 from instar.transforms.run.state import interrupted_run
 from instar.transforms.tolerance import refuse_codes, refuse_unkeepable
 from instar.transforms.typecheck import type_check
+
+
+class Work(NamedTuple):
+    """A file, the chain that it goes through, and in which way."""
+
+    file: DataFile
+    chain: Chain
+    way: Way
 
 
 def plan_of(
@@ -50,9 +58,9 @@ def plan_of(
     chain_to = cache(lambda version: checked_chain(job, inventory, version, target))
     foretelling = Foretelling(job, options)
     rewritten = [(file, chain_to(file.version)) for file in inventory.files if file.version not in (target, None)]
-    ways = [(file, chain, foretelling.alike(file, chain).way) for file, chain in rewritten]
-    alone, work = seconds_alone(job, ways, options), suited(job, ways, options)
-    memory = work.unit_memory
+    work = [Work(file, chain, foretelling.alike(file, chain).way) for file, chain in rewritten]
+    alone, suiting = seconds_alone(job, work, options), suited(job, work, options)
+    memory = suiting.unit_memory
     later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
     plan = make_plan(
         inventory,
@@ -63,7 +71,7 @@ def plan_of(
         method=(method.method, method.reason),
         disk_free=shutil.disk_usage(job.place.parent).free,
         shadow=job.shadow,
-        seconds=START + alone / work.workers,
+        seconds=START + alone / suiting.workers,
         warnings=(*job.unregistered, *(came_since(job.shadow, job.state) if job.shadow else ())),
         foretell=lambda file, chain: foretelling.of(inventory, file, chain, memory, reading=not later),
         named=naming(job.settings, target),
@@ -80,15 +88,15 @@ def plan_of(
     )
 
 
-def suited(job: Job, files: Sequence[tuple[DataFile, Chain, Way]], options: Options) -> Options:
-    """The options, with as many workers or threads as it is worth to migrate files, each by its chain in its way."""
+def suited(job: Job, files: Sequence[Work], options: Options) -> Options:
+    """The options, with as many workers or threads as it is worth to migrate the files."""
     mappings = {chain.from_version: chain.mapping for _, chain, _ in files}.values()
     copied = all(way == "spliced" for _, _, way in files) and all(only_copies(job.settings.format, each) for each in mappings)
     return options.for_work(len(files), seconds_alone(job, files, options), copied=copied and options.proof == "auto")
 
 
-def seconds_alone(job: Job, files: Iterable[tuple[DataFile, Chain, Way]], options: Options) -> float:
-    """How long one worker would take for files, each to be migrated by its chain in its way."""
+def seconds_alone(job: Job, files: Iterable[Work], options: Options) -> float:
+    """How long one worker would take to migrate the files."""
     same: dict[tuple[int, Way], tuple[Chain, list[DataFile]]] = {}
     for file, chain, way in files:
         same.setdefault((chain.from_version, way), (chain, []))[1].append(file)
