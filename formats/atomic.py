@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from pathlib import Path as FilePath
 
 
@@ -18,7 +17,7 @@ def write_text(path: FilePath, text: str, *, exclusive: bool = False) -> None:
         FileExistsError: `exclusive`, and there is a file already.
         OSError: the folder cannot be written, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
         with open(temporary, "x", encoding="utf-8", newline="") as stream:
             stream.write(text)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from instar.formats.inventory import Inventory
 from instar.formats.registry import Registry
-from instar.transforms.answers import RunsReport, StampReport, StatusReport
 from instar.transforms.configuration import Configuration, DatasetSettings
 from instar.transforms.job import Job, Options, inventory_of, open_job, with_options
 from instar.transforms.observed import observed
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from instar.transforms.answers import RunsReport, StampReport, StatusReport
     from instar.transforms.gc import GcReport
     from instar.transforms.scan import Scan
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from traceback import format_exception
+from typing import TYPE_CHECKING
 
 from instar.formats.errors import Collected, DataError, InstarError, LockedError, Refused
-from instar.transforms.answers import ConvertReport
 from instar.transforms.events import (
     Begun,
     Ended,
@@ -30,6 +30,9 @@ from instar.transforms.pace import Pace
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.report import RunReport, VerifyReport
 from instar.transforms.run.settle import resumable
+
+if TYPE_CHECKING:
+    from instar.transforms.answers import ConvertReport
 
 TOLD_ERRORS = 100
 """Of several collected errors so many are told one by one; the exception has them all."""

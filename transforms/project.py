@@ -12,7 +12,6 @@ from instar.formats.errors import InstarError, MigrationError, UsageError
 from instar.formats.format import format_named
 from instar.formats.registry import Registry
 from instar.formats.schema import Schema
-from instar.transforms.answers import Adopted, CheckReport, ConvertReport, HistoryEntry, HistoryReport
 from instar.transforms.configuration import Configuration, DatasetSettings, load
 from instar.transforms.dataset import Dataset
 from instar.transforms.job import Job, open_job
@@ -20,10 +19,11 @@ from instar.transforms.migration import Migration, draft, load_migrations
 from instar.transforms.observed import observed
 from instar.transforms.progress import Progress
 from instar.transforms.spelling import operation_text
-from instar.transforms.upcast import Upcaster
 
 if TYPE_CHECKING:
+    from instar.transforms.answers import Adopted, CheckReport, ConvertReport, HistoryReport
     from instar.transforms.schemas import DiffReport, SchemaReport
+    from instar.transforms.upcast import Upcaster
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,8 @@ class Project:
         Raises:
             RegistryError, SchemaError, MigrationError: see `Registry.register`; or there is no script to go by.
         """
+        from instar.transforms.answers import Adopted
+
         if document is not None:
             text, format = self._document(Path(document))
             version = self.registry.register(subject, text, format, amend=amend, used=amend and self._used(subject))
@@ -249,6 +251,8 @@ class Project:
 
     def history(self, subject: str) -> HistoryReport:
         """The versions of a subject, newest first."""
+        from instar.transforms.answers import HistoryEntry, HistoryReport
+
         versions = self.registry.versions(subject)
         scripts = {m.version: m for m in self.migrations(subject)}
         entries = []

@@ -12,7 +12,6 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 import sys
 import threading
 import time
@@ -61,7 +60,7 @@ def this_owner(clock: Clock = system_clock, command: str | None = None) -> Owner
         user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
     now = clock().isoformat(timespec="seconds")
     words = " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]) if command is None else command
-    return Owner(user, platform.node(), os.getpid(), now, words, now, secrets.token_hex(8))
+    return Owner(user, platform.node(), os.getpid(), now, words, now, os.urandom(8).hex())
 
 
 @contextlib.contextmanager
