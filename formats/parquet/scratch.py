@@ -48,6 +48,7 @@ them, that is some 250 MB for the process."""
 _ALWAYS_COMPRESSED = re.compile(rb"parquet-cpp version [01]\.")
 """Writers whose pages of version 2 said that they are not compressed where they are (PARQUET-10353, ARROW-17100): readers know
 them by their name, and take every such page for compressed."""
+_SMALL = 4 << 20  # bytes of constants that are held in memory, one for each length of row group
 _REPEATED = 1 << 14  # rows of a constant that are made; they are written as often as needed
 
 
@@ -215,10 +216,12 @@ def repeated(source: Source, target: Schema, constants: Mapping[str, Any], folde
 def _uniform(
     source: Source, output: Output, schema: Schema, constants: Mapping[str, Any], lengths: tuple[int, ...]
 ) -> Uniform | None:
-    """The same, made of one row; None where there is more to it, or a row group has none."""
+    """The same, made of one row; None where there is more to it, a row group has none, or it would not be small."""
     if not lengths or lengths[0] == 0:
         return None
     one = _repeated(output, schema, constants, 1)
+    if one.nbytes * len(lengths) > _SMALL:
+        return None
     options = json.dumps({**output.options, **_readable_beside(source)}, sort_keys=True)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, one.schema) as stream:

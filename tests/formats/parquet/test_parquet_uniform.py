@@ -173,6 +173,16 @@ def test_a_file_without_rows(tmp_path: Path, made: list[uniform.Uniform | None])
     assert not made
 
 
+def test_a_long_value_is_not_held_for_each_length_of_row_group(tmp_path: Path, made: list[uniform.Uniform | None]) -> None:
+    ops = [op.add("long", "string", default="x" * 2_500_000)]
+    new = spliced(source(tmp_path / "a", rows=9, row_group_size=9), tmp_path / "new", ops)
+    assert made.pop() is not None
+    assert pq.read_table(new)["long"].to_pylist() == ["x" * 2_500_000] * 9
+    new = spliced(source(tmp_path / "b", rows=9, row_group_size=5), tmp_path / "new", ops)
+    assert not made
+    assert pq.read_table(new)["long"].to_pylist() == ["x" * 2_500_000] * 9
+
+
 # ---- samples
 def sample(**options: Any) -> bytes:
     sink = pa.BufferOutputStream()
