@@ -20,7 +20,7 @@ from instar.transforms.expression import Column, Each, Source, Struct
 from instar.transforms.mapping import Mapping
 
 from .json_lines import Fields, Objects, lines
-from .json_text import value_of
+from .json_text import refuse_twice, value_of
 from .keys import Keys, keys_after, keys_before, names_told
 
 _REMEMBERED = 1024
@@ -45,11 +45,13 @@ def kept(source: FilePath, staged: FilePath, mapping: Mapping) -> Kept | None:
         for old, new in zip_longest(lines(source), lines(staged)):
             if old is None or new is None:
                 return None
-            before = objects.fields(old)
-            if not opened.same(before, objects.fields(new), _Scope(before), objects):
+            before, style = objects.read(old)
+            names = None if style is None else opened.renamed(tuple(before))
+            foreseen = names is not None and style is not None and objects.spelled(before, names, style) == new
+            if not foreseen and not opened.same(before, objects.fields(new), _Scope(before), objects):
                 return None
             if old.count(b"{") > 1:  # a key may be twice in what is not taken apart, which is an error of the record as well
-                value_of(old.decode())
+                refuse_twice(old.decode())
             rows += 1
     except (ValueError, EOFError, OSError, RecursionError, zlib.error):  # no JSON lines, a key twice, a file that breaks off
         return None
@@ -72,6 +74,7 @@ class _Opened:
     after: Keys
     fields: dict[str, tuple[str, _Inside | None]]
     seen: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[str, str, _Inside | None]] | None] = field(default_factory=dict)
+    told: dict[tuple[str, ...], tuple[str, ...] | None] = field(default_factory=dict)
 
     def same(self, old: Fields, new: Fields, scope: Any, objects: Objects) -> bool:
         """Has the new record the old one's keys and values, but for what is computed?"""
@@ -85,6 +88,22 @@ class _Opened:
         if pairs is None or any((name in new) != bool(state(scope)) for name, state in self.before.fresh.items()):
             return False
         return all(old[a] == new[b] if inside is None else inside(old[a], new[b], scope, objects) for a, b, inside in pairs)
+
+    def renamed(self, old: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The keys of the new record in place of these, where all values must be the same; None where that is not plain."""
+        if old not in self.told:
+            if len(self.told) >= _REMEMBERED:
+                self.told.clear()
+            self.told[old] = self._renamed(old)
+        return self.told[old]
+
+    def _renamed(self, old: tuple[str, ...]) -> tuple[str, ...] | None:
+        if self.before.fresh:
+            return None
+        new = tuple(told if isinstance(told, str) else told[0] for told in names_told(old, self.before))
+        pairs = self._pairs(old, new)
+        whole = pairs is not None and not any(inside for _, _, inside in pairs)
+        return new if whole and sorted((a, b) for a, b, _ in pairs or ()) == sorted(zip(old, new, strict=False)) else None
 
     def _pairs(self, old: tuple[str, ...], new: tuple[str, ...]) -> list[tuple[str, str, _Inside | None]] | None:
         """The keys whose values are compared in records with these; None where the keys are not those that there must be."""

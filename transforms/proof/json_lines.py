@@ -39,13 +39,23 @@ class Objects:
         Raises:
             NotPlain: it is no object. ValueError: it has a key twice.
         """
+        return self.read(text)[0]
+
+    def read(self, text: bytes | Raw) -> tuple[Fields, int | None]:
+        """As `fields`, and in which of the usual styles it is spelled, if in one."""
         try:
             found = _fields(text)
         except msgspec.MsgspecError as error:
             raise NotPlain(str(error)) from None
-        if not any(self._together(frame, found) == text for frame in self._frames_of(tuple(found))):
-            value_of(bytes(text).decode())
-        return found
+        for style, frame in enumerate(self._frames_of(tuple(found))):
+            if self._together(frame, found) == text:
+                return found, style
+        value_of(bytes(text).decode())
+        return found, None
+
+    def spelled(self, fields: Fields, names: tuple[str, ...], style: int) -> bytes:
+        """The text of an object with these values, by other names."""
+        return self._together(self._frames_of(names)[style], fields)
 
     def items(self, text: Raw) -> list[Raw]:
         """

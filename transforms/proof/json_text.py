@@ -47,6 +47,18 @@ def value_of(text: str) -> Any:
     return _DECODER.decode(text)
 
 
+_TWICE = json.JSONDecoder(object_pairs_hook=_object, parse_float=len, parse_int=len, parse_constant=_constant)
+"""Numbers are only passed over: their text is not wanted."""
+
+
+def refuse_twice(text: str) -> None:
+    """
+    Raises:
+        ValueError: it is not JSON, or an object in it has a key twice.
+    """
+    _TWICE.decode(text)
+
+
 def canonical(value: Any) -> bytes:
     """A value's bytes: compact JSON."""
     try:

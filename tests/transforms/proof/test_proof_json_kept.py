@@ -212,3 +212,56 @@ def test_nothing_is_found_in_mappings_that_keep_nothing(file: Path, staged: Call
     schema = format_named("json").parse('{"type":"object","properties":{"id":{"type":"integer"}}}')
     mapping: Mapping = chain(schema, [op.cast("id", "string")])
     assert kept(file, file, mapping) is None
+
+
+# ---- whole records foreseen from their values
+FLAT = """{"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}, "c": {"type": "number"}},
+"required": ["a"], "additionalProperties": true}"""
+STYLES = {"compact": (",", ":"), "spaced": (", ", ": "), "unusual": (" ,", " :")}
+CHANGES: dict[str, list[Any]] = {
+    "renamed": [op.rename("a", to="number")],
+    "swapped": [op.rename("a", to="x"), op.rename("b", to="a"), op.rename("x", to="b")],
+    "docs": [op.set_doc("b", "a text")],
+}
+
+
+def flat(style: str) -> list[str]:
+    comma, colon = STYLES[style]
+    records = [
+        {"a": "1", "b": '"x"', "c": "1.50"},
+        {"c": "2", "a": "3"},
+        {"a": "4", "other": '"a"', "b": '"\\"a\\":"'},
+        {"a": "5", "b": '"y"'},
+    ]
+    return ["{" + comma.join(f'"{name}"{colon}{value}' for name, value in each.items()) + "}" for each in records]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_byte_of_a_record_of_another_form_passes(change: str, style: str, tmp_path: Path, staged: Callable[..., Any]) -> None:
+    """Each byte of the new file is changed, or taken away, in turn."""
+    path = tmp_path / "data.ndjson"
+    path.write_text("\n".join(flat(style)) + "\n")
+    unit, receipt = staged(path, "json", CHANGES[change], format_named("json").parse(FLAT))
+    assert found(unit).rows == 4
+    assert prove_file(unit, receipt).verdict == "proved"
+    staged_file, right = Path(unit.staged), Path(unit.staged).read_bytes()
+    for at in range(len(right)):
+        if right[at : at + 1].isspace():
+            continue
+        for wrong in (right[:at] + right[at + 1 :], right[:at] + bytes([right[at] ^ 1]) + right[at + 1 :]):
+            staged_file.write_bytes(wrong)
+            assert found(unit) is None, wrong
+    staged_file.write_bytes(b"".join(right.splitlines(keepends=True)[::-1]))
+    assert found(unit) is None
+
+
+@pytest.mark.parametrize("old", ['{"a":1,"a":1}', '{"a":1,"number":2}', '{"a":1,"\\u0061":1}', '{"number":7,"a":1}'])
+def test_keys_that_are_in_the_way_of_a_rename_are_left_to_the_readers(old: str, tmp_path: Path, staged: Callable[..., Any]) -> None:
+    path = tmp_path / "data.ndjson"
+    path.write_text('{"a":1}\n')
+    unit, _ = staged(path, "json", CHANGES["renamed"], format_named("json").parse(FLAT))
+    path.write_text(old + "\n")
+    for new in (old.replace('"a"', '"number"'), '{"number":1}', old):
+        Path(unit.staged).write_text(new + "\n")
+        assert found(unit) is None
