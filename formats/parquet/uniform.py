@@ -8,7 +8,7 @@ more in it than is known here is not repeated: such columns are to be written ro
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
@@ -23,10 +23,23 @@ PAGE_ROWS = 20_000
 """Rows of a page, as pyarrow's writer parts them."""
 _CODECS = {"SNAPPY": "snappy", "GZIP": "gzip", "BROTLI": "brotli", "ZSTD": "zstd", "LZ4_RAW": "lz4_raw"}
 _PLAIN, _RLE, _RLE_DICTIONARY = 0, 3, 8
-_DATA_PAGE, _DATA_PAGE_V2 = 0, 3
 _CHUNK, _META = {2, 3, 4, 5, 6, 7}, {1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 16}  # the fields that are known here
 _STATISTICS, _SIZES, _COLUMN_INDEX, _OFFSET_INDEX = {1, 2, 3, 5, 6, 7, 8}, {1, 2, 3}, {1, 2, 3, 4, 5, 6, 7}, {1, 2}
-_HEADER = {_DATA_PAGE: (5, {1, 2, 3, 4, 5}), _DATA_PAGE_V2: (8, {1, 2, 3, 4, 5, 6, 7, 8})}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of data page: in which field of a page's header it is described, and in which fields of that its encoding and its
+    statistics stand, of those that are `known` here."""
+
+    field: int
+    encoding: int
+    statistics: int
+    known: frozenset[int]
+
+
+_FIRST, _SECOND = _Kind(5, 2, 5, frozenset({1, 2, 3, 4, 5})), _Kind(8, 4, 8, frozenset({1, 2, 3, 4, 5, 6, 7, 8}))
+_KINDS = {0: _FIRST, 3: _SECOND}  # by PageType: data pages of version 1 and 2
 
 
 class NotUniform(Exception):
@@ -68,14 +81,14 @@ def uniform(sample: bytes, lengths: Sequence[int]) -> Uniform | None:
 @dataclass(frozen=True)
 class _Column:
     """A chunk of one row, taken apart: `dictionary` is that page with its header, and its length uncompressed; `header` the data
-    page's, in which the field `of` is about its kind of page; `repetition` and `definition` are the one level of each kind, None
-    where there is none; `value` is what stands for the value, of a null nothing that depends on the number of rows."""
+    page's, which is of that `kind`; `repetition` and `definition` are its two levels, None where there is none; `value` is what
+    stands for the value, of a null nothing that depends on the number of rows."""
 
     sample: Struct
     meta: Struct
     dictionary: tuple[bytes, int]
     header: Struct
-    of: int
+    kind: _Kind
     repetition: bytes | None
     definition: bytes | None
     value: bytes
@@ -83,6 +96,10 @@ class _Column:
     codec: pa.Codec | None
     column_index: Struct | None
     offset_index: Struct | None
+
+    @property
+    def encoding(self) -> int:
+        return get(get(self.header, self.kind.field), self.kind.encoding)
 
     def chunk(self, rows: int, at: int) -> tuple[bytes, Struct]:
         """The bytes of so many rows that stand at `at`, the indexes after the pages; the ColumnChunk."""
@@ -115,41 +132,39 @@ class _Column:
 
     def _counted(self, encoding: Struct, pages: int) -> Struct:
         """PageEncodingStats with the number of data pages."""
-        return {**encoding, 3: (I32, pages)} if get(encoding, 1) in _HEADER else encoding
+        return {**encoding, 3: (I32, pages)} if get(encoding, 1) in _KINDS else encoding
 
     def page(self, rows: int) -> tuple[bytes, int]:
         """The page with its header, and the bytes that it has uncompressed."""
         repetition, definition = _levels(rows, self.repetition), _levels(rows, self.definition)
         values = self._values(rows)
-        if self.of == 5:
+        own: Struct = {**get(self.header, self.kind.field), 1: (I32, rows)}
+        if self.kind is _FIRST:
             raw = b"".join(len(levels).to_bytes(4, "little") + levels for levels in (repetition, definition) if levels) + values
             body = raw if self.codec is None else self.codec.compress(raw, asbytes=True)
-            own: Struct = {**get(self.header, 5), 1: (I32, rows)}
         else:
             packed = values if self.codec is None else self.codec.compress(values, asbytes=True)
             smaller = len(packed) < len(values)
             raw, body = repetition + definition + values, repetition + definition + (packed if smaller else values)
-            own = {**get(self.header, 8), 1: (I32, rows), 2: (I32, rows if self.null else 0), 3: (I32, rows)}
+            own |= {2: (I32, rows if self.null else 0), 3: (I32, rows)}
             own |= {5: (I32, len(definition)), 6: (I32, len(repetition)), 7: (BOOL, smaller)}
-        statistics = 5 if self.of == 5 else 8
-        if statistics in own:
-            own[statistics] = (STRUCT, _statistics(get(own, statistics), rows))
-        header: Struct = {**self.header, 2: (I32, len(raw)), 3: (I32, len(body)), self.of: (STRUCT, own)}
+        if self.kind.statistics in own:
+            own[self.kind.statistics] = (STRUCT, _statistics(get(own, self.kind.statistics), rows))
+        header: Struct = {**self.header, 2: (I32, len(raw)), 3: (I32, len(body)), self.kind.field: (STRUCT, own)}
         if 4 in header:
-            header[4] = (I32, zlib.crc32(body) - (zlib.crc32(body) >> 31 << 32))
+            header[4] = (I32, int.from_bytes(zlib.crc32(body).to_bytes(4, "little"), "little", signed=True))
         head = thrift.encode(header)
         return head + body, len(head) + len(raw)
 
     def _values(self, rows: int) -> bytes:
-        encoding = get(get(self.header, self.of), 2 if self.of == 5 else 4)
         if self.null:
             return self.value
-        if encoding == _RLE_DICTIONARY:
+        if self.encoding == _RLE_DICTIONARY:
             return self.value[:1] + _run(rows, self.value[2:])
-        if encoding == _RLE:
+        if self.encoding == _RLE:
             run = _run(rows, self.value[5:])
             return len(run).to_bytes(4, "little") + run
-        return bytes([0xFF * self.value[0]]) * (rows // 8) + (bytes([self.value[0] * ((1 << rows % 8) - 1)]) if rows % 8 else b"")
+        return ((1 << rows) - 1 if self.value[0] else 0).to_bytes((rows + 7) // 8, "little")
 
 
 def _varint(number: int) -> bytes:
@@ -219,14 +234,13 @@ def _column(sample: bytes, chunk: Struct, levels: Sequence[int]) -> _Column:
     start, stop = extent(meta)
     data = get(meta, 9)
     header, begin = thrift.decode(sample, data)
-    kind = get(header, 1)
-    if kind not in _HEADER or begin + get(header, 3) != stop:
+    kind = _KINDS.get(get(header, 1))
+    if kind is None or begin + get(header, 3) != stop:
         raise NotUniform
-    of, known = _HEADER[kind]
-    _known(get(header, of), known)
-    _known(get(get(header, of), 5 if of == 5 else 8, {}), _STATISTICS)
+    _known(get(header, kind.field), kind.known)
+    _known(get(get(header, kind.field), kind.statistics, {}), _STATISTICS)
     codec = _codec(get(meta, 4))
-    parts = _parts(header, of, sample[begin:stop], codec, levels)
+    parts = _parts(header, kind, sample[begin:stop], codec, levels)
     most = bytes([len(levels)])
     if parts[0] not in (None, b"\0") or (parts[1] is not None and not (len(parts[1]) == 1 and parts[1] <= most)):
         raise NotUniform
@@ -235,7 +249,7 @@ def _column(sample: bytes, chunk: Struct, levels: Sequence[int]) -> _Column:
         meta=meta,
         dictionary=_dictionary(sample, start, data),
         header=header,
-        of=of,
+        kind=kind,
         repetition=parts[0],
         definition=parts[1],
         value=parts[2],
@@ -248,7 +262,7 @@ def _column(sample: bytes, chunk: Struct, levels: Sequence[int]) -> _Column:
     return found
 
 
-def _known(struct: Struct, numbers: set[int]) -> None:
+def _known(struct: Struct, numbers: Set[int]) -> None:
     if not struct.keys() <= numbers:
         raise NotUniform
 
@@ -287,12 +301,12 @@ def _index(sample: bytes, chunk: Struct, number: int, known: set[int]) -> Struct
 
 
 def _parts(
-    header: Struct, of: int, body: bytes, codec: pa.Codec | None, levels: Sequence[int]
+    header: Struct, kind: _Kind, body: bytes, codec: pa.Codec | None, levels: Sequence[int]
 ) -> tuple[bytes | None, bytes | None, bytes]:
     """The repetition and the definition level, and what stands for the value, in a page of one row."""
-    own, size = get(header, of), get(header, 2)
+    own, size = get(header, kind.field), get(header, 2)
     lengths: list[int | None] = [None, None]
-    if of == 5:
+    if kind is _FIRST:
         body = body if codec is None else codec.decompress(body, size, asbytes=True)
     else:
         ahead = get(own, 5) + get(own, 6)
@@ -334,13 +348,12 @@ def _bytes(data: bytes, chunk: Struct, number: int, length: int, by: int) -> byt
 
 def _is_value(column: _Column) -> bool:
     """Does the value stand as it does where there is one, or is there none?"""
-    encoding = get(get(column.header, column.of), 2 if column.of == 5 else 4)
     if column.null:
         return column.value in (b"", b"\0", b"\0" * 4)  # nothing, no width of references, no length of a run
-    if encoding == _RLE_DICTIONARY:
+    if column.encoding == _RLE_DICTIONARY:
         return column.value == b"\x01\x02\x00"
     if get(column.meta, 1) != BOOLEAN:
         return False
-    if encoding == _RLE:
+    if column.encoding == _RLE:
         return column.value[:5] == b"\x02\x00\x00\x00\x02" and column.value[5:] in (b"\x00", b"\x01")
-    return encoding == _PLAIN and column.value in (b"\x00", b"\x01")
+    return column.encoding == _PLAIN and column.value in (b"\x00", b"\x01")
