@@ -33,7 +33,7 @@ class Writing:
     def write(self, data: bytes) -> None:
         self.flush()
         self.at += len(data)
-        _write(self._file, data)
+        write_all(self._file, data)
 
     def flush(self) -> None:
         """Nothing is waiting to be copied any more."""
@@ -64,13 +64,13 @@ def read_at(source: Held, start: int, length: int) -> bytes:
 
 def _copy(source: Held, target: FileIO, start: int, stop: int) -> None:
     if isinstance(source, bytes):
-        _write(target, source[start:stop])
+        write_all(target, source[start:stop])
         return
     if _BY_SYSTEM:
         start = _copied_by_system(source, target, start, stop)
     while start < stop:
         data = read_at(source, start, min(stop - start, _PIECE))
-        _write(target, data)
+        write_all(target, data)
         start += len(data)
 
 
@@ -87,7 +87,8 @@ def _copied_by_system(source: FileIO, target: FileIO, start: int, stop: int) -> 
     return start
 
 
-def _write(target: FileIO, data: bytes) -> None:
+def write_all(target: FileIO, data: bytes) -> None:
+    """All of `data`, whatever the system writes at once."""
     rest = memoryview(data)
     while rest:
         rest = rest[target.write(rest) or 0 :]

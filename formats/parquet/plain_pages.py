@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from . import thrift
 from .chunks import extent
-from .footer import MAGIC, REQUIRED, Element, framed, get, items, parse_footer
+from .footer import BYTE_ARRAY, CODECS, MAGIC, REQUIRED, Element, framed, get, items, parse_footer
 from .thrift import BINARY, I32, I64, LIST, STRUCT, Struct
 
 _PLAIN, _RLE = 0, 3
@@ -35,22 +35,53 @@ class PlainPage:
 
 @dataclass(frozen=True)
 class Written:
-    """A page that was written: the leaf as pyarrow stores it, and the statistics of the page's values."""
+    """A page that was written, of values of a physical type, and compressed by the codec of that number."""
 
     page: PlainPage
     physical: int
-    statistics: Struct
+    codec: int
+
+    @property
+    def values(self) -> list[bytes]:
+        """Each value's own bytes, as statistics have them.
+
+        Raises:
+            pa.ArrowException, OSError: it cannot be uncompressed.
+        """
+        body = bytes(uncompressed(self.page.body, self.codec, self.page.size))
+        if self.physical != BYTE_ARRAY:
+            width = len(body) // max(self.page.values, 1)
+            return [body[at : at + width] for at in range(0, len(body), width or 1)]
+        found, at = list[bytes](), 0
+        while at < len(body):
+            length = int.from_bytes(body[at : at + 4], "little")
+            found.append(body[at + 4 : at + 4 + length])
+            at += 4 + length
+        return found
 
 
-def read(element: Element, pages: Sequence[tuple[int, PlainPage]]) -> pa.Array:
-    """The values of all the pages, one after the other, each with the number of its codec; they are of the type that `element` has.
+def uncompressed(data: bytes | memoryview, codec: int, size: int) -> bytes | memoryview:
+    """What was compressed to `data` by one of the codecs that pyarrow writes; it is of that size.
+
+    Raises:
+        pa.ArrowException, OSError: it is not.
+    """
+    name = CODECS[codec]
+    found = data if name == "UNCOMPRESSED" else pa.Codec(name.lower()).decompress(data, size, asbytes=True)
+    if len(found) != size:
+        raise pa.ArrowInvalid("a page is not of the size that it says")
+    return found
+
+
+def read(element: Element, codec: int, pages: Sequence[PlainPage]) -> pa.Array:
+    """The values of all the pages, one after the other; they are of the type that `element` has.
 
     Raises:
         pa.ArrowException, OSError, MemoryError: they cannot be read.
     """
     parts, at, groups = [MAGIC], len(MAGIC), list[Struct]()
     name = element.path[-1]
-    for codec, page in pages:
+    for page in pages:
         header = _header(page)
         stored, whole = len(header) + len(page.body), len(header) + page.size
         meta: Struct = {
@@ -62,7 +93,7 @@ def read(element: Element, pages: Sequence[tuple[int, PlainPage]]) -> pa.Array:
         parts += header, page.body
         at += stored
     root: Struct = {4: (BINARY, b"schema"), 5: (I32, 1)}
-    rows = sum(page.values for _, page in pages)
+    rows = sum(page.values for page in pages)
     schema = [root, {**element.struct, 3: (I32, REQUIRED)}]
     footer: Struct = {1: (I32, 2), 2: (LIST, (STRUCT, schema)), 3: (I64, rows), 4: (LIST, (STRUCT, groups))}
     with pq.ParquetFile(pa.BufferReader(b"".join((*parts, framed(footer))))) as file:
@@ -101,6 +132,4 @@ def _written(data: bytes, chunk: Struct) -> Written | None:
     own = get(header, 5)
     if own is None or get(own, 2) != _PLAIN or begin + get(header, 3) != stop or get(own, 1) != get(meta, 5):
         return None
-    wire, said = meta.get(12, (STRUCT, {}))
-    statistics = thrift.decode(said)[0] if wire & thrift.RAW else said
-    return Written(PlainPage(data[begin:stop], get(own, 1), get(header, 2)), get(meta, 1), statistics)
+    return Written(PlainPage(data[begin:stop], get(own, 1), get(header, 2)), get(meta, 1), get(meta, 4))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from . import thrift
 from .chunks import extent
 from .footer import get
-from .plain_pages import PlainPage
+from .plain_pages import PlainPage, uncompressed
 from .thrift import STRUCT, Struct
 
 _KIND, _SIZE, _STORED, _CRC, _V1, _DICTIONARY, _V2 = 1, 2, 3, 4, 5, 7, 8  # fields of PageHeader
@@ -21,6 +21,7 @@ _ENCODING = {_V1: 2, _DICTIONARY: 2, _V2: 4}  # its field of each kind's own hea
 _STATISTICS = {_V1: 5, _V2: 8}
 _NULLS = 3  # field of Statistics
 _KINDS = {0: _V1, 3: _V2}
+_LEVELS_BY_RUNS = 3  # an encoding
 _DICTIONARY_PAGE = 2
 _PLAIN, _REFERENCES = (0, 2), (2, 8)
 """How a dictionary's values may be encoded (the second is an old name of the first), and references to them."""
@@ -37,11 +38,35 @@ class Otherwise(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """A data page: its header without the bounds of its values, and where in the chunk its body is."""
+    """A data page: its header without the bounds of its values, and where in the chunk its body is. It holds so many values, nulls
+    among them; `size` is that of what may be compressed, and `levels` the bytes before it, None where levels are in it, too."""
 
     header: bytes
     begin: int
     end: int
+    values: int
+    size: int
+    compressed: bool
+    levels: int | None
+
+    @property
+    def length(self) -> int:
+        """Its bytes with the new header."""
+        return len(self.header) + self.end - self.begin
+
+
+@dataclass(frozen=True)
+class Referred:
+    """What the references of a page or chunk name: the number of nulls among them, and the least and the greatest of the ranks; -1
+    where there are only nulls."""
+
+    nulls: int
+    low: int
+    high: int
+
+    @property
+    def empty(self) -> bool:
+        return self.low < 0
 
 
 @dataclass(frozen=True)
@@ -64,10 +89,22 @@ class References:
             yield page.header
             yield view[page.begin : page.end]
 
-    @property
-    def length(self) -> int:
-        """The bytes of the data pages with their new headers."""
-        return sum(len(page.header) + page.end - page.begin for page in self.pages)
+    def referred(self, data: bytes, codec: int, *, optional: bool, ranks: bytes) -> list[Referred]:
+        """Of each page what it refers to; `data` is the chunk as it stands, `ranks` are those of the dictionary's values (numbers
+        of four bytes), and `optional`: it may hold nulls.
+
+        Raises:
+            Otherwise: a page is damaged. pa.ArrowException, OSError: it is not compressed as it says.
+        """
+        assert thrift.compiled is not None
+        found: list[Referred] = []
+        for page in self.pages:
+            levels, body = _body(page, data, codec, optional=optional)
+            seen = thrift.compiled.referred(levels, body, page.values, ranks)
+            if seen is None:
+                raise Otherwise
+            found.append(Referred(*seen))
+        return found
 
 
 def references(meta: Struct, read: Callable[[int, int], bytes]) -> References:
@@ -109,13 +146,43 @@ def _pages(data: bytes, at: int) -> tuple[tuple[Page, ...], int, int]:
         if at > len(data):
             raise Otherwise
         _check(header, memoryview(data)[begin:at])
-        values += _number(own, 1)
-        new = thrift.encode({**header, kind: (STRUCT, _without_bounds(own, _STATISTICS[kind]))})
-        whole += len(new) + _number(header, _SIZE)
-        found.append(Page(new, begin, at))
+        page = _page(header, kind, own, begin, at)
+        values += page.values
+        whole += len(page.header) + _number(header, _SIZE)
+        found.append(page)
     if not found:
         raise Otherwise
     return tuple(found), values, whole
+
+
+def _page(header: Struct, kind: int, own: Struct, begin: int, end: int) -> Page:
+    new = thrift.encode({**header, kind: (STRUCT, _without_bounds(own, _STATISTICS[kind]))})
+    size, values = _number(header, _SIZE), _number(own, 1)
+    if size > _LARGEST_CHUNK:
+        raise Otherwise
+    if kind == _V1:
+        if get(own, 3) != _LEVELS_BY_RUNS:
+            raise Otherwise
+        return Page(new, begin, end, values, size, True, None)
+    levels = _number(own, 5)
+    if get(own, 6) or levels > min(size, end - begin):  # it is in no list
+        raise Otherwise
+    return Page(new, begin, end, values, size - levels, get(own, 7, True), levels)
+
+
+def _body(page: Page, data: bytes, codec: int, *, optional: bool) -> tuple[bytes | memoryview | None, bytes | memoryview]:
+    """A page's levels, None where it has none, and its references."""
+    stored = memoryview(data)[page.begin + (page.levels or 0) : page.end]
+    if page.levels is not None:
+        body = uncompressed(stored, codec, page.size) if page.compressed and page.size else stored
+        return (memoryview(data)[page.begin : page.begin + page.levels] if optional else None), body
+    body = memoryview(uncompressed(stored, codec, page.size))
+    if not optional:
+        return None, body
+    length = int.from_bytes(body[:4], "little")
+    if 4 + length > len(body):
+        raise Otherwise
+    return body[4 : 4 + length], body[4 + length :]
 
 
 def _header(data: bytes, at: int) -> tuple[Struct, int]:

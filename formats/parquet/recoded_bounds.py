@@ -1,0 +1,146 @@
+"""What is said of the values of a chunk that has a new dictionary: its statistics and its page index, from what its pages refer to.
+
+A dictionary may hold values that no page refers to; they are in no bounds.
+"""
+# pyright: reportAttributeAccessIssue=false
+# (the functions of pyarrow.compute are made when it is imported)
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from instar.formats.compute import pc
+
+from . import thrift
+from .footer import get, items
+from .references import Otherwise, Referred
+from .thrift import BINARY, BOOL, I32, I64, LIST, STRUCT, Struct
+
+_LONGEST = 1 << 12  # bytes of a bound, as pyarrow's writer has it
+_UNORDERED, _ASCENDING, _DESCENDING = range(3)  # BoundaryOrder
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A dictionary's values: `order` has their numbers from the least value to the greatest."""
+
+    values: pa.Array
+    order: pa.Array
+
+    @classmethod
+    def of(cls, values: pa.Array) -> Ranked:
+        """
+        Raises:
+            Otherwise: they have no order that all readers know. pa.ArrowException: pyarrow knows none.
+        """
+        if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
+            raise Otherwise
+        return cls(values, pc.sort_indices(values))
+
+    @property
+    def ranks(self) -> bytes:
+        """The place of each value in that order, in four bytes."""
+        return pc.sort_indices(self.order).cast(pa.uint32()).buffers()[1].to_pybytes()[: 4 * len(self.order)]
+
+    def at(self, ranks: Sequence[int]) -> pa.Array:
+        return self.values.take(self.order.take(pa.array(ranks, pa.int64())))
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """What a page or chunk refers to, with the least and the greatest value's own bytes; empty ones where it has only nulls."""
+
+    seen: Referred
+    low: bytes = b""
+    high: bytes = b""
+
+
+def whole(pages: Sequence[Referred]) -> Referred:
+    """What all pages of a chunk refer to."""
+    held = [page for page in pages if not page.empty]
+    low, high = min((page.low for page in held), default=-1), max((page.high for page in held), default=-1)
+    return Referred(sum(page.nulls for page in pages), low, high)
+
+
+def bounds(found: Sequence[tuple[Ranked, Sequence[Referred]]]) -> pa.Array:
+    """The least values of all that refer to some, and after them the greatest."""
+    lows = pa.concat_arrays([ranked.at([each.low for each in seen if not each.empty]) for ranked, seen in found])
+    highs = pa.concat_arrays([ranked.at([each.high for each in seen if not each.empty]) for ranked, seen in found])
+    if pa.types.is_floating(lows.type):  # either zero may be among the values
+        lows, highs = (
+            pc.if_else(pc.equal(each, 0), pa.scalar(zero, each.type), each) for each, zero in ((lows, -0.0), (highs, 0.0))
+        )
+    return pa.concat_arrays([lows, highs])
+
+
+def _where_zero(values: pa.Array, zero: float) -> pa.Array:
+    return pc.if_else(pc.equal(values, 0), pa.scalar(zero, values.type), values)
+
+
+def bounded(found: Sequence[Sequence[Referred]], values: Sequence[bytes]) -> list[list[Bounded]]:
+    """Each with its bounds of `values`, which are those of `bounds`."""
+    half = len(values) // 2
+    pairs: Iterator[tuple[bytes, bytes]] = zip(values[:half], values[half:], strict=True)
+    return [[Bounded(each) if each.empty else Bounded(each, *next(pairs)) for each in seen] for seen in found]
+
+
+def statistics(chunk: Bounded) -> Struct:
+    said: Struct = {3: (I64, chunk.seen.nulls)}
+    for bound, exact, value in ((5, 7, chunk.high), (6, 8, chunk.low)):
+        if not chunk.seen.empty and len(value) <= _LONGEST:
+            said |= {bound: (BINARY, value), exact: (BOOL, True)}
+    return dict(sorted(said.items()))
+
+
+# ---- page index
+def column_index(old: bytes, pages: Sequence[Bounded]) -> bytes:
+    """A ColumnIndex of these pages; the levels are those of `old`.
+
+    Raises:
+        Otherwise: that is damaged or of other pages, or a bound is too long.
+    """
+    struct = _opened(old)
+    if len(items(struct, 1)) != len(pages) or any(max(len(page.low), len(page.high)) > _LONGEST for page in pages):
+        raise Otherwise
+    new: Struct = {
+        1: (LIST, (BOOL, [page.seen.empty for page in pages])),
+        2: (LIST, (BINARY, [page.low for page in pages])),
+        3: (LIST, (BINARY, [page.high for page in pages])),
+        4: (I32, _boundary_order([page.seen for page in pages if not page.seen.empty])),
+        5: (LIST, (I64, [page.seen.nulls for page in pages])),
+    }
+    return thrift.encode({**new, **{number: struct[number] for number in (6, 7) if number in struct}})
+
+
+def _boundary_order(pages: Sequence[Referred]) -> int:
+    if pages == sorted(pages, key=lambda page: page.low) and pages == sorted(pages, key=lambda page: page.high):
+        return _ASCENDING
+    if pages == sorted(pages, key=lambda page: -page.low) and pages == sorted(pages, key=lambda page: -page.high):
+        return _DESCENDING
+    return _UNORDERED
+
+
+def offset_index(old: bytes, at: int, sizes: Sequence[int]) -> bytes:
+    """An OffsetIndex of pages of those sizes that begin at `at`; their first rows are those of `old`.
+
+    Raises:
+        Otherwise: that is damaged, or of other pages.
+    """
+    locations = items(_opened(old), 1)
+    if len(locations) != len(sizes):
+        raise Otherwise
+    new: list[Struct] = []
+    for location, size in zip(locations, sizes, strict=True):
+        new.append({1: (I64, at), 2: (I32, size), 3: (I64, get(location, 3))})
+        at += size
+    return thrift.encode({1: (LIST, (STRUCT, new))})
+
+
+def _opened(index: bytes) -> Struct:
+    try:
+        return thrift.decode(index)[0]
+    except thrift.ThriftError:
+        raise Otherwise from None
