@@ -9,7 +9,7 @@ values and errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from io import FileIO
@@ -38,6 +38,8 @@ _KEPT = (2, _CODEC, 5, 13)  # of the old chunk: its encodings, codec, number of 
 _TEXT_BYTES = 1  # field of SizeStatistics
 _OFFSET_INDEX, _COLUMN_INDEX = (4, 5), (6, 7)  # fields of ColumnChunk: where it is, and how long
 _LARGEST = 8 << 20  # bytes of a new dictionary
+_TOGETHER = 32 << 20  # bytes of columns that are held at once
+_A_VALUE, _A_PAGE = 16, 512  # bytes beside a value's own, and of what is known of a page
 _BY_TYPE: Struct = {1: (STRUCT, {})}  # ColumnOrder
 
 
@@ -49,6 +51,12 @@ class _Column:
     structs: Sequence[Struct]
     chunks: Sequence[References]
     values: pa.Array
+
+    @property
+    def weight(self) -> int:
+        """What it takes of memory, about, in bytes: its values are made as long as the longest column's."""
+        pages = sum(len(chunk.pages) for chunk in self.chunks)
+        return self.values.nbytes + len(self.values) * _A_VALUE + pages * _A_PAGE
 
     @property
     def metas(self) -> list[Struct]:
@@ -109,24 +117,38 @@ def _written(source: FileIO, file: FileIO, old: References, new: _Chunk) -> Stru
 
 
 # ---- which columns
-def recoded(source: Source, part: Part, file: FileIO) -> Recoded | None:
-    """Those columns of the part that can be computed so; `file` is the source, open. None where there are none."""
-    known: dict[str, _Column | None] = {}
+def recoded(source: Source, part: Part, file: FileIO) -> Iterator[Recoded]:
+    """Those columns of the part that can be computed so, as many at once as fit into memory; `file` is the source, open."""
     if thrift.compiled is None or part.only is None or not source.footer.rows:
-        return None
-    for origin in part.elementwise.values():
-        if origin not in known:
-            known[origin] = _column(source, origin, file)
-    names = [name for name, origin in part.elementwise.items() if known[origin] is not None]
-    while names:
-        some = part if len(names) == len(part.target_schema.record.fields) else part.only(names)
+        return
+    together: dict[str, _Column] = {}
+    for name, origin in part.elementwise.items():
+        column = _column(source, origin, file)
+        if column is None or column.weight > _TOGETHER:
+            continue
+        longest = max(each.weight for each in (column, *together.values()))
+        if together and longest * (len(together) + 1) > _TOGETHER:
+            yield from _all_of(source, part, together, file)
+            together = {}
+        together[name] = column
+    yield from _all_of(source, part, together, file)
+
+
+def _all_of(source: Source, part: Part, columns: Mapping[str, _Column], file: FileIO) -> Iterator[Recoded]:
+    """The columns, but for those that are to be computed in another way."""
+    left = dict(columns)
+    while left:
+        assert part.only is not None
+        some = part if len(left) == len(part.target_schema.record.fields) else part.only(list(left))
         try:
-            return _recoded(source, some, {name: column for name, column in known.items() if column is not None}, file)
+            made = _recoded(source, some, left, file)
         except Otherwise as odd:
-            names = [name for name in names if name not in odd.names] if odd.names else []
+            left = {name: column for name, column in left.items() if name not in odd.names} if odd.names else {}
         except (DataError, pa.ArrowException, OSError, MemoryError):
-            return None
-    return None
+            return
+        else:
+            yield made
+            return
 
 
 def _column(source: Source, name: str, file: FileIO) -> _Column | None:
@@ -157,20 +179,22 @@ def _of_another_zone(a: pa.DataType, b: pa.DataType) -> bool:
 
 
 # ---- what becomes of them
-def _recoded(source: Source, part: Part, known: Mapping[str, _Column], file: FileIO) -> Recoded:
-    """
+def _recoded(source: Source, part: Part, given: Mapping[str, _Column], file: FileIO) -> Recoded:
+    """All columns of the part; `given` has for each of them the one that it is made of.
+
     Raises:
         Otherwise: some columns, or all, cannot be computed so. DataError: a value is refused.
     """
     output = planned(source, part.target_schema, part.carried, None, part.follows)
     names = output.written.names
-    columns = [known[part.elementwise[name]] for name in names]
+    columns = [given[name] for name in names]
     leaves = tuple(output.root.leaves())
     pairs = zip(names, columns, leaves, strict=True) if len(leaves) == len(names) and not output.int96 else ()
     unlike = [name for name, column, leaf in pairs if not _same_levels(column.leaf, leaf, output)]
     if unlike or len(leaves) != len(names) or output.int96:
         raise Otherwise(*unlike)
-    made = _converted(part, output, {name: known[name] for name in part.reads})
+    read = {part.elementwise[name]: column for name, column in given.items()}
+    made = _converted(part, output, {name: read[name] for name in part.reads})
     found: list[tuple[_Column, list[_Chunk]]] = []
     for i, (name, column, leaf) in enumerate(zip(names, columns, leaves, strict=True)):
         try:

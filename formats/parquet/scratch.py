@@ -75,15 +75,17 @@ def encoded(source: Source, request: Rewrite, part: Part, folder: FilePath, open
 
 def _recoded(source: Source, part: Part, folder: FilePath, open_files: ExitStack) -> tuple[list[Scratch], Part | None]:
     """The columns of which only dictionaries are encoded, and what is left of the part."""
+    found: list[Scratch] = []
+    others = list(part.target_schema.record.names)
     with open(source.path, "rb", buffering=0) as old:
-        made = recoded(source, part, old)
-        if made is None or part.only is None:
-            return [], part
-        file, schema = open_files.enter_context(_unnamed(folder)), made.part.target_schema
-        footer = made.write(old, file)
-    others = [name for name in part.target_schema.record.names if name not in schema.record.names]
-    scratch = Scratch(Holder(file, footer, range(len(footer.row_groups))), drafted(made.output, schema))
-    return [scratch], part.only(others) if others else None
+        for made in recoded(source, part, old):
+            file, schema = open_files.enter_context(_unnamed(folder)), made.part.target_schema
+            footer = made.write(old, file)
+            found.append(Scratch(Holder(file, footer, range(len(footer.row_groups))), drafted(made.output, schema)))
+            others = [name for name in others if name not in schema.record.names]
+    if not found or part.only is None:
+        return [], part
+    return found, part.only(others) if others else None
 
 
 def _encoded_anew(source: Source, request: Rewrite, part: Part, folder: FilePath, open_files: ExitStack) -> list[Scratch]:

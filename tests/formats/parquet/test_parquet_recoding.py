@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 
 from instar.formats.errors import DataError, InstarError, UnreadableError
 from instar.formats.format import Rewritten, format_named
-from instar.formats.parquet import scratch, thrift
+from instar.formats.parquet import recoding, scratch, thrift
 from instar.formats.parquet.chunks import extent
 from instar.formats.parquet.footer import get, items, read_footer
 from instar.formats.parquet.recoding import Recoded
@@ -108,10 +108,10 @@ def recoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     whole = scratch.recoded
 
-    def told(*args: Any) -> Recoded | None:
-        made = whole(*args)
-        found.extend(made.part.target_schema.record.names if made else ())
-        return made
+    def told(*args: Any) -> Iterator[Recoded]:
+        for made in whole(*args):
+            found.extend(made.part.target_schema.record.names)
+            yield made
 
     monkeypatch.setattr(scratch, "recoded", told)
     return found
@@ -123,7 +123,7 @@ def by_pages(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path, Sequence[
 
     def run(source: Path, target: Path, operations: Sequence[Operation]) -> Rewritten:
         with monkeypatch.context() as patch:
-            patch.setattr(scratch, "recoded", lambda *_: None)
+            patch.setattr(scratch, "recoded", lambda *_: ())
             return done(source, target, operations, proved=False)
 
     return run
@@ -346,6 +346,22 @@ def test_columns_that_can_be_done_so_are_beside_others(tmp_path: Path, recoded: 
     found = pq.read_table(tmp_path / "new")
     assert found["few"].to_pylist() == [str(x % 9) for x in range(6000)]
     assert found["same"].to_pylist() == ["y"] * 6000
+
+
+def test_columns_that_do_not_fit_together_are_done_one_by_one(
+    tmp_path: Path, recoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pa.table({name: [x % 90 for x in range(900)] for name in ("a", "b", "c", "d")})
+    pq.write_table(table, tmp_path / "source", row_group_size=200)
+    monkeypatch.setattr(recoding, "_TOGETHER", 30_000)
+    files: list[Any] = []
+    unnamed = scratch._unnamed  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(scratch, "_unnamed", lambda folder: files.append(unnamed(folder)) or files[-1])
+    done(tmp_path / "source", tmp_path / "new", [op.cast(name, "string") for name in table.column_names])
+    assert sorted(recoded) == ["a", "b", "c", "d"]
+    assert 1 < len(files) < 5
+    found = pq.read_table(tmp_path / "new")
+    assert all(found[name].to_pylist() == [str(x % 90) for x in range(900)] for name in table.column_names)
 
 
 def test_a_refused_value_is_told_with_its_row(tmp_path: Path) -> None:

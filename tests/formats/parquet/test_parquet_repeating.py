@@ -73,7 +73,7 @@ def told(path: Path) -> list[object]:
 @pytest.fixture(autouse=True)
 def all_pages_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Copying data pages would leave nothing to do."""
-    monkeypatch.setattr(scratch, "recoded", lambda *_: None)
+    monkeypatch.setattr(scratch, "recoded", lambda *_: ())
 
 
 @pytest.mark.parametrize("stored", STORED)

@@ -221,6 +221,7 @@ def test_columns_that_do_not_fit_together_are_encoded_one_after_the_other(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ops = [op.cast("id", "string"), op.derive("g", "string", sql="u || '!'"), op.cast("f", "string"), op.cast("st.x", "string")]
+    monkeypatch.setattr(scratch, "recoded", lambda *_: ())
     rewritten(source, tmp_path / "together.parquet", ops)
     monkeypatch.setattr(scratch, "_TOGETHER", 20_000)
     made: list[str] = []
