@@ -6,6 +6,7 @@ Source of the numbers: the Apache Parquet project's parquet.thrift, ColumnChunk 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path as FilePath
 from typing import Any, BinaryIO
 
@@ -18,7 +19,7 @@ from .footer import Footer, Struct, read_footer
 from .leaves import leaves
 
 META, OFFSET_INDEX, COLUMN_INDEX, BLOOM_FILTER = 3, (4, 5), (6, 7), (14, 15)
-STATISTICS = 12
+STATISTICS, SIZES = 12, 16
 _FILE_PATH, _ENCRYPTION = 1, 8  # of ColumnChunk
 _PLACED = frozenset((3, 9, 10, 11, 14, 15))  # the chunk's path, and where its pages and its bloom filter are
 _PATH, _KEY_VALUES = 3, 8
@@ -62,9 +63,19 @@ class Side:
         levels = (column.max_definition_level, column.max_repetition_level)
         return (column.physical_type, column.length, *levels, *(struct.get(number) for number in (1, 2, 6, 7, 8, 10)))
 
+    def physical(self, leaf: int) -> str:
+        """The leaf's physical type."""
+        return self.metadata.schema.column(leaf).physical_type
+
     def flat(self, leaf: int) -> bool:
         """Is the leaf in no list, so that it has one value for each record?"""
         return self.metadata.schema.column(leaf).max_repetition_level == 0
+
+    def shared(self, leaf: int, other: int) -> int:
+        """How many groups above both leaves their levels can tell of: those that may be null, or repeat, and all above them."""
+        pairs = zip(self.footer.groups_above[leaf], self.footer.groups_above[other], strict=False)
+        common = [one for one, two in takewhile(lambda pair: pair[0] is pair[1], pairs)]
+        return max((depth for depth, group in enumerate(common, 1) if group.repetition != "REQUIRED"), default=0)
 
     def order(self, leaf: int) -> Struct | None:
         """How the leaf's bounds are ordered, where the file says it."""
@@ -82,8 +93,10 @@ class Chunk:
         self.start = min((at for at in (dictionary, self.pages) if at > 0), default=0)  # as readers do; either may be said wrongly
         self.end: int = self.start + seen.total_compressed_size
         self.values: int = seen.num_values
-        self.form = (seen.physical_type, seen.compression, seen.encodings, self.values, seen.has_dictionary_page,
-                     self.end - self.start, self.pages - self.start, seen.total_uncompressed_size)  # fmt: skip
+        self.size: int = seen.total_uncompressed_size
+        self.has_dictionary: bool = seen.has_dictionary_page
+        self.form = (seen.physical_type, seen.compression, seen.encodings, self.values, self.has_dictionary,
+                     self.end - self.start, self.pages - self.start, self.size)  # fmt: skip
 
     @property
     def inside(self) -> bool:
@@ -99,6 +112,11 @@ class Chunk:
     @property
     def statistics(self) -> Struct:
         return self._meta.get(STATISTICS, {})
+
+    @property
+    def sizes(self) -> Struct:
+        """Its SizeStatistics."""
+        return self._meta.get(SIZES, {})
 
     @property
     def description(self) -> Struct:

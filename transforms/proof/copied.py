@@ -7,7 +7,7 @@ their bytes are the same and are read in the same way: the same type, annotation
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Dict
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,11 +19,13 @@ from instar.transforms.mapping import Mapping
 
 from .checksums import DamagedPageError, checked, damaged_pages
 from .chunks import Chunk, Side
+from .claims import wrong_claims
 from .compact import NotCompact
 from .elements import misfits
+from .leaf_values import Leaves, unlike
 from .leaves import KEYS, with_keys
 from .places import Place
-from .signposts import wrong_groups, wrong_pages, wrong_paths, wrong_ways
+from .signposts import says_else, wrong_groups, wrong_pages, wrong_paths, wrong_ways
 from .windows import Windows
 
 _LONGER = re.compile(r"parquet-mr version 1\.([01]\.|2\.[0-8]\b)")  # its chunks are longer than they say (PARQUET-816)
@@ -68,22 +70,24 @@ def copied(source: FilePath, staged: FilePath, mapping: Mapping) -> Copied:
     try:
         with ExitStack() as closing:
             old, new = Side(source, mapping.source, closing), Side(staged, mapping.target, closing)
-            return _found(old, new, mapping)
+            return _found(old, new, mapping, Leaves(staged, new, closing))
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:  # a field that is missing, or of another type
         raise NotCompact(f"a footer is damaged: {type(error).__name__}: {error}") from error
 
 
-def _found(old: Side, new: Side, mapping: Mapping) -> Copied:
+def _found(old: Side, new: Side, mapping: Mapping, leaves: Leaves) -> Copied:
     pairs, problems = _Pair.all(old, new, mapping), list[Problem]()
     if old.rows == new.rows:
         pairs = _copies(old, new, pairs)
-        problems += _ways(old, new, pairs)
+        problems += _ways(old, new, pairs, leaves)
     else:
         pairs = []
     if checked(new):
         problems += _damage(old, new, pairs)
     problems += [((), what) for what in (*wrong_groups(old, new), *wrong_paths(new))]
-    problems += _written_anew(new, {pair.new for pair in pairs})
+    copies = {pair.new for pair in pairs}
+    problems += _written_anew(new, copies, leaves)
+    problems += _beside(new, copies, leaves)
     fits, origins = not any(misfits(new.footer.root, mapping.target)), {pair.place: pair.origin for pair in pairs}
     return Copied((old.records, new.records), fits, frozenset(new.leaves), origins, tuple(dict.fromkeys(problems)))
 
@@ -126,7 +130,7 @@ def _same_values(old: Chunk, new: Chunk, windows: Windows) -> bool:
     return old.inside and new.inside and windows.same(old.file, old.start, new.file, new.start, new.end - new.start)
 
 
-def _ways(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[Problem]:
+def _ways(old: Side, new: Side, pairs: Sequence[_Pair], leaves: Leaves) -> Iterator[Problem]:
     """What is wrong with the ways to copied chunks."""
     same_writer = old.metadata.created_by == new.metadata.created_by
     for pair in pairs:
@@ -135,8 +139,10 @@ def _ways(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[Problem]:
             yield pair.place, "its bounds are said to be ordered otherwise than they were"
         for group, rows in enumerate(new.rows):
             before, after, flat = old.chunk(group, pair.old), new.chunk(group, pair.new), new.flat(pair.new)
-            wrong = wrong_ways(before, after, rows, flat=flat, same_writer=same_writer) if after.values else ()
-            yield from ((pair.place, f"in row group {group} {what}") for what in wrong)
+            wrong = list(wrong_ways(before, after, rows, flat=flat, same_writer=same_writer)) if after.values else []
+            if after.values and not same_writer and not wrong and says_else(before, after):
+                wrong += wrong_claims(new, leaves, group, pair.new)
+            yield from ((_named(pair.place), f"in row group {group} {what}") for what in wrong)
 
 
 def _damage(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[Problem]:
@@ -164,13 +170,36 @@ def _refuse_damaged(old: Side, group: int, leaf: int) -> None:
         raise DamagedPageError(f"it is damaged: in row group {group} of column {column} {what}")
 
 
-def _written_anew(new: Side, copies: set[int]) -> Iterator[Problem]:
-    """What is wrong with what is said of the pages of the other leaves."""
+def _written_anew(new: Side, copies: set[int], leaves: Leaves) -> Iterator[Problem]:
+    """What is wrong with what is said of the pages and values of the other leaves."""
     for place, leaf in new.leaves.items():
         for group, rows in enumerate(new.rows if leaf.number not in copies else ()):
             chunk = new.chunk(group, leaf.number)
-            if chunk.values and (wrong := wrong_pages(chunk, rows, flat=new.flat(leaf.number))):
-                yield _named(place), f"in row group {group} {wrong}"
+            if chunk.values:
+                wrong = wrong_pages(chunk, rows, flat=new.flat(leaf.number))
+                found = [wrong] if wrong else wrong_claims(new, leaves, group, leaf.number)
+                yield from ((_named(place), f"in row group {group} {what}") for what in found)
+
+
+def _beside(new: Side, copies: set[int], leaves: Leaves) -> Iterator[Problem]:
+    """Leaves that were written anew and tell otherwise than another one of the records and lists that both are in."""
+    anew = {leaf.number: place for place, leaf in new.leaves.items() if leaf.number not in copies}
+    for leaf, place in anew.items():
+        for other in _relatives(new, leaf, copies, anew):
+            for group, rows in enumerate(new.rows):
+                step = leaves.step(group, leaf, other) if rows else 0
+                both = (leaves.arrays(group, number, step) for number in (leaf, other)) if step else ((), ())
+                if any(unlike(*pair) for pair in zip(*both, strict=True)):
+                    column = b".".join(new.footer.paths[other]).decode("utf-8", "replace")
+                    yield _named(place), f"in row group {group} it is in other records or lists than {column} beside it"
+
+
+def _relatives(new: Side, leaf: int, copies: set[int], anew: Collection[int]) -> Iterator[int]:
+    """Leaves that share the deepest group with it: of those that were copied, and of those before it that were not; any will do."""
+    near = [(new.shared(leaf, other), other) for other in range(len(new.footer.leaves))]
+    copied = max((pair for pair in near if pair[0] and pair[1] in copies), default=(0, leaf))
+    before = max((pair for pair in near if pair[0] > copied[0] and pair[1] in anew and pair[1] < leaf), default=(0, leaf))
+    yield from (other for depth, other in (copied, before) if depth)
 
 
 def _named(place: Path) -> Path:

@@ -63,6 +63,15 @@ class Footer:
     @cached_property
     def paths(self) -> list[tuple[bytes, ...]]:
         """The leaves' names, each with those above it."""
+        return [(*(group.name.encode("utf-8", "surrogateescape") for group in groups), name) for groups, name in self._named]
+
+    @cached_property
+    def groups_above(self) -> list[tuple[Element, ...]]:
+        """The groups above each leaf, from the top down."""
+        return [groups for groups, _ in self._named]
+
+    @cached_property
+    def _named(self) -> list[tuple[tuple[Element, ...], bytes]]:
         return list(_paths(self.root, ()))
 
     @property
@@ -120,13 +129,13 @@ def _element(struct: Struct, rest: Iterator[Struct]) -> Element:
     )
 
 
-def _paths(group: Element, above: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
+def _paths(group: Element, above: tuple[Element, ...]) -> Iterator[tuple[tuple[Element, ...], bytes]]:
+    """The groups above each leaf, and its own name."""
     for child in group.children:
-        path = (*above, child.name.encode("utf-8", "surrogateescape"))
         if child.physical:
-            yield path
+            yield above, child.name.encode("utf-8", "surrogateescape")
         else:
-            yield from _paths(child, path)
+            yield from _paths(child, (*above, child))
 
 
 def _logical(number: int, annotation: Struct) -> str:

@@ -86,12 +86,15 @@ _HEADERS = (1 << 9, 1 << 16, 1 << 24)  # bytes that a page's header may have: tr
 
 @dataclass(frozen=True)
 class Page:
-    """A data page as its header tells it, at `offset`, of `size` bytes with the header; `rows` where it says how many it holds."""
+    """A data page as its header tells it, at `offset`, of `size` bytes with the header; `rows` and `nulls` where it says how
+    many it holds, `statistics` where it has some."""
 
     offset: int
     size: int
     values: int
     rows: int | None
+    nulls: int | None
+    statistics: dict[int, Any]
 
 
 def wrong_locations(index: Sequence[Location], pages: Sequence[Page]) -> str:
@@ -115,9 +118,10 @@ def pages_of(read: Read, at: int, end: int, *, flat: bool) -> Iterator[Page]:
         NotCompact: there are no pages.
     """
     for offset, size, header in _data_pages(read, at, end):
-        first, second = header.get(5), header.get(8)
-        values = (first or second or {}).get(1, 0)
-        yield Page(offset, size, values, values if flat else second.get(3, 0) if second else None)
+        first, second = header.get(5, {}), header.get(8, {})
+        values = (first or second).get(1, 0)
+        said = first.get(5) or second.get(8) or {}
+        yield Page(offset, size, values, values if flat else second.get(3), second.get(2), said)
 
 
 def _data_pages(read: Read, at: int, end: int) -> Iterator[tuple[int, int, dict[int, Any]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .chunks import COLUMN_INDEX, OFFSET_INDEX, STATISTICS, Chunk, Side
+from .chunks import COLUMN_INDEX, OFFSET_INDEX, SIZES, STATISTICS, Chunk, Side
 from .compact import NotCompact, struct_at
 from .page_index import Page, locations, pages_of, same_pages, wrong_bounds, wrong_locations
 
@@ -19,8 +19,8 @@ _FILE_OFFSET = 5  # of RowGroup
 def wrong_ways(old: Chunk, new: Chunk, rows: int, *, flat: bool, same_writer: bool) -> Iterator[str]:
     """What leads readers astray in a chunk that is the bytes of the old file's, in a row group of so many rows.
 
-    What one of the two files does not say is a matter of fidelity. Another writer may say the same in another way: then the pages
-    themselves are asked.
+    What the new file does not say any more is a matter of fidelity. Another writer may say the same in another way: then the pages
+    themselves are asked, and the values (`says_else`).
     """
     before, after = old.index(OFFSET_INDEX), new.index(OFFSET_INDEX)
     try:
@@ -35,6 +35,14 @@ def wrong_ways(old: Chunk, new: Chunk, rows: int, *, flat: bool, same_writer: bo
         yield f"its page index or bloom filter cannot be read: {error}"
 
 
+def says_else(old: Chunk, new: Chunk) -> bool:
+    """Does a copied chunk's new writer tell of its values what the old one did not, or otherwise?"""
+    before, after = old.description, new.description
+    claims = [(before.get(number), after.get(number)) for number in (STATISTICS, SIZES)]
+    claims += [(old.index(COLUMN_INDEX), new.index(COLUMN_INDEX)), (old.bloom_filter(), new.bloom_filter())]
+    return any(b and a != b for a, b in claims)
+
+
 def _said_otherwise(old: Chunk, new: Chunk) -> Iterator[str]:
     before, after = old.description, new.description
     if any(before[number] != after[number] for number in before.keys() & after.keys()):
@@ -45,7 +53,9 @@ def _said_otherwise(old: Chunk, new: Chunk) -> Iterator[str]:
         ("column index", old.index(COLUMN_INDEX), new.index(COLUMN_INDEX)),
         ("bloom filter", old.bloom_filter(), new.bloom_filter()),
     ):
-        if a is not None and b is not None and a != b:
+        if a is None and b is not None:
+            yield f"it has a {name}, and the same bytes had none"
+        elif b is not None and a != b:
             yield f"its {name} is not the one that the same bytes had"
 
 
