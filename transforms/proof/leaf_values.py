@@ -32,11 +32,19 @@ class Leaves:
         self._path, self._side, self._closing = path, side, closing
 
     def arrays(self, group: int, leaf: int, rows: int) -> Iterator[pa.Array]:
-        """One chunk's values within the records and lists that its levels tell of, so many rows at a time."""
+        """One chunk's values within the records and lists that its levels tell of, so many rows at a time.
+
+        Raises:
+            pa.ArrowInvalid: they cannot be read.
+        """
         coded = self._side.chunk(group, leaf).has_dictionary and len(self._side.footer.paths[leaf]) == 1
         reader: Any = (self._coded if coded else self._plain).reader
-        for batch in reader.iter_batches(rows, row_groups=[group], column_indices=[leaf], use_threads=False):
-            yield batch.column(0)
+        try:
+            for batch in reader.iter_batches(rows, row_groups=[group], column_indices=[leaf], use_threads=False):
+                yield batch.column(0)
+        except (pa.ArrowException, OSError) as error:
+            column = b".".join(self._side.footer.paths[leaf]).decode("utf-8", "replace")
+            raise pa.ArrowInvalid(f"column {column} cannot be read in row group {group}: {error}") from error
 
     def step(self, group: int, *leaves: int) -> int:
         """How many rows of these leaves are to be read at once."""
