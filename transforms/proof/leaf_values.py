@@ -41,7 +41,7 @@ class Leaves:
         reader: Any = (self._coded if coded else self._plain).reader
         try:
             for batch in reader.iter_batches(rows, row_groups=[group], column_indices=[leaf], use_threads=False):
-                yield batch.column(0)
+                yield _within(batch.column(0))
         except (pa.ArrowException, OSError) as error:
             column = b".".join(self._side.footer.paths[leaf]).decode("utf-8", "replace")
             raise pa.ArrowInvalid(f"column {column} cannot be read in row group {group}: {error}") from error
@@ -70,6 +70,19 @@ class Leaves:
             self._path, metadata=self._metadata, read_dictionary=dictionaries, pre_buffer=False, arrow_extensions_enabled=False
         )  # fmt: skip
         return self._closing.enter_context(file)
+
+
+def _within(array: pa.Array) -> pa.Array:
+    """The array, whose references, if any, pyarrow has not looked at.
+
+    Raises:
+        pa.ArrowInvalid: there is no such value in its dictionary.
+    """
+    if pa.types.is_dictionary(array.type) and array.null_count < len(array):
+        found = pc.min_max(array.indices)
+        if found["min"].as_py() < 0 or found["max"].as_py() >= len(array.dictionary):
+            raise pa.ArrowInvalid("it refers to values that its dictionary does not have")
+    return array
 
 
 def leaf_of(array: pa.Array) -> tuple[pa.Array, int]:
