@@ -101,7 +101,9 @@ def test_what_is_copied_takes_less_than_what_is_computed() -> None:
         ("avro", [op.rename("a", to="z")], 0),
         ("avro", [op.drop("d")], 1),
         ("avro", [op.reorder(["d", "c"])], 1),
-        ("json", [op.rename("a", to="z")], 1),
+        ("json", [op.rename("a", to="z"), op.drop("b")], 0.2),
+        ("json", [op.add("n", "int64", default=1)], 1),
+        ("json", [op.cast("a", "string")], 1),
     ],
 )
 def test_what_passes_through_the_conversion(format: str, operations: list[Operation], share: float) -> None:
