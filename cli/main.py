@@ -105,7 +105,6 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     interruption.listen()
     code = run(arguments, interruption)
     interruption.over()
-    gc.freeze()  # what is left need not be looked through once more at the end
     sys.exit(code)
 
 
