@@ -171,6 +171,9 @@ def wrong_column_index(index: dict[int, Any], pages: Sequence[Extent], order: Or
     assert empty is not None
     assert lows is not None
     assert highs is not None
+    for number, level in ((6, "repetition"), (7, "definition")):
+        if index.get(number) and _wrong_histograms(index[number], pages, last=number == 7):
+            return f"its histograms of {level} levels are not its pages'"
     bounds: list[tuple[Any, Any]] = []
     for number, (page, is_empty, low, high) in enumerate(zip(pages, empty, lows, highs, strict=True)):
         if is_empty != (not page.values):
@@ -187,6 +190,15 @@ def wrong_column_index(index: dict[int, Any], pages: Sequence[Extent], order: Or
     if ascends and any(_against(a, b, ascends) for before, after in pairwise(bounds) for a, b in zip(before, after, strict=True)):
         return "its pages are not in the order that it says"
     return ""
+
+
+def _wrong_histograms(counts: Sequence[int], pages: Sequence[Extent], *, last: bool) -> bool:
+    """Does a page's histogram not count its entries, or where the `last` level means a value, its values?"""
+    width = len(counts) // len(pages)
+    found = [counts[i * width : (i + 1) * width] for i in range(len(pages))]
+    return len(counts) % len(pages) != 0 or any(
+        sum(each) != page.entries or (last and each[-1] != page.values) for each, page in zip(found, pages, strict=True)
+    )
 
 
 def _against(a: Any, b: Any, ascends: int) -> bool:

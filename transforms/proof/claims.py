@@ -16,7 +16,7 @@ from instar.formats.compute import pc
 from .bloom import Bloom, plain
 from .bounds import Extent, Order, ordered, wrong_column_index, wrong_statistics
 from .chunks import COLUMN_INDEX, OFFSET_INDEX, Chunk, Side
-from .compact import NotCompact, struct_at
+from .compact import NotCompact, only_struct
 from .footer import Struct
 from .leaf_values import Leaves, leaf_of
 from .page_index import Page, locations, pages_of
@@ -48,7 +48,7 @@ class _Claims:
         chunk = side.chunk(group, leaf)
         index, bloom = chunk.index(COLUMN_INDEX), chunk.bloom_filter()
         pages = list(pages_of(chunk.read, chunk.pages, chunk.end, flat=side.flat(leaf)))
-        bounds, filter = None if index is None else struct_at(index)[0], None if bloom is None else Bloom(bloom)
+        bounds, filter = None if index is None else only_struct(index), None if bloom is None else Bloom(bloom)
         return cls(side, group, leaf, bounds, filter, pages, _firsts(chunk, pages, side.rows[group]))
 
     @property

@@ -28,6 +28,18 @@ def struct_at(data: bytes, at: int = 0) -> tuple[dict[int, Any], int]:
         raise NotCompact("a thrift struct ends too early") from None
 
 
+def only_struct(data: bytes) -> dict[int, Any]:
+    """The struct that the bytes are.
+
+    Raises:
+        NotCompact: as `struct_at`, or there is more than it.
+    """
+    found, end = struct_at(data)
+    if end != len(data):
+        raise NotCompact("something stands behind a thrift struct")
+    return found
+
+
 def _struct(data: bytes, at: int, depth: int) -> tuple[dict[int, Any], int]:
     if depth > _DEEPEST:
         raise NotCompact("a thrift struct is nested too deep")

@@ -15,6 +15,7 @@ Location = tuple[int, int, int]
 """A data page: where it begins in the file, its size with its header, and the number of its first row in the row group."""
 
 _LIST_OF_STRUCTS = 0x0C
+_FIRST_FIELD = b"\x15\x00"  # any, in the place of the list
 _OFFSET, _SIZE, _ROW = 0x16, 0x15, 0x16  # fields 1 to 3 of PageLocation: i64, i32, i64, each the next after the one before
 
 
@@ -26,8 +27,8 @@ def same_pages(old: bytes, new: bytes, shift: int) -> bool:
     """
     if not shift:
         return old == new
-    before, after = locations(old), locations(new)
-    return len(before) == len(after) and all(
+    (before, more), (after, rest) = _read(old), _read(new)
+    return len(before) == len(after) and more == rest and all(
         a[0] + shift == b[0] and a[1:] == b[1:] for a, b in zip(before, after, strict=True)
     )  # fmt: skip
 
@@ -38,22 +39,36 @@ def locations(data: bytes) -> list[Location]:
     Raises:
         NotCompact: it is none.
     """
+    return _read(data)[0]
+
+
+def _read(data: bytes) -> tuple[list[Location], dict[int, Any]]:
+    """The page locations, and the other fields.
+
+    Raises:
+        NotCompact: it is no offset index, or something stands behind it.
+    """
     try:
-        return _plain(data)
+        found, at = _plain(data)
+        rest, end = struct_at(_FIRST_FIELD + data[at:])
+        end += at - len(_FIRST_FIELD)
     except (IndexError, _Unusual):
-        struct, _ = struct_at(data)
-    try:
-        return [(page[1], page[2], page[3]) for page in struct[1]]
-    except (KeyError, TypeError) as error:
-        raise NotCompact("it is no offset index") from error
+        rest, end = struct_at(data)
+        try:
+            found = [(page[1], page[2], page[3]) for page in rest[1]]
+        except (KeyError, TypeError) as error:
+            raise NotCompact("it is no offset index") from error
+    if end != len(data):
+        raise NotCompact("something stands behind an offset index")
+    return found, {number: value for number, value in rest.items() if number != 1}
 
 
 class _Unusual(Exception):
     """The index is not written as writers do: fields in order, each once."""
 
 
-def _plain(data: bytes) -> list[Location]:
-    """As `locations`, for what every writer writes: there are thousands of pages, and a struct each."""
+def _plain(data: bytes) -> tuple[list[Location], int]:
+    """The locations and where they end, of what every writer writes: there are thousands of pages, and a struct each."""
     if data[0] != 0x19 or data[1] & 0x0F != _LIST_OF_STRUCTS:
         raise _Unusual
     count, at = data[1] >> 4, 2
@@ -74,7 +89,7 @@ def _plain(data: bytes) -> list[Location]:
             raise _Unusual
         at += 1
         found.append((offset, size, row))
-    return found
+    return found, at
 
 
 # ---- a chunk that was written anew: its index against its pages
@@ -157,6 +172,8 @@ def wrong_bounds(column_index: dict[int, Any], pages: int, statistics: dict[int,
     empty, lows, highs, nulls = (column_index.get(number) for number in (1, 2, 3, 5))
     if not (isinstance(empty, list) and isinstance(lows, list) and isinstance(highs, list)):
         raise NotCompact("it is no column index")
+    if type(column_index.get(4)) is not int:
+        raise NotCompact("a column index does not say the order of its pages")
     if {len(empty), len(lows), len(highs)} != {pages}:
         return f"it does not speak of {pages} pages"
     if nulls is not None and 3 in statistics and sum(nulls) != statistics[3]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .chunks import COLUMN_INDEX, OFFSET_INDEX, SIZES, STATISTICS, Chunk, Side
-from .compact import NotCompact, struct_at
+from .compact import NotCompact, only_struct
 from .page_index import Page, locations, pages_of, same_pages, wrong_bounds, wrong_locations
 
 _FILE_OFFSET = 5  # of RowGroup
@@ -79,7 +79,7 @@ def _wrong_index(chunk: Chunk, pages: Sequence[Page]) -> str:
         return ""
     if wrong := wrong_locations(locations(offsets), pages):
         return f"its offset index does not tell its pages: {wrong}"
-    wrong = "" if bounds is None else wrong_bounds(struct_at(bounds)[0], len(pages), chunk.statistics)
+    wrong = "" if bounds is None else wrong_bounds(only_struct(bounds), len(pages), chunk.statistics)
     return wrong and f"its column index does not tell its pages: {wrong}"
 
 

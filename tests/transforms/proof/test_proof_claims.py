@@ -107,6 +107,17 @@ def descending(index: Struct) -> None:
     index[4] = (I32, 2)
 
 
+def histogram(index: Struct) -> None:
+    items(index, 7)[1] += 1
+
+
+def cut_off(file: Path) -> None:
+    """An offset index that does not end."""
+    _, theirs = chunk(file, "a")
+    at, size = get(theirs, OFFSET_INDEX), get(theirs, OFFSET_INDEX + 1)
+    appended(file, "a", OFFSET_INDEX, file.read_bytes()[at : at + size - 1] + b"\x11")
+
+
 def emptied(file: Path) -> None:
     """A bloom filter that holds nothing."""
     meta = get(chunk(file, "a")[1], META)
@@ -153,6 +164,8 @@ FAULTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "nulls of pages": ("text", lambda file: reindexed(file, "text", COLUMN_INDEX, nulls_moved)),
     "order of pages": ("a", lambda file: reindexed(file, "a", COLUMN_INDEX, descending)),
     "rows of a list's pages": ("items", lambda file: reindexed(file, "items", OFFSET_INDEX, row_moved)),
+    "levels of pages": ("text", lambda file: reindexed(file, "text", COLUMN_INDEX, histogram)),
+    "offset index without end": ("a", cut_off),
     "empty bloom filter": ("a", emptied),
     "bloom filter of another": ("a", bloom_of_another),
     "size in bytes": ("text", fewer_bytes),
