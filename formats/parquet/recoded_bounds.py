@@ -43,7 +43,7 @@ class Ranked:
     @property
     def ranks(self) -> bytes:
         """The place of each value in that order, in four bytes."""
-        return pc.sort_indices(self.order).cast(pa.uint32()).buffers()[1].to_pybytes()[: 4 * len(self.order)]
+        return pc.inverse_permutation(self.order.cast(pa.int32())).buffers()[1].to_pybytes()[: 4 * len(self.order)]
 
     def at(self, ranks: Sequence[int]) -> pa.Array:
         return self.values.take(self.order.take(pa.array(ranks, pa.int64())))
