@@ -16,6 +16,7 @@ from io import FileIO
 
 import pyarrow as pa
 
+from instar.formats.bare import zeros
 from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.splice import Part
@@ -238,7 +239,7 @@ def _lengthened(values: pa.Array, leaf: Element, length: int) -> pa.Array:
     """The values, a null where there may be one, and the first of them as often as is needed for that length."""
     nulls = pa.nulls(1 if leaf.repetition else 0, values.type)
     more = length - len(values) - len(nulls)
-    return pa.concat_arrays([values, nulls, values.take(pa.array([0] * more, pa.int32()))])
+    return pa.concat_arrays([values, nulls, values.take(zeros(more))])
 
 
 def _new_chunks(column: _Column, leaf: Element, output: Output, made: pa.Array, field: pa.Field, file: FileIO) -> list[_Chunk]:

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from instar.formats.bare import number, zeros
 from instar.formats.compute import pc
 from instar.formats.errors import DataError
 from instar.formats.schema import Bytes, String
@@ -195,7 +196,7 @@ def _distinct(coded: pa.DictionaryArray) -> pa.Array:
 def _lengthened(values: pa.Array, length: int) -> pa.Array:
     """The values, and the first of them as often as is needed for that length."""
     more = length - len(values)
-    return values if not more else pa.concat_arrays([values, values.take(pa.array([0] * more, pa.int32()))])
+    return values if not more else pa.concat_arrays([values, values.take(zeros(more))])
 
 
 def _placed(made: pa.Array, coded: pa.DictionaryArray) -> pa.DictionaryArray:
@@ -205,5 +206,5 @@ def _placed(made: pa.Array, coded: pa.DictionaryArray) -> pa.DictionaryArray:
     if len(again.dictionary) == count and made.slice(count).null_count == len(made) - count:
         return pa.DictionaryArray.from_arrays(rows, again.dictionary)
     if coded.null_count:
-        rows = pc.fill_null(rows, pa.scalar(count, rows.type))
+        rows = pc.fill_null(rows, number(count, rows.type))
     return pa.DictionaryArray.from_arrays(again.indices.take(rows), again.dictionary)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from instar.formats.bare import number
 from instar.formats.compute import pc
 from instar.formats.isotext import PER_SECOND, bounds
 from instar.formats.schema import Bool, Bytes, Date, Float, Int, String, Timestamp, Type
@@ -46,11 +47,11 @@ _BITS = {pa.float16(): pa.uint16(), pa.float32(): pa.int32(), pa.float64(): pa.i
 
 
 def _where(test: pa.Array | None, array: pa.Array) -> pa.Array:
-    return array if test is None else pc.if_else(test, array, pa.scalar(None, array.type))
+    return array if test is None else pc.if_else(test, array, pa.nulls(1, array.type)[0])
 
 
-def _scalar(value: Any, like: pa.Array) -> pa.Scalar:
-    return pa.scalar(value, like.type)
+def _scalar(value: int | float, like: pa.Array) -> pa.Scalar:
+    return number(value, like.type)
 
 
 def _all_within(array: pa.Array, low: int, high: int) -> bool:
@@ -126,7 +127,7 @@ def _bounded(array: pa.Array, unit: str) -> pa.Array:
     return (
         counts
         if _all_within(counts, low, high)
-        else _where(pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high)), counts)
+        else _where(pc.and_(pc.greater_equal(counts, _scalar(low, counts)), pc.less_equal(counts, _scalar(high, counts))), counts)
     )
 
 
@@ -135,10 +136,10 @@ def _timestamp_to_timestamp(array: pa.Array, source: Timestamp, to: Timestamp) -
     if (ratio := PER_SECOND[to.unit] // PER_SECOND[source.unit]) > 0:
         low, high = -(-low // ratio), high // ratio
         if not _all_within(counts, low, high):
-            fits = pc.and_(pc.greater_equal(counts, low), pc.less_equal(counts, high))
+            fits = pc.and_(pc.greater_equal(counts, _scalar(low, counts)), pc.less_equal(counts, _scalar(high, counts)))
             counts = _where(fits, counts)
-        return pc.multiply(counts, ratio).cast(plain_type(to))
-    ratio = PER_SECOND[source.unit] // PER_SECOND[to.unit]
+        return pc.multiply(counts, _scalar(ratio, counts)).cast(plain_type(to))
+    ratio = _scalar(PER_SECOND[source.unit] // PER_SECOND[to.unit], counts)
     out = pc.divide(counts, ratio)  # towards zero; where it is not whole, multiplying back shows it
     return _where(pc.equal(pc.multiply(out, ratio), counts), out).cast(plain_type(to))
 
