@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from array import array
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -24,3 +26,13 @@ def number(value: int | float, type: pa.DataType) -> pa.Scalar:
 def zeros(count: int) -> pa.Array:
     """So many zeros, as int32."""
     return pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(bytes(4 * count))])
+
+
+def integers(values: Iterable[int]) -> pa.Array:
+    """Numbers as int64.
+
+    Raises:
+        OverflowError: one of them is too large.
+    """
+    held = array("q", values)
+    return pa.Array.from_buffers(pa.int64(), len(held), [None, pa.py_buffer(held)])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from instar.formats.bare import integers, number
 from instar.formats.compute import pc
 
 from . import thrift
@@ -46,7 +47,7 @@ class Ranked:
         return pc.inverse_permutation(self.order.cast(pa.int32())).buffers()[1].to_pybytes()[: 4 * len(self.order)]
 
     def at(self, ranks: Sequence[int]) -> pa.Array:
-        return self.values.take(self.order.take(pa.array(ranks, pa.int64())))
+        return self.values.take(self.order.take(integers(ranks)))
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,14 @@ def bounds(found: Sequence[tuple[Ranked, Sequence[Referred]]]) -> pa.Array:
     highs = pa.concat_arrays([ranked.at([each.high for each in seen if not each.empty]) for ranked, seen in found])
     if pa.types.is_floating(lows.type):  # either zero may be among the values
         lows, highs = (
-            pc.if_else(pc.equal(each, 0), pa.scalar(zero, each.type), each) for each, zero in ((lows, -0.0), (highs, 0.0))
+            pc.if_else(pc.equal(each, number(0.0, each.type)), number(zero, each.type), each)
+            for each, zero in ((lows, -0.0), (highs, 0.0))
         )
     return pa.concat_arrays([lows, highs])
 
 
 def _where_zero(values: pa.Array, zero: float) -> pa.Array:
-    return pc.if_else(pc.equal(values, 0), pa.scalar(zero, values.type), values)
+    return pc.if_else(pc.equal(values, number(0.0, values.type)), number(zero, values.type), values)
 
 
 def bounded(found: Sequence[Sequence[Referred]], values: Sequence[bytes]) -> list[list[Bounded]]:

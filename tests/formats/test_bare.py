@@ -8,7 +8,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from instar.formats.bare import number, zeros
+from instar.formats.bare import integers, number, zeros
 
 INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
 
@@ -35,6 +35,13 @@ def test_zeros() -> None:
     assert zeros(3).to_pylist() == [0, 0, 0]
     assert len(zeros(0)) == 0
     assert zeros(2).type == pa.int32()
+
+
+def test_integers() -> None:
+    assert integers(iter([5, -1])).equals(pa.array([5, -1], pa.int64()))
+    assert len(integers([])) == 0
+    with pytest.raises(OverflowError):
+        integers([1 << 63])
 
 
 CASTS = """
