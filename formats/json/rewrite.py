@@ -42,8 +42,8 @@ def rewrite(request: Rewrite) -> Rewritten:
     layout = layout_of(request.source)
     limit = max(1 << 14, min(_CHUNK, request.memory // _EXPANSION))
     why = unspliced(request.splice, leaving_out=request.left_out is not tuple) if request.splice else ""
-    if request.splice and request.splice.levels and request.splice.levels.verbatim and not why:
-        return _copied(request, layout, limit)
+    if request.splice and request.splice.levels and request.splice.levels.verbatim and request.left_out is tuple:
+        return _copied(request, layout, limit, why)
     with packed_into(request.target, layout.compression) as write:
         if request.splice and not why:
             return _spliced(request, layout, write, limit)
@@ -75,12 +75,15 @@ def _spliced(request: Rewrite, layout: Layout, write: Callable[[bytes], Any], li
     return Rewritten(rows, rows, way="spliced" if spliced else "rewritten", why="" if spliced else "no record in it is plain")
 
 
-def _copied(request: Rewrite, layout: Layout, limit: int) -> Rewritten:
+def _copied(request: Rewrite, layout: Layout, limit: int, why: str) -> Rewritten:
     """The file as it stands, compressed as it was: no record's text changes. Each is scanned all the same, and refused as ever."""
-    done = _spliced(request, layout, lambda text: None, limit)
+    if why:
+        done = _converted(request, layout.kind, lambda text: None, limit, why)
+    else:
+        done = replace(_spliced(request, layout, lambda text: None, limit), way="spliced", why="")
     with request.source.open("rb") as source, request.target.open("wb") as target, suppress(EOFError):  # who asked sees it shrank
         copy_range(source, target, 0, os.fstat(source.fileno()).st_size)
-    return replace(done, way="spliced", why="")
+    return done
 
 
 def _converted(request: Rewrite, kind: Kind, write: Callable[[bytes], Any], limit: int, why: str) -> Rewritten:

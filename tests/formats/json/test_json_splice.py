@@ -196,6 +196,21 @@ def test_a_file_of_which_no_record_changes_keeps_its_very_bytes(what: str, name:
     assert tuple(map(sum, zip(*told, strict=True))) == (len(RECORDS), source.stat().st_size)
 
 
+def test_without_the_compiled_part_such_a_file_keeps_its_very_bytes_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PARTS, "json", "instar.formats.json._never_built")
+    source = tmp_path / "data.ndjson.gz"
+    source.write_bytes(gzip.compress("\n".join(RECORDS).encode(), 1))
+    request = request_for(chain(schema(), SAME["docs"]), source)
+    done = FORMAT.rewrite(request)
+    assert request.target.read_bytes() == source.read_bytes()
+    assert (done.way, done.rows_in) == ("rewritten", len(RECORDS))
+    source.write_bytes(gzip.compress(b'{"id":1}\n{"id":1,"id":2}'))
+    with pytest.raises(DataError):
+        FORMAT.rewrite(request)
+
+
 @pytest.mark.parametrize("what", [name for name in OPERATIONS if name != "nothing"])
 def test_any_other_change_writes_records_anew(what: str) -> None:
     levels = request_for(chain(schema(), OPERATIONS[what]), Path("data.ndjson")).splice.levels  # type: ignore[union-attr]
