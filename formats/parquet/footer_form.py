@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from . import thrift
@@ -24,6 +25,11 @@ class Form:
     name: str
     fields: Mapping[int, Kind]
     needed: tuple[int, ...] = ()
+
+    @cached_property
+    def plain(self) -> Any:
+        """As the compiled part takes it: (fields, needed)."""
+        return {number: _plain(inner) for number, inner in self.fields.items()}, self.needed
 
 
 _KEY_VALUE = Form("KeyValue", {1: BINARY, 2: BINARY}, (1,))
@@ -52,14 +58,19 @@ _FILE = Form(
 _REPETITIONS, _PHYSICAL = range(3), range(8)
 
 
-def plain(kind: Kind) -> Any:
-    """A kind as the compiled part takes it: a form as (fields, needed)."""
+def _plain(kind: Kind) -> Any:
     if isinstance(kind, Form):
-        return {number: plain(inner) for number, inner in kind.fields.items()}, kind.needed
-    return [plain(inner) for inner in kind] if isinstance(kind, list) else kind
+        return kind.plain
+    return [_plain(inner) for inner in kind] if isinstance(kind, list) else kind
 
 
-_PLAIN = plain(_FILE)
+def check_form(struct: Struct, form: Form) -> None:
+    """
+    Raises:
+        ThriftError: a field is missing or of another type; names it.
+    """
+    if not (thrift.compiled and thrift.compiled.fits(struct, form.plain)):
+        _check(struct, form)
 
 
 def check_footer(footer: Struct) -> None:
@@ -68,8 +79,7 @@ def check_footer(footer: Struct) -> None:
     Raises:
         ThriftError: a field is missing or of another type, a number makes no sense; names it.
     """
-    if not (thrift.compiled and thrift.compiled.fits(footer, _PLAIN)):
-        _check(footer, _FILE)
+    check_form(footer, _FILE)
     rows = [group[3][1] for group in footer[4][1][1]]
     if min(rows, default=0) < 0 or footer[3][1] not in (sum(rows), 0):  # some old writers give no sum
         raise ThriftError(f"its row groups hold {sum(rows)} rows, but the file {footer[3][1]}")

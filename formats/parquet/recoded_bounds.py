@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import pyarrow as pa
 
@@ -17,6 +18,8 @@ from instar.formats.compute import pc
 
 from . import thrift
 from .footer import get, items
+from .footer_form import Form
+from .page_form import COLUMN_INDEX, OFFSET_INDEX, formed
 from .references import Otherwise, Referred
 from .thrift import BINARY, BOOL, I32, I64, LIST, STRUCT, Struct
 
@@ -78,10 +81,6 @@ def bounds(found: Sequence[tuple[Ranked, Sequence[Referred]]]) -> pa.Array:
     return pa.concat_arrays([lows, highs])
 
 
-def _where_zero(values: pa.Array, zero: float) -> pa.Array:
-    return pc.if_else(pc.equal(values, number(0.0, values.type)), number(zero, values.type), values)
-
-
 def bounded(found: Sequence[Sequence[Referred]], values: Sequence[bytes]) -> list[list[Bounded]]:
     """Each with its bounds of `values`, which are those of `bounds`."""
     half = len(values) // 2
@@ -104,7 +103,7 @@ def column_index(old: bytes, pages: Sequence[Bounded]) -> bytes:
     Raises:
         Otherwise: that is damaged or of other pages, or a bound is too long.
     """
-    struct = _opened(old)
+    struct = _opened(COLUMN_INDEX, old)
     if len(items(struct, 1)) != len(pages) or any(max(len(page.low), len(page.high)) > _LONGEST for page in pages):
         raise Otherwise
     new: Struct = {
@@ -125,24 +124,29 @@ def _boundary_order(pages: Sequence[Referred]) -> int:
     return _UNORDERED
 
 
-def offset_index(old: bytes, at: int, sizes: Sequence[int]) -> bytes:
-    """An OffsetIndex of pages of those sizes that begin at `at`; their first rows are those of `old`.
+def first_rows(old: bytes, pages: Sequence[int]) -> list[int]:
+    """The rows with which the pages of an OffsetIndex begin; each holds so many rows as `pages` has.
 
     Raises:
         Otherwise: that is damaged, or of other pages.
     """
-    locations = items(_opened(old), 1)
-    if len(locations) != len(sizes):
+    found = [get(location, 3) for location in items(_opened(OFFSET_INDEX, old), 1)]
+    if found != list(accumulate(pages, initial=0))[:-1]:
         raise Otherwise
+    return found
+
+
+def offset_index(firsts: Sequence[int], at: int, sizes: Sequence[int]) -> bytes:
+    """An OffsetIndex of pages of those sizes that begin at `at`, with those rows."""
     new: list[Struct] = []
-    for location, size in zip(locations, sizes, strict=True):
-        new.append({1: (I64, at), 2: (I32, size), 3: (I64, get(location, 3))})
+    for first, size in zip(firsts, sizes, strict=True):
+        new.append({1: (I64, at), 2: (I32, size), 3: (I64, first)})
         at += size
     return thrift.encode({1: (LIST, (STRUCT, new))})
 
 
-def _opened(index: bytes) -> Struct:
+def _opened(form: Form, index: bytes) -> Struct:
     try:
-        return thrift.decode(index)[0]
+        return formed(form, index)[0]
     except thrift.ThriftError:
         raise Otherwise from None

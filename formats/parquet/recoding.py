@@ -28,7 +28,7 @@ from .copying import read_at, write_all
 from .footer import BOOLEAN, CODECS, INT96, MAGIC, REPEATED, REQUIRED, Element, Footer, get
 from .output import Output, planned
 from .plain_pages import PlainPage, Written, read, write
-from .recoded_bounds import Bounded, Ranked, bounded, bounds, column_index, offset_index, statistics, whole
+from .recoded_bounds import Bounded, Ranked, bounded, bounds, column_index, first_rows, offset_index, statistics, whole
 from .references import Otherwise, References, Referred, dictionary_header, references
 from .settings import WRITABLE_CODECS, dotted, has_bloom_filter
 from .source import Source
@@ -71,12 +71,12 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A new chunk: its dictionary page, what is said of it but for where it is, and its page index; its offset index is still the
-    old one."""
+    """A new chunk: its dictionary page, what is said of it but for where it is, and its column index; `firsts` are the rows with
+    which its pages begin, where there is an offset index."""
 
     page: PlainPage
     meta: Struct
-    offset_index: bytes | None
+    firsts: Sequence[int] | None
     column_index: bytes | None
 
 
@@ -109,7 +109,7 @@ def _written(source: FileIO, file: FileIO, old: References, new: _Chunk) -> Stru
     write_all(file, b"".join(old.recoded(data, header + new.page.body)))
     sizes: Struct = {6: (I64, len(header) + new.page.size + old.size), 7: (I64, file.tell() - at)}
     struct: Struct = {2: (I64, 0), 3: (STRUCT, {**new.meta, **sizes, 9: (I64, pages), 11: (I64, at)})}
-    offsets = new.offset_index and offset_index(new.offset_index, pages, [page.length for page in old.pages])
+    offsets = None if new.firsts is None else offset_index(new.firsts, pages, [page.length for page in old.pages])
     for (where, length), index in ((_OFFSET_INDEX, offsets), (_COLUMN_INDEX, new.column_index)):
         if index:
             struct |= {where: (I64, file.tell()), length: (I32, len(index))}
@@ -284,11 +284,11 @@ def _new_chunk(
         meta[_STATISTICS] = STRUCT, statistics(known[0])
     if sizes := {number: held for number, held in _opened(old, _SIZES).items() if number != _TEXT_BYTES}:
         meta[_SIZES] = STRUCT, sizes
-    indexes = (_index(struct, where, file) for where in (_OFFSET_INDEX, _COLUMN_INDEX))
-    offsets, values = indexes
+    offsets, values = (_index(struct, where, file) for where in (_OFFSET_INDEX, _COLUMN_INDEX))
     if values and known is None:
         raise Otherwise
-    return _Chunk(page, meta, offsets, column_index(values, known[1:]) if values and known else None)
+    firsts = None if offsets is None else first_rows(offsets, [page.values for page in column.chunks[group].pages])
+    return _Chunk(page, meta, firsts, column_index(values, known[1:]) if values and known else None)
 
 
 def _index(struct: Struct, where: tuple[int, int], file: FileIO) -> bytes | None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from . import thrift
 from .chunks import extent
-from .footer import get
+from .footer import ENCODINGS, get
+from .page_form import PAGE_HEADER, STATISTICS, formed
 from .plain_pages import PlainPage, uncompressed
 from .thrift import STRUCT, Struct
 
@@ -21,6 +22,8 @@ _ENCODING = {_V1: 2, _DICTIONARY: 2, _V2: 4}  # its field of each kind's own hea
 _STATISTICS = {_V1: 5, _V2: 8}
 _NULLS = 3  # field of Statistics
 _KINDS = {0: _V1, 3: _V2}
+_OTHERS = {_V1: {_DICTIONARY, _V2}, _V2: {_DICTIONARY, _V1}}
+"""Headers of other kinds of pages, which do not belong into one's."""
 _LEVELS_BY_RUNS = 3  # an encoding
 _DICTIONARY_PAGE = 2
 _PLAIN, _REFERENCES = (0, 2), (2, 8)
@@ -39,12 +42,14 @@ class Otherwise(Exception):
 @dataclass(frozen=True)
 class Page:
     """A data page: its header without the bounds of its values, and where in the chunk its body is. It holds so many values, nulls
-    among them; `size` is that of what may be compressed, and `levels` the bytes before it, None where levels are in it, too."""
+    among them, of which it is said how many they are (None: it is not); `size` is that of what may be compressed, and `levels` the
+    bytes before it, None where levels are in it, too."""
 
     header: bytes
     begin: int
     end: int
     values: int
+    nulls: int | None
     size: int
     compressed: bool
     levels: int | None
@@ -101,7 +106,7 @@ class References:
         for page in self.pages:
             levels, body = _body(page, data, codec, optional=optional)
             seen = thrift.compiled.referred(levels, body, page.values, ranks)
-            if seen is None:
+            if seen is None or page.nulls not in (None, seen[0]):
                 raise Otherwise
             found.append(Referred(*seen))
         return found
@@ -119,7 +124,7 @@ def references(meta: Struct, read: Callable[[int, int], bytes]) -> References:
     data = read(start, stop - start)
     dictionary, at = _header(data, 0)
     own = get(dictionary, _DICTIONARY)
-    if get(dictionary, _KIND) != _DICTIONARY_PAGE or own is None or get(own, 2) not in _PLAIN:
+    if get(dictionary, _KIND) != _DICTIONARY_PAGE or own is None or get(own, 2) not in _PLAIN or dictionary.keys() & {_V1, _V2}:
         raise Otherwise
     size, stored, count = (_number(struct, number) for struct, number in ((dictionary, _SIZE), (dictionary, _STORED), (own, 1)))
     if not count or size > _LARGEST_DICTIONARY or start + at + stored != get(meta, 9):
@@ -140,7 +145,7 @@ def _pages(data: bytes, at: int) -> tuple[tuple[Page, ...], int, int]:
         header, begin = _header(data, at)
         kind = _KINDS.get(get(header, _KIND), -1)
         own = get(header, kind)
-        if own is None or get(own, _ENCODING[kind]) not in _REFERENCES:
+        if own is None or get(own, _ENCODING[kind]) not in _REFERENCES or header.keys() & _OTHERS[kind]:
             raise Otherwise
         at = begin + _number(header, _STORED)
         if at > len(data):
@@ -156,18 +161,19 @@ def _pages(data: bytes, at: int) -> tuple[tuple[Page, ...], int, int]:
 
 
 def _page(header: Struct, kind: int, own: Struct, begin: int, end: int) -> Page:
-    new = thrift.encode({**header, kind: (STRUCT, _without_bounds(own, _STATISTICS[kind]))})
+    kept, nulls = _without_bounds(own, _STATISTICS[kind])
+    new = thrift.encode({**header, kind: (STRUCT, kept)})
     size, values = _number(header, _SIZE), _number(own, 1)
     if size > _LARGEST_CHUNK:
         raise Otherwise
     if kind == _V1:
-        if get(own, 3) != _LEVELS_BY_RUNS:
+        if get(own, 3) != _LEVELS_BY_RUNS or not 0 <= get(own, 4) < len(ENCODINGS):
             raise Otherwise
-        return Page(new, begin, end, values, size, True, None)
+        return Page(new, begin, end, values, nulls, size, True, None)
     levels = _number(own, 5)
-    if get(own, 6) or levels > min(size, end - begin):  # it is in no list
+    if get(own, 6) or levels > min(size, end - begin) or get(own, 3) != values or nulls not in (None, get(own, 2)):  # in no list
         raise Otherwise
-    return Page(new, begin, end, values, size - levels, get(own, 7, True), levels)
+    return Page(new, begin, end, values, get(own, 2), size - levels, get(own, 7, True), levels)
 
 
 def _body(page: Page, data: bytes, codec: int, *, optional: bool) -> tuple[bytes | memoryview | None, bytes | memoryview]:
@@ -187,7 +193,7 @@ def _body(page: Page, data: bytes, codec: int, *, optional: bool) -> tuple[bytes
 
 def _header(data: bytes, at: int) -> tuple[Struct, int]:
     try:
-        return thrift.decode(data, at, _OPENED)
+        return formed(PAGE_HEADER, data, at, _OPENED)
     except thrift.ThriftError:
         raise Otherwise from None
 
@@ -208,13 +214,17 @@ def _check(header: Struct, body: bytes | memoryview) -> None:
         raise Otherwise
 
 
-def _without_bounds(own: Struct, statistics: int) -> Struct:
-    """A data page's own header, with no more of its statistics than the number of its nulls."""
+def _without_bounds(own: Struct, statistics: int) -> tuple[Struct, int | None]:
+    """A data page's own header, with no more of its statistics than the number of its nulls; and that, if it is there."""
     if statistics not in own:
-        return own
+        return own, None
     rest = {number: held for number, held in own.items() if number != statistics}
-    said = thrift.decode(own[statistics][1])[0] if isinstance(own[statistics][1], bytes) else {}
-    return {**rest, statistics: (STRUCT, {_NULLS: said[_NULLS]})} if _NULLS in said else rest
+    try:
+        said, _ = formed(STATISTICS, own[statistics][1])
+    except thrift.ThriftError:
+        raise Otherwise from None
+    nulls = get(said, _NULLS)
+    return ({**rest, statistics: (STRUCT, {_NULLS: said[_NULLS]})} if _NULLS in said else rest), nulls
 
 
 def dictionary_header(page: PlainPage, encoding: int) -> bytes:

@@ -98,7 +98,7 @@ def test_any_bytes_are_read_alike_or_left_alone(footers: list[bytes]) -> None:
         found = COMPILED.decode(data, at, opened)
         assert found is None or found == slowly(data, at, opened)
         if found is not None:
-            assert COMPILED.fits(found[0], footer_form._PLAIN) == fits_slowly(found[0])
+            assert COMPILED.fits(found[0], footer_form._FILE.plain) == fits_slowly(found[0])
 
 
 def fits_slowly(struct: thrift.Struct) -> bool:
@@ -116,7 +116,7 @@ def test_the_form_is_checked_alike(footers: list[bytes]) -> None:
         found = slowly(data, 0, _OPENED)
         if found is not None:
             said.add(fits_slowly(found[0]))
-            assert COMPILED.fits(found[0], footer_form._PLAIN) == fits_slowly(found[0])
+            assert COMPILED.fits(found[0], footer_form._FILE.plain) == fits_slowly(found[0])
     assert said == {True, False}
 
 
@@ -144,7 +144,7 @@ def test_what_is_odd_is_left_to_python(data: bytes) -> None:
 def test_what_is_no_struct_has_no_form() -> None:
     for value in (None, [], {4: 1}, {4: (9,)}, {4: (9, 1)}, {4: (9, (12, 1))}, {4: (9, (12, [1]))}, {4: ("x", 1)}):
         try:
-            assert not COMPILED.fits(value, footer_form._PLAIN)
+            assert not COMPILED.fits(value, footer_form._FILE.plain)
         except TypeError:
             assert value == {4: ("x", 1)}  # no wire type at all
     assert COMPILED.decode(b"\x00", 5, True) is None
