@@ -24,6 +24,8 @@ _FILE_PATH, _ENCRYPTION = 1, 8  # of ColumnChunk
 _PLACED = frozenset((3, 9, 10, 11, 14, 15))  # the chunk's path, and where its pages and its bloom filter are
 _PATH, _KEY_VALUES = 3, 8
 _BLOOM_HEADER = 1 << 10  # bytes that a bloom filter's header has at most
+_CODECS, _ENCODINGS = range(8), range(10)
+_BYTE_ARRAY = 6
 
 
 class Side:
@@ -52,10 +54,31 @@ class Side:
         return self.file.read(max(min(size, self.footer.start - at), 0))
 
     def chunk(self, group: int, leaf: int) -> Chunk:
+        """
+        Raises:
+            NotCompact: it is described as none can be.
+        """
         key = group, leaf
         if key not in self._chunks:
-            self._chunks[key] = Chunk(self, self._groups[group].column(leaf), self.footer.groups[group][1][leaf])
+            struct = self.footer.groups[group][1][leaf]
+            self._refuse_misdescribed(struct.get(META, {}), group, leaf)
+            self._chunks[key] = Chunk(self, self._groups[group].column(leaf), struct)
         return self._chunks[key]
+
+    def _refuse_misdescribed(self, meta: Struct, group: int, leaf: int) -> None:
+        """What pyarrow does not bear to look at: it may end the process."""
+        column, physical, sizes = self.metadata.schema.column(leaf), self.footer.leaves[leaf].get(1), meta.get(SIZES, {})
+        levels = ((2, column.max_repetition_level), (3, column.max_definition_level))
+        if (
+            meta.get(1) != physical
+            or meta.get(4) not in _CODECS
+            or any(each not in _ENCODINGS for each in meta.get(2, ()))
+            or (1 in sizes and physical != _BYTE_ARRAY)
+            or any(len(sizes.get(number, ())) not in (0, most + 1) for number, most in levels)
+        ):
+            name = b".".join(self.footer.paths[leaf]).decode("utf-8", "replace")
+            what = "of a type, compressed, encoded or measured as none can be"
+            raise NotCompact(f"in row group {group} the chunk of {name} is said to be {what}")
 
     def type(self, leaf: int) -> tuple[Any, ...]:
         """How the leaf's values and levels are read: physical type, length, annotations, the greatest levels."""

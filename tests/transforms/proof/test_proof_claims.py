@@ -188,6 +188,27 @@ def test_wrong_claims_are_found(file: Path, staged: Callable[..., Any], fault: s
     assert proof.unread or [path for path in problems(proof) if path.startswith(place)]
 
 
+@pytest.mark.parametrize("name", ["a", "b"])
+@pytest.mark.parametrize(
+    ("field", "held"),
+    [
+        (1, (I32, 6)),
+        (4, (I32, 99)),
+        (2, (thrift.LIST, (I32, [0, 99]))),
+        (16, (thrift.STRUCT, {1: (I64, 9)})),
+        (16, (thrift.STRUCT, {3: (thrift.LIST, (I64, [1, 2, 3]))})),
+    ],
+    ids=["type", "codec", "encoding", "bytes", "levels"],
+)
+def test_a_chunk_that_pyarrow_would_not_bear_is_told(
+    file: Path, staged: Callable[..., Any], name: str, field: int, held: tuple[int, Any]
+) -> None:
+    unit, receipt = staged(file, "parquet", COMPUTED)
+    staged_file = Path(unit.staged)
+    changed(staged_file, lambda _, chunks: get(chunks[number(staged_file, name)], META).update({field: held}))
+    assert f"in row group 1 the chunk of {name}" in (prove_file(unit, receipt).unread or "")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
