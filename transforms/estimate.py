@@ -19,6 +19,7 @@ from instar.transforms.mapping import Mapping
 from instar.transforms.migration import Chain
 from instar.transforms.run.request import rewrite_request
 from instar.transforms.run.stage import at_file
+from instar.transforms.untouched import leaves
 
 SAMPLE_BYTES = 2_000_000
 SAMPLE_ROWS = 20_000
@@ -58,10 +59,11 @@ def computed_share(format: str, mapping: Mapping) -> float:
         return 1.0
     if format == "json":
         return KEPT_TEXT if apart.part is None and not apart.constants else 1.0
+    copied = mapping.untouched()
     if format == "avro":  # blocks are copied where records stay as they are
-        return 0.0 if tuple(apart.copied.values()) == mapping.source.record.names and is_copied(mapping) else 1.0
-    count = len(mapping.target.record.fields)
-    return (count - len(apart.copied) - len(apart.constants)) / count if count else 0.0
+        return 0.0 if is_copied(mapping) and tuple(copied.values()) == leaves(mapping.source.root) else 1.0
+    stored = [leaf for leaf in leaves(mapping.target.root) if leaf[0] not in apart.constants]
+    return sum(leaf not in copied for leaf in stored) / len(stored) if stored else 0.0
 
 
 def only_copies(format: str, mapping: Mapping) -> bool:
@@ -71,11 +73,11 @@ def only_copies(format: str, mapping: Mapping) -> bool:
 
 
 def is_copied(mapping: Mapping) -> bool:
-    """Do all columns of the source go as they are into the target, and nothing else?"""
-    apart = taken_apart(mapping)
-    if apart is None or apart.part is not None or apart.constants:
+    """Do all leaves of the source, at every depth, go as they are into the target, and nothing else?"""
+    if taken_apart(mapping) is None:
         return False
-    return sorted(apart.copied.values()) == sorted(mapping.source.record.names)
+    copied = mapping.untouched()
+    return copied.keys() == set(leaves(mapping.target.root)) and set(copied.values()) == set(leaves(mapping.source.root))
 
 
 def workers_worth(place: Path, most: int) -> int:

@@ -26,6 +26,11 @@ def untouched(source: Schema, root: Column) -> dict[Path, Path]:
     return {target: origin for target, origin, levels in after if origin is not None and before.get(origin) == levels}
 
 
+def leaves(root: Field) -> tuple[Path, ...]:
+    """The places of all leaves, in order: what is neither record, list nor map."""
+    return tuple(path for path, _, _ in _source_leaves(root, (), ()))
+
+
 def _source_leaves(field: Field, at: Path, levels: tuple[Level, ...]) -> Iterator[tuple[Path, Path, tuple[Level, ...]]]:
     levels += _levels(field, at)
     if isinstance(field.type, Record | List | Map):

@@ -115,6 +115,41 @@ def test_only_a_file_that_is_copied_whole_keeps_its_size_for_sure() -> None:
     assert not any(is_copied(mapped(each)) for each in (op.drop("a"), op.cast("a", "string"), op.add("n", "int64", default=1)))
 
 
+NESTED = schema(
+    field("id", "int64"),
+    field("who", "record{name: string?, ids: list<record{n: int64, m: int64}>}"),
+    field("price", "double"),
+)
+
+
+@pytest.mark.parametrize(
+    ("format", "operation", "share", "copied"),
+    [
+        ("parquet", op.rename("who.name", to="person"), 0, True),
+        ("parquet", op.rename("who.ids[].n", to="number"), 0, True),
+        ("parquet", op.move("price", to="who.price"), 0, True),
+        ("parquet", op.drop("who.ids[].n"), 0, False),
+        ("parquet", op.cast("who.ids[].n", "string"), 0.2, False),
+        ("parquet", op.add("who.k", "int64", default=1), 1 / 6, False),
+        ("avro", op.rename("who.ids[].n", to="number"), 0, True),
+        ("avro", op.reorder(["ids"], at="who"), 1, True),
+        ("avro", op.drop("who.name"), 1, False),
+    ],
+)
+def test_what_is_copied_inside_records_counts_as_copied(format: str, operation: Operation, share: float, copied: bool) -> None:
+    mapping = operation.edit(identity(NESTED))
+    assert computed_share(format, mapping) == pytest.approx(share)
+    assert is_copied(mapping) is copied
+
+
+def test_no_sample_is_decoded_where_only_names_inside_records_change(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 is all that is sound of it")
+    facts = FileFacts("parquet", "parquet", 31, 10, NESTED, None, 93)
+    inventory = Inventory(tmp_path, tmp_path, "s", "parquet", (DataFile("a.parquet", 31, 1, facts, 1),), ())
+    rename = chain(NESTED, [op.rename("who.ids[].n", to="number")])
+    assert Estimates(format_named("parquet"), inventory)(inventory.files[0], Chain("s", 1, 2, rename, (), (), "")) == 31
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gz"])
 def test_the_bytes_of_an_added_key_count_where_only_a_part_is_sampled(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     text = "".join(f'{{"a":{i},"b":"n{7919 * i % 100_003}"}}\n' for i in range(120_000)).encode()
