@@ -13,11 +13,11 @@ typedef struct {
     int64_t low, high;
 } Seen;
 
-/* 0 where there is no such rank. */
+/* 0 where there is no such rank, or no such level of a column that is in nothing else. */
 static int see(Seen *seen, uint64_t number, uint64_t times) {
     if (!seen->ranks) {
         seen->sum += number * times;
-        return 1;
+        return number <= 1;
     }
     if (number >= seen->count)
         return 0;

@@ -80,6 +80,7 @@ ODD: dict[str, tuple[bytes | None, bytes, int]] = {
     "a length of 2 ** 60": (None, b"\2" + varint(1 << 61 | 1) + b"\0" * 90, 8),
     "too few": (None, b"\2" + repeated(1, 3, 2), 4),
     "too few levels": (repeated(1, 3, 1), b"\2" + repeated(1, 4, 2), 4),
+    "levels of 2 that make up for those of 0": (repeated(2, 2, 1) + repeated(0, 2, 1), b"\2" + repeated(1, 4, 2), 4),
     "a level of 9": (repeated(9, 4, 1), b"\2" + repeated(1, 36, 2), 4),
 }
 
