@@ -17,8 +17,6 @@ from instar.formats.splice import Splice
 from . import document, fidelity
 from .fields import check_new
 from .footer import ENCRYPTED_MAGIC, MAGIC, read_footer
-from .read import read
-from .rewrite import foreseen
 from .source import common_schema, facts, open_source
 from .splice import obstacle, rewritten
 
@@ -86,6 +84,8 @@ class Parquet:
         return "" if path is None else obstacle(open_source(path), target, carried, splice)
 
     def foresee(self, path: FilePath, *, reads: Sequence[str], memory: int) -> tuple[str, ...]:
+        from .rewrite import foreseen
+
         return foreseen(path, reads, memory)
 
     def read(
@@ -99,6 +99,9 @@ class Parquet:
         may_hold: Callable[[Mapping[str, Range]], bool] | None = None,
         name: str = "",
     ) -> Iterator[pa.RecordBatch]:
+        """See `Format.read`."""
+        from .read import read
+
         return read(path, schema=schema, columns=columns, memory=memory, through=through, may_hold=may_hold, name=name)
 
     def write(

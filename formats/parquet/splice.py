@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from weakref import ReferenceType, ref
 
 from instar.formats.errors import DataError, FileError, SchemaError, UnreadableError
@@ -19,23 +20,24 @@ from instar.formats.path import Path
 from instar.formats.schema import Schema
 from instar.formats.splice import Splice
 
-from . import rewrite
 from .chunks import Unspliceable, refuse_gaps, refuse_odd
 from .footer import Element, flat, get, tree_of, with_key_values
 from .layout import Draft, Layout, laid_out
 from .output import kept_storage, key_values_of, leaf_origins, planned, read_back
 from .places import places
-from .scratch import Scratch, columns_of, drafted, encoded, repeated
 from .sort_order import in_order
 from .source import ARROW_SCHEMA, Source, open_source
 from .thrift import I32, I64, LIST, STRUCT, Struct, encode
 from .weave import Holder, Weave, woven
 
+if TYPE_CHECKING:
+    from .scratch import Scratch
+
 
 def rewritten(request: Rewrite) -> Rewritten:
     """See `Format.rewrite`."""
     if request.splice is None:
-        return rewrite.rewritten(request)
+        return _in_full(request)
     progress = _Told(request.progress)
     try:
         return _spliced(replace(request, progress=progress.tell), request.splice)
@@ -43,7 +45,13 @@ def rewritten(request: Rewrite) -> Rewritten:
         why = str(odd)
     except DataError:
         why = "a value is refused"  # by a message of the full rewrite's, which hides what is not to be seen
-    return replace(rewrite.rewritten(replace(request, progress=progress.again())), why=why)
+    return replace(_in_full(replace(request, progress=progress.again())), why=why)
+
+
+def _in_full(request: Rewrite) -> Rewritten:
+    from . import rewrite
+
+    return rewrite.rewritten(request)
 
 
 class _Told:
@@ -85,6 +93,10 @@ def obstacle(source: Source, target: Schema, carried: Mapping[Path, Path], splic
 
 def _drafts(source: Source, target: Schema, splice: Splice) -> list[Draft]:
     """What the scratches will be."""
+    if not splice.constants and splice.part is None:
+        return []
+    from .scratch import columns_of, drafted
+
     found: list[Draft] = []
     if splice.constants:
         schema = columns_of(target, splice.constants)
@@ -110,6 +122,10 @@ def _spliced(request: Rewrite, splice: Splice) -> Rewritten:
 
 def _scratches(source: Source, request: Rewrite, splice: Splice, open_files: ExitStack) -> list[Scratch]:
     """Files that hold what is not copied."""
+    if not splice.constants and splice.part is None:
+        return []
+    from .scratch import encoded, repeated
+
     folder = request.target.parent
     found: list[Scratch] = []
     if splice.constants:

@@ -19,7 +19,6 @@ from instar.transforms.mapping import Mapping
 
 from .checksums import DamagedPageError, checked, damaged_pages
 from .chunks import Chunk, Side
-from .claims import wrong_claims
 from .compact import NotCompact
 from .elements import misfits
 from .leaf_values import Leaves, unlike
@@ -141,7 +140,7 @@ def _ways(old: Side, new: Side, pairs: Sequence[_Pair], leaves: Leaves) -> Itera
             before, after, flat = old.chunk(group, pair.old), new.chunk(group, pair.new), new.flat(pair.new)
             wrong = list(wrong_ways(before, after, rows, flat=flat, same_writer=same_writer)) if after.values else []
             if after.values and not same_writer and not wrong and says_else(before, after):
-                wrong += wrong_claims(new, leaves, group, pair.new)
+                wrong += _wrong_claims(new, leaves, group, pair.new)
             yield from ((_named(pair.place), f"in row group {group} {what}") for what in wrong)
 
 
@@ -177,8 +176,15 @@ def _written_anew(new: Side, copies: set[int], leaves: Leaves) -> Iterator[Probl
             chunk = new.chunk(group, leaf.number)
             if chunk.values:
                 wrong = wrong_pages(chunk, rows, flat=new.flat(leaf.number))
-                found = [wrong] if wrong else wrong_claims(new, leaves, group, leaf.number)
+                found = [wrong] if wrong else _wrong_claims(new, leaves, group, leaf.number)
                 yield from ((_named(place), f"in row group {group} {what}") for what in found)
+
+
+def _wrong_claims(new: Side, leaves: Leaves, group: int, leaf: int) -> Iterator[str]:
+    """See `claims.wrong_claims`, which is only loaded where values have to be read."""
+    from .claims import wrong_claims
+
+    return wrong_claims(new, leaves, group, leaf)
 
 
 def _beside(new: Side, copies: set[int], leaves: Leaves) -> Iterator[Problem]:
