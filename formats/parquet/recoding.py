@@ -163,7 +163,7 @@ def _column(source: Source, name: str, file: FileIO) -> _Column | None:
     if len(codecs) != 1 or CODECS[min(codecs)] not in WRITABLE_CODECS or has_bloom_filter(source.footer, number):
         return None
     try:
-        chunks = [references(meta, partial(read_at, file)) for meta in metas]
+        chunks = _chunks(metas, file)
         values = read(element, min(codecs), [chunk.dictionary for chunk in chunks])
     except (Otherwise, Unspliceable, pa.ArrowException, OSError, MemoryError):
         return None
@@ -171,6 +171,22 @@ def _column(source: Source, name: str, file: FileIO) -> _Column | None:
     if type != values.type and not _of_another_zone(type, values.type):
         return None
     return _Column(element, structs, chunks, values.cast(type))
+
+
+def _chunks(metas: Sequence[Struct], file: FileIO) -> list[References]:
+    """
+    Raises:
+        Otherwise, Unspliceable: one is not of that kind, or they are more than is held at once: no more of them are read then.
+    """
+    found: list[References] = []
+    weight = 0
+    for meta in metas:
+        chunk = references(meta, partial(read_at, file))
+        weight += chunk.dictionary.size + chunk.dictionary.values * _A_VALUE + len(chunk.pages) * _A_PAGE
+        if weight > _TOGETHER:
+            raise Otherwise
+        found.append(chunk)
+    return found
 
 
 def _of_another_zone(a: pa.DataType, b: pa.DataType) -> bool:

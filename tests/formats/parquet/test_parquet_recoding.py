@@ -363,6 +363,22 @@ def test_columns_that_do_not_fit_together_are_done_one_by_one(
     assert all(found[name].to_pylist() == [str(x % 90) for x in range(900)] for name in table.column_names)
 
 
+def test_no_more_of_a_column_is_read_than_fits(tmp_path: Path, recoded: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    source, new, asked = tmp_path / "source", tmp_path / "new", list[Any]()
+    pq.write_table(TABLE.select(["whole"]), source, row_group_size=100)  # sixty dictionaries
+    whole = recoding.references
+
+    def counted(*args: Any) -> Any:
+        asked.append(args)
+        return whole(*args)
+
+    monkeypatch.setattr(recoding, "references", counted)
+    monkeypatch.setattr(recoding, "_TOGETHER", 5_000)
+    done(source, new, [op.cast("whole", "string")])
+    assert recoded == []
+    assert 1 < len(asked) < 15
+
+
 def test_a_refused_value_is_told_with_its_row(tmp_path: Path) -> None:
     values = ["1"] * 3000 + ["no"] + ["2"] * 10
     pq.write_table(pa.table({"a": values}), tmp_path / "source", row_group_size=1000)
