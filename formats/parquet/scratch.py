@@ -39,7 +39,7 @@ from .recoding import recoded
 from .repeating import Repeating, Unlike, repeating
 from .rewrite import Conversion, piece_bytes, pieces_written
 from .source import Source
-from .uniform import Uniform, uniform
+from .uniform import PAGE_ROWS, Uniform, uniform
 from .weave import Holder
 
 _TOGETHER = 64 << 20
@@ -48,7 +48,7 @@ them, that is some 250 MB for the process."""
 _ALWAYS_COMPRESSED = re.compile(rb"parquet-cpp version [01]\.")
 """Writers whose pages of version 2 said that they are not compressed where they are (PARQUET-10353, ARROW-17100): readers know
 them by their name, and take every such page for compressed."""
-_SMALL = 4 << 20  # bytes of constants that are held in memory, one for each length of row group
+_SMALL = 4 << 20  # bytes of constants that are held in memory, one for each page, which has bounds
 _REPEATED = 1 << 14  # rows of a constant that are made; they are written as often as needed
 
 
@@ -222,7 +222,7 @@ def _uniform(
     if not lengths or lengths[0] == 0:
         return None
     one = _repeated(output, schema, constants, 1)
-    if one.nbytes * len(lengths) > _SMALL:
+    if one.nbytes * sum(-(-rows // PAGE_ROWS) for rows in lengths) > _SMALL:
         return None
     options = json.dumps({**output.options, **_readable_beside(source)}, sort_keys=True)
     sink = pa.BufferOutputStream()

@@ -183,6 +183,19 @@ def test_a_long_value_is_not_held_for_each_length_of_row_group(tmp_path: Path, m
     assert pq.read_table(new)["long"].to_pylist() == ["x" * 2_500_000] * 9
 
 
+def test_a_value_is_not_held_for_each_of_many_pages(
+    tmp_path: Path, made: list[uniform.Uniform | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "_SMALL", 500)
+    ops = [op.add("word", "string", default="x" * 100)]
+    for pages, held in ((2, True), (9, False)):
+        rows = pages * uniform.PAGE_ROWS
+        new = spliced(source(tmp_path / "a", rows=rows, row_group_size=rows), tmp_path / "new", ops)
+        assert bool(made) is held
+        made.clear()
+        assert pq.read_table(new)["word"].unique().to_pylist() == ["x" * 100]
+
+
 # ---- samples
 def sample(**options: Any) -> bytes:
     sink = pa.BufferOutputStream()
