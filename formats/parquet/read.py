@@ -29,6 +29,7 @@ PROBE = 256
 _BATCH = 8 << 20  # bytes of Arrow data a batch aims at
 _SHARE = 16  # of the memory: a batch, its conversion, and what the consumer still holds
 _ROWS = 1 << 16
+_ALONE = 1 << 12  # rows of one leaf, read again to learn whether it is the damaged one
 
 
 def read(
@@ -118,16 +119,19 @@ class Selection:
             counts = (count for column in batch.columns for count in values_of(column))
             found = [total + count for total, count in zip(found, counts, strict=True)]
             yield batch
-        self._check_values(group, found)
+        self._check_values(reader, group, found)
 
-    def _check_values(self, group: int, found: Sequence[int]) -> None:
+    def _check_values(self, reader: pq.ParquetFile, group: int, found: Sequence[int]) -> None:
         """Do the records account for all values that the column chunks hold?"""
-        for leaf, values in zip(self.leaves, found, strict=True):
-            said = get(self.source.footer.metas(leaf)[group], 5, values)
-            if said != values:
-                name = ".".join(part.decode("utf-8", "replace") for part in self.source.footer.leaves[leaf].path)
-                problem = f"{name} holds {said} values in row group {group}, of which its records are {values}"
-                raise unreadable(self.source.path, ValueError(problem))
+        said = [get(self.source.footer.metas(leaf)[group], 5, values) for leaf, values in zip(self.leaves, found, strict=True)]
+        wrong = [leaf for leaf, each, values in zip(self.leaves, said, found, strict=True) if each != values]
+        if not wrong:
+            return
+        guilty = _damaged_leaf(reader, group, wrong)  # where one ends early, a batch has no more of the others
+        at = self.leaves.index(wrong[0] if guilty is None else guilty)
+        name = ".".join(part.decode("utf-8", "replace") for part in self.source.footer.leaves[self.leaves[at]].path)
+        problem = f"{name} holds {said[at]} values in row group {group}, of which its records are {found[at]}"
+        raise unreadable(self.source.path, ValueError(problem))
 
     def _batch_rows(self, reader: pq.ParquetFile, group: int, rows: int) -> int:
         """How many rows make a batch of that size, judged by the row group's first rows where it is not small."""
@@ -171,7 +175,24 @@ def read_batches(
     except MemoryError as error:  # Arrow's own is one of ArrowException, too; but nothing is wrong with the file
         raise too_large(path, group, error) from error
     except (pa.ArrowException, OSError) as error:
-        raise unreadable(path, error) from error
+        leaf = _damaged_leaf(reader, group, leaves)
+        column = "" if leaf is None else f", column {reader.schema.column(leaf).path}"
+        raise unreadable(path, error, f" (row group {group}{column})") from error
+
+
+def _damaged_leaf(reader: pq.ParquetFile, group: int, leaves: Sequence[int | None]) -> int | None:
+    """The first of the leaves that cannot be read by itself, or not to the end; pyarrow does not say which it was."""
+    for leaf in leaves:
+        if leaf is None:
+            continue
+        try:
+            batches = reader.reader.iter_batches(_ALONE, row_groups=[group], column_indices=[leaf], use_threads=False)
+            found = sum(batch.num_rows for batch in batches)
+        except (pa.ArrowException, OSError):
+            return leaf
+        if found != reader.metadata.row_group(group).num_rows:  # not what its chunk says: of some pyarrow ends the process
+            return leaf
+    return None
 
 
 # ---- statistics

@@ -178,10 +178,12 @@ def understood(footer: Footer, path: FilePath) -> Schema:
     return _logical(path, footer.root, arrow, leaves)[0]
 
 
-def unreadable(path: FilePath, error: Exception) -> UnreadableError:
-    """pyarrow's refusal to read a file, as one of ours."""
+def unreadable(path: FilePath, error: Exception, place: str = "") -> UnreadableError:
+    """pyarrow's refusal to read a file, as one of ours; `place`: where in it, to be said behind."""
     return UnreadableError(
-        f"cannot be read: {error}", hint="Write the file again, or leave it out with `exclude`.", where=Where(file=str(path))
+        f"cannot be read: {error}{place}",
+        hint="Restore the file or write it again, or leave it out with `exclude`.",
+        where=Where(file=str(path)),
     )
 
 

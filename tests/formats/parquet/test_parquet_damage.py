@@ -132,3 +132,26 @@ def test_a_record_more_in_one_column_is_damage(tmp_path: Path) -> None:
     assert sum(b.num_rows for b in FORMAT.read(path, schema=schema, columns=["id", "name"], memory=1 << 26)) == ROWS
     with pytest.raises(UnreadableError, match=r"tags.list.element holds 40 values in row group 0, of which its records are 38"):
         list(FORMAT.read(path, schema=schema, columns=["tags"], memory=1 << 26))
+
+
+@pytest.mark.parametrize(
+    ("leaf", "byte", "problem"),
+    [
+        (2, -1, r"could not verify page integrity.* \(row group 1, column s\.b\)"),
+        (2, 1, r"\(row group 1, column s\.b\)"),  # no type of page: readers pass over it
+        (3, 1, "z holds 20 values in row group 1, of which its records are 0"),
+    ],
+    ids=["page", "type in a record", "type"],
+)
+def test_the_column_that_is_damaged_is_named_and_no_other(leaf: int, byte: int, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.parquet"
+    table = pa.table({"a": range(40), "s": [{"a": i, "b": i * 7919} for i in range(40)], "z": range(40)})
+    pq.write_table(table, path, row_group_size=20, compression="none", use_dictionary=False, write_page_checksum=True)
+    chunk = pq.ParquetFile(path).metadata.row_group(1).column(leaf)
+    data = bytearray(path.read_bytes())
+    data[chunk.data_page_offset + (byte if byte > 0 else chunk.total_compressed_size + byte)] ^= 1
+    path.write_bytes(data)
+    schema = FORMAT.inspect(path).schema
+    assert schema is not None
+    with pytest.raises(UnreadableError, match=problem):
+        list(FORMAT.read(path, schema=schema, columns=["a", "s", "z"], memory=1 << 26))
