@@ -56,8 +56,8 @@ REFUSED = {
     f"{BAD}ARROW-GH-47662.parquet": "it cannot be compared with its old form",
     f"{BAD}ARROW-RS-GH-6229-DICTHEADER.parquet": "cannot be read: Invalid column metadata",
     f"{BAD}PARQUET-1481.parquet": "the footer is damaged: there is no physical type -7",
-    f"{DATA}datapage_v1-corrupt-checksum.parquet": "cannot be read: could not verify page integrity",
-    f"{DATA}rle-dict-uncompressed-corrupt-checksum.parquet": "cannot be read: could not verify page integrity",
+    f"{DATA}datapage_v1-corrupt-checksum.parquet": "does not have the bytes that its CRC-32 was made of",
+    f"{DATA}rle-dict-uncompressed-corrupt-checksum.parquet": "does not have the bytes that its CRC-32 was made of",
     f"{DATA}incorrect_map_schema.parquet": "cannot be read: Map keys must be annotated as required",
     f"{DATA}large_string_map.brotli.parquet": "row group 0 holds a value or a page that does not fit into memory",
 }
