@@ -13,9 +13,9 @@ class Windows:
     """Two buffers, used again and again: memory is bounded, whatever is compared."""
 
     def __init__(self) -> None:
-        self._buffers = bytearray(_WINDOW), bytearray(_WINDOW)
-        self._views = memoryview(self._buffers[0]), memoryview(self._buffers[1])
-        self._compared = pa.py_buffer(self._buffers[0]), pa.py_buffer(self._buffers[1])
+        # Of Arrow's pool, which gives the same memory again for the next file: the system would clear new memory each time.
+        self._compared = pa.allocate_buffer(_WINDOW), pa.allocate_buffer(_WINDOW)
+        self._views = memoryview(self._compared[0]), memoryview(self._compared[1])
 
     def same(self, a: BinaryIO, at: int, b: BinaryIO, there: int, size: int) -> bool:
         """Are `size` bytes of `a` from `at` on those of `b` from `there` on? Not where one of the files ends before.
