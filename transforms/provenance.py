@@ -8,7 +8,6 @@ import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 LIBRARIES = ("instar", "pyarrow", "fastavro", "duckdb", "msgspec", "cramjam", "zstandard", "deflate")
@@ -37,13 +36,15 @@ def provenance(project: Path, command: str) -> Provenance:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's uid without a name
         user = "unknown"
+    git = _asked_git(project)
+    versions = library_versions()  # found while git runs
     return Provenance(
         started=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         user=user,
         host=socket.gethostname(),
         python=platform.python_version(),
-        versions=library_versions(),
-        git=_commit(project),
+        versions=versions,
+        git=_commit(git),
         command=command,
     )
 
@@ -51,17 +52,33 @@ def provenance(project: Path, command: str) -> Provenance:
 @cache
 def library_versions() -> tuple[tuple[str, str], ...]:
     """Names and versions of Instar and the libraries that new files are made with: what every report and receipt says."""
+    from importlib import metadata
+
     return tuple((name, metadata.version(name)) for name in LIBRARIES)
 
 
-def _commit(project: Path) -> str | None:
-    """`git describe --always --dirty` of the project; None where there is no git or no commit."""
+def _asked_git(project: Path) -> subprocess.Popen[str] | None:
+    """`git describe --always --dirty` of the project, begun; None where there is no git."""
     try:
-        done = subprocess.run(
+        return subprocess.Popen(
             ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True, text=True, timeout=10, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # looking must not write the user's index
         )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
-    return done.stdout.strip() or None
+
+
+def _commit(git: subprocess.Popen[str] | None) -> str | None:
+    """What it says; None where there is no commit, or it takes too long."""
+    if git is None:
+        return None
+    with git:
+        try:
+            said, _ = git.communicate(timeout=10)
+        except BaseException as error:
+            git.kill()
+            if isinstance(error, subprocess.TimeoutExpired):
+                return None
+            raise
+    return said.strip() or None
