@@ -133,6 +133,11 @@ class Chunk:
         return tuple(self._meta.get(_PATH, ()))
 
     @property
+    def meta(self) -> Struct:
+        """Its ColumnMetaData."""
+        return self._meta
+
+    @property
     def statistics(self) -> Struct:
         return self._meta.get(STATISTICS, {})
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from instar.formats.compute import pc
 
-from .bloom import Bloom, plain
+from .bloom import Bloom
 from .bounds import Extent, Order, ordered, wrong_column_index, wrong_statistics
 from .chunks import COLUMN_INDEX, OFFSET_INDEX, Chunk, Side
 from .compact import NotCompact, only_struct
@@ -47,7 +47,7 @@ class _Claims:
     def of(cls, side: Side, group: int, leaf: int) -> _Claims:
         chunk = side.chunk(group, leaf)
         index, bloom = chunk.index(COLUMN_INDEX), chunk.bloom_filter()
-        pages = list(pages_of(chunk.read, chunk.pages, chunk.end, flat=side.flat(leaf)))
+        pages = [page for page in pages_of(chunk.read, chunk.pages, chunk.end, flat=side.flat(leaf)) if not page.dictionary]
         bounds, filter = None if index is None else only_struct(index), None if bloom is None else Bloom(bloom)
         return cls(side, group, leaf, bounds, filter, pages, _firsts(chunk, pages, side.rows[group]))
 
@@ -168,7 +168,7 @@ class _Seen:
             self._values.append((leaf.dictionary_decode() if pa.types.is_dictionary(leaf.type) else leaf).drop_null().unique())
         if self.bloom is not None and not self.missing:
             length = self.side.footer.leaves[self.leaf].get(2, 0)
-            self.missing = not all(map(self.bloom.holds, plain(leaf, physical, length)))
+            self.missing = self.bloom.lacks(leaf, physical, length)
 
 
 def _bytes_of(leaf: pa.Array) -> int:

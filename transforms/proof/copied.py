@@ -17,6 +17,7 @@ from instar.formats.path import Path
 from instar.transforms.expression import Source
 from instar.transforms.mapping import Mapping
 
+from .arrow_schema import wrong_arrow_schema
 from .checksums import DamagedPageError, checked, damaged_pages
 from .chunks import Chunk, Side
 from .compact import NotCompact
@@ -24,7 +25,7 @@ from .elements import misfits
 from .leaf_values import Leaves, unlike
 from .leaves import KEYS, with_keys
 from .places import Place
-from .signposts import says_else, wrong_groups, wrong_pages, wrong_paths, wrong_ways
+from .signposts import wrong_groups, wrong_pages, wrong_paths, wrong_ways, wrong_writer
 from .windows import Windows
 
 _LONGER = re.compile(r"parquet-mr version 1\.([01]\.|2\.[0-8]\b)")  # its chunks are longer than they say (PARQUET-816)
@@ -83,7 +84,8 @@ def _found(old: Side, new: Side, mapping: Mapping, leaves: Leaves) -> Copied:
         pairs = []
     if checked(new):
         problems += _damage(old, new, pairs)
-    problems += [((), what) for what in (*wrong_groups(old, new), *wrong_paths(new))]
+    problems += [((), what) for what in (*wrong_groups(old, new), *wrong_paths(new), *wrong_writer(old, new))]
+    problems += wrong_arrow_schema(new, mapping.target)
     copies = {pair.new for pair in pairs}
     problems += _written_anew(new, copies, leaves)
     problems += _beside(new, copies, leaves)
@@ -139,7 +141,7 @@ def _ways(old: Side, new: Side, pairs: Sequence[_Pair], leaves: Leaves) -> Itera
         for group, rows in enumerate(new.rows):
             before, after, flat = old.chunk(group, pair.old), new.chunk(group, pair.new), new.flat(pair.new)
             wrong = list(wrong_ways(before, after, rows, flat=flat, same_writer=same_writer)) if after.values else []
-            if after.values and not same_writer and not wrong and says_else(before, after):
+            if after.values and not same_writer and not wrong:
                 wrong += _wrong_claims(new, leaves, group, pair.new)
             yield from ((_named(pair.place), f"in row group {group} {what}") for what in wrong)
 
@@ -174,7 +176,7 @@ def _written_anew(new: Side, copies: set[int], leaves: Leaves) -> Iterator[Probl
     for place, leaf in new.leaves.items():
         for group, rows in enumerate(new.rows if leaf.number not in copies else ()):
             chunk = new.chunk(group, leaf.number)
-            if chunk.values:
+            if chunk.values or rows:
                 wrong = wrong_pages(chunk, rows, flat=new.flat(leaf.number))
                 found = [wrong] if wrong else _wrong_claims(new, leaves, group, leaf.number)
                 yield from ((_named(place), f"in row group {group} {what}") for what in found)

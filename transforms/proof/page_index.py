@@ -96,16 +96,20 @@ def _plain(data: bytes) -> tuple[list[Location], int]:
 Read = Callable[[int, int], bytes]
 """A piece of the file: where it begins, and up to how many bytes."""
 
+_KINDS = 5, 7, 8  # of PageHeader: what it says of a data page, a dictionary page and a data page of version 2
 _HEADERS = (1 << 9, 1 << 16, 1 << 24)  # bytes that a page's header may have: tried one after the other
 
 
 @dataclass(frozen=True)
 class Page:
-    """A data page as its header tells it, at `offset`, of `size` bytes with the header; `rows` and `nulls` where it says how
-    many it holds, `statistics` where it has some."""
+    """A page as its header tells it, at `offset`, of `size` bytes with the header, `unpacked` when decompressed; `rows` and `nulls`
+    where it says how many it holds, `statistics` where it has some. A `dictionary` has values that other pages refer to."""
 
     offset: int
     size: int
+    unpacked: int
+    encoding: int
+    dictionary: bool
     values: int
     rows: int | None
     nulls: int | None
@@ -127,27 +131,23 @@ def wrong_locations(index: Sequence[Location], pages: Sequence[Page]) -> str:
 
 
 def pages_of(read: Read, at: int, end: int, *, flat: bool) -> Iterator[Page]:
-    """The data pages between the two ends of a chunk. `flat`: the column is in no list, so that a page's values are its rows.
+    """The pages between the two ends of a chunk. `flat`: the column is in no list, so that a page's values are its rows.
 
     Raises:
         NotCompact: there are no pages.
     """
-    for offset, size, header in _data_pages(read, at, end):
-        first, second = header.get(5, {}), header.get(8, {})
-        values = (first or second).get(1, 0)
-        said = first.get(5) or second.get(8) or {}
-        yield Page(offset, size, values, values if flat else second.get(3), second.get(2), said)
-
-
-def _data_pages(read: Read, at: int, end: int) -> Iterator[tuple[int, int, dict[int, Any]]]:
-    """Where each data page begins, its size with its header, and the header."""
     while at < end:
         header, length = page_header(read, at, end)
-        size = length + header.get(3, 0)
+        size, unpacked = length + header.get(3, 0), length + header.get(2, 0)
         if size <= 0 or at + size > end:
             raise NotCompact(f"the page at {at} does not end within its chunk")
-        if 5 in header or 8 in header:
-            yield at, size, header
+        first, dictionary, second = (header.get(kind, {}) for kind in _KINDS)
+        if first or dictionary or second:
+            encoding = second[4] if second else (first or dictionary)[2]
+            values = (first or second).get(1, 0)
+            said = first.get(5) or second.get(8) or {}
+            told = values if flat else second.get(3), second.get(2), said
+            yield Page(at, size, unpacked, encoding, bool(dictionary), values, *told)
         at += size
 
 

@@ -6,13 +6,17 @@ must be those that the same bytes had; of one that was written anew they must be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
-from .chunks import COLUMN_INDEX, OFFSET_INDEX, SIZES, STATISTICS, Chunk, Side
+from .chunks import COLUMN_INDEX, OFFSET_INDEX, STATISTICS, Chunk, Side
 from .compact import NotCompact, only_struct
+from .encodings import wrong_form
 from .page_index import Page, locations, pages_of, same_pages, wrong_bounds, wrong_locations
 
 _FILE_OFFSET = 5  # of RowGroup
+_CREATED_BY = 6  # of FileMetaData
+_WRITER, _FIRST = re.compile(rb"parquet-cpp-arrow version (\d+)\.\d+\.\d+"), 26  # pyarrow's, and the first that there may be
 
 
 # ---- of a copied chunk
@@ -20,13 +24,13 @@ def wrong_ways(old: Chunk, new: Chunk, rows: int, *, flat: bool, same_writer: bo
     """What leads readers astray in a chunk that is the bytes of the old file's, in a row group of so many rows.
 
     What the new file does not say any more is a matter of fidelity. Another writer may say the same in another way: then the pages
-    themselves are asked, and the values (`says_else`).
+    themselves are asked, and whoever calls it asks the values.
     """
     before, after = old.index(OFFSET_INDEX), new.index(OFFSET_INDEX)
     try:
         if before and after and not same_pages(before, after, new.start - old.start):
             yield "its offset index does not point at its pages"
-        elif after and (not before or not same_writer):
+        elif not same_writer or (after and not before):
             wrong = wrong_pages(new, rows, flat=flat)
             yield from [wrong] if wrong else []
         if same_writer:
@@ -35,20 +39,14 @@ def wrong_ways(old: Chunk, new: Chunk, rows: int, *, flat: bool, same_writer: bo
         yield f"its page index or bloom filter cannot be read: {error}"
 
 
-def says_else(old: Chunk, new: Chunk) -> bool:
-    """Does a copied chunk's new writer tell of its values what the old one did not, or otherwise?"""
-    before, after = old.description, new.description
-    claims = [(before.get(number), after.get(number)) for number in (STATISTICS, SIZES)]
-    claims += [(old.index(COLUMN_INDEX), new.index(COLUMN_INDEX)), (old.bloom_filter(), new.bloom_filter())]
-    return any(b and a != b for a, b in claims)
-
-
 def _said_otherwise(old: Chunk, new: Chunk) -> Iterator[str]:
     before, after = old.description, new.description
     if any(before[number] != after[number] for number in before.keys() & after.keys()):
         yield "its statistics, encodings or sizes are not those that the same bytes had"
     if STATISTICS in after and STATISTICS not in before:
         yield "it has statistics, and the same bytes had none"
+    if after.keys() - before.keys() - {STATISTICS}:
+        yield "its metadata say what those of the same bytes did not"
     for name, a, b in (
         ("column index", old.index(COLUMN_INDEX), new.index(COLUMN_INDEX)),
         ("bloom filter", old.bloom_filter(), new.bloom_filter()),
@@ -64,12 +62,13 @@ def wrong_pages(chunk: Chunk, rows: int, *, flat: bool) -> str:
     """What is wrong with what is said of a chunk's pages, in a row group of so many rows; "" where nothing is. `flat`: the column
     is in no list."""
     try:
-        pages = list(pages_of(chunk.read, chunk.pages, chunk.end, flat=flat))
-        held = sum(page.values for page in pages)
+        pages = list(pages_of(chunk.read, chunk.start, chunk.end, flat=flat))
+        data = [page for page in pages if not page.dictionary]
+        held = sum(page.values for page in data)
         if held != chunk.values or (flat and held != rows):
             return f"its pages hold {held} values, and it is said to hold {chunk.values} of {rows} records"
-        return _wrong_index(chunk, pages)
-    except NotCompact as error:
+        return wrong_form(chunk.meta, pages) or _wrong_index(chunk, data)
+    except (NotCompact, KeyError) as error:
         return f"its pages cannot be found: {error}"
 
 
@@ -84,6 +83,15 @@ def _wrong_index(chunk: Chunk, pages: Sequence[Page]) -> str:
 
 
 # ---- of the file
+def wrong_writer(old: Side, new: Side) -> Iterator[str]:
+    """A name of the writer that is neither the old file's nor that of what writes new ones: readers work around the bugs of writers
+    that they know, and so pass over statistics, or take values for others."""
+    before, after = (side.footer.struct.get(_CREATED_BY) for side in (old, new))
+    found = _WRITER.fullmatch(after or b"")
+    if after != before and not (found and int(found[1]) >= _FIRST):
+        yield f"it is said to be written by {'nobody' if after is None else after.decode('utf-8', 'replace')}, which it is not"
+
+
 def wrong_groups(old: Side, new: Side) -> Iterator[str]:
     """What the footer says of the row groups beside their columns: by it readers divide a file among them."""
     if new.metadata.num_rows not in (sum(new.rows), old.metadata.num_rows):  # some old writers give no sum

@@ -22,15 +22,19 @@ def staged(tmp_path: Path) -> Callable[..., Staged]:
     """Rewrites a file by operations: the unit and its receipt."""
 
     def rewrite(file: Path, format: str, operations: Sequence[Any], schema: Schema | None = None) -> Staged:
-        own = format_named(format).inspect(file).schema
-        source = schema or own
-        assert source is not None
-        mapping = chain(source, operations)
-        new = tmp_path / "stage" / file.name
-        unit = Unit(file.name, str(file), str(new), format, mapping, own, Stamp("subject", 2), "chain", 1 << 28)
-        return unit, stage_file(unit)
+        return staged_at(tmp_path / "stage" / file.name, file, format, operations, schema)
 
     return rewrite
+
+
+def staged_at(new: Path, file: Path, format: str, operations: Sequence[Any], schema: Schema | None = None) -> Staged:
+    """Rewrites a file by operations to that place."""
+    own = format_named(format).inspect(file).schema
+    source = schema or own
+    assert source is not None
+    mapping = chain(source, operations)
+    unit = Unit(file.name, str(file), str(new), format, mapping, own, Stamp("subject", 2), "chain", 1 << 28)
+    return unit, stage_file(unit)
 
 
 def problems(proof: Any) -> dict[str, str]:

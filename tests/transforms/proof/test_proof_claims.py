@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from instar.formats.parquet import thrift
 from instar.formats.parquet.footer import get, items, read_footer
 from instar.formats.parquet.thrift import BOOL, I32, I64, Struct
 from instar.transforms.proof.integrity import prove_file
-from tests.transforms.proof.conftest import problems
+from instar.transforms.run.unit import Receipt, Unit
+from tests.transforms.proof.conftest import problems, staged_at
 from tests.transforms.proof.footers import (
     BLOOM_FILTER,
     COLUMN_INDEX,
@@ -172,19 +175,33 @@ FAULTS: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 
-def test_right_claims_hold(file: Path, staged: Callable[..., Any]) -> None:
-    proof = prove_file(*staged(file, "parquet", COMPUTED))
+@pytest.fixture(scope="module")
+def paged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Unit, Receipt]:
+    """A rewritten file with many small pages; it and what the rewriting made of its own are proved."""
+    folder = tmp_path_factory.mktemp("claims")
+    path = folder / "data.parquet"
+    pq.write_table(table(), path, **OPTIONS)
+    unit, receipt = staged_at(folder / "staged.parquet", path, "parquet", COMPUTED)
+    proof = prove_file(unit, receipt)
     assert (proof.verdict, proof.failures) == ("proved", ())
+    pq.write_table(pq.read_table(unit.staged), unit.staged, **OPTIONS)
+    assert problems(prove_file(unit, receipt)) == {}
+    return unit, receipt
+
+
+def forged(right: tuple[Unit, Receipt], folder: Path, forge: Callable[[Path], None]) -> tuple[Unit, Receipt]:
+    """The same with another staged file."""
+    unit, receipt = right
+    file = folder / "forged.parquet"
+    shutil.copy(unit.staged, file)
+    forge(file)
+    return replace(unit, staged=str(file)), receipt
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_wrong_claims_are_found(file: Path, staged: Callable[..., Any], fault: str) -> None:
-    unit, receipt = staged(file, "parquet", COMPUTED)
-    pq.write_table(pq.read_table(unit.staged), unit.staged, **OPTIONS)  # many small pages
-    assert problems(prove_file(unit, receipt)) == {}
+def test_wrong_claims_are_found(paged: tuple[Unit, Receipt], tmp_path: Path, fault: str) -> None:
     place, forge = FAULTS[fault]
-    forge(Path(unit.staged))
-    proof = prove_file(unit, receipt)
+    proof = prove_file(*forged(paged, tmp_path, forge))
     assert proof.unread or [path for path in problems(proof) if path.startswith(place)]
 
 
@@ -218,15 +235,13 @@ def test_a_chunk_that_pyarrow_would_not_bear_is_told(
         {"nulls": (I64, 0)},
     ],
 )
-def test_bounds_that_say_they_are_no_more_may_be_wider(file: Path, staged: Callable[..., Any], fields: dict[str, Any]) -> None:
-    unit, receipt = staged(file, "parquet", COMPUTED)
-    said("a", **fields)(Path(unit.staged))
+def test_bounds_that_say_they_are_no_more_may_be_wider(paged: tuple[Unit, Receipt], tmp_path: Path, fields: dict[str, Any]) -> None:
+    unit, receipt = forged(paged, tmp_path, said("a", **fields))
     assert problems(prove_file(unit, receipt)) == {}
 
 
-def test_a_row_that_a_wrong_bound_hides_is_what_it_is_about(file: Path, staged: Callable[..., Any]) -> None:
-    unit, receipt = staged(file, "parquet", COMPUTED)
-    said("a", least=int32(4_000))(Path(unit.staged))
+def test_a_row_that_a_wrong_bound_hides_is_what_it_is_about(paged: tuple[Unit, Receipt], tmp_path: Path) -> None:
+    unit, receipt = forged(paged, tmp_path, said("a", least=int32(4_000)))
     assert pq.read_table(unit.staged, filters=[("a", "==", 3_300)]).num_rows == 0  # though it is there
     assert set(problems(prove_file(unit, receipt))) == {"a"}
 
@@ -331,16 +346,16 @@ def test_right_claims_of_every_kind_of_value_hold(
     tmp_path: Path, staged: Callable[..., Any], version: Any, dictionary: bool
 ) -> None:
     path = tmp_path / "data.parquet"
-    columns = {name: pa.chunked_array([array] * 40) for name, array in KINDS.items()}
+    columns = {name: pa.chunked_array([array] * 20) for name, array in KINDS.items()}
     blooms = {name: {"ndv": 10} for name, array in KINDS.items()
               if not pa.types.is_nested(array.type) and array.type not in (pa.bool_(), pa.null())}  # fmt: skip
     pq.write_table(
-        pa.table(columns), path, row_group_size=100, data_page_version=version, write_page_index=dictionary,
+        pa.table(columns), path, row_group_size=50, data_page_version=version, write_page_index=dictionary,
         use_dictionary=dictionary, data_page_size=40, write_batch_size=10, bloom_filter_options=blooms,
     )  # fmt: skip
     unit, receipt = staged(path, "parquet", [op.rename("int8", to="key")])
     pq.write_table(
-        pq.read_table(unit.staged), unit.staged, row_group_size=60, data_page_version=version, write_page_index=dictionary,
+        pq.read_table(unit.staged), unit.staged, row_group_size=30, data_page_version=version, write_page_index=dictionary,
         use_dictionary=dictionary, data_page_size=40, write_batch_size=10,
         bloom_filter_options={("key" if name == "int8" else name): given for name, given in blooms.items()},
     )  # fmt: skip
