@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import pairwise
 
@@ -145,6 +144,8 @@ def _plain(schema: Schema) -> Schema:
 
 def _unlikeness(differences: Sequence[Difference]) -> float:
     """How far apart the types are, by their names: int32 is nearer to int64 than to string."""
+    from difflib import SequenceMatcher
+
     return sum(1 - SequenceMatcher(None, d.found or "", d.expected or "").ratio() for d in differences)
 
 

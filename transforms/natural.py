@@ -28,7 +28,6 @@ import datetime as dt
 import decimal
 import math
 import re
-import zoneinfo
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -193,6 +192,8 @@ def zone_named(name: str) -> dt.tzinfo:
     if offset := re.fullmatch(r"([+-])(\d\d):?(\d\d)", name):
         size = dt.timedelta(hours=int(offset[2]), minutes=int(offset[3]))
         return dt.timezone(-size if offset[1] == "-" else size)
+    import zoneinfo
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from statistics import median
+from collections.abc import Sequence
 
 from instar.transforms.events import FileSlow
 
@@ -27,8 +27,12 @@ class Pace:
     def judged(self, step: str, file: str, size: int, seconds: float) -> FileSlow | None:
         """The file is slow, or None; from now on it is one of the files before."""
         rates, bytes = self._rates[step], max(size, LEAST_BYTES)
-        expected = median(rates) * bytes if len(rates) >= LEAST_FILES else 0.0
+        expected = _median(rates) * bytes if len(rates) >= LEAST_FILES else 0.0
         insort(rates, seconds / bytes)
         if seconds < LEAST_SECONDS or expected <= 0.0 or seconds < TIMES * expected:
             return None
         return FileSlow(step, file, size, seconds, expected, seconds / expected)
+
+
+def _median(ascending: Sequence[float]) -> float:
+    return (ascending[(len(ascending) - 1) // 2] + ascending[len(ascending) // 2]) / 2

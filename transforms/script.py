@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import hashlib
 import inspect
 import json
@@ -150,6 +149,8 @@ def _operations(namespace: dict[str, Any], name: str) -> tuple[Operation, ...]:
 
 def _restore(namespace: dict[str, Any], name: str) -> Mapping[str, str]:
     if "downgrade" not in namespace:
+        import difflib
+
         public = [key for key in namespace if not key.startswith("_") and key != "upgrade"]
         if near := difflib.get_close_matches("downgrade", public, n=1, cutoff=0.8):
             raise MigrationError(f"{name} defines {near[0]}", hint="Did you mean downgrade?")

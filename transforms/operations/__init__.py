@@ -6,7 +6,6 @@ One file each. An operation is frozen data with one method, `edit`: how it edits
 from __future__ import annotations
 
 import sys
-from difflib import get_close_matches
 from typing import NoReturn
 
 from .add import Add
@@ -61,6 +60,8 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> NoReturn:
+    from difflib import get_close_matches
+
     meant = _ELSEWHERE.get(name) or next(iter(get_close_matches(name, __all__, n=1)), "")
     hint = f"did you mean op.{meant}?" if meant else f"operations are {', '.join(__all__)}"
     raise AttributeError(f"there is no operation {name}: {hint}", name=name, obj=sys.modules[__name__])
