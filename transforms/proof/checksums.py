@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 from .chunks import Chunk, Side
 from .compact import NotCompact
 from .page_index import page_header
 
-_SIZE, _CRC = 3, 4  # of PageHeader
+_KIND, _SIZE, _CRC = 1, 3, 4  # of PageHeader
+_HOLDING = {0: 5, 3: 8}  # kinds of pages that hold values: the field of what is said of them, with their number first
+_DICTIONARY = 2
 _ASKED = 8  # chunks of a row group whose first page is looked at: one of them may be damaged just there
 _PIECE = 1 << 19  # bytes
 
@@ -41,8 +44,11 @@ def _has_checksum(chunk: Chunk) -> bool:
 
 
 def damaged_pages(chunk: Chunk) -> Iterator[str]:
-    """What is wrong with the pages of a chunk of a file that is `checked`; pages without a checksum may be in it."""
-    at, number = (chunk.start if chunk.values and chunk.inside else chunk.end), 0
+    """What is wrong with the pages of a chunk of a file that is `checked`; pages without a checksum may be in it.
+
+    No checksum is of a header; but its kind and the number of its values are held to what readers can use.
+    """
+    at, number, held = (chunk.start if chunk.values and chunk.inside else chunk.end), 0, 0
     while at < chunk.end:
         try:
             header, length = page_header(chunk.read, at, chunk.end)
@@ -55,7 +61,23 @@ def damaged_pages(chunk: Chunk) -> Iterator[str]:
             return
         if _CRC in header and _crc(chunk, at + length, size) != header[_CRC] & 0xFFFFFFFF:
             yield f"page {number}, at byte {at}, does not have the bytes that its CRC-32 was made of"
+        elif not _is_page(header):
+            yield f"page {number}, at byte {at}, is of no kind that holds values or a dictionary"
+            return
+        held += _values(header)
         at, number = at + length + size, number + 1
+    if number and held != chunk.values:
+        yield f"its pages hold {held:,} values, not the {chunk.values:,} that its footer tells of"
+
+
+def _is_page(header: dict[int, Any]) -> bool:
+    kind = header.get(_KIND)
+    return kind == _DICTIONARY or isinstance(header.get(_HOLDING.get(kind, -1)), dict)
+
+
+def _values(header: dict[int, Any]) -> int:
+    said = header.get(_HOLDING.get(header.get(_KIND), -1))
+    return said.get(1, 0) if isinstance(said, dict) else 0
 
 
 def _crc(chunk: Chunk, at: int, size: int) -> int:

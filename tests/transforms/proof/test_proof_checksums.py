@@ -13,7 +13,7 @@ import pytest
 from instar import op
 from instar.formats.parquet import thrift
 from instar.formats.parquet.footer import get, read_footer
-from instar.formats.parquet.thrift import I32
+from instar.formats.parquet.thrift import I32, STRUCT
 from instar.transforms.proof.integrity import prove_file
 from tests.transforms.proof.conftest import problems
 
@@ -86,6 +86,27 @@ def test_damaged_page_headers_are_told(tmp_path: Path, staged: Callable[..., Any
         path.write_bytes(data)
         seen += bool(prove_file(*staged(path, "parquet", [op.rename("a", to="key")])).unread)
     assert seen >= 8  # the others: the size before compression, and what the checksum itself does not speak of
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_page_of_another_kind_or_length_is_told(tmp_path: Path, staged: Callable[..., Any], options: str) -> None:
+    """Readers fail at it, or find values missing, and no checksum tells."""
+    path = written(tmp_path / "data.parquet", **OPTIONS[options])
+    whole, meta = path.read_bytes(), get(read_footer(path).chunks(0)[0], 3)
+    at = get(meta, 9)
+    header, end = thrift.decode(whole, at, {})
+    body = 5 if 5 in header else 8
+    said = thrift.decode(get(header, body))[0]
+    for changed, told in (
+        ({1: (I32, 1)}, "is of no kind that holds values"),
+        ({body: (STRUCT, {**said, 1: (I32, get(said, 1) - 1)})}, "999 values, not the 1,000"),
+    ):
+        made = thrift.encode({**header, **changed})
+        assert len(made) == end - at
+        path.write_bytes(whole[:at] + made + whole[end:])
+        unread = prove_file(*staged(path, "parquet", [op.drop("text")])).unread
+        assert "in row group 0 of column a" in unread
+        assert told in unread
 
 
 def test_a_checksum_that_is_wrong_in_the_new_file_alone_is_a_fault(tmp_path: Path, staged: Callable[..., Any]) -> None:
