@@ -271,7 +271,7 @@ static struct PyModuleDef module = {
 
 PyMODINIT_FUNC PyInit__thrift(void) {
     PyObject *made = PyModule_Create(&module);
-    if (made && PyModule_AddIntConstant(made, "INTERFACE", 3) < 0) /* as in formats/compiled.py */
+    if (made && PyModule_AddIntConstant(made, "INTERFACE", 4) < 0) /* as in formats/compiled.py */
         Py_CLEAR(made);
     return made;
 }

@@ -21,6 +21,11 @@ from .footer import Struct
 from .leaf_values import Leaves, leaf_of
 from .page_index import Page, locations, pages_of
 
+_ENCODINGS = 2  # of ColumnMetaData
+_SHARING = 7
+"""DELTA_BYTE_ARRAY: pyarrow leaves values that are equal to the one before out of the bytes that it counts (apache/arrow's
+encoder.cc), so that they cannot be held to anything."""
+
 
 def wrong_claims(side: Side, leaves: Leaves, group: int, leaf: int) -> Iterator[str]:
     """What is wrong with what is said of the values of a chunk whose pages are where they are said to be."""
@@ -66,7 +71,8 @@ class _Claims:
         if not (chunk.statistics or chunk.sizes or self.bloom or self.column_index or self._by_pages):
             return
         firsts = self.firsts if self._by_pages and self.firsts else [0, rows]
-        measured = 1 in chunk.sizes and self.side.physical(self.leaf) == "BYTE_ARRAY"
+        whole_texts = self.side.physical(self.leaf) == "BYTE_ARRAY" and _SHARING not in chunk.meta.get(_ENCODINGS, ())
+        measured = 1 in chunk.sizes and whole_texts
         seen = _Seen(self.side, self.leaf, self.bloom, measured, 4 in chunk.statistics)
         pages = seen.extents(leaves.arrays(self.group, self.leaf, leaves.step(self.group, self.leaf)), firsts)
         whole = Extent()

@@ -65,6 +65,15 @@ OPTIONS: dict[str, Any] = {
 COMPUTED = [op.cast("a", "int32"), op.cast("text", "bytes"), op.cast("record.y", "int64"), op.cast("items[].q", "int64")]
 
 
+def test_texts_that_share_their_beginnings_prove(tmp_path: Path, staged: Callable[..., Any]) -> None:
+    """Their writer counts other bytes in them than there are, where some are equal."""
+    texts = pa.table({"text": ["one-two"] * 50 + ["one-three"] * 50})
+    path = tmp_path / "data.parquet"
+    pq.write_table(texts, path, use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"})
+    split = op.split("text", into={"one": "string", "two": "string"}, by="-")
+    assert prove_file(*staged(path, "parquet", [split])).verdict == "proved"
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "data.parquet"
