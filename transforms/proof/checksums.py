@@ -71,13 +71,17 @@ def damaged_pages(chunk: Chunk) -> Iterator[str]:
 
 
 def _is_page(header: dict[int, Any]) -> bool:
-    kind = header.get(_KIND)
-    return kind == _DICTIONARY or isinstance(header.get(_HOLDING.get(kind, -1)), dict)
+    return header.get(_KIND) == _DICTIONARY or _held(header) is not None
 
 
 def _values(header: dict[int, Any]) -> int:
-    said = header.get(_HOLDING.get(header.get(_KIND), -1))
-    return said.get(1, 0) if isinstance(said, dict) else 0
+    return (_held(header) or {}).get(1, 0)
+
+
+def _held(header: dict[int, Any]) -> dict[int, Any] | None:
+    """What a header says of its page's values, where the page is of a kind that holds some."""
+    said = header.get(_HOLDING.get(header.get(_KIND, -1), -1))
+    return said if isinstance(said, dict) else None
 
 
 def _crc(chunk: Chunk, at: int, size: int) -> int:
