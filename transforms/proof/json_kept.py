@@ -19,6 +19,7 @@ from instar.formats.path import Path
 from instar.transforms.expression import Column, Each, Source, Struct
 from instar.transforms.mapping import Mapping
 
+from .json_edits import Judge, compiled_part, levels_of, proved_rows
 from .json_lines import Fields, Objects, lines
 from .json_text import refuse_twice, value_of
 from .keys import Keys, keys_after, keys_before, names_told
@@ -40,22 +41,42 @@ def kept(source: FilePath, staged: FilePath, mapping: Mapping) -> Kept | None:
     opened = _record(mapping.root, (), (), places)
     if opened is None or len(places) < 2:  # the record itself
         return None
-    objects, rows = Objects(), 0
+    judge, levels, part = _judge(opened), levels_of(mapping.root), compiled_part()
     try:
-        for old, new in zip_longest(lines(source), lines(staged)):
-            if old is None or new is None:
-                return None
-            before, style = objects.read(old)
-            names = None if style is None else opened.renamed(tuple(before))
-            foreseen = names is not None and style is not None and objects.spelled(before, names, style) == new
-            if not foreseen and not opened.same(before, objects.fields(new), _Scope(before), objects):
-                return None
-            if old.count(b"{") > 1:  # a key may be twice in what is not taken apart, which is an error of the record as well
-                refuse_twice(old.decode())
-            rows += 1
+        if levels is None or part is None:
+            rows = _judged_rows(source, staged, judge)
+        else:
+            rows = proved_rows(source, staged, levels, part, judge)
     except (ValueError, EOFError, OSError, RecursionError, zlib.error):  # no JSON lines, a key twice, a file that breaks off
         return None
-    return Kept(rows, frozenset(places))
+    return None if rows is None else Kept(rows, frozenset(places))
+
+
+def _judged_rows(source: FilePath, staged: FilePath, judge: Judge) -> int | None:
+    """The number of lines of both files; None where one is not what it must be."""
+    rows = 0
+    for old, new in zip_longest(lines(source), lines(staged)):
+        if old is None or new is None or not judge(old, new):
+            return None
+        rows += 1
+    return rows
+
+
+def _judge(opened: _Opened) -> Judge:
+    """Judges lines one by one. Raises ValueError, too, where they are not alike."""
+    objects = Objects()
+
+    def same(old: bytes, new: bytes) -> bool:
+        before, style = objects.read(old)
+        names = None if style is None else opened.renamed(tuple(before))
+        foreseen = names is not None and style is not None and objects.spelled(before, names, style) == new
+        if not foreseen and not opened.same(before, objects.fields(new), _Scope(before), objects):
+            return False
+        if old.count(b"{") > 1:  # a key may be twice in what is not taken apart, which is an error of the record as well
+            refuse_twice(old.decode())
+        return True
+
+    return same
 
 
 class _Scope(dict[str, Any]):
