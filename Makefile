@@ -14,7 +14,7 @@ help:           ## this list
 
 # --import-mode and the rest are in pyproject.toml; a stamp file makes the set-up run once for each pyproject.toml, and when a
 # compiled part changed: the editable install builds them beside their sources.
-$(VENV)/.installed: pyproject.toml $(wildcard formats/*/*.[ch])
+$(VENV)/.installed: pyproject.toml $(wildcard formats/*/*.[ch] transforms/*/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable . --group dev
@@ -45,7 +45,7 @@ fuzz: $(VENV)/.installed   ## random bytes for the compiled parts, built with th
 	tests/sanitized.sh tests/formats/avro/test_avro_walk.py tests/formats/avro/test_avro_splice.py \
 		tests/formats/json/test_json_scan.py tests/formats/json/test_json_corners.py \
 		tests/formats/parquet/test_parquet_compiled.py tests/formats/parquet/test_parquet_references.py \
-		tests/formats/parquet/test_thrift.py
+		tests/formats/parquet/test_thrift.py tests/transforms/proof/test_proof_json_edits.py
 
 memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, in three file layouts
 	$(BIN)/python benchmarks/memory.py
@@ -57,4 +57,4 @@ readers: $(VENV)/.installed   ## what programs meet that read a dataset while 20
 	$(BIN)/python benchmarks/readers.py
 
 clean:          ## remove the environment and what the demo made
-	rm -rf $(VENV) demo build dist *.egg-info formats/*/*.so
+	rm -rf $(VENV) demo build dist *.egg-info formats/*/*.so transforms/*/*.so

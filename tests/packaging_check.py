@@ -63,9 +63,8 @@ def built(source: Path, folder: Path, **environment: str) -> Path:
 
 
 def compiled_parts() -> set[str]:
-    return {
-        f"instar/{path.relative_to(CHECKOUT).with_suffix('.abi3.so').as_posix()}" for path in (CHECKOUT / "formats").rglob("*.c")
-    }
+    sources = [path for layer in ("formats", "transforms") for path in (CHECKOUT / layer).rglob("*.c")]
+    return {f"instar/{path.relative_to(CHECKOUT).with_suffix('.abi3.so').as_posix()}" for path in sources}
 
 
 def compare_modules(wheel: Path, compiled: set[str]) -> None:

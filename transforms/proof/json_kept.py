@@ -122,9 +122,9 @@ class _Opened:
         if self.before.fresh:
             return None
         new = tuple(told if isinstance(told, str) else told[0] for told in names_told(old, self.before))
-        pairs = self._pairs(old, new)
+        pairs = self._pairs(old, new) if len(old) == len(new) else None
         whole = pairs is not None and not any(inside for _, _, inside in pairs)
-        return new if whole and sorted((a, b) for a, b, _ in pairs or ()) == sorted(zip(old, new, strict=False)) else None
+        return new if whole and sorted((a, b) for a, b, _ in pairs or ()) == sorted(zip(old, new, strict=True)) else None
 
     def _pairs(self, old: tuple[str, ...], new: tuple[str, ...]) -> list[tuple[str, str, _Inside | None]] | None:
         """The keys whose values are compared in records with these; None where the keys are not those that there must be."""

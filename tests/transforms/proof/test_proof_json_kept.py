@@ -17,6 +17,7 @@ from instar import op
 from instar.formats.format import format_named
 from instar.transforms.mapping import Mapping, chain
 from instar.transforms.proof import json as json_proof
+from instar.transforms.proof import json_edits
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.proof.json_kept import kept
 from instar.transforms.proof.json_lines import NotPlain, Objects
@@ -50,7 +51,12 @@ def file(tmp_path: Path) -> Path:
 
 
 def found(unit: Any) -> Any:
-    return kept(Path(unit.source), Path(unit.staged), unit.mapping)
+    """With the compiled part as without."""
+    places = kept(Path(unit.source), Path(unit.staged), unit.mapping)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_edits, "PART", "instar.transforms.proof._never_built")
+        assert kept(Path(unit.source), Path(unit.staged), unit.mapping) == places
+    return places
 
 
 @pytest.mark.parametrize("name", CHAINS)
