@@ -124,7 +124,8 @@ class Pairs:
 
     def opened(self, level: str) -> tuple[str, str]:
         if not level:
-            return (self.value(),) * 2
+            value = self.value()
+            return value, value
         if self.spare.random() < 0.1 and level in ("point", "list", "map"):
             return "null", "null"
         if level not in ("list", "map"):
