@@ -182,6 +182,8 @@ def test_what_is_kept_of_the_results(store: Store, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert "Parquet snappy: rename a column" in (tmp_path / "chart.svg").read_text()
     assert "| Parquet snappy: rename a column | " in section(results)
+    assert f"`{results['cases'][case.name]['command']}`" in section(results)
+    assert "Instar 1.00" not in section(results)
     readme = (CHECKOUT / "README.md").read_text()
     assert readme.index(BEGIN) < readme.index(END)
 

@@ -35,6 +35,7 @@ def section(results: Mapping[str, Any]) -> str:
         for case in compared(results)
     ]
     known = results["environment"]
+    commands = " and ".join(dict.fromkeys(f"`{case['command']}`" for case in compared(results)))
     versions = ", ".join(f"{name} {known[name]}" for name in ("Python", "pyarrow", "duckdb", "polars", "fastavro", "orjson"))
     return "\n".join(
         [
@@ -46,8 +47,9 @@ def section(results: Mapping[str, Any]) -> str:
             "",
             f"Medians, one core each, two for the whole command. {known['processor']}, {known['cores']} cores, {known['memory']};",
             f"{versions}.",
-            "`make bench` gives these figures; [all of them](benchmarks/results/table.md), with spread, memory, the whole command",
-            "and what is not reached, and [how they are measured](benchmarks/README.md).",
+            f"These figures are of {commands}; `make bench` runs each tool five times.",
+            "[All of them](benchmarks/results/table.md), with spread, memory, the whole command and what is not reached, and",
+            "[how they are measured](benchmarks/README.md).",
             "",
         ]
     )
@@ -60,7 +62,8 @@ def time(case: Mapping[str, Any]) -> str:
 
 def others(case: Mapping[str, Any]) -> str:
     """From the fastest to the slowest."""
-    times = {name: tool[f"times_{case['clock']}"]["value"] for name, tool in case["tools"].items() if name not in ("Instar", "cp")}
+    _, *tools = case["tools"].items()  # the first is Instar
+    times = {name: tool[f"times_{case['clock']}"]["value"] for name, tool in tools if name != "cp"}
     return ", ".join(f"{name} {spelled(times[name])}" for name in sorted(times, key=lambda name: times[name]))
 
 
