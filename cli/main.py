@@ -120,6 +120,7 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
     """Run one command line; the exit code, one of `exits.EXITS`."""
     as_json, ending = "--json" in arguments, Ending(interruption)
     spare_address_space()
+    spare_threads()
     try:
         left = instar.main(args=arguments, prog_name="instar", standalone_mode=False, obj=ending)
     except BaseException as error:
@@ -155,6 +156,12 @@ def spare_address_space() -> None:
         return
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+
+def spare_threads() -> None:
+    """numpy, which Arrow loads, is told before that to start no threads for linear algebra: nobody here asks for any, and they keep
+    the other cores busy for 50 ms while they wait. Workers inherit this."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def unheard() -> int:
