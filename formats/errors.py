@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,11 @@ class InstarError(Exception):
     """The base of all errors with a known cause. `exit_code` is the command line's answer to it.
 
     `bare`: the message without any value of a record, for where values are not to be shown (`pii.py`); "" where nothing says it.
+    `report`: what is known beyond the message, as keys of the report of the run that it ends.
     """
 
     exit_code: ClassVar[int] = 1
+    report: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, message: str, *, hint: str = "", where: Where | None = None, bare: str = "") -> None:
         super().__init__(message)

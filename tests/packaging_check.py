@@ -71,7 +71,8 @@ def compare_modules(wheel: Path, compiled: set[str]) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("instar/")}
     expected = {f"instar/{path.name}" for path in (CHECKOUT / "instar").iterdir() if path.is_file() and path.suffix != ".pyc"}
     for layer in ("formats", "transforms", "cli"):
-        expected |= {f"instar/{path.relative_to(CHECKOUT).as_posix()}" for path in (CHECKOUT / layer).rglob("*.py")}
+        for kind in ("*.py", "*.schema.json"):
+            expected |= {f"instar/{path.relative_to(CHECKOUT).as_posix()}" for path in (CHECKOUT / layer).rglob(kind)}
     expected |= compiled
     if packed != expected:
         sys.exit(f"the wheel and the folders differ: missing {sorted(expected - packed)}, unexpected {sorted(packed - expected)}")

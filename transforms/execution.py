@@ -19,7 +19,7 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance
 from instar.transforms.remember import recall
 from instar.transforms.renaming import refuse_method
-from instar.transforms.report import RunReport, json_text
+from instar.transforms.report import json_text
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
@@ -30,7 +30,7 @@ from instar.transforms.run.lock import locked, this_owner
 from instar.transforms.run.preflight import bytes_copied, preflight, probe, probe_shadow
 from instar.transforms.run.renewal import renew
 from instar.transforms.run.resume import Resumption, resume, resumption, sound
-from instar.transforms.run.settle import Settled, abandon, settle
+from instar.transforms.run.settle import Settled, settle
 from instar.transforms.run.state import RunFolder, RunState, begin_run, interrupted_run, make_folders, run_folders
 from instar.transforms.run.threads import ThreadExecutor
 from instar.transforms.run.unit import BadRecords, Receipt, Unit
@@ -260,24 +260,15 @@ def _begun(run: str, plan: Plan, options: Options, method: Method, facts: Mappin
     )
 
 
-@contextmanager
-def abandoned_on_failure(run: Run) -> Iterator[None]:
-    """Whatever ends the run early is written into its journal; what it staged is kept or discarded, as `abandon` says."""
-    try:
-        yield
-    except BaseException as error:
-        abandon(run.folder, run.journal, run.effects, error)
-        raise
-
-
-def write_report(run: Run, report: RunReport) -> None:
-    """Keep it as `report.json` in the run's folder, durable but for its name, which the listings' flush takes along.
+def write_report(run: Run, told: Mapping[str, Any]) -> None:
+    """Keep a report, as JSON has it, as `report.json` in the run's folder, durable but for its name, which the listings' flush
+    takes along.
 
     Raises:
         RunError: the disk says no.
     """
     try:
-        text = json_text(report.as_json()).encode()
+        text = json_text(told).encode()
         if run.folder.report.exists():
             renew(run.folder.report, text, run.effects)
         else:

@@ -17,10 +17,19 @@ from instar.formats.errors import Collected, InstarError, RunError, UnreadableEr
 from instar.formats.inventory import SKIPPING
 from instar.transforms.batches import after, in_batches, named, together
 from instar.transforms.events import Quarantined, Warned
-from instar.transforms.execution import Run, Stopwatch, abandoned_on_failure, begin, executor_for, holding, units_of, write_report
+from instar.transforms.execution import Run, Stopwatch, begin, executor_for, holding, units_of, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.latecomers import ROUNDS, News, give_up, given_up, is_overtaken, left_late, news, next_round
-from instar.transforms.outcome import ProvedRun, PublishedRun, StagedRun, nothing_to_do, report, report_of, standing
+from instar.transforms.outcome import (
+    ProvedRun,
+    PublishedRun,
+    StagedRun,
+    abandoned_on_failure,
+    nothing_to_do,
+    report,
+    report_of,
+    standing,
+)
 from instar.transforms.pick_up import PickedUp, picking_up
 from instar.transforms.plan import WRITING, Plan, refuse_changed
 from instar.transforms.planning import Work, plan_of, suited
@@ -257,7 +266,7 @@ def publish(proved: ProvedRun) -> PublishedRun:
     with run.watch.step("publish", files=len(staged.units)):
         gather(run.folder, staged.receipts, run.effects)
         changes = change_set(run.before, staged.receipts)
-        write_report(run, report_of(proved, changes))
+        write_report(run, report_of(proved, changes).as_json())
 
         def note() -> None:
             counted = {receipt.path for receipt in receipts_of(run_state(run.folder))}
@@ -269,7 +278,7 @@ def publish(proved: ProvedRun) -> PublishedRun:
         else:
             published = publish_files(run.job.location, run.folder, run.method, run.before, changes, run.journal, run.effects, note)
         if published.late:
-            write_report(run, report(PublishedRun(proved, published)))
+            write_report(run, report(PublishedRun(proved, published)).as_json())
     made = standing(staged.receipts, published.changes)
     run.progress.event(published_event(run.folder.id, made))
     for file, records in quarantined_by_file(made).items():

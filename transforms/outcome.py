@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
-from instar.transforms.execution import Run, Stopwatch
+from instar.formats.errors import Collected, InstarError
+from instar.transforms.execution import Run, Stopwatch, write_report
 from instar.transforms.in_full import in_full
 from instar.transforms.job import Job
 from instar.transforms.plan import WRITING, Plan, by_version
 from instar.transforms.provenance import Provenance
 from instar.transforms.report import FileProblem, Proof, RunReport, loss_text, quarantined_by_file
 from instar.transforms.run.changes import ChangeSet
+from instar.transforms.run.journal import read_journal
 from instar.transforms.run.listing import Change
 from instar.transforms.run.publication import Publication
+from instar.transforms.run.settle import abandon
+from instar.transforms.run.state import run_state
+from instar.transforms.run.timeline import timeline
 from instar.transforms.run.unit import Receipt, Unit
 
 
@@ -111,7 +118,48 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         rounds=run.rounds,
         resumed=run.resumed,
         shadow=str(run.job.shadow) if run.job.shadow else None,
+        written=receipts,
+        timeline=timeline(read_journal(run.folder.journal)),
     )
+
+
+@contextmanager
+def abandoned_on_failure(run: Run) -> Iterator[None]:
+    """Whatever ends the run early is written into its journal; what it staged is kept or discarded, as `abandon` says. A run that
+    has failed leaves its report all the same."""
+    try:
+        yield
+    except BaseException as error:
+        abandon(run.folder, run.journal, run.effects, error)
+        try:
+            if run_state(run.folder).status == "failed":
+                write_report(run, failed(run, error))
+        except (OSError, InstarError) as also:
+            error.add_note(f"The report of the run could not be written ({also}).")
+        raise
+
+
+def failed(run: Run, error: BaseException) -> dict[str, Any]:
+    """What is kept as `report.json` of a run that ended with an error and published nothing: what was planned, and what stood in
+    its way, with what the error knows of it."""
+    plan = run.plan
+    told = RunReport(
+        verb=run.provenance.command, status="failed", run=run.folder.id, dataset=run.job.name, subject=run.job.subject,
+        origin=by_version(plan.rewrites), target=plan.target,
+        files={"rewritten": 0, "kept": len(plan.kept), "carried_over": plan.carried_over, "skipped": len(plan.skipped)},
+        rows_in=plan.rows, rows_out=None, bytes_in=plan.bytes_in, bytes_out=0, bytes_planned=plan.bytes_out,
+        seconds=dict(run.watch.seconds), proof=None, method=run.method, snapshot=None, provenance=run.provenance,
+        notes=plan.notes, warnings=plan.warnings, skipped=skipped_by(plan, ()), resumed=run.resumed, rounds=run.rounds,
+        shadow=str(run.job.shadow) if run.job.shadow else None,
+        timeline=timeline(read_journal(run.folder.journal)), error=_error(error),
+    )  # fmt: skip
+    return {**told.as_json(), **(error.report if isinstance(error, InstarError) else {})}
+
+
+def _error(error: BaseException) -> dict[str, Any]:
+    """An error as its report has it, several collected ones under `errors`."""
+    told: dict[str, Any] = {"kind": type(error).__name__, "message": str(error), "hint": getattr(error, "hint", "")}
+    return {**told, "errors": [_error(each) for each in error.errors] if isinstance(error, Collected) else []}
 
 
 def skipped_by(plan: Plan, staging: tuple[FileProblem, ...]) -> tuple[FileProblem, ...]:

@@ -18,8 +18,8 @@ from instar.transforms.run.listing import Change
 from instar.transforms.run.resume import Resumption
 from instar.transforms.run.unit import FileProof, Receipt
 
-REPORT_FORMAT = 1
-"""Of `report.json`; raised when a key changes its meaning or goes."""
+REPORT_FORMAT = 2
+"""Of `report.json`, whose JSON Schema is beside this file; raised when a key changes its meaning or goes."""
 
 
 def json_text(value: Any, default: Callable[[object], object] | None = None) -> str:
@@ -56,9 +56,13 @@ class Proof:
         """What a failed proof is raised as: every place named."""
         hint = "Nothing was published and the data is as it was. " + self._cause
         lines = self.failures
+        error: ProofError | Collected
         if len(lines) == 1:
-            return ProofError(f"the proof failed: {lines[0]}", hint=hint)
-        return Collected(f"the proof failed in {len(lines)} places", hint=hint, errors=[ProofError(line) for line in lines])
+            error = ProofError(f"the proof failed: {lines[0]}", hint=hint)
+        else:
+            error = Collected(f"the proof failed in {len(lines)} places", hint=hint, errors=[ProofError(line) for line in lines])
+        error.report = {"proof": self.as_json()}
+        return error
 
     @property
     def _cause(self) -> str:
@@ -100,6 +104,7 @@ class Proof:
                 "rows": [f.rows_old, f.rows_new],
                 "quarantined": asdict(f.quarantined) if f.quarantined.records else None,
                 "columns": [{"path": c.path, "way": c.way, "problem": c.problem or None, "row": c.row} for c in f.columns],
+                "seconds": round(f.seconds, 3),
                 "fidelity": [{"code": code, "message": message} for code, message in f.fidelity],
                 "allowed": [{"code": code, "message": message} for code, message in f.allowed],
             }
@@ -145,9 +150,10 @@ class FileProblem:
 
 @dataclass(frozen=True)
 class RunReport:
-    """The answer of `upgrade`, `downgrade` and `rollback`.
+    """The answer of `upgrade`, `downgrade` and `rollback`; of a run that failed, its `report.json` only.
 
-    `status`: "done"; "nothing to do" (then `run` is None and nothing was written); "discarded" (an interrupted run's stage).
+    `status`: "done"; "nothing to do" (then `run` is None and nothing was written); "discarded" (an interrupted run's stage);
+    "failed", with the `error`: nothing was published.
     `origin` counts the rewritten files by the version they were at. `seconds` is wall time by step. `losses` is what a downgrade
     lost, as it had declared, and `left_behind` the fields that the older version has no place for. `skipped`: files that could
     not be read and stand untouched. `resumed`: what it used of an interrupted run; `undoes`: the runs that a rollback took back.
@@ -157,6 +163,8 @@ class RunReport:
     `quarantine` (one a run).
     `late`: what writers did to the dataset while the run worked, and for what it was too late; it stands as they did it, and the
     next run converts it. `rounds`: so often more was staged and proved, since files had come or changed meanwhile.
+    For `report.json`, as docs/report.md tells: `written`, the receipts of the new files; `timeline`, what was done when;
+    `schema` and `profile`, None where nothing was computed; `gates` and `audit`, what else had to hold.
     """
 
     verb: str
@@ -192,6 +200,13 @@ class RunReport:
     quarantine: tuple[str, ...] = ()
     late: tuple[Change, ...] = ()
     rounds: int = 0
+    written: tuple[Receipt, ...] = ()
+    timeline: tuple[Mapping[str, Any], ...] = ()
+    schema: tuple[Mapping[str, Any], ...] | None = None
+    profile: Mapping[str, Any] | None = None
+    gates: tuple[Mapping[str, Any], ...] = ()
+    audit: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -228,8 +243,27 @@ class RunReport:
             "renamed": [{"path": old, "new_path": new} for old, new in sorted(self.renamed.items())],
             "notes": list(self.notes),
             "warnings": list(self.warnings),
+            "schema": None if self.schema is None else list(self.schema),
+            "profile": self.profile,
+            "gates": list(self.gates),
+            "audit": self.audit,
+            "written": [_written(receipt) for receipt in self.written],
+            "timeline": list(self.timeline),
+            "error": self.error,
             "provenance": {**asdict(self.provenance), "versions": dict(self.provenance.versions)},
         }
+
+
+def _written(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "path": receipt.path,
+        "new_path": receipt.new_path,
+        "rows": [receipt.rows_in, receipt.rows_out],
+        "bytes": [receipt.source_size, receipt.size],
+        "way": receipt.way,
+        "why": receipt.why or None,
+        "seconds": round(receipt.seconds, 3),
+    }
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from typing import NamedTuple
 from instar.formats.errors import FileError, UsageError
 from instar.formats.inventory import Inventory
 from instar.transforms.events import Quarantined, RunPublished, Warned
-from instar.transforms.execution import Run, Stopwatch, Undoing, abandoned_on_failure, begin, executor_for, holding, write_report
+from instar.transforms.execution import Run, Stopwatch, Undoing, begin, executor_for, holding, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.migrate import prove, stage
-from instar.transforms.outcome import ProvedRun
+from instar.transforms.outcome import ProvedRun, abandoned_on_failure
 from instar.transforms.pick_up import pick_up
 from instar.transforms.plan import Plan
 from instar.transforms.planning import plan_of
@@ -35,7 +35,7 @@ from instar.transforms.run.collect import collect, has_snapshot, keepings
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
-from instar.transforms.run.journal import Restored, Withdrawn
+from instar.transforms.run.journal import Restored, Withdrawn, read_journal
 from instar.transforms.run.late import hashes_of_first
 from instar.transforms.run.listing import Change, listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
@@ -44,6 +44,7 @@ from instar.transforms.run.quarantine import gather
 from instar.transforms.run.rollback import Origin, Tree, hash_made, require_snapshots, rows_by_hash, rows_in_all, runs_to_undo
 from instar.transforms.run.settle import FOREIGN, Settled, discard_new_files
 from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders, run_state
+from instar.transforms.run.timeline import timeline
 from instar.transforms.run.tree import folders_above, link_or_copy, parent_of
 from instar.transforms.undo import Undo, removed_since, undo_of, with_known_hashes
 
@@ -224,7 +225,7 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
     written = {**{r.path: r.hash for r in restored}, **{r.new_path: r.hash for r in receipts}}
     changes = ChangeSet(written, (*undo.gone, *(r.path for r in receipts if r.renamed)), undo.folder_times)
     gather(run.folder, receipts, run.effects)
-    write_report(run, _report(proved, undo, restored, said))
+    write_report(run, _report(proved, undo, restored, said).as_json())
 
     def note() -> None:
         withdrawn = {line.event.path for line in run_state(run.folder).lines if isinstance(line.event, Withdrawn)}
@@ -244,7 +245,7 @@ def _published(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said
             proved = replace(proved, staged=proved.staged.only({r.path for r in receipts if r.new_path in stands}))
             restored = [file for file in restored if file.path in stands]
         if late:
-            write_report(run, replace(_report(proved, undo, restored, said), late=late))
+            write_report(run, replace(_report(proved, undo, restored, said), late=late).as_json())
     made = replace(_report(proved, undo, restored, said), late=late)
     files = len(restored) + len(proved.staged.receipts)
     run.progress.event(RunPublished(run.folder.id, files, made.rows_in, made.rows_out, made.bytes_in, made.bytes_out))
@@ -301,6 +302,8 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         undoes=tuple(each.id for each in undo.runs),
         quarantined=quarantined_by_file(receipts),
         quarantine=(str(run.folder.quarantine),) if any(r.quarantined for r in receipts) else (),
+        written=receipts,
+        timeline=timeline(read_journal(run.folder.journal)),
     )
 
 

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import jsonschema_rs
 import pytest
 from authoring import Author
 from support import Answer, leave_three_months
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLES = CHECKOUT / "samples"
+
+
+@cache
+def report_schema() -> Any:
+    """What every `report.json` is held to."""
+    return jsonschema_rs.validator_for(json.loads((CHECKOUT / "transforms" / "report.schema.json").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(autouse=True)
+def _every_report_is_as_documented(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever runs a test makes: the reports that are there at its end fit their schema."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    for path in folder.rglob("runs/*/report.json") if folder else ():
+        said = json.loads(path.read_text(encoding="utf-8"))
+        wrong = [f"{error.instance_path}: {error.message}" for error in report_schema().iter_errors(said)]
+        assert not wrong, f"{path}: {wrong[:5]}"
 
 
 @pytest.fixture
