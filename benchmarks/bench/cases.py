@@ -73,6 +73,9 @@ class Case:
 INSTAR, CP = Tool("Instar", "instar"), Tool("cp", "cp", checked=False)
 DUCKDB, POLARS, PYARROW = Tool("DuckDB", "duckdb"), Tool("polars", "polars"), Tool("pyarrow", "pyarrow")
 FASTAVRO, ORJSON, JQ = Tool("fastavro", "fastavro"), Tool("orjson loop", "orjson"), Tool("jq", "jq")
+MSGSPEC = Tool("msgspec loop", "msgspec")
+AUTO, FULL = (Tool(f"proof, {level}", "prove", {"level": level}) for level in ("auto", "full"))
+STAGING = Tool("staging", "stage")
 UPGRADE = Tool("instar upgrade", "upgrade")
 DUCKDB_ALL = Tool("DuckDB, all files at once", "duckdb", {"at_once": True}, checked=False)
 PEERS = ("DuckDB", "polars", "pyarrow")
@@ -132,6 +135,13 @@ def upgrade(name: str, title: str, change: Change, tools: Sequence[Tool], *targe
 def large(name: str, title: str, change: Change, *targets: Target) -> Case:
     group = "One large Parquet file, zstd, one core"
     return Case(f"large-{name}", title, group, "large-zstd", "parquet", "zstd", change, (INSTAR, CP), targets)
+
+
+def proof(
+    name: str, title: str, data: str, format: str, codec: str, change: Change, tools: Sequence[Tool], *targets: Target
+) -> Case:
+    group = "What a proof costs, one core"
+    return Case(f"proof-{name}", title, group, data, format, codec, change, (AUTO, *tools), targets, clock="cpu")
 
 
 def wide(name: str, title: str, change: Change, times: float) -> Case:
@@ -201,7 +211,26 @@ CASES = (
     lines("flat", "flat: 2 renames, cast, default", "lines", FLAT, 1.0, (DUCKDB, POLARS)),
     lines("nested", "nested: rename, cast, drop, default", "events", NESTED, 0.5),
     SMALL,
-)
+    proof(
+        "parquet", "Parquet: 2 renames, cast, default", "flights-zstd", "parquet", "zstd", FLAT, (FULL, STAGING, PYARROW),
+        Within("pyarrow", 0.2, "cpu", of=AUTO.name), Within("pyarrow", 0.6, "cpu", of=FULL.name),
+    ),
+    proof(
+        "rename", "Parquet: rename a column", "flights-zstd", "parquet", "zstd", RENAME, (STAGING,),
+        Within(STAGING.name, 1, "cpu", of=AUTO.name),
+    ),
+    *(
+        proof(
+            f"avro-{codec}", f"Avro, codec {codec}: 2 renames, cast, default", f"records-{codec}", "avro", codec, FLAT,
+            (FULL, STAGING, FASTAVRO), Within("fastavro", 1.2, "cpu", of=FULL.name),
+        )
+        for codec in ("null", "deflate")
+    ),
+    proof(
+        "json", "JSON lines: 2 renames, cast, default", "lines", "json", "none", FLAT, (FULL, STAGING, MSGSPEC),
+        Within("msgspec loop", 1.3, "cpu", of=FULL.name),
+    ),
+)  # fmt: skip
 
 
 def chosen(names: Sequence[str]) -> list[Case]:

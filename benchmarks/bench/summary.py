@@ -61,7 +61,8 @@ def _reached(target: Target, runs: Runs, files: Sequence[Path]) -> Reached:
             return Reached(f"{wanted} {fastest}, {clock}", f"{spelled(found.value)} ×", found.value >= times, fastest)
         case Within(tool, times, clock, of):
             found = ratio(runs, of, tool, clock)
-            return Reached(f"≤ {times:g} × {tool}, {clock}", f"{spelled(found.value)} ×", found.value <= times, tool)
+            who = "" if of == next(iter(runs)) else f"{of}: "
+            return Reached(f"{who}≤ {times:g} × {tool}, {clock}", f"{spelled(found.value)} ×", found.value <= times, tool)
         case Memory(most, touched, of):
             peak = max(run.peak for run in runs[of] if run)
             allowed = max(most, 3 * largest_chunk(files, touched))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROWS, WIDE_ROWS, WEATHER, EVENTS, LINES, SMALL_ROWS = 10_000_000, 100_000, 2_000_000, 100_000, 1_000_000, 100
+ROWS, WIDE_ROWS, WEATHER, EVENTS, LINES, RECORDS, SMALL_ROWS = 10_000_000, 100_000, 2_000_000, 100_000, 1_000_000, 500_000, 100
 FILES, WIDE_COLUMNS = 20, 500
 PYARROW_GROUP = 1 << 20
 """Rows of a row group, where pyarrow is not told otherwise."""
@@ -88,6 +88,14 @@ class Store:
         files = self._made(f"weather-{codec}", lambda folder: weather.write_weather(folder, rows, codec, self.whole))
         (sip,) = self._made(f"sip-weather-{codec}", lambda folder: weather.write_weather(folder, 500, codec, self.whole))
         return Data(f"weather, Avro, codec {codec}", files, rows, sip)
+
+    def _records(self, codec: str) -> Data:
+        from benchmarks.bench.data import flights
+
+        rows = self.scaled(RECORDS)
+        files = self._made(f"records-{codec}", lambda folder: flights.write_avro(folder, rows, codec, self.whole))
+        (sip,) = self._made(f"sip-records-{codec}", lambda folder: flights.write_avro(folder, 500, codec, self.whole))
+        return Data(f"flights, Avro, codec {codec}", files, rows, sip)
 
     def _lines(self, _: str) -> Data:
         from benchmarks.bench.data import flights

@@ -33,6 +33,7 @@ def changed(schema: dict[str, Any], change: Change) -> dict[str, Any]:
             continue
         field = fields[source] | {"name": target}
         if source in change.cast:
-            field["type"] = ["null", TYPES[change.cast[source]]]
+            made = TYPES[change.cast[source]]
+            field["type"] = ["null", made] if isinstance(field["type"], list) else made
         out.append(field)
     return {"type": "record", "name": schema["name"], "fields": out}
