@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from instar.cli.examples import example_lines
 from instar.cli.kept import print_kept
 from instar.cli.layout import counted, duration, headed, row_count, size
 from instar.cli.trees import difference_tree, print_tree, schema_tree
@@ -223,7 +224,8 @@ def _verify(report: VerifyReport, console: Console, verbose: bool) -> None:
     console.print(f"[bold]{escape(report.dataset)}[/] {report.verb} to version {report.target}: {origin}")
     console.print(f"run      {report.run}, of {report.started[:19].replace('T', ' ')}")
     console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
-    _lines(console, "[red]problem[/]", [f"{p.path}: {p.problem}" for p in report.problems], verbose)
+    problems = ["\n".join([f"{p.path}: {p.problem}", *example_lines(p.examples)]) for p in report.problems]
+    _lines(console, "[red]problem[/]", problems, verbose)
     _lines(console, "[yellow]unproved[/]", [f"{p.path}: {p.problem}" for p in report.unproved], verbose)
     _lines(console, "note", list(report.notes), verbose)
 

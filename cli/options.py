@@ -133,6 +133,12 @@ def working(function: F) -> F:
         click.option(
             "--proof", type=click.Choice(["auto", "full"]), default="auto", show_default=True, help="full: recompute every column."
         ),
+        click.option(
+            "--examples",
+            type=click.IntRange(0),
+            metavar="N",
+            help="Records that are shown of each column that a proof finds to differ. [default: 5]",
+        ),
     ):
         function = option(function)
     return function

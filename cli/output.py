@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from instar.formats.errors import Collected, InstarError
+from instar.formats.errors import Collected, InstarError, ProofError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,6 +86,8 @@ def error_json(error: InstarError, code: int) -> dict[str, Any]:
     out: dict[str, Any] = {"message": str(error), "hint": error.hint, "where": where, "exit": code}
     if isinstance(error, Collected):
         out["errors"] = [error_json(inner, code) for inner in error.errors]
+    if isinstance(error, ProofError) and error.examples:
+        out["examples"] = list(error.examples)
     return out
 
 
@@ -96,15 +98,27 @@ def show_error(error: InstarError) -> None:
     """On stderr: what, where, and what to do next."""
     click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
     click.echo(str(error), err=True)
+    _show_examples(error)
     if isinstance(error, Collected):
         for inner in error.errors[:SHOWN_ERRORS]:
             click.echo(f"  {inner}", err=True)
+            _show_examples(inner)
             if inner.hint and inner.hint != error.hint:
                 click.echo(f"    {inner.hint}", err=True)
         if len(error.errors) > SHOWN_ERRORS:
             click.echo(f"  … and {len(error.errors) - SHOWN_ERRORS} more; --json lists all", err=True)
     if error.hint:
         click.echo(error.hint, err=True)
+
+
+def _show_examples(error: InstarError) -> None:
+    """Where a proof failed: the first records that differ."""
+    if not isinstance(error, ProofError) or not error.examples:
+        return
+    from instar.cli.examples import told_lines
+
+    for line in told_lines(error.examples):
+        click.echo(line, err=True)
 
 
 def console() -> Console:

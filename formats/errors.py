@@ -166,7 +166,34 @@ class DatasetError(InstarError):
 
 
 class ProofError(InstarError):
-    """What was staged is not what the migration says; nothing was published."""
+    """What was staged is not what the migration says; nothing was published.
+
+    `examples`: the first records in which it is not, each as a report has it: row, group, old, new.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        where: Where | None = None,
+        bare: str = "",
+        examples: Sequence[Mapping[str, object]] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, where=where, bare=bare)
+        self.examples = tuple(examples)
+
+    def placed(self, where: Where) -> InstarError:
+        return ProofError(self.message, hint=self.hint, where=where, bare=self.bare, examples=self.examples)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _revived_proof, (self.message, self.hint, self.where, self.bare, self.examples)
+
+
+def _revived_proof(
+    message: str, hint: str, where: Where | None, bare: str, examples: tuple[Mapping[str, object], ...]
+) -> ProofError:
+    return ProofError(message, hint=hint, where=where, bare=bare, examples=examples)
 
 
 class RunError(InstarError):

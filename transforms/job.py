@@ -46,6 +46,8 @@ class Options:
     `cores`: how many workers there may be, where there are fewer as the files are few (`for_files` sets it). `at_most`: nobody has
     asked for so many workers; there may be fewer where the work is not worth starting them. `threads`: how many files are worked on
     side by side in this process then (`for_work` sets it).
+
+    `examples`: so many of the records that differ are shown by a proof for each place of each file, with both values.
     """
 
     workers: int = 0
@@ -60,11 +62,14 @@ class Options:
     cores: int = 0
     at_most: bool = False
     threads: int = 1
+    examples: int = 5
 
     def __post_init__(self) -> None:
         if self.on_error not in (None, "fail", "quarantine"):
             raise UsageError(f"on_error is {self.on_error!r}", hint='It is "fail" or "quarantine".')
         _ = self.most_errors
+        if self.examples < 0:
+            raise UsageError(f"examples is {self.examples}", hint="It is a number of records; 0 shows none.")
 
     @property
     def batched(self) -> bool:

@@ -235,7 +235,7 @@ def prove(staged: StagedRun) -> ProvedRun:
     proofs: list[FileProof] = []
     skipped = list(staged.skipped)
     with run.watch.step("prove", files=len(staged.units), size=run.plan.bytes_in):
-        work = partial(prove_unless_changed, level=run.options.proof)
+        work = partial(prove_unless_changed, level=run.options.proof, examples=run.options.examples)
         for found in in_order(run.executor, work, ((unit, receipts[unit.path]) for unit in staged.units)):
             if found is None:
                 continue

@@ -16,7 +16,7 @@ from instar.transforms.provenance import Provenance
 from instar.transforms.recovered import Loss
 from instar.transforms.run.listing import Change
 from instar.transforms.run.resume import Resumption
-from instar.transforms.run.unit import FileProof, Receipt
+from instar.transforms.run.unit import ColumnProof, Example, FileProof, Receipt
 
 REPORT_FORMAT = 2
 """Of `report.json`, whose JSON Schema is beside this file; raised when a key changes its meaning or goes."""
@@ -55,12 +55,13 @@ class Proof:
     def error(self) -> ProofError | Collected:
         """What a failed proof is raised as: every place named."""
         hint = "Nothing was published and the data is as it was. " + self._cause
-        lines = self.failures
+        found = [(f"{f.path}: {text}", [e.as_json() for e in examples]) for f in self.files for text, examples in f.differences]
         error: ProofError | Collected
-        if len(lines) == 1:
-            error = ProofError(f"the proof failed: {lines[0]}", hint=hint)
+        if len(found) == 1:
+            error = ProofError(f"the proof failed: {found[0][0]}", hint=hint, examples=found[0][1])
         else:
-            error = Collected(f"the proof failed in {len(lines)} places", hint=hint, errors=[ProofError(line) for line in lines])
+            errors = [ProofError(text, examples=examples) for text, examples in found]
+            error = Collected(f"the proof failed in {len(found)} places", hint=hint, errors=errors)
         error.report = {"proof": self.as_json()}
         return error
 
@@ -103,7 +104,7 @@ class Proof:
                 "verdict": f.verdict,
                 "rows": [f.rows_old, f.rows_new],
                 "quarantined": asdict(f.quarantined) if f.quarantined.records else None,
-                "columns": [{"path": c.path, "way": c.way, "problem": c.problem or None, "row": c.row} for c in f.columns],
+                "columns": [_column_json(column) for column in f.columns],
                 "seconds": round(f.seconds, 3),
                 "fidelity": [{"code": code, "message": message} for code, message in f.fidelity],
                 "allowed": [{"code": code, "message": message} for code, message in f.allowed],
@@ -111,6 +112,14 @@ class Proof:
             for f in self.files
         ]
         return {"verdict": self.verdict, "ways": self.ways, "checks": checks}
+
+
+def _column_json(column: ColumnProof) -> dict[str, Any]:
+    """A check; examples only where it failed: most reports have thousands that did not."""
+    found: dict[str, Any] = {"path": column.path, "way": column.way, "problem": column.problem or None, "row": column.row}
+    if column.problem:
+        found |= {"differing": column.differing, "examples": [example.as_json() for example in column.examples]}
+    return found
 
 
 def proved_event(proof: FileProof, receipt: Receipt) -> FileProved:
@@ -139,13 +148,14 @@ def quarantined_by_file(receipts: Sequence[Receipt]) -> dict[str, int]:
 @dataclass(frozen=True)
 class FileProblem:
     """A file that keeps a dataset from being migrated: an anomaly, ambiguous between `candidates`, or `unreadable`: what is in it
-    cannot be read at all, so that `--skip-unreadable` passes it over."""
+    cannot be read at all, so that `--skip-unreadable` passes it over. `examples`: records that a proof found to differ."""
 
     path: str
     problem: str
     hint: str = ""
     candidates: tuple[int, ...] = ()
     unreadable: bool = False
+    examples: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)

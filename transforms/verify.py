@@ -75,7 +75,9 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
     with watch.step("prove", files=len(units), size=size), executor_for(options) as executor:
         for file in found:
             progress.event(_verified_event(file, receipts[file.path]))
-        work = partial(verify_file, level=options.proof, allow=job.settings.allow, first=shadowing(state))
+        work = partial(
+            verify_file, level=options.proof, examples=options.examples, allow=job.settings.allow, first=shadowing(state)
+        )
         for file in in_order(executor, work, ((unit, receipts[unit.path]) for unit in units if unit.path not in lost)):
             found.append(file)
             progress.event(_verified_event(file, receipts[file.path]))
@@ -164,7 +166,7 @@ def _rewriters(later: Sequence[RunState]) -> dict[str, Path]:
 
 # ---- one file, in a worker
 def verify_file(
-    unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"], allow: Sequence[str], first: bool = False
+    unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"], examples: int, allow: Sequence[str], first: bool = False
 ) -> Verified:
     """Both forms of a file against the receipt's hashes, and the proof of one against the other. `first`: the old one is not kept
     in a snapshot, but stands in the dataset that a shadow was made of, where it may change."""
@@ -180,7 +182,7 @@ def verify_file(
         if not new:
             return Verified(unit.path, tuple(problems))
         facts = format_named(unit.format).inspect(Path(unit.source))
-        proof = prove_file(replace(unit, schema=facts.schema), receipt, level=level)
+        proof = prove_file(replace(unit, schema=facts.schema), receipt, level=level, examples=examples)
         return Verified(unit.path, tuple(problems), proof=tolerated(proof, allow))
     except InstarError as error:
         return Verified(unit.path, (*problems, Hidden(unit.mapping).error(error).message))
@@ -211,7 +213,7 @@ def _report(
 ) -> VerifyReport:
     proof = Proof.of(file.proof for file in found if file.proof)
     problems = [FileProblem(file.path, text) for file in found for text in file.problems]
-    problems += [FileProblem(file.path, text) for file in proof.files for text in file.failures]
+    problems += [FileProblem(f.path, text, examples=shown) for f in proof.files for text, shown in f.differences]
     ordered = sorted(problems, key=lambda problem: problem.path)
     unproved = sorted((FileProblem(file.path, file.unproved) for file in found if file.unproved), key=lambda p: p.path)
     return VerifyReport(

@@ -33,13 +33,24 @@ from instar.transforms.mapping import Mapping
 from .avro_blocks import count, records, schema_of
 from .avro_copied import prove_copied
 from .avro_header import misfits
+from .check import EXAMPLES
 from .keys import Keys
 from .proved import Proved
 from .wants import Dialect
 
 
-def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
-    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
+def prove(
+    source: FilePath,
+    staged: FilePath,
+    mapping: Mapping,
+    *,
+    memory: int,
+    full: bool,
+    left_out: Sequence[int] = (),
+    examples: int = EXAMPLES,
+) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`; so many `examples`
+    of what differs at a place.
 
     Blocks that were copied are compared as such, and no reader is even loaded, unless everything is to be read (`full`).
 
@@ -52,7 +63,9 @@ def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, 
         return Proved(count(source), count(staged), (), wrong)
     from .records import Records, prove_records
 
-    return prove_records(Records(AvroReader(), records), source, staged, mapping, memory=memory, full=full, left_out=left_out)
+    return prove_records(
+        Records(AvroReader(), records), source, staged, mapping, memory=memory, full=full, left_out=left_out, examples=examples
+    )
 
 
 def carried_type(type: Type) -> Type:

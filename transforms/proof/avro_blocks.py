@@ -76,9 +76,14 @@ def _of_block(count: int, data: bytes, decompress: Callable[[bytes], bytes], sch
 
 def count(path: FilePath) -> int:
     """The number of records, as the blocks say it."""
+    return sum(counts(path))
+
+
+def counts(path: FilePath) -> list[int]:
+    """The number of records of each block, as the blocks say it."""
     with path.open("rb") as file:
         _, sync = header_of(file)
-        return sum(rows for rows, _ in _blocks(file, sync))
+        return [rows for rows, _ in _blocks(file, sync)]
 
 
 def _blocks(file: BinaryIO, sync: bytes) -> Iterator[tuple[int, bytes]]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from instar.transforms.run.unit import Example as Example
+
+EXAMPLES = 5
+"""How many of the records that differ are shown, where nobody says otherwise."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -21,12 +26,25 @@ class Check:
 @dataclass(frozen=True)
 class Outcome:
     """What one check found: nothing, a first different row, or why the two could not be compared (`failed`): of these `damage` is
-    what DuckDB says of a file it cannot read, and not of a value that its types cannot hold."""
+    what DuckDB says of a file it cannot read, and not of a value that its types cannot hold.
+
+    `differing`: in how many records they differ, None where these were not counted. `examples`: the first ones of them.
+    """
 
     problem: str = ""
     row: int | None = None
     failed: bool = False
     damage: bool = False
+    differing: int | None = None
+    examples: tuple[Example, ...] = ()
+
+    @classmethod
+    def of(cls, examples: tuple[Example, ...], differing: int, shown: int) -> Outcome:
+        """That records differ: `examples` are the first of them, at least one, of which so many are shown."""
+        first = examples[0]
+        others = f" ({differing} records differ)" if differing > 1 else ""
+        problem = f"record {first.row} holds {first.actual}, not {first.expected}{others}"
+        return cls(problem, first.row, differing=differing, examples=examples[:shown])
 
 
 AGREED = Outcome()

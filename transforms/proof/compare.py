@@ -7,15 +7,17 @@ from collections.abc import Sequence
 
 import duckdb
 
-from .check import AGREED, Check, Outcome
+from .check import AGREED, EXAMPLES, Check, Example, Outcome
 from .exact import DuckType, differ
 from .relation import Relation
+from .shown import shown
 
-_SHOWN = 60  # characters of a value in a message
 
-
-def compare(relation: Relation, checks: Sequence[Check], *, tallies: Sequence[str]) -> tuple[list[int] | None, list[Outcome]]:
-    """What the aggregates `tallies` count (None where nothing could be evaluated), and one outcome a check.
+def compare(
+    relation: Relation, checks: Sequence[Check], *, tallies: Sequence[str], examples: int = EXAMPLES
+) -> tuple[list[int] | None, list[Outcome]]:
+    """What the aggregates `tallies` count (None where nothing could be evaluated), and one outcome a check, each with so many
+    examples of what differs.
 
     One pass where all agree. A check that DuckDB cannot evaluate is told apart from the others by halving.
 
@@ -39,7 +41,7 @@ def compare(relation: Relation, checks: Sequence[Check], *, tallies: Sequence[st
         elif count:
             pair = types[i]
             assert not isinstance(pair, str)
-            outcomes[i] = _first(relation, checks[i], pair, conditions[i], count)
+            outcomes[i] = _differing(relation, checks[i], pair, conditions[i], count, examples)
     return counted, outcomes
 
 
@@ -87,29 +89,17 @@ def is_damage(error: duckdb.Error) -> bool:
     return not isinstance(error, _OF_VALUES) and not _OF_TEXT_OR_ENCODING.search(str(error))
 
 
-def _first(relation: Relation, check: Check, types: tuple[DuckType, DuckType], condition: str, count: int) -> Outcome:
-    """The first row in which a check that is known to differ does, with both values."""
-    shown = [name if type.id == "blob" else f"CAST({name} AS VARCHAR)" for name, type in zip("ea", types, strict=True)]
+def _differing(
+    relation: Relation, check: Check, types: tuple[DuckType, DuckType], condition: str, count: int, examples: int
+) -> Outcome:
+    """The first rows in which a check that is known to differ in so many does, with both values."""
+    texts = [name if type.id == "blob" else f"CAST({name} AS VARCHAR)" for name, type in zip("ea", types, strict=True)]
     query = (
-        f"SELECT place, {shown[0]}, {shown[1]} FROM (SELECT row_number() OVER () - 1 AS place, {check.expected} AS e, "
-        f"{check.actual} AS a, {condition} AS d FROM {relation.opened()}) WHERE d LIMIT 1"
+        f"SELECT place, {texts[0]}, {texts[1]} FROM (SELECT row_number() OVER () - 1 AS place, {check.expected} AS e, "
+        f"{check.actual} AS a, {condition} AS d FROM {relation.opened()}) WHERE d LIMIT {min(count, max(examples, 1))}"
     )
-    row, expected, actual = relation.connection.execute(query).fetchall()[0]
-    others = f" ({count} records differ)" if count > 1 else ""
-    return Outcome(f"record {row} holds {_short(actual)}, not {_short(expected)}{others}", row)
-
-
-def _short(value: str | bytes | None) -> str:
-    if value is None:
-        return "null"
-    text = _readable(value) if isinstance(value, bytes) else value
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-def _readable(value: bytes) -> str:
-    """Bytes as text where they are text (JSON), else as Python spells them."""
-    text = value.decode("utf-8", "replace")
-    return text if text.isprintable() and "\ufffd" not in text else repr(value)[2:-1]
+    rows = relation.connection.execute(query).fetchall()
+    return Outcome.of(tuple(Example(row, None, *shown(*values)) for row, *values in rows), count, examples)
 
 
 def _message(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Literal
 
@@ -21,22 +22,25 @@ from instar.transforms.mapping import Mapping
 from instar.transforms.run.quarantine import left_out
 from instar.transforms.run.unit import ColumnProof, FileProof, Quarantined, Receipt, Unit
 
+from .check import EXAMPLES
+
 if TYPE_CHECKING:
     from .check import Check, Outcome
     from .proved import Proved
 
 
-def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] = "auto") -> FileProof:
+def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] = "auto", examples: int = EXAMPLES) -> FileProof:
     """The proof of `unit.staged` against `unit.source`; what does not hold is a problem in it, not an error.
 
     `level`: "auto" proves every place of the target once; "full" recomputes what was compared as bytes by SQL as well.
+    `examples`: so many of the records that differ at a place are shown, each with both values.
 
     That one of the two files cannot be read is one, too (`FileProof.unread`), so that it hides no other file.
     """
     started = time.perf_counter()
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
     positions, forms = left_out(unit, receipt)
-    found = _proved(unit, mapping, positions, forms, full=level == "full")
+    found = _proved(unit, mapping, positions, forms, full=level == "full", examples=examples)
     if isinstance(found, str):
         seconds, apart = time.perf_counter() - started, Quarantined(receipt.quarantined)
         return FileProof(unit.path, receipt.rows_in, receipt.rows_out, (), (), seconds, unread=found, quarantined=apart)
@@ -55,7 +59,7 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
 
 
 def _proved(
-    unit: Unit, mapping: Mapping, positions: Sequence[int], forms: Sequence[int], *, full: bool
+    unit: Unit, mapping: Mapping, positions: Sequence[int], forms: Sequence[int], *, full: bool, examples: int
 ) -> tuple[Proved, Quarantined, tuple[Unlike, ...]] | str:
     """What was compared, judged again, and not kept; why it could not be, where one of the files cannot be read."""
     source, staged = FilePath(unit.source), FilePath(unit.staged)
@@ -67,7 +71,11 @@ def _proved(
                 from .avro import prove
             case _:
                 from .json import prove
-        proved = prove(source, staged, mapping, memory=unit.memory, full=full, left_out=positions)
+        proved = prove(source, staged, mapping, memory=unit.memory, full=full, left_out=positions, examples=examples)
+        if any(outcome.row is not None for _, outcome in proved.outcomes):
+            from .groups import located
+
+            proved = located(proved, unit.format, staged, len(positions))
         fidelity = format_named(unit.format).fidelity(
             source, staged, target=mapping.target, carried=mapping.carried(), stamp=unit.stamp, left_out=positions
         )
@@ -107,7 +115,12 @@ def _told(outcomes: Sequence[tuple[Check, Outcome]], hidden: Hidden) -> Iterator
         if problem and hidden.at(path):
             place = "it" if outcome.row is None else f"record {outcome.row}"
             problem = f"{place} does not hold what it must {NOT_SHOWN}"
-        yield ColumnProof(path, way, problem, outcome.row)
+        examples = (
+            tuple(replace(e, expected="", actual="", hidden=True) for e in outcome.examples)
+            if hidden.at(path)
+            else outcome.examples
+        )
+        yield ColumnProof(path, way, problem, outcome.row, outcome.differing, examples)
 
 
 def _counted(proved: Proved, receipt: Receipt) -> list[ColumnProof]:

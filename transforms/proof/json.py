@@ -36,6 +36,7 @@ from instar.formats.schema import (
 )
 from instar.transforms.mapping import Mapping
 
+from .check import EXAMPLES
 from .json_kept import kept
 from .json_lines import fields_of
 from .json_named import named_reader
@@ -47,8 +48,18 @@ from .proved import Proved, by_bytes, in_order
 from .wants import Dialect
 
 
-def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
-    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
+def prove(
+    source: FilePath,
+    staged: FilePath,
+    mapping: Mapping,
+    *,
+    memory: int,
+    full: bool,
+    left_out: Sequence[int] = (),
+    examples: int = EXAMPLES,
+) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`; so many `examples`
+    of what differs at a place.
 
     What only keeps its text is compared as text, and not read, unless everything is to be (`full`).
 
@@ -62,7 +73,9 @@ def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, 
 
     known = frozenset[Path]() if found is None else found.places
     format = Records(JsonReader(), records, fields_of if known else None)
-    read = prove_records(format, source, staged, mapping, memory=memory, full=full, left_out=left_out, known=known)
+    read = prove_records(
+        format, source, staged, mapping, memory=memory, full=full, left_out=left_out, examples=examples, known=known
+    )
     return replace(read, outcomes=in_order(asked, [*by_bytes(known), *read.outcomes]))
 
 

@@ -9,14 +9,24 @@ from pathlib import Path as FilePath
 from instar.formats.path import path_text
 from instar.transforms.mapping import Mapping
 
-from .check import Check, Outcome
+from .check import EXAMPLES, Check, Outcome
 from .copied import copied
 from .places import places
 from .proved import Proved, by_bytes, in_order
 
 
-def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, full: bool, left_out: Sequence[int] = ()) -> Proved:
-    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
+def prove(
+    source: FilePath,
+    staged: FilePath,
+    mapping: Mapping,
+    *,
+    memory: int,
+    full: bool,
+    left_out: Sequence[int] = (),
+    examples: int = EXAMPLES,
+) -> Proved:
+    """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`; so many `examples`
+    of what differs at a place.
 
     DuckDB is not even loaded where everything was copied. `full`: every value is read, too.
 
@@ -33,5 +43,5 @@ def prove(source: FilePath, staged: FilePath, mapping: Mapping, *, memory: int, 
         return Proved(*found.rows, tuple(outcomes), ())
     from .parquet_sql import prove_values
 
-    read = prove_values(source, staged, mapping, by_value, memory=memory, full=full, left_out=left_out)
+    read = prove_values(source, staged, mapping, by_value, memory=memory, full=full, left_out=left_out, examples=examples)
     return replace(read, outcomes=in_order(asked, [*outcomes, *read.outcomes]))

@@ -15,7 +15,7 @@ from instar.formats.schema import Bool, List, Map, Record, Type
 from instar.transforms.expression import Expression, Source
 from instar.transforms.mapping import Mapping
 
-from .check import Check, Outcome
+from .check import EXAMPLES, Check, Outcome
 from .compare import compare
 from .connection import sealed
 from .elements import exact, misfits
@@ -39,9 +39,10 @@ def prove_values(
     memory: int,
     full: bool,
     left_out: Sequence[int] = (),
+    examples: int = EXAMPLES,
 ) -> Proved:
     """Compares `staged` at these places of the target with what `mapping` makes of `source`, but for the records numbered in
-    `left_out`.
+    `left_out`; so many `examples` of what differs at a place.
 
     Raises:
         duckdb.Error, pa.ArrowException, DamagedError: a side cannot be read at all.
@@ -53,7 +54,7 @@ def prove_values(
         wrong = [(m.path, m.message) for m in misfits(new.root, mapping.target)]
         if wrong:
             return Proved(old.rows, new.rows, (), tuple(wrong))
-        plan = _Plan(connection, old, new, mapping, tuple(asked), full)
+        plan = _Plan(connection, old, new, mapping, tuple(asked), full, examples)
         return Proved(old.rows, new.rows, tuple(plan.outcomes()), ())
 
 
@@ -65,6 +66,7 @@ class _Plan:
     mapping: Mapping
     places: tuple[Place, ...]
     full: bool
+    examples: int
 
     def outcomes(self) -> Iterator[tuple[Check, Outcome]]:
         """Every place once, in the target's order; with `full` a place read as bits is also compared by SQL, where
@@ -99,7 +101,9 @@ class _Plan:
         if bits:
             items.append(bit_stream(self.old, "oldbits", [source for source, _ in bits]))
             items.append(bit_stream(self.new, "newbits", [target for _, target in bits]))
-        counted, outcomes = compare(Relation(self.connection, items, made.stages), checks, tallies=["count(*)"])
+        counted, outcomes = compare(
+            Relation(self.connection, items, made.stages), checks, tallies=["count(*)"], examples=self.examples
+        )
         return counted[0] if counted else None, checks, outcomes
 
     def _checks(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[Expected, list[Check]]:

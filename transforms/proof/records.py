@@ -15,7 +15,7 @@ from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.mapping import Mapping
 from instar.transforms.shared_types import Expansion
 
-from .check import Check, Outcome
+from .check import EXAMPLES, Check, Outcome
 from .compare import compare
 from .connection import sealed
 from .expected import Expected, expected
@@ -46,10 +46,12 @@ def prove_records(
     full: bool,
     left_out: Sequence[int],
     known: frozenset[Path] = frozenset(),
+    examples: int = EXAMPLES,
 ) -> Proved:
     """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`.
 
-    `known`: the places of the target that are proved already, be it a value, or a record with its keys.
+    `known`: the places of the target that are proved already, be it a value, or a record with its keys. `examples`: of what differs
+    at a place, so many.
 
     Raises:
         ValueError, OSError: a side cannot be read at all.
@@ -65,7 +67,7 @@ def prove_records(
         relation = Relation(connection, streams, made.stages)
         checks = [Check(path_text(one.path), one.way, sql, one.actual) for one, sql in zip(asked, made.values, strict=True)]
         tallies = [f"count({before.row})", f"count({after.row})"]
-        counted, outcomes = compare(relation, checks, tallies=tallies)
+        counted, outcomes = compare(relation, checks, tallies=tallies, examples=examples)
         if counted is None:
             counted, _ = compare(relation, [], tallies=tallies)
     assert counted is not None

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+from instar.transforms.proof.check import EXAMPLES
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.run.unit import FileProof, Receipt, Unit
 
 
-def prove_unless_changed(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"]) -> FileProof | None:
+def prove_unless_changed(
+    unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"], examples: int = EXAMPLES
+) -> FileProof | None:
     """As `prove_file`; None where old and new differ, or cannot be compared, and the old file has changed since it was staged."""
     try:
-        found = prove_file(unit, receipt, level=level)
+        found = prove_file(unit, receipt, level=level, examples=examples)
     except Exception:
         if stands(unit.source, receipt.source_size, receipt.source_mtime_ns):
             raise

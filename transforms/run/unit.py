@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from typing import Literal as OneOf
 
 from instar.formats.format import Stamp
@@ -90,16 +90,40 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Example:
+    """One record in which a place is not what it must be.
+
+    `row` counts the new file's records from 0; `group` is the row group (Parquet) or block (Avro) that it is in, where there are
+    any. `expected` and `actual` are what must be there and what is, as short texts that differ; "" where `hidden`: values of fields
+    tagged pii are not shown.
+    """
+
+    row: int
+    group: int | None
+    expected: str
+    actual: str
+    hidden: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in reports; `old` is what must be there."""
+        old, new = (None, None) if self.hidden else (self.expected, self.actual)
+        return {"row": self.row, "group": self.group, "old": old, "new": new}
+
+
+@dataclass(frozen=True)
 class ColumnProof:
     """One place of the target and how it was proved: `sql`, `bytes`, or `repeated` (never called proved).
 
-    `problem` is empty where old and new agree; else what differs, with the first row and both values.
+    `problem` is empty where old and new agree; else what differs, with the first row and both values. `differing` counts the
+    records in which they do, where records were compared; `examples` are the first of these.
     """
 
     path: str
     way: str
     problem: str = ""
     row: int | None = None
+    differing: int | None = None
+    examples: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,12 +174,18 @@ class FileProof:
     @property
     def failures(self) -> tuple[str, ...]:
         """What differs, each as one line."""
+        return tuple(text for text, _ in self.differences)
+
+    @property
+    def differences(self) -> tuple[tuple[str, tuple[Example, ...]], ...]:
+        """What differs, each as one line, with examples of records where there are any."""
         apart = f" and {self.quarantined.records} in quarantine" if self.quarantined.records else ""
         counts = f"{self.rows_old} records before, {self.rows_new} after{apart}"
-        return (
+        of_file = (
             *([self.unread] if self.unread else []),
             *([] if self.reconciles else [counts]),
             *(f"record {row} was left out, and could have been migrated" for row in self.quarantined.disputed),
             *(f"{message} ({code})" for code, message in self.fidelity),
-            *(f"{c.path}: {c.problem}" for c in self.columns if c.problem),
         )
+        of_columns = ((f"{c.path}: {c.problem}" if c.path else c.problem, c.examples) for c in self.columns if c.problem)
+        return (*((text, ()) for text in of_file), *of_columns)
