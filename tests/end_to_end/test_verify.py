@@ -40,8 +40,13 @@ def test_a_finished_run_is_proved_again_and_nothing_is_written(dataset: str, pro
         assert (found["run"], found["verdict"], found["from"], found["to"]) == (done["run"], "proved", done["from"], done["to"])
         assert not found["problems"] + found["unproved"] + found["notes"]
         if level == "auto":
-            assert found["proof"] == done["proof"]
+            assert untimed(found["proof"]) == untimed(done["proof"])
     assert tree(project, times=True) == before
+
+
+def untimed(proof: dict[str, Any]) -> dict[str, Any]:
+    """A proof without the seconds that it took."""
+    return {**proof, "checks": [{key: value for key, value in check.items() if key != "seconds"} for check in proof["checks"]]}
 
 
 @pytest.mark.usefixtures("three_months")
