@@ -196,6 +196,10 @@ def _revived_proof(
     return ProofError(message, hint=hint, where=where, bare=bare, examples=examples)
 
 
+class GateError(ProofError):
+    """A check of the project's own, or its test command, says no to what was staged; nothing was published."""
+
+
 class RunError(InstarError):
     """The disk, a permission, or a change behind the run's back stopped it."""
 

@@ -35,6 +35,7 @@ _KEYS = (
     "workers",
     "name",
     "shadow",
+    "checks",
     "test",
     "fidelity",
     "skip_unreadable",
@@ -49,7 +50,8 @@ class DatasetSettings:
 
     `partitions`: the type of each `key=value` key, in Instar's type names. `allow`: the fidelity codes that may differ.
     `file_name`: the template that names rewritten files. `shadow`: where runs build a second tree, which leaves this one alone.
-    `test`: checks to run on the data. `skip_unreadable`: files that cannot be read stay as they are, instead of failing a run.
+    `test`: a command, with its arguments, that tries the application out on the staged data before it is published. `checks`: the
+    folder of the SQL checks that must hold then. `skip_unreadable`: files that cannot be read stay as they are, and fail no run.
     `on_error` and `max_errors`: what becomes of records that cannot be migrated, as in `Options`.
     """
 
@@ -66,6 +68,7 @@ class DatasetSettings:
     workers: int | None = None
     file_name: NameTemplate | None = None
     shadow: Path | None = None
+    checks: Path | None = None
     test: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     skip_unreadable: bool = False
@@ -179,6 +182,7 @@ def _dataset(name: str, table: _Table, folder: Path) -> DatasetSettings:
         shadow=_place(shadow, folder, f"{where}.shadow") if shadow else None,
         on_error=table.one_of("on_error", "fail", "quarantine"),
         max_errors=table.most_errors("max_errors"),
+        checks=_place(table.text("checks") or f"checks/{name}", folder, f"{where}.checks"),
         test=table.texts("test"),
         allow=table.table("fidelity", only=("allow",)).texts("allow"),
         skip_unreadable=table.flag("skip_unreadable"),

@@ -43,6 +43,8 @@ class Options:
     "quarantine" (they are left out, and written to a file in the run's folder). `max_errors`: how many may be left out before the
     run fails all the same, such as 100 or "0.5%". None: what `instar.toml` says, else "fail", and any number.
 
+    `stage_only`: the run ends before its publish; the next upgrade to the same version goes on with it.
+
     `cores`: how many workers there may be, where there are fewer as the files are few (`for_files` sets it). `at_most`: nobody has
     asked for so many workers; there may be fewer where the work is not worth starting them. `threads`: how many files are worked on
     side by side in this process then (`for_work` sets it).
@@ -63,6 +65,7 @@ class Options:
     at_most: bool = False
     threads: int = 1
     examples: int = 5
+    stage_only: bool = False
 
     def __post_init__(self) -> None:
         if self.on_error not in (None, "fail", "quarantine"):
@@ -150,6 +153,17 @@ class Job:
     @property
     def newest(self) -> int:
         return max(self.schemas)
+
+    @property
+    def checks(self) -> tuple[Path, ...]:
+        """The files of the project's own checks of the dataset, by name."""
+        folder = self.settings.checks
+        return tuple(sorted(folder.glob("*.sql"))) if folder is not None and folder.is_dir() else ()
+
+    @property
+    def gated(self) -> bool:
+        """Is there anything to ask between a run's proof and its publish?"""
+        return bool(self.settings.test or self.checks)
 
     @property
     def state(self) -> State:

@@ -91,6 +91,10 @@ def migrate(
             progress.event(Warned(warning))
         if not plan.rewrites:
             return telling(nothing_to_do(job, plan, verb, origin, watch), said, picked)
+        if job.gated:
+            from instar.transforms.gates import ready
+
+            ready(job, plan)
         work = [Work(plan.files[action.path], plan.chains[action.version], action.way) for action in plan.rewrites]
         options = suited(job, work, options)
         done: list[RunReport] = []
@@ -143,7 +147,7 @@ def migrated(run: Run, rounds: int = ROUNDS) -> RunReport:
     with abandoned_on_failure(run):
         proved = caught_up(prove(stage(run)), rounds)
         if proved.staged.receipts:
-            return report(publish(proved))
+            return report(publish(gated(proved)))
         abandon(run.folder, run.journal, run.effects, UnreadableError("none of the files that were to be rewritten can be read"))
         run = proved.staged.run
         return nothing_to_do(run.job, run.plan, run.provenance.command, run.provenance, run.watch, proved.staged.skipped, run.late)
@@ -253,6 +257,19 @@ def prove(staged: StagedRun) -> ProvedRun:
     whole = {file.path for file in proofs}
     give_up(run, [receipt for receipt in staged.receipts if receipt.path not in whole])
     return ProvedRun(replace(staged.only(whole), skipped=tuple(skipped)), proof)
+
+
+def gated(proved: ProvedRun) -> ProvedRun:
+    """What the project itself asks of the staged files: its checks, its test command. As it is where it asks nothing.
+
+    Raises:
+        GateError, or Collected of several: one says no. Nothing was published.
+    """
+    if not proved.staged.run.job.gated:
+        return proved
+    from instar.transforms.gates import gated as asked
+
+    return asked(proved)
 
 
 def publish(proved: ProvedRun) -> PublishedRun:

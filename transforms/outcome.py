@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instar.formats.errors import Collected, InstarError
 from instar.transforms.execution import Run, Stopwatch, write_report
@@ -22,6 +22,9 @@ from instar.transforms.run.settle import abandon
 from instar.transforms.run.state import run_state
 from instar.transforms.run.timeline import timeline
 from instar.transforms.run.unit import Receipt, Unit
+
+if TYPE_CHECKING:
+    from instar.transforms.gate_result import GateResult
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,11 @@ class StagedRun:
 
 @dataclass(frozen=True)
 class ProvedRun:
-    """The staged files hold what the migration says."""
+    """The staged files hold what the migration says. `gates`: what the project's own checks and its test command say of them."""
 
     staged: StagedRun
     proof: Proof
+    gates: tuple[GateResult, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         late=tuple(change for _, change in sorted(run.late.items())),
         rounds=run.rounds,
         resumed=run.resumed,
+        gates=proved.gates,
         shadow=str(run.job.shadow) if run.job.shadow else None,
         written=receipts,
         timeline=timeline(read_journal(run.folder.journal)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from instar.formats.errors import ConfigurationError, DatasetError, Where
 from instar.formats.format import Range
-from instar.formats.inventory import DataFile, Inventory
-from instar.formats.partitions import NULL_FOLDER
+from instar.formats.inventory import Inventory
+from instar.formats.partitions import NULL_FOLDER, Partitions
 from instar.formats.plain import from_python
 from instar.formats.schema import Bool, Date, Field, Int, Schema, String, Type, type_text
 from instar.formats.typetext import parse_type
@@ -44,10 +44,18 @@ def partition_columns(inventory: Inventory, schema: Schema, types: Mapping[str, 
     Raises:
         ConfigurationError: a type that no folder's name can be. DatasetError: a folder's value that is not of its type.
     """
-    keys = [key for key in inventory.partition_keys if key not in schema.record]
+    return folder_columns({file.path: file.partitions for file in inventory.files}, inventory.partition_keys, schema, types)
+
+
+def folder_columns(
+    files: Mapping[str, Partitions], partition_keys: Sequence[str], schema: Schema, types: Mapping[str, str]
+) -> PartitionColumns:
+    """The same of files by path, each with the partitions in it."""
+    keys = [key for key in partition_keys if key not in schema.record]
     fields = tuple(Field(key, _type(key, types.get(key)), nullable=True) for key in keys)
     read = [(f.name, _reader(f.type)) for f in fields]
-    return PartitionColumns(fields, {file.path: tuple(_value(file, key, parse) for key, parse in read) for file in inventory.files})
+    values = {path: tuple(_value(path, dict(found), key, parse) for key, parse in read) for path, found in files.items()}
+    return PartitionColumns(fields, values)
 
 
 def _type(key: str, text: str | None) -> Type:
@@ -80,8 +88,8 @@ def _within(value: int, type: Int) -> int:
     return value
 
 
-def _value(file: DataFile, key: str, parse: Callable[[str], Any]) -> Any:
-    text = dict(file.partitions).get(key)
+def _value(path: str, found: Mapping[str, str | None], key: str, parse: Callable[[str], Any]) -> Any:
+    text = found.get(key)
     if text is None:
         return None
     try:
@@ -90,5 +98,5 @@ def _value(file: DataFile, key: str, parse: Callable[[str], Any]) -> Any:
         raise DatasetError(
             f"the folder {key}={text} does not hold a value of the type that `partitions` says",
             hint=f"Correct [datasets.NAME.partitions] {key}, or rename the folder; no value is {NULL_FOLDER}.",
-            where=Where(file=file.path, path=key),
+            where=Where(file=path, path=key),
         ) from None

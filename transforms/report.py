@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from instar.formats.errors import Collected, ProofError
 from instar.formats.inventory import SKIPPING
@@ -17,6 +17,9 @@ from instar.transforms.recovered import Loss
 from instar.transforms.run.listing import Change
 from instar.transforms.run.resume import Resumption
 from instar.transforms.run.unit import ColumnProof, Example, FileProof, Receipt
+
+if TYPE_CHECKING:
+    from instar.transforms.gate_result import GateResult
 
 REPORT_FORMAT = 2
 """Of `report.json`, whose JSON Schema is beside this file; raised when a key changes its meaning or goes."""
@@ -162,8 +165,8 @@ class FileProblem:
 class RunReport:
     """The answer of `upgrade`, `downgrade` and `rollback`; of a run that failed, its `report.json` only.
 
-    `status`: "done"; "nothing to do" (then `run` is None and nothing was written); "discarded" (an interrupted run's stage);
-    "failed", with the `error`: nothing was published.
+    `status`: "done"; "staged" (proved, and published by the next upgrade); "nothing to do" (then `run` is None and nothing was
+    written); "discarded" (an interrupted run's stage); "failed", with the `error`: nothing was published.
     `origin` counts the rewritten files by the version they were at. `seconds` is wall time by step. `losses` is what a downgrade
     lost, as it had declared, and `left_behind` the fields that the older version has no place for. `skipped`: files that could
     not be read and stand untouched. `resumed`: what it used of an interrupted run; `undoes`: the runs that a rollback took back.
@@ -214,7 +217,7 @@ class RunReport:
     timeline: tuple[Mapping[str, Any], ...] = ()
     schema: tuple[Mapping[str, Any], ...] | None = None
     profile: Mapping[str, Any] | None = None
-    gates: tuple[Mapping[str, Any], ...] = ()
+    gates: tuple[GateResult, ...] = ()
     audit: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
 
@@ -255,7 +258,7 @@ class RunReport:
             "warnings": list(self.warnings),
             "schema": None if self.schema is None else list(self.schema),
             "profile": self.profile,
-            "gates": list(self.gates),
+            "gates": [gate.as_json() for gate in self.gates],
             "audit": self.audit,
             "written": [_written(receipt) for receipt in self.written],
             "timeline": list(self.timeline),

@@ -127,7 +127,7 @@ def seen(value: str, type: Type, fresh: Fresh) -> str:
     """SQL of a compared value as the user's SQL sees it."""
     if sql_type(type) == seen_type(type):
         return value
-    return _mapped(value, type, fresh, _seen_scalar, seen, lambda i, f: quoted(f.name))
+    return rebuilt(value, type, fresh, _seen_scalar, seen, lambda i, f: quoted(f.name))
 
 
 def _seen_scalar(v: str, type: Type) -> str:
@@ -151,7 +151,7 @@ def kept(value: str, type: Type, fresh: Fresh, *, lenient: bool = False) -> str:
         return value
     if lenient:
         return bound(value, lambda v: _kept_scalar(v, type, "NULL"), fresh)
-    return _mapped(value, type, fresh, _kept_scalar, kept, lambda i, _: f"f{i}")
+    return rebuilt(value, type, fresh, _kept_scalar, kept, lambda i, _: f"f{i}")
 
 
 def _checked(type: Type) -> bool:
@@ -191,8 +191,12 @@ def _misfit(v: str, type: Type) -> str:
     return refusal(f"the SQL's value is no {type_text(type)}: ", v)
 
 
-def _mapped(value: str, type: Type, fresh: Fresh, scalar: Any, again: Any, name: Any) -> str:
-    """A value rebuilt level by level; each level is bound, so that its text stands once."""
+def rebuilt(value: str, type: Type, fresh: Fresh, scalar: Any, again: Any, name: Any) -> str:
+    """A value rebuilt level by level; each level is bound, so that its text stands once.
+
+    `scalar(v, type)`, `again(v, type, fresh)` and `name(number, field)` give the SQL of a scalar, of what is inside, and the name
+    of a record's field.
+    """
     match type:
         case Record(fields):
 
@@ -225,7 +229,7 @@ def adopted(value: str, type: Type, fresh: Fresh | None = None) -> str:
 
     `value` is an atom. Structs are matched by position.
     """
-    made = _mapped(value, type, fresh or Fresh(), _adopted_scalar, adopted, lambda i, _: f"f{i}")
+    made = rebuilt(value, type, fresh or Fresh(), _adopted_scalar, adopted, lambda i, _: f"f{i}")
     return f"CAST({made} AS {sql_type(type)})"
 
 

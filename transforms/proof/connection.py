@@ -1,4 +1,4 @@
-"""The DuckDB connection a proof works in: sealed off save for the two files, UTC, bounded memory, one thread."""
+"""The DuckDB connection a proof works in: sealed off save for its files, UTC, bounded memory, one thread."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import duckdb
 _LEAST = 64 << 20  # DuckDB refuses to plan with much less
 
 
-def sealed(*files: FilePath, memory: int, lossless: bool = False) -> duckdb.DuckDBPyConnection:
+def sealed(*files: FilePath, memory: int, lossless: bool = False, threads: int = 1) -> duckdb.DuckDBPyConnection:
     """A new in-memory connection that can read `files` and nothing else; `memory` in bytes.
 
     `lossless`: what it gives as Arrow arrays comes back to DuckDB as the very types.
 
     Prefetching is off because DuckDB would load a whole row group's compressed columns at once (measured: 204 MB against 12 MB for
-    two files of 100 MB, at no cost in time), the thread count is 1 because a positional scan has one anyway.
+    two files of 100 MB, at no cost in time), the thread count is 1 by default because a positional scan has one anyway.
     """
-    connection = duckdb.connect(config={"threads": 1, "memory_limit": f"{max(memory, _LEAST)}B"})
+    connection = duckdb.connect(config={"threads": threads, "memory_limit": f"{max(memory, _LEAST)}B"})
     for setting in (
         "TimeZone = 'UTC'",
         "enable_progress_bar = false",  # it is drawn on standard output, where an answer goes
