@@ -26,6 +26,7 @@ from instar.transforms.outcome import (
     StagedRun,
     abandoned_on_failure,
     nothing_to_do,
+    profiled,
     report,
     report_of,
     standing,
@@ -147,7 +148,7 @@ def migrated(run: Run, rounds: int = ROUNDS) -> RunReport:
     with abandoned_on_failure(run):
         proved = caught_up(prove(stage(run)), rounds)
         if proved.staged.receipts:
-            return report(publish(gated(proved)))
+            return report(publish(profiled(gated(proved))))
         abandon(run.folder, run.journal, run.effects, UnreadableError("none of the files that were to be rewritten can be read"))
         run = proved.staged.run
         return nothing_to_do(run.job, run.plan, run.provenance.command, run.provenance, run.watch, proved.staged.skipped, run.late)

@@ -47,11 +47,14 @@ class StagedRun:
 
 @dataclass(frozen=True)
 class ProvedRun:
-    """The staged files hold what the migration says. `gates`: what the project's own checks and its test command say of them."""
+    """The staged files hold what the migration says. `gates`: what the project's own checks and its test command say of them;
+    `schema` and `profile` as in the report."""
 
     staged: StagedRun
     proof: Proof
     gates: tuple[GateResult, ...] = ()
+    schema: tuple[Mapping[str, Any], ...] | None = None
+    profile: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,28 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         shadow=str(run.job.shadow) if run.job.shadow else None,
         written=receipts,
         timeline=timeline(read_journal(run.folder.journal)),
+        schema=proved.schema,
+        profile=proved.profile,
     )
+
+
+def profiled(proved: ProvedRun) -> ProvedRun:
+    """The same with what is to be reported of computed columns; itself where every value was copied, which costs nothing then.
+
+    Raises:
+        InstarError: a file cannot be read any more.
+    """
+    staged, run = proved.staged, proved.staged.run
+    if all(len(chain.mapping.untouched()) == chain.mapping.leaf_count() for chain in run.plan.chains.values()):
+        return proved
+    from instar.transforms.aligned import aligned
+    from instar.transforms.profile import computed, profile
+
+    proved = replace(proved, schema=aligned(run.plan.chains))
+    if not any(computed(chain.mapping) for chain in run.plan.chains.values()):
+        return proved
+    with run.watch.step("profile", files=len(staged.units)):
+        return replace(proved, profile=profile(staged.units, {receipt.path: receipt for receipt in staged.receipts}))
 
 
 @contextmanager
@@ -147,6 +171,8 @@ def abandoned_on_failure(run: Run) -> Iterator[None]:
 def failed(run: Run, error: BaseException) -> dict[str, Any]:
     """What is kept as `report.json` of a run that ended with an error and published nothing: what was planned, and what stood in
     its way, with what the error knows of it."""
+    from instar.transforms.aligned import aligned
+
     plan = run.plan
     told = RunReport(
         verb=run.provenance.command, status="failed", run=run.folder.id, dataset=run.job.name, subject=run.job.subject,
@@ -156,7 +182,7 @@ def failed(run: Run, error: BaseException) -> dict[str, Any]:
         seconds=dict(run.watch.seconds), proof=None, method=run.method, snapshot=None, provenance=run.provenance,
         notes=plan.notes, warnings=plan.warnings, skipped=skipped_by(plan, ()), resumed=run.resumed, rounds=run.rounds,
         shadow=str(run.job.shadow) if run.job.shadow else None,
-        timeline=timeline(read_journal(run.folder.journal)), error=_error(error),
+        timeline=timeline(read_journal(run.folder.journal)), error=_error(error), schema=aligned(plan.chains),
     )  # fmt: skip
     return {**told.as_json(), **(error.report if isinstance(error, InstarError) else {})}
 

@@ -35,8 +35,16 @@ def sales(author: Author) -> Path:
 
 def comparable(report: dict[str, Any]) -> dict[str, Any]:
     """As JSON, without what differs from run to run."""
-    plain = json.loads(json.dumps(report))
-    return {k: v for k, v in plain.items() if k not in ("seconds", "run", "undoes", "snapshot", "by", "provenance", "plan")}
+    return _timeless(json.loads(json.dumps(report)))
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_timeless(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    differs = ("seconds", "run", "undoes", "snapshot", "by", "provenance", "plan", "at")
+    return {key: _timeless(each) for key, each in value.items() if key not in differs}
 
 
 def test_the_verbs_answer_with_the_reports_of_the_command_line_and_print_nothing(

@@ -1,0 +1,184 @@
+"""The distributions of what a run computed, beside those of what it was computed from: a sample of the old and the new files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from instar.formats.columnar import column_field
+from instar.formats.errors import InstarError
+from instar.formats.format import Format, format_named
+from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, Step, path_text
+from instar.formats.schema import Field, List, Map, Other, Record, Reference, Schema, Union
+from instar.transforms.difference import origins
+from instar.transforms.evaluate.hidden import Hidden
+from instar.transforms.mapping import Mapping as Fused
+from instar.transforms.run.unit import Receipt, Unit
+from instar.transforms.shared_types import field_at, places
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLE = 50_000
+"""Records that are looked at on each side, at most."""
+READ = {"parquet": 10_000_000, "avro": 200_000, "json": 100_000}
+"""Records that are read to find these, at most; of records formats each costs some microseconds."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A target leaf whose values a run computed, and the source leaves that it is computed from."""
+
+    path: Path
+    sources: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Of a unit every `stride`-th record up to the record `stop`."""
+
+    unit: Unit
+    receipt: Receipt
+    stride: int
+    stop: int
+
+
+def computed(mapping: Fused) -> tuple[Computed, ...]:
+    """The leaves with values of which the mapping computes something, nulls that it fills included; no constants, and nothing in
+    unions and types that are used again."""
+    found = origins(mapping)
+    carried = mapping.carried()
+    made = []
+    for path, field in places(mapping.target.root):
+        sources = (found.one[path],) if path in found.one else found.several.get(path, ())
+        known = [source for source in sources if _is_leaf(field_at(mapping.source, source))]
+        if not path or not known or not _is_leaf(field):
+            continue
+        if path in carried and not _filled(field_at(mapping.source, carried[path]), field):
+            continue
+        if not any(isinstance(step, Step) and step not in (EACH_ITEM, EACH_VALUE) for place in (path, *known) for step in place):
+            made.append(Computed(path, tuple(known)))
+    return tuple(made)
+
+
+def _is_leaf(field: Field | None) -> bool:
+    return field is not None and not isinstance(field.type, Record | List | Map | Union | Reference | Other)
+
+
+def _filled(old: Field | None, new: Field) -> bool:
+    return old is not None and (old.nullable or old.optional) and not (new.nullable or new.optional)
+
+
+def profile(units: Sequence[Unit], receipts: Mapping[str, Receipt]) -> dict[str, Any] | None:
+    """What report.json has under `profile`; None where nothing was computed. Reads old and staged files."""
+    wanted = {unit.chain: computed(unit.mapping) for unit in units}
+    worked = sorted((unit for unit in units if wanted[unit.chain]), key=lambda unit: unit.path)
+    if not worked:
+        return None
+    chosen = _chosen([(unit, receipts[unit.path]) for unit in worked], READ[worked[0].format])
+    before: dict[tuple[Path, Path], list[pa.Array]] = {}
+    after: dict[Path, list[pa.Array]] = {}
+    unseen: dict[Path, str] = {}
+    for sample in chosen:
+        columns = [column for column in wanted[sample.unit.chain] if column.path not in unseen]
+        _look(sample, columns, before, after, unseen)
+    shown = {column.path: (column, unit) for unit in worked for column in wanted[unit.chain]}
+    return {
+        "records": sum(-(-sample.stop // sample.stride) for sample in chosen),
+        "of": sum(receipts[unit.path].rows_in for unit in worked),
+        "files": len(chosen),
+        "columns": [_told(column, unit, before, after) for path, (column, unit) in shown.items() if path not in unseen],
+        "unseen": [{"path": path_text(path), "why": why} for path, why in unseen.items()],
+    }
+
+
+def _chosen(units: Sequence[tuple[Unit, Receipt]], most: int) -> list[Sampled]:
+    """Files spread evenly over their names, as many as may be read; of one that is larger than all of that its beginning."""
+    rows = sum(receipt.rows_in for _, receipt in units)
+    step = max(1, -(-rows // most))
+    taken = units[::step]
+    read = sum(min(receipt.rows_in, most) for _, receipt in taken)
+    stride = max(1, -(-read // SAMPLE))
+    return [Sampled(unit, receipt, stride, min(receipt.rows_in, most)) for unit, receipt in taken]
+
+
+def _look(
+    sample: Sampled,
+    columns: Sequence[Computed],
+    before: dict[tuple[Path, Path], list[pa.Array]],
+    after: dict[Path, list[pa.Array]],
+    unseen: dict[Path, str],
+) -> None:
+    """The sample's values, old and new; a column that cannot be shown is noted, and looked at no more."""
+    import pyarrow as pa
+
+    unit, format = sample.unit, format_named(sample.unit.format)
+    hidden = Hidden(unit.mapping)
+    open_ones = [column for column in columns if not hidden.place(column.path)]
+    old_schema = unit.schema or unit.mapping.source
+    old, new = FilePath(unit.source), FilePath(unit.staged)
+    new_schema = (format.inspect(new).schema if format.shape == "columns" else None) or unit.mapping.target
+    for column in open_ones:
+        try:
+            for source in column.sources:
+                before.setdefault((column.path, source), []).extend(_values(format, old, old_schema, source, sample))
+            after.setdefault(column.path, []).extend(_values(format, new, new_schema, column.path, sample))
+        except InstarError as error:
+            unseen[column.path] = hidden.error(error).message
+        except pa.ArrowException as error:
+            unseen[column.path] = str(error).splitlines()[0]
+
+
+def _values(format: Format, file: FilePath, schema: Schema, path: Path, sample: Sampled) -> Iterator[pa.Array]:
+    """The values at a path in every `stride`-th record, in the plain form."""
+    from instar.formats.storage import stored
+
+    name = str(path[0])
+    plain = column_field(schema.record[name], schema.definitions).type
+    row = 0
+    for batch in format.read(file, schema=schema, columns=[name], memory=sample.unit.memory, name=file.name):
+        first = -row % sample.stride
+        rows = range(first, min(len(batch), sample.stop - row), sample.stride)
+        if len(rows):
+            taken = batch.column(0) if sample.stride == 1 and len(rows) == len(batch) else batch.column(0).take(_indices(rows))
+            yield _inside(stored(taken, plain), path[1:])
+        row += len(batch)
+        if row >= sample.stop:
+            return
+
+
+def _indices(rows: range) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(rows, pa.int64())
+
+
+def _inside(values: pa.Array, path: Path) -> pa.Array:
+    """The values below, null where what is around them is; those of all elements, one after the other."""
+    from instar.formats.storage import items_of
+
+    for step in path:
+        if step == EACH_ITEM:
+            values = items_of(values)
+        elif step == EACH_VALUE:
+            values = items_of(values).field(1)
+        else:
+            values = values.flatten()[values.type.get_field_index(str(step))]
+    return values
+
+
+def _told(
+    column: Computed, unit: Unit, before: Mapping[tuple[Path, Path], Sequence[pa.Array]], after: Mapping[Path, Sequence[pa.Array]]
+) -> dict[str, Any]:
+    from instar.transforms.distribution import distribution, hidden
+
+    def side(schema: Schema, path: Path, parts: Sequence[pa.Array] | None) -> dict[str, Any]:
+        field = field_at(schema, path)
+        assert field is not None
+        return hidden(path_text(path), field) if parts is None else distribution(path_text(path), field, parts)
+
+    mapping = unit.mapping
+    sources = [side(mapping.source, source, before.get((column.path, source))) for source in column.sources]
+    return {"path": path_text(column.path), "sources": sources, "after": side(mapping.target, column.path, after.get(column.path))}
