@@ -303,4 +303,4 @@ def read_back(struct: Struct) -> Schema:
 
 @lru_cache(maxsize=32)
 def _read_back_of(data: bytes) -> Schema:
-    return understood(parse_footer(data, _NEW), _NEW)
+    return understood(parse_footer(data, _NEW), _NEW).logical

@@ -7,8 +7,9 @@ import os
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path as FilePath
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +23,6 @@ from instar.formats.schema import Field, List, Map, Record, Schema, Type
 
 from .footer import (
     MAGIC,
-    Element,
     Footer,
     checked_length,
     codecs_used,
@@ -44,17 +44,35 @@ _TAIL = 1 << 16  # most footers end in it
 _ORDINARY_LENGTH = 1 << 20  # pyarrow has limits of its own for long ones
 
 
-@dataclass(frozen=True)
-class Source:
-    """An opened file. `arrow` is what pyarrow reads, INT96 as twelve raw bytes; `logical` has timestamps there."""
+class Meaning(NamedTuple):
+    """What the schema elements of a footer mean. `arrow` is what pyarrow reads, INT96 (at the places `int96`) as twelve raw bytes;
+    `logical` has timestamps there."""
 
-    path: FilePath
-    footer: Footer
-    metadata: pq.FileMetaData
     arrow: pa.Schema
     logical: Schema
     places: dict[Path, Place]
     int96: frozenset[Path]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened file: its footer, and what that means, as in `Meaning`."""
+
+    path: FilePath
+    footer: Footer
+    arrow: pa.Schema
+    logical: Schema
+    places: dict[Path, Place]
+    int96: frozenset[Path]
+
+    @cached_property
+    def metadata(self) -> pq.FileMetaData:
+        """The footer as pyarrow understands it.
+
+        Raises:
+            UnreadableError: it does not.
+        """
+        return _understood(self.footer, self.path)[0]
 
     @contextmanager
     def reader(self, read_dictionary: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
@@ -79,27 +97,20 @@ def open_source(path: FilePath) -> Source:
     Raises:
         UnreadableError: empty, truncated, damaged, encrypted, two columns with one name, or nothing pyarrow can read.
     """
-    data, start, size = _footer_bytes(path)
-    footer = parse_footer(data, path, start, size)
-    leaves = int96_leaves(footer)
-    whole = framed(as_fixed_bytes(footer)) if leaves else data + len(data).to_bytes(4, "little") + MAGIC
-    metadata, arrow = _understood(whole, path)
-    logical, found, raw = _logical(path, footer.root, arrow, leaves)
-    return Source(path, footer, metadata, arrow, logical, found, raw)
+    footer = _footer(path)
+    meant = _meaning(footer, path)
+    return Source(path, footer, meant.arrow, meant.logical, meant.places, meant.int96)
 
 
 def facts(path: FilePath) -> FileFacts:
     """What the footer says; see `Format.inspect`."""
-    data, start, size = _footer_bytes(path)
-    footer = parse_footer(data, path, start, size)
-    if len(data) > _ORDINARY_LENGTH or not is_ordinary(footer.struct):
-        _understood(framed(as_fixed_bytes(footer) if int96_leaves(footer) else footer.struct), path)
+    footer = _footer(path)
     return FileFacts(
         format="parquet",
         layout="parquet",
-        size=size,
+        size=footer.size,
         rows=get(footer.struct, 3),
-        schema=_shared_schema(footer, path),
+        schema=_meaning(footer, path).logical,
         stamp=stamp_of(footer),
         bytes_uncompressed=sum(get(group, 2) for group in footer.row_groups),
         physical={
@@ -122,6 +133,15 @@ def stamp_of(footer: Footer) -> Stamp | None:
     if not subject or not version or not version.isdigit():
         return None
     return Stamp(subject.decode("utf-8", "replace"), int(version))
+
+
+def _footer(path: FilePath) -> Footer:
+    """A file's footer; pyarrow is only asked whether it can read one that has what others do not have."""
+    data, start, size = _footer_bytes(path)
+    footer = parse_footer(data, path, start, size)
+    if len(data) > _ORDINARY_LENGTH or not is_ordinary(footer.struct):
+        _understood(footer, path)
+    return footer
 
 
 def _footer_bytes(path: FilePath) -> tuple[bytes, int, int]:
@@ -158,24 +178,31 @@ def _rest(file: io.FileIO, start: int, end: int) -> bytes:
     return data
 
 
-def _understood(footer: bytes, path: FilePath) -> tuple[pq.FileMetaData, pa.Schema]:
-    """A framed footer as pyarrow understands it. Only for footers that are known not to be encrypted: pyarrow aborts on some."""
+def _understood(footer: Footer, path: FilePath) -> tuple[pq.FileMetaData, pa.Schema]:
+    """A footer as pyarrow understands it, INT96 as twelve raw bytes. It is known not to be encrypted: pyarrow aborts on some."""
+    struct = as_fixed_bytes(footer) if int96_leaves(footer) else footer.struct
     try:
-        file = pq.ParquetFile(pa.BufferReader(MAGIC + footer))
+        file = pq.ParquetFile(pa.BufferReader(MAGIC + framed(struct)))
         return file.metadata, file.schema_arrow.remove_metadata()
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from None
 
 
-def understood(footer: Footer, path: FilePath) -> Schema:
-    """The logical schema that a footer means.
+def understood(footer: Footer, path: FilePath) -> Meaning:
+    """What a footer means.
 
     Raises:
         FileError: as `open_source`.
     """
+    _, arrow = _understood(footer, path)
+    schema = _remembered(path, arrow)
+    found = places(footer.root, schema.record)
     leaves = int96_leaves(footer)
-    _, arrow = _understood(framed(as_fixed_bytes(footer) if leaves else footer.struct), path)
-    return _logical(path, footer.root, arrow, leaves)[0]
+    if not leaves:
+        return Meaning(arrow, schema, found, frozenset())
+    paths = leaf_paths(found)
+    raw = frozenset(paths[leaf] for leaf in leaves if leaf in paths and found[paths[leaf]].element.leaf == leaf)
+    return Meaning(arrow, Schema(with_timestamps(schema.root, (), raw)), found, raw)
 
 
 def unreadable(path: FilePath, error: Exception, place: str = "") -> UnreadableError:
@@ -196,20 +223,8 @@ def too_large(path: FilePath, group: int, error: MemoryError) -> UnreadableError
     )
 
 
-def _logical(
-    path: FilePath, root: Element, arrow: pa.Schema, leaves: tuple[int, ...]
-) -> tuple[Schema, dict[Path, Place], frozenset[Path]]:
-    schema = _remembered(path, arrow)
-    found = places(root, schema.record)
-    if not leaves:
-        return schema, found, frozenset()
-    paths = leaf_paths(found)
-    raw = frozenset(paths[leaf] for leaf in leaves if leaf in paths and found[paths[leaf]].element.leaf == leaf)
-    return Schema(with_timestamps(schema.root, (), raw)), found, raw
-
-
-def _shared_schema(footer: Footer, path: FilePath) -> Schema:
-    """The logical schema of a footer as pyarrow understands it; known already where there was one like it.
+def _meaning(footer: Footer, path: FilePath) -> Meaning:
+    """What a footer means to pyarrow; known already where there was one of the same schema.
 
     Raises:
         UnreadableError: as `open_source`.
@@ -217,7 +232,7 @@ def _shared_schema(footer: Footer, path: FilePath) -> Schema:
     hints = _hints(footer)
     if len(hints) < 2:
         with suppress(UnreadableError):
-            return _schema_meant(footer.schema, hints, get(footer.struct, 7))
+            return _meant(footer.schema, hints, get(footer.struct, 7))
     return understood(footer, path)  # which says what is wrong with this very file
 
 
@@ -227,7 +242,7 @@ def _hints(footer: Footer) -> tuple[bytes | None, ...]:
 
 
 @lru_cache(maxsize=64)
-def _schema_meant(schema: bytes, hints: tuple[bytes | None, ...], orders: bytes | None) -> Schema:
+def _meant(schema: bytes, hints: tuple[bytes | None, ...], orders: bytes | None) -> Meaning:
     """What schema elements mean, with the Arrow schema that the file remembers and its column orders; nothing else of a footer
     plays a part in it."""
     held, root = elements_of(schema)
