@@ -107,13 +107,14 @@ class Rewrite:
 @dataclass(frozen=True)
 class Rewritten:
     """What a rewrite did. `notes` are for people: a row group split, a side file left out; `why` says why a file that might have
-    been spliced was not."""
+    been spliced was not. The new file's first `alike` bytes are the source's first, copied."""
 
     rows_in: int
     rows_out: int
     notes: tuple[str, ...] = ()
     way: Way = "rewritten"
     why: str = ""
+    alike: int = 0
 
 
 @dataclass(frozen=True)

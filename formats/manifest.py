@@ -7,7 +7,8 @@ format. An entry counts only while its file is the one that was met: same size a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Literal, get_args
@@ -18,6 +19,7 @@ from .errors import DatasetError
 NAME = "manifest.json"
 _FORM = 1
 _WINDOW = 1 << 19  # bytes: it stays in a core's cache, which is faster than longer reads
+_MARKS = 64  # of the last windows: what a file that is copied has otherwise is at its end
 
 Origin = Literal["stamped", "upgraded", "adopted", "validated"]
 """Who says so: a person; a run wrote it; `init` adopted it; its records fit that version only."""
@@ -88,13 +90,42 @@ class Manifest:
 
 def content_hash(path: FilePath) -> str:
     """xxh3-128 of a file's bytes, as hex."""
-    import xxhash
+    return Hashed(path).hash
 
-    digest, window = xxhash.xxh3_128(), memoryview(bytearray(_WINDOW))
+
+class Hashed:
+    """A file that was read for its `hash`, which is xxh3-128 of its bytes, as hex; and how far that had come on the way, so that it
+    goes on from there for a file that begins alike."""
+
+    def __init__(self, path: FilePath) -> None:
+        import xxhash
+
+        digest, at = xxhash.xxh3_128(), 0
+        self._marks = deque([(at, digest.copy())], maxlen=_MARKS)
+        for window in _windows(path, 0):
+            digest.update(window)
+            at += len(window)
+            self._marks.append((at, digest.copy()))
+        self.hash = digest.hexdigest()
+
+    def hash_of(self, other: FilePath, alike: int) -> str:
+        """The hash of another file, the first `alike` bytes of which are this one's: few of them are read again."""
+        known = next(((at, digest) for at, digest in reversed(self._marks) if at <= alike), None)
+        if known is None:
+            return content_hash(other)
+        at, digest = known[0], known[1].copy()
+        for window in _windows(other, at):
+            digest.update(window)
+        return digest.hexdigest()
+
+
+def _windows(path: FilePath, at: int) -> Iterator[memoryview]:
+    """A file's bytes from `at` on, each time in the same memory."""
+    window = memoryview(bytearray(_WINDOW))
     with open(path, "rb", buffering=0) as stream:
+        stream.seek(at)
         while count := stream.readinto(window):
-            digest.update(window[:count])
-    return digest.hexdigest()
+            yield window[:count]
 
 
 def entry(root: FilePath | str, path: str, *, version: int, how: Origin, document: str) -> Entry:

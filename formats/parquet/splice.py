@@ -117,7 +117,8 @@ def _spliced(request: Rewrite, splice: Splice) -> Rewritten:
             refuse_gaps(source)
         rows = source.footer.rows
         woven(weave, request.target, _telling(request, source))
-    return Rewritten(rows_in=sum(rows), rows_out=sum(rows), notes=notes, way="spliced")
+    alike = source.footer.start if weave.is_copy else 0
+    return Rewritten(rows_in=sum(rows), rows_out=sum(rows), notes=notes, way="spliced", alike=alike)
 
 
 def _scratches(source: Source, request: Rewrite, splice: Splice, open_files: ExitStack) -> list[Scratch]:

@@ -131,12 +131,12 @@ def test_what_does_not_fit_is_no_unreadable_file(project: Path, instar: Instar) 
 
 
 def test_a_drive_that_cannot_read_one_file(project: Path, instar: Instar, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(path: Path) -> str:
+    def broken(path: Path) -> manifest.Hashed:
         if path.name == "EWR.avro":
             raise OSError(5, "Input/output error")
-        return manifest.content_hash(path)
+        return manifest.Hashed(path)
 
-    monkeypatch.setattr(stage, "content_hash", broken)
+    monkeypatch.setattr(stage, "Hashed", broken)
     before = (project / "data" / "weather" / "EWR.avro").read_bytes()
     refused: Any = instar("upgrade", "weather", *ONE, "--json", at=project)
     assert refused.code == 1

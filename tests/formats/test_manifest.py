@@ -10,7 +10,7 @@ import pytest
 
 from instar.formats.atomic import write_text
 from instar.formats.errors import DatasetError
-from instar.formats.manifest import NAME, Entry, Manifest, content_hash, entry
+from instar.formats.manifest import NAME, Entry, Hashed, Manifest, content_hash, entry
 
 
 @pytest.fixture
@@ -85,6 +85,23 @@ def test_entries_replace_older_ones_of_the_same_file(data: Path) -> None:
 def test_the_hash_is_xxh3_128(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert content_hash(tmp_path / "empty") == "99aa06d3014798d86001c324468d497f"  # the algorithm's own test vector
+
+
+@pytest.mark.parametrize("size", [0, 5, 1 << 19, (3 << 19) + 7, 70 << 19])
+def test_the_hash_of_a_file_that_begins_alike_goes_on_from_there(size: int, tmp_path: Path) -> None:
+    data = bytes(i * i % 251 for i in range(1 << 10)) * (size >> 10) + b"x" * (size % 1024)
+    (tmp_path / "one").write_bytes(data)
+    known = Hashed(tmp_path / "one")
+    for alike in {0, size // 2, max(size - 9, 0), size}:
+        (tmp_path / "other").write_bytes(data[:alike] + b"another end")
+        assert known.hash_of(tmp_path / "other", alike) == content_hash(tmp_path / "other")
+
+
+def test_what_is_alike_is_not_read_again(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).write_bytes(name.encode() * (1 << 19))
+    known = Hashed(tmp_path / "one")
+    assert known.hash_of(tmp_path / "other", 3 << 19) != content_hash(tmp_path / "other")  # it takes our word for it
 
 
 @pytest.mark.parametrize(

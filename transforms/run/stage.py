@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from instar.formats.errors import Collected, InstarError, RunError, UnreadableError, Where
 from instar.formats.format import Rewritten, format_named
-from instar.formats.manifest import content_hash
+from instar.formats.manifest import Hashed, content_hash
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.events import FileStaged
 from instar.transforms.progress import Progress, Silent
@@ -66,7 +66,7 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
     _make_folders(target.parent, effects)
     if os.path.lexists(part):
         effects.unlink(part)
-    known, source_hash = os.stat(source), _source_hash(unit)
+    known, read = os.stat(source), _read_whole(unit)
     rewritten, quarantined = _rewritten(unit, source, part, report, effects)
     begin_flush(part)
     now = os.stat(source)
@@ -78,13 +78,13 @@ def _staged(unit: Unit, report: Report, effects: Effects, started: float) -> Rec
         path=unit.path,
         source_size=known.st_size,
         source_mtime_ns=known.st_mtime_ns,
-        source_hash=source_hash,
+        source_hash=read.hash,
         chain=unit.chain,
         versions=library_versions(),
         rows_in=rewritten.rows_in,
         rows_out=rewritten.rows_out,
         size=os.stat(target).st_size,
-        hash=content_hash(target),
+        hash=read.hash_of(target, rewritten.alike),
         seconds=time.perf_counter() - started,
         notes=rewritten.notes,
         way=rewritten.way,
@@ -116,10 +116,10 @@ def _part(unit: Unit) -> Path:
     return staged.with_name(f".{hashlib.blake2b(os.fsencode(staged.name), digest_size=8).hexdigest()}.part")
 
 
-def _source_hash(unit: Unit) -> str:
-    """The whole source is read for it, so that this is where a drive tells that it cannot."""
+def _read_whole(unit: Unit) -> Hashed:
+    """The source, which is read for its hash, so that this is where a drive tells that it cannot."""
     try:
-        return content_hash(Path(unit.source))
+        return Hashed(Path(unit.source))
     except OSError as error:
         if error.errno not in _UNREADABLE:
             raise

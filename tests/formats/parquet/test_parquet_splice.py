@@ -248,6 +248,14 @@ def test_without_the_systems_own_copying(source: Path, tmp_path: Path, monkeypat
     assert len({(tmp_path / f"{name}.parquet").read_bytes() for name in ("one", "other", "third")}) == 1
 
 
+@pytest.mark.parametrize(("operation", "copy"), [(op.rename("u", to="v"), True), (op.drop("u"), False)])
+def test_it_says_how_far_the_new_file_is_the_old_one(operation: Any, copy: bool, source: Path, tmp_path: Path) -> None:
+    done, _ = rewritten(source, tmp_path / "new", [operation])
+    old, new = source.read_bytes(), (tmp_path / "new").read_bytes()
+    assert done.alike == (read_footer(source).start if copy else 0)
+    assert old[: done.alike] == new[: done.alike]
+
+
 def test_progress_tells_every_row_and_byte_once(source: Path, tmp_path: Path) -> None:
     schema = FORMAT.inspect(source).schema
     assert schema is not None
