@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -37,7 +38,7 @@ def wrong_arrow_schema(new: Side, target: Schema) -> Iterator[tuple[Path, str]]:
         return
     if (held.metadata or {}) != {key: value for key, value in pairs.items() if key != _KEY}:
         yield (), "the key-values in its ARROW:schema are not the file's own"
-    read, meant = new.metadata.schema.to_arrow_schema(), arrow_schema(target)
+    read, meant = new.metadata.schema.to_arrow_schema(), _meant_by(target)
     if not held.names == read.names == meant.names:
         yield (), "the columns in its ARROW:schema are not the file's own"
         return
@@ -47,6 +48,12 @@ def wrong_arrow_schema(new: Side, target: Schema) -> Iterator[tuple[Path, str]]:
         if not (any(agrees) if loose else all(agrees)) or _noted(field) != _noted(asked):
             told = _told(field), _told(asked), _told(own)
             yield (field.name,), "in its ARROW:schema it is {}; it must be {}, and is stored as {}".format(*told)
+
+
+@lru_cache(maxsize=16)
+def _meant_by(target: Schema) -> pa.Schema:
+    """Many files have one target."""
+    return arrow_schema(target)
 
 
 def _told(field: pa.Field) -> str:

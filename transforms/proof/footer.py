@@ -18,11 +18,11 @@ from .elements import Element
 _TAIL = 1 << 16  # bytes read at once: the whole footer of most files
 _PHYSICAL = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 _REPETITION = ("REQUIRED", "OPTIONAL", "REPEATED")
-_CONVERTED = (
+_CONVERTED = dict(enumerate((
     "UTF8", "MAP", "MAP_KEY_VALUE", "LIST", "ENUM", "DECIMAL", "DATE", "TIME_MILLIS", "TIME_MICROS", "TIMESTAMP_MILLIS",
     "TIMESTAMP_MICROS", "UINT_8", "UINT_16", "UINT_32", "UINT_64", "INT_8", "INT_16", "INT_32", "INT_64",
     "JSON", "BSON", "INTERVAL",
-)  # fmt: skip
+)))  # fmt: skip
 _LOGICAL = {
     1: "String", 2: "Map", 3: "List", 4: "Enum", 5: "Decimal", 6: "Date", 7: "Time", 8: "Timestamp", 10: "Int", 11: "Null",
     12: "Json", 13: "Bson", 14: "UUID", 15: "Float16", 16: "Variant", 17: "Geometry", 18: "Geography",
@@ -121,7 +121,7 @@ def _element(struct: Struct, rest: Iterator[Struct]) -> Element:
         physical="" if 1 not in struct or count else _PHYSICAL[struct[1]],
         length=struct.get(2, 0),
         repetition=_REPETITION[struct.get(3, 0)],
-        converted=dict(enumerate(_CONVERTED)).get(struct.get(6, -1), ""),
+        converted=_CONVERTED.get(struct.get(6, -1), ""),
         logical=_logical(number, annotation),
         scale=decimal.get(1, struct.get(7, 0)),
         precision=decimal.get(2, struct.get(8, 0)),

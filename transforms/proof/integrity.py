@@ -111,15 +111,11 @@ def _told(outcomes: Sequence[tuple[Check, Outcome]], hidden: Hidden) -> Iterator
         if key not in told or not told[key].problem:
             told[key] = outcome
     for (path, way), outcome in told.items():
-        problem = outcome.problem
-        if problem and hidden.at(path):
+        problem, examples = outcome.problem, outcome.examples
+        if (problem or examples) and hidden.at(path):
             place = "it" if outcome.row is None else f"record {outcome.row}"
-            problem = f"{place} does not hold what it must {NOT_SHOWN}"
-        examples = (
-            tuple(replace(e, expected="", actual="", hidden=True) for e in outcome.examples)
-            if hidden.at(path)
-            else outcome.examples
-        )
+            problem = problem and f"{place} does not hold what it must {NOT_SHOWN}"
+            examples = tuple(replace(e, expected="", actual="", hidden=True) for e in examples)
         yield ColumnProof(path, way, problem, outcome.row, outcome.differing, examples)
 
 
