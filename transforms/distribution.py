@@ -46,7 +46,9 @@ def distribution(path: str, field: Field, parts: Sequence[pa.Array]) -> dict[str
 
 
 def _distinct(values: pa.Array) -> int | None:
-    return None if pa.types.is_nested(values.type) else int(pc.count_distinct(values).as_py())
+    if pa.types.is_nested(values.type):
+        return None
+    return int(pc.count_distinct(values).as_py()) if len(values) else 0  # of nothing but nulls, the type may be one of nulls
 
 
 def _ordered(type: pa.DataType) -> bool:

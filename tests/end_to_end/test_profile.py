@@ -38,6 +38,7 @@ def test_numbers_have_bounds_and_bins() -> None:
     assert of("int64", [-(2**62), 2**62])["bins"][0]["count"] == 1
     assert of("integer", [10**30, 1])["max"] == str(10**30)
     assert of("decimal(20,2)", [])["bins"] is None
+    assert (of("null", [None])["distinct"], of("null", [None])["nulls"]) == (0, 1)
 
 
 def test_times_have_bins_that_read_as_times() -> None:
