@@ -157,6 +157,14 @@ def kept_rows(parts: Sequence[int], left_out: Sequence[int]) -> tuple[int, ...]:
     return tuple(kept)
 
 
+def span(counts: Sequence[int]) -> str:
+    """How large the parts of a file are: "1,200", "1,000 to 1,200", "none"."""
+    if not counts:
+        return "none"
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 class Values(Protocol):
     """How a records format's raw values are opened, decoded, encoded and sealed, one level at a time.
 
@@ -379,6 +387,15 @@ class Format(Protocol):
         """Every physical difference that the mapping did not declare, found from both files' own headers or footers.
 
         `left_out`: the numbers of the old file's records that the new one was not to get, ascending.
+        """
+        ...
+
+    def properties(self, path: FilePath) -> Mapping[str, Any]:
+        """What the file is like besides its values, JSON-able, for people to compare: sizes, codec, blocks or row groups, order,
+        keys of its own. A JSON file is read whole.
+
+        Raises:
+            UnreadableError: the file cannot be read.
         """
         ...
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from instar.transforms.account import Account
     from instar.transforms.answers import RunsReport, StampReport, StatusReport
     from instar.transforms.gc import GcReport
     from instar.transforms.scan import Scan
@@ -236,6 +237,27 @@ class Dataset:
         from instar.transforms.status import runs_of
 
         return runs_of(self.run_job())
+
+    def account(self, run: str | None = None) -> Account:
+        """A run (the last one by default) as it is told afterwards: its `report.json`, what has become of it, and, while they are
+        there, what its files are like; writes nothing.
+
+        Raises:
+            UsageError: there is no such run, or none. RunError: its journal or its report cannot be understood.
+        """
+        from instar.transforms.account import account
+
+        return account(self.run_job(), run)
+
+    def accounts(self) -> tuple[Account, ...]:
+        """All runs, oldest first, as `account` tells them, but for what their files are like.
+
+        Raises:
+            RunError: a journal or a report cannot be understood.
+        """
+        from instar.transforms.account import accounts
+
+        return accounts(self.run_job()) if self.exists else ()
 
     def gc(
         self,

@@ -260,14 +260,15 @@ class RunReport:
             "profile": self.profile,
             "gates": [gate.as_json() for gate in self.gates],
             "audit": self.audit,
-            "written": [_written(receipt) for receipt in self.written],
+            "written": [written_json(receipt) for receipt in self.written],
             "timeline": list(self.timeline),
             "error": self.error,
             "provenance": {**asdict(self.provenance), "versions": dict(self.provenance.versions)},
         }
 
 
-def _written(receipt: Receipt) -> dict[str, Any]:
+def written_json(receipt: Receipt) -> dict[str, Any]:
+    """A file that a run wrote."""
     return {
         "path": receipt.path,
         "new_path": receipt.new_path,

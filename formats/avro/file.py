@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from instar.formats.avro import document, render
 from instar.formats.avro.container import CODEC, MAGIC, SCHEMA, opened
@@ -171,6 +171,12 @@ class AvroFormat:
     ) -> tuple[Unlike, ...]:
         with opened(old) as before, opened(new) as after:
             return tuple(unlike(before, after, target=target, carried=carried, stamp=stamp, left_out=left_out))
+
+    def properties(self, path: FilePath) -> Mapping[str, Any]:
+        """See `properties.properties`."""
+        from instar.formats.avro.properties import properties
+
+        return properties(path)
 
     def values(self, source: Schema, target: Schema, *, strict: bool = False) -> AvroValues:
         return AvroValues(source, target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from instar.formats.errors import DataError
 from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
@@ -152,6 +152,12 @@ class JsonFormat:
     ) -> tuple[Unlike, ...]:
         """Layout, compression, byte order mark, line ends. Key order and the text of untouched values are the proof's business."""
         return unlike(form_of(old, old.name), form_of(new, old.name), len(left_out))
+
+    def properties(self, path: FilePath) -> Mapping[str, Any]:
+        """See `properties.properties`."""
+        from .properties import properties
+
+        return properties(path)
 
     def values(self, source: Schema, target: Schema, *, strict: bool = False) -> Values:
         """See `values.JsonValues`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from instar.formats.errors import DataError, UsageError
 from instar.formats.fingerprint import misfits
@@ -133,6 +133,12 @@ class Parquet:
         left_out: Sequence[int] = (),
     ) -> tuple[Unlike, ...]:
         return fidelity.unlike(old, new, target=target, carried=carried, stamp=stamp, left_out=left_out)
+
+    def properties(self, path: FilePath) -> Mapping[str, Any]:
+        """See `properties.properties`."""
+        from .properties import properties
+
+        return properties(path)
 
     def values(self, source: Schema, target: Schema, *, strict: bool = False) -> Values:
         raise UsageError("Parquet's values come in columns, not one by one", hint="Use `rewrite`, whose conversion gets batches.")

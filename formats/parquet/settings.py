@@ -70,7 +70,7 @@ def writer_options(source: Source, written: Footer, origins: Sequence[int | None
     paths = [dotted(leaf) for leaf in written.leaves]
     pairs = list(zip(paths, origins, strict=True))
     usual = _usual_codec(old)
-    page = _first_page(source)
+    page = first_page(source)
     dictionary = [path for path, leaf in pairs if leaf is None or uses_dictionary(old, leaf) is not False]
     options: dict[str, Any] = {
         "store_schema": False,
@@ -117,7 +117,7 @@ def _encoding(old: Footer, leaf: int) -> str | None:
     return name if name in ("DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT") else None
 
 
-def _first_page(source: Source) -> Struct | None:
+def first_page(source: Source) -> Struct | None:
     """The header of the file's first data page: its version and whether pages have checksums are said nowhere else."""
     for group in source.footer.row_groups:
         for chunk in items(group, 1):
