@@ -71,7 +71,7 @@ def compare_modules(wheel: Path, compiled: set[str]) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("instar/")}
     expected = {f"instar/{path.name}" for path in (CHECKOUT / "instar").iterdir() if path.is_file() and path.suffix != ".pyc"}
     for layer in ("formats", "transforms", "cli"):
-        for kind in ("*.py", "*.schema.json"):
+        for kind in ("*.py", "*.schema.json", "templates/*"):
             expected |= {f"instar/{path.relative_to(CHECKOUT).as_posix()}" for path in (CHECKOUT / layer).rglob(kind)}
     expected |= compiled
     if packed != expected:

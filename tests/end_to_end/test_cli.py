@@ -208,6 +208,7 @@ ONE_VALUE = {
     "downgrade": "sales 1",
     "rollback": "sales",
     "runs": "sales",
+    "report": "sales",
     "gc": "sales",
     "history": "sales",
     "convert": "sales sales.avro --to avro",
