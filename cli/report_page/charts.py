@@ -95,7 +95,8 @@ def _drawing(width: float, height: float, label: str) -> Iterator[tuple[Any, lis
     from matplotlib.figure import Figure
 
     done: list[str] = []
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": label}):
+    settings: Any = {**_SETTINGS, "svg.hashsalt": label}
+    with matplotlib.rc_context(settings):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure.subplots(), done
         out = io.StringIO()

@@ -85,7 +85,7 @@ def _aligned(field: Mapping[str, Any]) -> dict[str, Any]:
     if mark == "changed":
         mark = next((word for word in ("renamed", "moved") if word in what), "changed")
     words = {"type": "other type", "optional": "optional or not", "order": "order of fields"}
-    notes = [words.get(word, word) for word in what if word != mark]
+    notes = [str(words.get(word, word)) for word in what if word != mark]
     label = notes.pop(0) if mark == "changed" and notes else {"same": "unchanged"}.get(mark, mark)
     if field["sources"]:
         notes.append("from " + ", ".join(field["sources"]))
