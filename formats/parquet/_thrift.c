@@ -4,11 +4,11 @@
    All functions only ever do the plain case. What is odd in any way (damage, a map, a number of more than 64 bits, structs nested
    deeply) they leave to the Python that they stand for, which gives the exact value or the exact error: they answer None, or False.
 
-   `_thrift_read.h` is how numbers are read, `_thrift_write.h` all that is written, and `_references.h` is of pages and no thrift; the
-   module is optional. */
+   `_thrift_read.h` is how numbers are read, `_thrift_write.h` all that is written, `_chunks.h` and `_moved_chunks.h`
+   are of column chunks, and `_references.h` is of pages and no thrift; the module is optional. */
 
+#include "_moved_chunks.h"
 #include "_references.h"
-#include "_thrift_write.h"
 
 /* Which nested fields are opened: all below (dict NULL, all 1), none (dict NULL, all 0), or those that the dict says. */
 typedef struct {
@@ -256,6 +256,8 @@ static PyMethodDef methods[] = {
     {"decode", decode, METH_VARARGS, decode_doc},
     {"fits", fits, METH_VARARGS, fits_doc},
     {"encode", encode, METH_O, encode_doc},
+    {"moved_chunk", moved_chunk, METH_VARARGS, moved_chunk_doc},
+    {"outlines", outlines, METH_VARARGS, outlines_doc},
     {"moved", moved, METH_VARARGS, moved_doc},
     {"referred", referred, METH_VARARGS, referred_doc},
     {NULL, NULL, 0, NULL},
@@ -271,7 +273,7 @@ static struct PyModuleDef module = {
 
 PyMODINIT_FUNC PyInit__thrift(void) {
     PyObject *made = PyModule_Create(&module);
-    if (made && PyModule_AddIntConstant(made, "INTERFACE", 4) < 0) /* as in formats/compiled.py */
+    if (made && PyModule_AddIntConstant(made, "INTERFACE", 5) < 0) /* as in formats/compiled.py */
         Py_CLEAR(made);
     return made;
 }

@@ -8,13 +8,14 @@ from io import FileIO
 from typing import Any
 
 from . import thrift
-from .footer import BYTE_ARRAY, CODECS, ENCODINGS, REPEATED, REQUIRED, Element, Footer, get, items
+from .footer import BYTE_ARRAY, CODECS, ENCODINGS, REPEATED, Element, Footer, get, items
+from .outlines import Outlines
 from .source import Source
 from .thrift import I32, I64, Struct
 
 _DATA, _INDEX, _DICTIONARY = 9, 10, 11  # fields of ColumnMetaData: offsets of the first page of each kind
-_INDEXES = (4, 6)  # fields of ColumnChunk: where its OffsetIndex and ColumnIndex are
-_SIZES = 16
+_OFFSET_INDEX, _COLUMN_INDEX = (4, 5), (6, 7)  # fields of ColumnChunk: where it is, and how long
+_BLOOM_FILTER, _SIZES = 14, 16
 _FIRST_PAGES = (_DATA, _INDEX, _DICTIONARY)
 _OLD = re.compile(rb"parquet-mr (?:version )?(\d+)\.(\d+)\.(\d+)")
 _PARQUET_816 = (1, 2, 9)
@@ -32,6 +33,44 @@ def extent(meta: Struct) -> tuple[int, int]:
     return start, start + get(meta, 7, 0)
 
 
+def all_outlines(footer: Footer) -> Sequence[Outlines]:
+    """The column chunks of each row group; `structs` are left out where a chunk is not ordinary.
+
+    Raises:
+        Unspliceable: an index lies nowhere.
+    """
+    return footer.outlines or [
+        _outlines([footer.chunk(group, leaf) for leaf in range(len(footer.leaves))]) for group in range(len(footer.rows))
+    ]
+
+
+def _outlines(chunks: Sequence[Struct]) -> Outlines:
+    metas = [get(chunk, 3) for chunk in chunks]
+    spans = [extent(meta) for meta in metas]
+    offsets, columns = ([_index(chunk, fields) for chunk in chunks] for fields in (_OFFSET_INDEX, _COLUMN_INDEX))
+    return Outlines(
+        codecs=[get(meta, 4) for meta in metas],
+        starts=[start for start, _ in spans],
+        stops=[stop for _, stop in spans],
+        sizes=[get(meta, 6, 0) for meta in metas],
+        column_index_at=[at for at, _ in columns],
+        column_index_length=[length for _, length in columns],
+        offset_index_at=[at for at, _ in offsets],
+        offset_index_length=[length for _, length in offsets],
+        filtered=[_BLOOM_FILTER in meta for meta in metas],
+        structs=[],
+    )
+
+
+def _index(chunk: Struct, fields: tuple[int, int]) -> tuple[int, int]:
+    at, length = fields
+    if at not in chunk or length not in chunk:
+        return 0, 0
+    if get(chunk, at) <= 0:
+        raise Unspliceable("an index of its pages lies nowhere")
+    return get(chunk, at), get(chunk, length)
+
+
 def page_offsets(meta: Struct) -> Iterator[int]:
     """The numbers of the fields that say where pages are."""
     return (number for number in _FIRST_PAGES if get(meta, number, 0) > 0)
@@ -42,19 +81,37 @@ def refuse_odd(footer: Footer) -> None:
     Raises:
         Unspliceable: a chunk is not where it should be, or of another column, or its length is not to be trusted.
     """
-    _refuse_old_writer(get(footer.struct, 6, b""))
-    leaves = chains(footer.root)
-    spans: list[tuple[int, int]] = []
-    for number, group in enumerate(footer.row_groups):
-        for chunk, (leaf, levels) in zip(items(group, 1), leaves, strict=True):
-            spans.append(_span(chunk, leaf.path, number, footer))
-            _refuse_misdescribed(get(chunk, 3), leaf, levels)
-    spans.sort()
+    _refuse_old_writer(get(footer.bare, 6, b""))
+    spans = sorted(_outlined_spans(footer) or _spans(footer))
     end = 0
     for start, stop in spans:
         if start < end and stop > start:
             raise Unspliceable("two of its column chunks overlap")
         end = max(end, stop)
+
+
+def _outlined_spans(footer: Footer) -> list[tuple[int, int]] | None:
+    """Where each chunk lies that is ordinary, if all lie within the file; None where they are to be looked at one by one."""
+    if footer.outlines is None:
+        return None
+    spans = [span for each in footer.outlines for span in zip(each.starts, each.stops, strict=True)]
+    pages = [(start, stop) for start, stop in spans if stop > start]
+    inside = all(start >= 4 and stop <= footer.start for start, stop in pages)
+    return spans if inside else None
+
+
+def _spans(footer: Footer) -> list[tuple[int, int]]:
+    """The same, of any chunks.
+
+    Raises:
+        Unspliceable: as `refuse_odd`.
+    """
+    spans: list[tuple[int, int]] = []
+    for number, group in enumerate(footer.row_groups):
+        for chunk, (leaf, levels) in zip(items(group, 1), footer.root.chains, strict=True):
+            spans.append(_span(chunk, leaf.path, number, footer))
+            _refuse_misdescribed(get(chunk, 3), leaf, levels)
+    return spans
 
 
 def _span(chunk: Struct, path: tuple[bytes, ...], group: int, footer: Footer) -> tuple[int, int]:
@@ -74,22 +131,6 @@ def _span(chunk: Struct, path: tuple[bytes, ...], group: int, footer: Footer) ->
     if stop == start and get(meta, 5, 0):
         raise Unspliceable(f"{of} has values but no bytes")
     return start, stop
-
-
-def chains(root: Element) -> list[tuple[Element, tuple[int, ...]]]:
-    """Each leaf with the repetitions that make levels, from the root to itself."""
-    found: list[tuple[Element, tuple[int, ...]]] = []
-
-    def visit(element: Element, above: tuple[int, ...]) -> None:
-        here = above if element.repetition == REQUIRED else (*above, element.repetition)
-        if element.leaf is not None:
-            found.append((element, here))
-        for child in element.children:
-            visit(child, here)
-
-    for child in root.children:
-        visit(child, ())
-    return found
 
 
 def _refuse_misdescribed(meta: Struct, leaf: Element, levels: Sequence[int]) -> None:
@@ -139,11 +180,11 @@ def refuse_gaps(source: Source) -> None:
     Raises:
         Unspliceable: they end elsewhere.
     """
-    footer = source.footer
-    chunks = [chunk for group in footer.row_groups for chunk in items(group, 1)]
-    spans = [extent(get(chunk, 3)) for chunk in chunks]
-    starts = {start for start, _ in spans} | {footer.start}
-    starts |= {get(chunk, number) for chunk in chunks for number in _INDEXES if number in chunk}
+    groups = all_outlines(source.footer)
+    starts = {source.footer.start}.union(
+        *(at for each in groups for at in (each.starts, each.column_index_at, each.offset_index_at))
+    )
+    spans = [span for each in groups for span in zip(each.starts, each.stops, strict=True)]
     loose = [(start, stop) for start, stop in spans if stop > start and stop not in starts]
     if not loose:
         return

@@ -66,12 +66,17 @@ def unlike(
         found
         for part in (
             _schema(after, target), pair.elements(), pair.arrow(), pair.leaves(),
-            _row_groups(kept_rows(before.footer.rows, left_out), after.footer.rows),
+            _row_groups(kept_rows(before.footer.rows, left_out), _rows_read(after)),
             pair.sorting(), _key_values(before, after, target, carried), _stamp(after, stamp),
             _remembered(after.footer),
         )
         for found in part
     )  # fmt: skip
+
+
+def _rows_read(file: Source) -> list[int]:
+    """The rows of each row group as pyarrow finds them, which is to take the footer, too."""
+    return [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
 
 
 def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path], splice: Splice | None = None) -> tuple[Unlike, ...]:
@@ -196,7 +201,7 @@ class _Pair:
     def leaves(self) -> Iterator[Unlike]:
         """Codec, dictionary use, page index, bloom filters and key-values of the columns."""
         old, new = self.old.footer, self.new.footer
-        if old.row_groups and new.row_groups and has_page_index(old) != has_page_index(new):
+        if old.groups and new.groups and has_page_index(old) != has_page_index(new):
             yield Unlike("parquet.page-index", "the page index was " + ("lost" if has_page_index(old) else "added"))
         for path, theirs, ours in self._leaf_pairs():
             if old.metas(theirs) == new.metas(ours):
@@ -208,7 +213,7 @@ class _Pair:
             used = uses_dictionary(old, theirs), uses_dictionary(new, ours)
             if None not in used and used[0] != used[1]:
                 yield Unlike("parquet.dictionary", f"{name} {'lost its' if used[0] else 'gained a'} dictionary")
-            if has_bloom_filter(old, theirs) != has_bloom_filter(new, ours) and old.row_groups:
+            if has_bloom_filter(old, theirs) != has_bloom_filter(new, ours) and old.groups:
                 yield Unlike(
                     "parquet.bloom-filter", f"{name} {'lost' if has_bloom_filter(old, theirs) else 'gained'} its bloom filter"
                 )
@@ -228,13 +233,13 @@ class _Pair:
             origins[ours] = theirs
         kept = in_order(self.old.footer, self.new.footer.root, origins)
         moved = {theirs: ours for ours, theirs in reversed(list(enumerate(kept))) if theirs is not None}
-        for group in self.old.footer.row_groups[:1]:
+        for group in self.old.footer.groups[:1]:
             expected = []
             for column in items(group, 4):
                 if get(column, 1) not in moved:
                     break
                 expected.append((moved[get(column, 1)], get(column, 2), get(column, 3)))
-            for number, other in enumerate(self.new.footer.row_groups):
+            for number, other in enumerate(self.new.footer.groups):
                 found = [(get(column, 1), get(column, 2), get(column, 3)) for column in items(other, 4)]
                 if found != expected:
                     yield Unlike(

@@ -35,13 +35,12 @@ def finished(written: Footer, old: Footer, output: Output, pieces: Sequence[Piec
     made: list[Struct] = []
     ordered = in_order(old, output.root, output.origins)
     for group, piece in zip(items(struct, 4), pieces, strict=True):
-        source = old.row_groups[piece.group]
-        theirs = [None if origin is None else items(source, 1)[origin] for origin in output.origins]
+        theirs = [None if origin is None else old.chunk(piece.group, origin) for origin in output.origins]
         chunks = [
             _chunk(chunk, leaf, origin, piece.statistics.get(i))
             for i, (chunk, leaf, origin) in enumerate(zip(items(group, 1), leaves, theirs, strict=True))
         ]
-        made.append(with_sort_order({**group, 1: (LIST, (STRUCT, chunks))}, source, ordered))
+        made.append(with_sort_order({**group, 1: (LIST, (STRUCT, chunks))}, old.groups[piece.group], ordered))
     return {**struct, 4: (LIST, (STRUCT, made))}
 
 

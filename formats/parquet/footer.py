@@ -15,7 +15,8 @@ from typing import Any
 from instar.formats.errors import UnreadableError, Where
 
 from . import thrift
-from .footer_form import check_elements, check_footer
+from .footer_form import ORDINARY_FILE, check_elements, check_footer
+from .outlines import Form, Outlines, outlined
 from .thrift import BINARY, I32, LIST, STRUCT, Struct
 
 MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
@@ -29,6 +30,8 @@ ENCODINGS = ("PLAIN", "GROUP_VAR_INT", "PLAIN_DICTIONARY", "RLE", "BIT_PACKED", 
 _LIST_ALONE = bytes([1 << 4 | LIST])  # the head of a struct's first field
 _CHUNK = {3: {2: True, 3: True, 8: True, 13: True}}
 _OPENED = {4: {1: _CHUNK, 4: True}, 5: True}
+_OUTLINED = {4: {4: True}, 5: True}
+_DAMAGE = (thrift.ThriftError, IndexError, KeyError, TypeError, RecursionError)
 
 
 def get(struct: Struct, number: int, default: Any = None) -> Any:
@@ -76,26 +79,85 @@ class Element:
         """The leaves of a root by their ordinals."""
         return tuple(self.leaves())
 
+    @cached_property
+    def chains(self) -> tuple[tuple[Element, tuple[int, ...]], ...]:
+        """Each leaf of a root with the repetitions that make levels, from the root to itself."""
+        found: list[tuple[Element, tuple[int, ...]]] = []
+
+        def visit(element: Element, above: tuple[int, ...]) -> None:
+            here = above if element.repetition == REQUIRED else (*above, element.repetition)
+            if element.leaf is not None:
+                found.append((element, here))
+            for child in element.children:
+                visit(child, here)
+
+        for child in self.children:
+            visit(child, ())
+        return tuple(found)
+
+    @cached_property
+    def forms(self) -> list[Form]:
+        """What the chunks of each leaf of a root are held to."""
+        return [(_bytes_of(leaf.path), leaf.physical or 0, levels.count(REPEATED), len(levels)) for leaf, levels in self.chains]
+
+
+def _bytes_of(path: tuple[bytes, ...]) -> bytes:
+    return thrift.encode({1: (LIST, (BINARY, list(path)))})[len(_LIST_ALONE) : -1]
+
 
 @dataclass(frozen=True)
 class Footer:
-    """A decoded footer. `struct` is FileMetaData; `start` is where it begins in a file of `size` bytes, `schema` the bytes of its
-    schema elements. Footers of one schema share its elements: nothing of a footer is ever changed in place."""
+    """A decoded footer. `start` is where it begins in a file of `size` bytes, `schema` the bytes of its schema elements.
 
-    struct: Struct
+    `bare` is FileMetaData. Where all column chunks are ordinary, `outlines` has them by row group and leaf, and in `bare` they are
+    raw: a table of hundreds of columns has thousands, of which few are looked at. Footers of one schema share its elements, and
+    nothing of a footer is ever changed in place.
+    """
+
+    bare: Struct
     root: Element
     start: int
     size: int
     schema: bytes
+    outlines: tuple[Outlines, ...] | None = None
+
+    @cached_property
+    def struct(self) -> Struct:
+        """FileMetaData, with its column chunks."""
+        if self.outlines is None:
+            return self.bare
+        groups = [
+            {**group, 1: (LIST, (STRUCT, [self.chunk(number, leaf) for leaf in range(len(self.leaves))]))}
+            for number, group in enumerate(self.groups)
+        ]
+        return {**self.bare, 4: (LIST, (STRUCT, groups))}
+
+    @cached_property
+    def _opened(self) -> dict[tuple[int, int], Struct]:
+        return {}
+
+    def chunk(self, group: int, leaf: int) -> Struct:
+        """The ColumnChunk struct of a leaf in a row group."""
+        if self.outlines is None:
+            return items(self.groups[group], 1)[leaf]
+        if (group, leaf) not in self._opened:
+            self._opened[group, leaf] = thrift.decode(self.outlines[group].structs[leaf], 0, _CHUNK)[0]
+        return self._opened[group, leaf]
+
+    @property
+    def groups(self) -> list[Struct]:
+        """The row groups, whose column chunks may be raw."""
+        return items(self.bare, 4)
 
     @property
     def row_groups(self) -> list[Struct]:
+        """The row groups with all their column chunks, which is dear where these are many."""
         return items(self.struct, 4)
 
     @property
     def rows(self) -> list[int]:
         """The number of rows of each row group."""
-        return [get(group, 3, 0) for group in self.row_groups]
+        return [get(group, 3, 0) for group in self.groups]
 
     @property
     def columns(self) -> tuple[Element, ...]:
@@ -103,7 +165,7 @@ class Footer:
 
     @property
     def key_values(self) -> dict[bytes, bytes | None]:
-        return {get(pair, 1, b""): get(pair, 2) for pair in items(self.struct, 5)}
+        return {get(pair, 1, b""): get(pair, 2) for pair in items(self.bare, 5)}
 
     @property
     def leaves(self) -> tuple[Element, ...]:
@@ -112,7 +174,7 @@ class Footer:
 
     def chunks(self, leaf: int) -> list[Struct]:
         """The ColumnChunk structs of a leaf, one a row group."""
-        return [items(group, 1)[leaf] for group in self.row_groups]
+        return [self.chunk(group, leaf) for group in range(len(self.groups))]
 
     def metas(self, leaf: int) -> list[Struct]:
         """The ColumnMetaData structs of a leaf, one a row group."""
@@ -121,6 +183,10 @@ class Footer:
 
 def codecs_used(footer: Footer) -> Iterator[tuple[int, int]]:
     """Leaf and number of a codec, for each chunk."""
+    if footer.outlines is not None:
+        for group in footer.outlines:
+            yield from enumerate(group.codecs)
+        return
     for group in footer.row_groups:
         for leaf, chunk in enumerate(items(group, 1)):
             yield leaf, get(get(chunk, 3, {}), 4)
@@ -179,23 +245,60 @@ def parse_footer(data: bytes, path: FilePath, start: int = 0, size: int = 0) -> 
     Raises:
         UnreadableError: it is damaged or of an encrypted file.
     """
+    if footer := _outlined(data, start, size):
+        return footer
     try:
-        bare, _ = thrift.decode(data, 0, _OPENED)
-        check_footer(bare)
-        wire, schema = bare[2]
-        elements, root = elements_of(schema)
-        struct = {**bare, 2: (wire & ~thrift.RAW, elements)}
-    except (thrift.ThriftError, IndexError, KeyError, TypeError, RecursionError) as error:
+        footer = _opened(data, start, size)
+    except _DAMAGE as error:
         raise UnreadableError(
             f"the footer is damaged: {error}", hint="Write or copy the file again.", where=Where(file=str(path))
         ) from None
-    footer = Footer(struct, root, start, size, schema)
-    if 8 in struct or any(8 in chunk for group in footer.row_groups for chunk in items(group, 1)):
+    if 8 in footer.bare or any(8 in chunk for group in footer.row_groups for chunk in items(group, 1)):
         raise encrypted(path)
     if any(len(items(group, 1)) != len(footer.leaves) for group in footer.row_groups):
         raise UnreadableError("the footer is damaged: a row group does not have one chunk for each column",
                               where=Where(file=str(path)), hint="Write the file again.")  # fmt: skip
     return footer
+
+
+def _opened(data: bytes, start: int, size: int) -> Footer:
+    """
+    Raises:
+        ThriftError, and what else `parse_footer` takes for damage.
+    """
+    bare, _ = thrift.decode(data, 0, _OPENED)
+    check_footer(bare)
+    schema, struct, root = _with_elements_of(bare)
+    return Footer(struct, root, start, size, schema)
+
+
+def _outlined(data: bytes, start: int, size: int) -> Footer | None:
+    """The same without opening a column chunk; None where one is not ordinary, or nothing compiled looks at them."""
+    if not thrift.compiled:
+        return None
+    try:
+        bare, _ = thrift.decode(data, 0, _OUTLINED)
+        if not bare.keys() <= ORDINARY_FILE:
+            return None
+        check_footer(bare)
+        schema, struct, root = _with_elements_of(bare)
+    except _DAMAGE:  # said of it is what is found when all is opened
+        return None
+    found: list[Outlines] = []
+    for group in items(bare, 4):
+        wire, chunks = group[1]
+        outlines = outlined(chunks, root.forms) if wire == LIST | thrift.RAW else None
+        if outlines is None:
+            return None
+        found.append(outlines)
+    return Footer(struct, root, start, size, schema, tuple(found))
+
+
+def _with_elements_of(bare: Struct) -> tuple[bytes, Struct, Element]:
+    """The bytes of the schema elements, FileMetaData with these opened, and their tree."""
+    wire, schema = bare[2]
+    elements, root = elements_of(schema)
+    return schema, {**bare, 2: (wire & ~thrift.RAW, elements)}, root
 
 
 @lru_cache(maxsize=64)

@@ -95,14 +95,14 @@ def check_elements(elements: list[Struct]) -> None:
         _check_element(element)
 
 
-_ORDINARY_FILE, _ORDINARY_CHUNK = frozenset(range(1, 8)), frozenset(range(2, 8))
+ORDINARY_FILE, _ORDINARY_CHUNK = frozenset(range(1, 8)), frozenset(range(2, 8))
 _ORDINARY_META = frozenset((*range(1, 8), *range(9, 17)))
 
 
 def is_ordinary(footer: Struct) -> bool:
     """Has a footer of this form only such fields as have been looked at, or of which no reader needs anything (statistics)? Then
     all readers understand it."""
-    return footer.keys() <= _ORDINARY_FILE and all(
+    return footer.keys() <= ORDINARY_FILE and all(
         chunk.keys() <= _ORDINARY_CHUNK and 3 in chunk and chunk[3][1].keys() <= _ORDINARY_META
         for group in footer[4][1][1]
         for chunk in group[1][1][1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Path, path_text
 from instar.formats.schema import Field, List, Map, Record, Schema
 
-from .chunks import Unspliceable, chains
+from .chunks import Unspliceable
 from .footer import REPEATED, REQUIRED, Element, Footer, tree_of
 from .places import Place, is_item
 from .source import Source
@@ -142,10 +142,10 @@ def _all_made(made: _Made, element: Element) -> list[_Node]:
 # ---- levels
 def _check_levels(layout: Layout, source: Footer, scratches: Sequence[Draft]) -> None:
     """The levels of a leaf are stored with its values, so that it must have the same above it as where it comes from."""
-    leaves = list(chains(tree_of(layout.elements)))
+    leaves = tree_of(layout.elements).chains
     if len(leaves) != len(layout.leaves):
         raise Unspliceable("its columns do not form one tree any more")
-    known = {None: list(chains(source.root))} | {i: list(chains(each.root)) for i, each in enumerate(scratches)}
+    known = {None: source.root.chains} | {i: each.root.chains for i, each in enumerate(scratches)}
     for (leaf, levels), origin in zip(leaves, layout.leaves, strict=True):
         other, before = known[origin.scratch][origin.leaf]
         if levels != before or _storage(leaf) != _storage(other):

@@ -42,7 +42,7 @@ def moved_slowly(index: bytes, by: int) -> bytes:
         return _moved_as_struct(index, by)
     parts, at = [begin[0]], begin.end()
     while (location := _LOCATION.match(index, at)) is not None:
-        parts += (b"\x16", _varint(_number(location[1]) + 2 * by), location[2])
+        parts += (b"\x16", thrift.varint(_number(location[1]) + 2 * by), location[2])
         at = location.end()
     if len(parts) // 3 != _count(begin[0]):
         return _moved_as_struct(index, by)
@@ -73,23 +73,12 @@ def _number(varint: bytes) -> int:
     return number
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def bloom_filter(meta: Struct, read: Reader) -> bytes | None:
-    """A chunk's bloom filter, header and all; None where it has none.
+def bloom_filter(meta: Struct, read: Reader) -> bytes:
+    """A chunk's bloom filter, header and all.
 
     Raises:
         Unspliceable: it is damaged.
     """
-    if 14 not in meta:
-        return None
     start, length = get(meta, 14), get(meta, 15)
     if length is None:  # older writers do not say
         try:

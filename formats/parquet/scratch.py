@@ -81,7 +81,7 @@ def _recoded(source: Source, part: Part, folder: FilePath, open_files: ExitStack
         for made in recoded(source, part, old):
             file, schema = open_files.enter_context(_unnamed(folder)), made.part.target_schema
             footer = made.write(old, file)
-            found.append(Scratch(Holder(file, footer, range(len(footer.row_groups))), drafted(made.output, schema)))
+            found.append(Scratch(Holder(file, footer, range(len(footer.rows))), drafted(made.output, schema)))
             others = [name for name in others if name not in schema.record.names]
     if not found or part.only is None:
         return [], part
@@ -108,7 +108,7 @@ def _by_distinct_values(source: Source, part: Part, folder: FilePath, open_files
     """
     output = planned(source, part.target_schema, part.carried, None, part.follows)
     columns = Repeating(source, part, output)
-    groups = range(len(source.footer.row_groups))
+    groups = range(len(source.footer.rows))
 
     def write(writer: pq.ParquetWriter) -> list[Piece]:
         pieces = []
@@ -132,7 +132,7 @@ def _encoded(source: Source, request: Rewrite, part: Part, folder: FilePath, ope
     def write(writer: pq.ParquetWriter) -> list[Piece]:
         return pieces_written(source, conversion, writer, None)[0]
 
-    groups = range(len(source.footer.row_groups))
+    groups = range(len(source.footer.rows))
     return _scratch(source, output, part.target_schema, folder, open_files, write, groups)
 
 
@@ -276,13 +276,13 @@ def _scratch(
     with pq.ParquetWriter(file, output.written, **{**output.options, **_readable_beside(source)}) as writer:
         pieces = write(writer)
     written = _footer(file)
-    footer = replace(written, struct=finished(written, source.footer, output, pieces), root=output.root)
+    footer = replace(written, bare=finished(written, source.footer, output, pieces), root=output.root, outlines=None)
     return Scratch(Holder(file, footer, groups), drafted(output, schema))
 
 
 def _readable_beside(source: Source) -> dict[str, str]:
     """What must be otherwise in a file that keeps the source's `created_by`."""
-    return {"data_page_version": "1.0"} if _ALWAYS_COMPRESSED.match(get(source.footer.struct, 6, b"")) else {}
+    return {"data_page_version": "1.0"} if _ALWAYS_COMPRESSED.match(get(source.footer.bare, 6, b"")) else {}
 
 
 def drafted(output: Output, schema: Schema) -> Draft:

@@ -13,7 +13,7 @@ from typing import Any
 from instar.formats.errors import UnreadableError, Where
 
 from . import thrift
-from .footer import BOOLEAN, CODECS, ENCODINGS, INT32, INT64, Element, Footer, get, items
+from .footer import BOOLEAN, CODECS, ENCODINGS, INT32, INT64, Element, Footer, codecs_used, get, items
 from .source import Source
 from .thrift import Struct
 
@@ -26,6 +26,8 @@ _FALSE_POSITIVES = 0.01  # what writers aim at by default
 
 def codecs(footer: Footer, leaf: int) -> set[str]:
     """The codecs of a leaf's chunks by name."""
+    if footer.outlines is not None:
+        return {_named(CODECS, group.codecs[leaf]) for group in footer.outlines}
     return {_named(CODECS, get(meta, 4, 0)) for meta in footer.metas(leaf)}
 
 
@@ -42,10 +44,12 @@ def uses_dictionary(footer: Footer, leaf: int) -> bool | None:
 
 
 def has_statistics(footer: Footer, leaf: int) -> bool:
-    return any(12 in meta for meta in footer.metas(leaf)) or not footer.row_groups
+    return any(12 in meta for meta in footer.metas(leaf)) or not footer.rows
 
 
 def has_page_index(footer: Footer) -> bool:
+    if footer.outlines is not None:
+        return any(any(group.offset_index_at) for group in footer.outlines)
     return any(4 in chunk for group in footer.row_groups for chunk in items(group, 1))
 
 
@@ -104,7 +108,7 @@ def _codec(old: Footer, leaf: int, usual: str) -> str:
 
 
 def _usual_codec(old: Footer) -> str:
-    count = Counter(name for leaf in range(len(old.leaves)) for name in codecs(old, leaf))
+    count = Counter(_named(CODECS, codec) for _, codec in dict.fromkeys(codecs_used(old)))
     return next((WRITABLE_CODECS[name] for name, _ in count.most_common() if name in WRITABLE_CODECS), "SNAPPY")
 
 
@@ -119,9 +123,10 @@ def _encoding(old: Footer, leaf: int) -> str | None:
 
 def first_page(source: Source) -> Struct | None:
     """The header of the file's first data page: its version and whether pages have checksums are said nowhere else."""
-    for group in source.footer.row_groups:
-        for chunk in items(group, 1):
-            meta = get(chunk, 3, {})
+    footer = source.footer
+    for group in range(len(footer.groups)):
+        for leaf in range(len(footer.leaves)):
+            meta = get(footer.chunk(group, leaf), 3, {})
             if get(meta, 5, 0) and get(meta, 9, 0) > 0:
                 return page_header(source, get(meta, 9))
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import thrift
-from .chunks import chains
 from .footer import OPTIONAL, Element, Footer, get, items
 from .thrift import I32, LIST, RAW, STRUCT, Struct
 
@@ -28,7 +27,7 @@ def in_order(old: Footer, new: Element, origins: Sequence[int | None]) -> tuple[
 
     Nulls stand first or last, whatever fills them: where a leaf may be null no more and its source has nulls, the order is gone.
     """
-    before, after = ([levels.count(OPTIONAL) for _, levels in chains(root)] for root in (old.root, new))
+    before, after = ([levels.count(OPTIONAL) for _, levels in root.chains] for root in (old.root, new))
     return tuple(
         None if origin is None or (count < before[origin] and _may_have_nulls(old, origin)) else origin
         for count, origin in zip(after, origins, strict=True)

@@ -109,13 +109,13 @@ def facts(path: FilePath) -> FileFacts:
         format="parquet",
         layout="parquet",
         size=footer.size,
-        rows=get(footer.struct, 3),
+        rows=get(footer.bare, 3),
         schema=_meaning(footer, path).logical,
         stamp=stamp_of(footer),
-        bytes_uncompressed=sum(get(group, 2) for group in footer.row_groups),
+        bytes_uncompressed=sum(get(group, 2) for group in footer.groups),
         physical={
             "row_groups": footer.rows,
-            "created_by": get(footer.struct, 6, b"").decode("utf-8", "replace"),
+            "created_by": get(footer.bare, 6, b"").decode("utf-8", "replace"),
         },
         form=_one((footer.schema, _hints(footer), frozenset(codecs_used(footer)))),
     )
@@ -139,7 +139,7 @@ def _footer(path: FilePath) -> Footer:
     """A file's footer; pyarrow is only asked whether it can read one that has what others do not have."""
     data, start, size = _footer_bytes(path)
     footer = parse_footer(data, path, start, size)
-    if len(data) > _ORDINARY_LENGTH or not is_ordinary(footer.struct):
+    if len(data) > _ORDINARY_LENGTH or not (footer.outlines is not None or is_ordinary(footer.bare)):
         _understood(footer, path)
     return footer
 
@@ -180,7 +180,7 @@ def _rest(file: io.FileIO, start: int, end: int) -> bytes:
 
 def _understood(footer: Footer, path: FilePath) -> tuple[pq.FileMetaData, pa.Schema]:
     """A footer as pyarrow understands it, INT96 as twelve raw bytes. It is known not to be encrypted: pyarrow aborts on some."""
-    struct = as_fixed_bytes(footer) if int96_leaves(footer) else footer.struct
+    struct = as_fixed_bytes(footer) if int96_leaves(footer) else footer.bare
     try:
         file = pq.ParquetFile(pa.BufferReader(MAGIC + framed(struct)))
         return file.metadata, file.schema_arrow.remove_metadata()
@@ -232,13 +232,13 @@ def _meaning(footer: Footer, path: FilePath) -> Meaning:
     hints = _hints(footer)
     if len(hints) < 2:
         with suppress(UnreadableError):
-            return _meant(footer.schema, hints, get(footer.struct, 7))
+            return _meant(footer.schema, hints, get(footer.bare, 7))
     return understood(footer, path)  # which says what is wrong with this very file
 
 
 def _hints(footer: Footer) -> tuple[bytes | None, ...]:
     """The Arrow schemas that it remembers: at most one, if all is well."""
-    return tuple(get(pair, 2) for pair in items(footer.struct, 5) if get(pair, 1) == ARROW_SCHEMA)
+    return tuple(get(pair, 2) for pair in items(footer.bare, 5) if get(pair, 1) == ARROW_SCHEMA)
 
 
 @lru_cache(maxsize=64)

@@ -144,7 +144,7 @@ def _weave(
     design = _designed(source, target, carried, splice.untouched, drafts, request.stamp)
     file = open_files.enter_context(open(request.source, "rb", buffering=0))  # noqa: SIM115
     weave = Weave(
-        source=Holder(file, source.footer, range(len(source.footer.row_groups))),
+        source=Holder(file, source.footer, range(len(source.footer.rows))),
         scratches=[each.holder for each in scratches],
         layout=design.layout,
         paths=[leaf.path for leaf in design.root.all_leaves],
@@ -199,7 +199,7 @@ def _designed(
         _Question(
             ref(source),
             drafts,
-            (footer.schema, get(footer.struct, 7)),  # the schema elements, and by what orders the columns are compared
+            (footer.schema, get(footer.bare, 7)),  # the schema elements, and by what orders the columns are compared
             tuple(footer.key_values.items()),
             tuple((encode({1: (LIST, (STRUCT, flat(each.root)))}), tuple(each.places)) for each in drafts),
             target,

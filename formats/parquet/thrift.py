@@ -11,6 +11,7 @@ definition does not name; a Parquet footer of a newer writer would come out poor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from instar.formats.compiled import compiled_part
@@ -188,6 +189,20 @@ def encode_slowly(struct: Struct) -> bytes:
     out = bytearray()
     _put_struct(out, struct)
     return bytes(out)
+
+
+def varint(number: int) -> bytes:
+    """A number that is not negative, seven bits a byte, the lowest first."""
+    out = bytearray()
+    _put_varint(out, number)
+    return bytes(out)
+
+
+def of_structs(structs: Sequence[bytes]) -> tuple[int, bytes]:
+    """A list of structs from their bytes, as a field that stays raw."""
+    count = len(structs)
+    head = bytes([count << 4 | STRUCT]) if count < 15 else bytes([0xF0 | STRUCT]) + varint(count)
+    return LIST | RAW, head + b"".join(structs)
 
 
 def _put_varint(out: bytearray, number: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path as FilePath
 import pyarrow as pa
 
 from . import thrift
-from .chunks import chains, extent
+from .chunks import extent
 from .footer import BOOLEAN, CODECS, REPEATED, Footer, get, items, parse_footer
 from .thrift import BOOL, I32, I64, LIST, STRUCT, Struct
 
@@ -62,7 +62,7 @@ def uniform(sample: bytes, lengths: Sequence[int]) -> Uniform | None:
     footer = parse_footer(sample[start:-8], FilePath("the new columns"), start, len(sample))
     (group,) = footer.row_groups
     try:
-        columns = [_column(sample, chunk, levels) for chunk, (_, levels) in zip(items(group, 1), chains(footer.root), strict=True)]
+        columns = [_column(sample, chunk, levels) for chunk, (_, levels) in zip(items(group, 1), footer.root.chains, strict=True)]
     except (NotUniform, thrift.ThriftError):
         return None
     parts, at, groups = [b"PAR1"], 4, list[Struct]()
@@ -167,17 +167,8 @@ class _Column:
         return ((1 << rows) - 1 if self.value[0] else 0).to_bytes((rows + 7) // 8, "little")
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
 def _run(rows: int, value: bytes) -> bytes:
-    return _varint(rows << 1) + value
+    return thrift.varint(rows << 1) + value
 
 
 def _levels(rows: int, level: bytes | None) -> bytes:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path as FilePath
+from typing import Any
 
 from . import thrift
-from .chunks import extent, page_offsets
-from .copying import Held, Writing, read_at
-from .footer import Footer, framed, get, items, with_elements, with_key_values
+from .chunks import all_outlines
+from .copying import Ahead, Held, Writing, read_at
+from .footer import Footer, framed, get, with_elements, with_key_values
 from .layout import From, Layout
+from .moving import Moved, written
+from .outlines import Outlines
 from .page_index import bloom_filter, moved
 from .sort_order import with_sort_order
 from .thrift import BINARY, I32, I64, LIST, RAW, STRUCT, Struct
 
-_OFFSET_INDEX, _COLUMN_INDEX, _BLOOM_FILTER = (4, 5), (6, 7), (14, 15)  # fields: where it is, and how long
 _UNDEFINED: Struct = {1: (STRUCT, {})}  # ColumnOrder: by the type's own order
 
 
@@ -43,10 +45,21 @@ class Weave:
     def holder(self, origin: From) -> Holder:
         return self.source if origin.scratch is None else self.scratches[origin.scratch]
 
-    @property
+    @cached_property
+    def leaves(self) -> list[tuple[From, tuple[bytes, ...] | None, Holder]]:
+        """Where the chunks of each leaf come from, and the path that is new to them."""
+        found: list[tuple[From, tuple[bytes, ...] | None, Holder]] = []
+        for origin, path in zip(self.layout.leaves, self.paths, strict=True):
+            kept = origin.scratch is None and self.source.footer.leaves[origin.leaf].path == path
+            found.append((origin, None if kept else path, self.holder(origin)))
+        return found
+
+    @cached_property
     def is_copy(self) -> bool:
         """Does every chunk of the source stay, in its order? Then nothing moves, and only the footer is new."""
-        return self.layout.leaves == tuple(From(None, i) for i in range(len(self.source.footer.leaves)))
+        leaves = self.layout.leaves
+        stays = all(origin.scratch is None and origin.leaf == i for i, origin in enumerate(leaves))
+        return stays and len(leaves) == len(self.source.footer.leaves)
 
 
 def woven(weave: Weave, target: FilePath, done: Callable[[int], None]) -> None:
@@ -59,6 +72,7 @@ def woven(weave: Weave, target: FilePath, done: Callable[[int], None]) -> None:
         writing = Writing(file)
         groups = _copied(weave, writing) if weave.is_copy else _moved(weave, writing, done)
         writing.write(framed(_footer(weave, groups)))
+        writing.flush()
     if weave.is_copy:
         for number in range(len(groups)):
             done(number)
@@ -66,112 +80,100 @@ def woven(weave: Weave, target: FilePath, done: Callable[[int], None]) -> None:
 
 def _copied(weave: Weave, writing: Writing) -> list[Struct]:
     """All up to the footer as it stands; each chunk under its leaf's new path."""
-    source = weave.source
-    writing.copy(source.file, 0, source.footer.start)
-    groups: list[Struct] = []
-    for group in source.footer.row_groups:
-        chunks = [_renamed(chunk, path) for chunk, path in zip(items(group, 1), weave.paths, strict=True)]
-        groups.append({**group, 1: (LIST, (STRUCT, chunks))})
-    return groups
+    source, footer = weave.source, weave.source.footer
+    writing.copy(source.file, 0, footer.start)
+    renamed = {i: path for i, (leaf, path) in enumerate(zip(footer.leaves, weave.paths, strict=True)) if leaf.path != path}
+    return [{**group, 1: _renamed(footer, number, renamed)} for number, group in enumerate(footer.groups)]
 
 
-def _renamed(chunk: Struct, path: tuple[bytes, ...]) -> Struct:
-    meta = get(chunk, 3)
-    if tuple(items(meta, 3)) == path:
-        return chunk
-    return {**chunk, 3: (STRUCT, {**meta, 3: (LIST, (BINARY, list(path)))})}
+def _renamed(footer: Footer, group: int, paths: Mapping[int, tuple[bytes, ...]]) -> tuple[int, Any]:
+    """The list of a row group's chunks, some of them under other paths."""
+    new = {leaf: _under(footer.chunk(group, leaf), path) for leaf, path in paths.items()}
+    if footer.outlines is None:
+        return LIST, (STRUCT, [new.get(leaf, footer.chunk(group, leaf)) for leaf in range(len(footer.leaves))])
+    held = list(footer.outlines[group].structs)
+    for leaf, chunk in new.items():
+        held[leaf] = thrift.encode(chunk)
+    return thrift.of_structs(held)
+
+
+def _under(chunk: Struct, path: tuple[bytes, ...]) -> Struct:
+    return {**chunk, 3: (STRUCT, {**get(chunk, 3), 3: (LIST, (BINARY, list(path)))})}
 
 
 # ---- chunks that move
-@dataclass(frozen=True)
-class _Moved:
-    """A chunk of the new file, whose dicts are its own; `by` is how much further its pages lie than in its holder."""
-
-    chunk: Struct
-    meta: Struct
-    holder: Holder
-    by: int
-
-
 def _moved(weave: Weave, writing: Writing, done: Callable[[int], None]) -> list[Struct]:
     writing.copy(weave.source.file, 0, 4)  # the magic: copied with what follows, some systems need not copy anything
-    groups: list[Struct] = []
-    every: list[_Moved] = []
-    for number, group in enumerate(weave.source.footer.row_groups):
+    outlines = {id(each): all_outlines(each.footer) for each in (weave.source, *weave.scratches)}
+    groups: list[tuple[int, list[Moved]]] = []  # where each begins, and its chunks
+    for number in range(len(weave.source.footer.rows)):
         first = writing.at
-        chunks = [_chunk(weave, number, leaf, writing) for leaf in range(len(weave.paths))]
-        every += chunks
-        groups.append(_group(weave, group, chunks, first))
+        chunks = [
+            _chunk(holder, outlines[id(holder)][holder.groups[number]], holder.groups[number], origin.leaf, path, writing)
+            for origin, path, holder in weave.leaves
+        ]
+        groups.append((first, chunks))
         done(number)
     writing.flush()
+    every = [chunk for _, chunks in groups for chunk in chunks]
     for place in (_bloom_filters, _column_indexes, _offset_indexes):
         place(every, writing)
-    return groups
+    return [_group(weave, *each) for each in zip(weave.source.footer.groups, groups, strict=True)]
 
 
-def _chunk(weave: Weave, group: int, leaf: int, writing: Writing) -> _Moved:
-    origin = weave.layout.leaves[leaf]
-    holder = weave.holder(origin)
-    old = items(holder.footer.row_groups[holder.groups[group]], 1)[origin.leaf]
-    meta = dict(get(old, 3))
-    start, stop = extent(meta)
+def _chunk(holder: Holder, outlines: Outlines, group: int, leaf: int, path: tuple[bytes, ...] | None, writing: Writing) -> Moved:
+    start = outlines.starts[leaf]
     by = writing.at - start  # of a chunk without pages, too: some readers look whether it lies within the file
-    for field in page_offsets(meta):
-        meta[field] = (I64, get(meta, field) + by)
-    meta[3] = (LIST, (BINARY, list(weave.paths[leaf])))
-    writing.copy(holder.file, start, stop)
-    at = get(old, 2, 0)  # deprecated, and of several meanings
-    chunk = {**old, 2: (I64, at + by if start <= at < stop else 0), 3: (STRUCT, meta)}
-    return _Moved(chunk, meta, holder, by)
+    writing.copy(holder.file, start, outlines.stops[leaf])
+    return Moved(holder.file, holder.footer, outlines, group, leaf, path, by)
 
 
-def _group(weave: Weave, old: Struct, chunks: Sequence[_Moved], first: int) -> Struct:
-    """The row group with its sums and its sort order; `first` is where its first chunk begins."""
-    new = {**old, 1: (LIST, (STRUCT, [each.chunk for each in chunks])), 2: (I64, sum(get(each.meta, 6, 0) for each in chunks))}
+def _group(weave: Weave, old: Struct, made: tuple[int, Sequence[Moved]]) -> Struct:
+    """The row group with its sums and its sort order, and where its first chunk begins."""
+    first, chunks = made
+    new = {**old, 1: thrift.of_structs([written(each) for each in chunks])}
+    new[2] = (I64, sum(each.outlines.sizes[each.leaf] for each in chunks))
     if 5 in old:
         new[5] = (I64, first)
     if 6 in old:
-        new[6] = (I64, sum(get(each.meta, 7, 0) for each in chunks))
+        new[6] = (I64, sum(each.outlines.stops[each.leaf] - each.outlines.starts[each.leaf] for each in chunks))
     return with_sort_order(new, old, weave.origins)
 
 
-def _bloom_filters(chunks: Sequence[_Moved], writing: Writing) -> None:
-    at, length = _BLOOM_FILTER
+def _bloom_filters(chunks: Sequence[Moved], writing: Writing) -> None:
     for each in chunks:
-        found = bloom_filter(each.meta, partial(read_at, each.holder.file))
-        if found is not None:
-            each.meta[at], each.meta[length] = (I64, writing.at), (I32, len(found))
+        if each.outlines.filtered[each.leaf]:
+            found = bloom_filter(get(each.footer.chunk(each.group, each.leaf), 3), partial(read_at, each.file))
+            each.bloom_filter_at, each.bloom_filter_length = writing.at, len(found)
             writing.write(found)
 
 
-def _column_indexes(chunks: Sequence[_Moved], writing: Writing) -> None:
-    for each, index in _indexes(chunks, _COLUMN_INDEX):
-        each.chunk[_COLUMN_INDEX[0]] = (I64, writing.at)
-        writing.write(index)
-
-
-def _offset_indexes(chunks: Sequence[_Moved], writing: Writing) -> None:
-    at, length = _OFFSET_INDEX
-    for each, index in _indexes(chunks, _OFFSET_INDEX):
-        new = moved(index, each.by) if each.by else index
-        each.chunk[at], each.chunk[length] = (I64, writing.at), (I32, len(new))
-        writing.write(new)
-
-
-def _indexes(chunks: Sequence[_Moved], fields: tuple[int, int]) -> Iterator[tuple[_Moved, bytes]]:
-    at, length = fields
+def _column_indexes(chunks: Sequence[Moved], writing: Writing) -> None:
     for each in chunks:
-        if at in each.chunk and length in each.chunk:
-            yield each, read_at(each.holder.file, get(each.chunk, at), get(each.chunk, length))
+        if at := each.outlines.column_index_at[each.leaf]:
+            each.column_index_at = writing.at
+            writing.copy(each.file, at, at + each.outlines.column_index_length[each.leaf])
+
+
+def _offset_indexes(chunks: Sequence[Moved], writing: Writing) -> None:
+    files: dict[int, Ahead] = {}
+    for each in chunks:
+        if at := each.outlines.offset_index_at[each.leaf]:
+            if id(each.file) not in files:
+                files[id(each.file)] = Ahead(each.file)
+            index = files[id(each.file)].read(at, each.outlines.offset_index_length[each.leaf])
+            new = moved(index, each.by) if each.by else index
+            each.offset_index_at, each.offset_index_length = writing.at, len(new)
+            writing.write(new)
 
 
 # ---- footer
 def _footer(weave: Weave, groups: list[Struct]) -> Struct:
     """The source's, with all that nobody here knows; of it what the new file has otherwise."""
-    old = weave.source.footer.struct
+    old = weave.source.footer.bare
     new = with_key_values(with_elements(old, weave.layout.elements), weave.key_values)
     new[4] = (LIST, (STRUCT, groups))
-    versions = [get(each.footer.struct, 1, 1) for each in (weave.source, *weave.scratches)]
+    versions = [get(each.footer.bare, 1, 1) for each in (weave.source, *weave.scratches)]
     new[1] = (I32, max(versions))
     if 7 in old:
         new.pop(7)
@@ -193,7 +195,7 @@ def _orders(weave: Weave) -> list[Struct]:
 
 
 def _opened_orders(footer: Footer) -> list[Struct]:
-    wire, held = footer.struct.get(7, (LIST, (STRUCT, [])))
+    wire, held = footer.bare.get(7, (LIST, (STRUCT, [])))
     if wire & RAW:
         held = get(thrift.decode(bytes([0x10 | LIST]) + held + b"\0")[0], 1)
     return held[1]
