@@ -57,21 +57,31 @@ def listening(log: Form | None, log_file: Path | None, metrics: Path | None, giv
     Raises:
         UsageError: a file cannot be written.
     """
-    from instar.cli.log import Log
-    from instar.cli.metrics import Metrics
     from instar.cli.progress import shown_progress
-    from instar.cli.sink import ToFile, ToStderr
 
     context = click.get_current_context()
-    kept = Metrics(metrics) if metrics else None
-    sink = ToFile(log_file) if log_file else ToStderr() if log else None
-    on_stderr = sink is not None and log_file is None
-    lines = Log(sink, log or "json") if sink else None
+    kept, lines = kept_in(metrics) if metrics else None, logged(log, log_file) if log or log_file else None
+    on_stderr = lines is not None and lines.on_stderr
     with shown_progress(given["as_json"] or on_stderr) as bars:
         named = given.get("dataset") or given.get("source") or ""
         heard = Heard(bars, lines, kept, Begun(context.info_name or "", named, ""))
         ending_of(context).tell(heard.ended, log_on_stderr=on_stderr)
         yield heard
+
+
+def kept_in(file: Path) -> Metrics:
+    """What keeps how it went."""
+    from instar.cli.metrics import Metrics
+
+    return Metrics(file)
+
+
+def logged(log: Form | None, file: Path | None) -> Log:
+    """What logs, into a file or to stderr."""
+    from instar.cli.log import Log
+    from instar.cli.sink import ToFile, ToStderr
+
+    return Log(ToFile(file) if file else ToStderr(), log or "json")
 
 
 class Heard:
