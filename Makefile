@@ -7,7 +7,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint wheel fuzz bench memory upcaster readers clean
+.PHONY: help demo screenshot test test-all lint wheel fuzz bench memory upcaster readers clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,6 +22,9 @@ $(VENV)/.installed: pyproject.toml $(wildcard formats/*/*.[ch] transforms/*/*.[c
 
 demo: $(VENV)/.installed   ## upgrade the sample datasets: before, plan, progress, proof, after, rollback
 	@$(BIN)/python samples/demo.py
+
+screenshot: $(VENV)/.installed   ## docs/images/report.png: the page of the sample's flights (needs chromium)
+	@$(BIN)/python samples/screenshot.py
 
 test: $(VENV)/.installed   ## every test, property tests bounded
 	tests/in_memory.sh $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
