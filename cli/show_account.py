@@ -70,7 +70,7 @@ def _show_error(console: Console, error: Mapping[str, Any], verbose: bool) -> No
 def _show_schema(console: Console, told: Mapping[str, Any], verbose: bool) -> None:
     """The fields that changed, old beside new."""
     for step in sections.schema_steps(told):
-        console.print(f"\nfrom version {step['from']} to {step['to']}: {step['same']} fields unchanged", style="dim")
+        console.print(f"\nfrom version {step['from']} to {step['to']}: {counted(step['same'], 'field')} unchanged", style="dim")
         table = headed("", "old", "type", "new", "type", "")
         changed = [row for row in step["rows"] if row["mark"] != "same"]
         for row in changed if verbose else changed[:LONGEST]:

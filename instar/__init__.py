@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from instar.formats.errors import UsageError as UsageError
     from instar.transforms import events as events
     from instar.transforms import operations as op
+    from instar.transforms.account import Account as Account
     from instar.transforms.adopt import init as init
     from instar.transforms.answers import CheckReport as CheckReport
     from instar.transforms.answers import ConvertReport as ConvertReport
@@ -53,8 +54,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "CheckReport", "Collected", "ConfigurationError", "ConvertReport", "DataError", "Dataset", "DatasetError", "FileError",
-    "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress", "Project",
+    "Account", "CheckReport", "Collected", "ConfigurationError", "ConvertReport", "DataError", "Dataset", "DatasetError",
+    "FileError", "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress", "Project",
     "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport",
     "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "convert", "events", "init", "op", "open",
 ]  # fmt: skip
@@ -68,6 +69,7 @@ _HOMES = {
     "init": ("instar.transforms.adopt", "init"),
     "Project": ("instar.transforms.project", "Project"),
     "Dataset": ("instar.transforms.dataset", "Dataset"),
+    "Account": ("instar.transforms.account", "Account"),
     "Options": ("instar.transforms.job", "Options"),
     "Plan": ("instar.transforms.plan", "Plan"),
     "Progress": ("instar.transforms.progress", "Progress"),

@@ -26,8 +26,7 @@ def histogram(side: Mapping[str, Any], *, new: bool, most: int, label: str) -> s
         axes.bar(range(len(bins)), [bin["count"] for bin in bins], width=0.86, color=NEW if new else OLD, align="edge")
         axes.set_xlim(-0.1, max(len(bins), 6))
         axes.set_ylim(0, most * 1.04)
-        axes.set_yticks([most], [f"{most:,}"])
-        axes.grid(axis="y", color=LINE, linewidth=0.6)
+        axes.set_yticks([])
         axes.set_xticks([])
     return done[0]
 

@@ -151,7 +151,8 @@ def _side(path: str, side: Mapping[str, Any], new: bool, most: int) -> dict[str,
     chart = charts.histogram(side, new=new, most=most, label=label) if side["bins"] else None
     top = [{**each, "share": 100 * each["count"] / max(side["top"][0]["count"], 1)} for each in side["top"] or ()]
     rest = side["count"] - side["nulls"] - sum(each["count"] for each in top)
-    return {**side, "new": new, "chart": chart, "top": top, "rest": rest}
+    highest = max((bin["count"] for bin in side["bins"] or ()), default=0)
+    return {**side, "new": new, "chart": chart, "top": top, "rest": rest, "highest": highest}
 
 
 # ---- queries

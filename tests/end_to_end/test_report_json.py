@@ -40,6 +40,12 @@ def test_the_schema_is_a_valid_one_and_describes_what_is_answered(author: Author
     assert {key for key in kept if kept[key] != answer[key]} == {"seconds", "timeline"}
 
 
+def test_the_docs_name_every_key() -> None:
+    page = (SCHEMA.parents[1] / "docs" / "report.md").read_text(encoding="utf-8")
+    keys = set(json.loads(SCHEMA.read_text(encoding="utf-8"))["properties"])
+    assert not {key for key in keys if f"`{key}`" not in page}
+
+
 def test_a_run_says_which_files_it_wrote_and_when(author: Author) -> None:
     runs = with_sales(author, 'op.rename("text", to="words")', ["a", "b"])
     answer = author.do("upgrade", "sales")
