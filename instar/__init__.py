@@ -55,9 +55,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account", "CheckReport", "Collected", "ConfigurationError", "ConvertReport", "DataError", "Dataset", "DatasetError",
-    "FileError", "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress", "Project",
-    "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport",
-    "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "convert", "events", "init", "op", "open",
+    "FileError", "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress",
+    "Project", "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport",
+    "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "convert", "events", "init", "op",
+    "open",
 ]  # fmt: skip
 
 _ERRORS = "instar.formats.errors"
