@@ -24,7 +24,7 @@ from instar.formats.errors import InstarError
 
 COMMANDS = (
     "init", "register", "revision", "check", "show", "diff",
-    "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "runs", "report", "gc", "history", "stamp",
+    "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "audit", "runs", "report", "gc", "history", "stamp",
     "read", "view", "convert", "completion",
 )  # fmt: skip
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from instar.transforms.account import Account
     from instar.transforms.answers import RunsReport, StampReport, StatusReport
+    from instar.transforms.audit.report import AuditReport
     from instar.transforms.gc import GcReport
     from instar.transforms.scan import Scan
 
@@ -169,6 +170,37 @@ class Dataset:
 
         with observed(progress, "verify", self.name, self.settings.subject) as seen:
             return seen.verified(verify(self.run_job(), run, options or Options(), seen))
+
+    def audit(
+        self,
+        run: str | None = None,
+        *,
+        queries: Path | str | None = None,
+        max_slowdown: float = 1.2,
+        seconds: float = 10.0,
+        threads: int = 1,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> AuditReport:
+        """Queries over the files as a run found them and as it left them (the last one by default): are the results the same, and
+        is the new side slower? Writes nothing; what does not hold is in the report.
+
+        `queries`: a folder of *.sql files, one SELECT over the dataset in each; None: plain ones, made from the schema.
+        `max_slowdown`: a ratio new/old; `seconds`: how long to measure each query; `threads` of DuckDB.
+
+        Raises:
+            UsageError: there is no such run; queries that cannot be used. RunError: the run did not finish, or was rolled back.
+        """
+        from instar.transforms.audit.audit import Wanted
+        from instar.transforms.audit_run import audit
+        from instar.transforms.job import with_options
+
+        with observed(progress, "audit", self.name, self.settings.subject) as seen:
+            chosen = with_options(options or Options(), self.settings)
+            wanted = Wanted(Path(queries) if queries is not None else None, chosen.memory, threads, max_slowdown, seconds)
+            report = audit(self.run_job(), run, wanted, chosen, seen)
+            seen.audited(report.run, {side: layout.files for side, layout in report.layouts.items()}, report.problems)
+            return report
 
     def scan(
         self,

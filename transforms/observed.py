@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from traceback import format_exception
@@ -124,6 +124,12 @@ class Observed:
         rows = sum(file.rows_new for file in report.proof.files)
         self._to.event(replace(ended, run=report.run, files={"verified": report.files}, rows_in=rows, proof=report.verdict))
         return report
+
+    def audited(self, run: str | None, files: Mapping[str, int], problems: Sequence[str]) -> None:
+        """The verb was `audit`, of so many files on either side; what does not hold is told as errors."""
+        for problem in problems:
+            self.event(Errored("GateError", problem, ""))
+        self._to.event(replace(self._ended("failed" if problems else "done", 1 if problems else 0), run=run, files=dict(files)))
 
     def converted(self, report: ConvertReport) -> ConvertReport:
         """The verb was `convert`."""

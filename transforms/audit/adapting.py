@@ -42,18 +42,18 @@ class OneSided:
 def adapted(text: str, reading: Reading, side: Side, *, by_table: bool = False) -> Adapted | OneSided:
     """The query for the other side than the one it was written for. `by_table`: exchange the table even where names could be."""
     columns = {(name,) for name in side.columns} if reading.whole else set[Names]()
-    there = {place: given for place in columns | {read.place for read in reading.reads} if (given := _given(side, place))}
+    there = {place: found for place in columns | {read.place for read in reading.reads} if (found := given(side, place))}
     missing = {read.place for read in reading.reads if read.place not in there}
     without = tuple(name for name in side.columns if (name,) in columns - there.keys())
     if reading.positions:
         missing |= {(name,) for name in without}
     if missing:
         return OneSided(tuple(sorted(missing)))
-    renamed = {place: given.path for place, given in sorted(there.items()) if given.path != place}
-    changed = tuple(place for place, given in sorted(there.items()) if given.changed)
+    renamed = {place: found.path for place, found in sorted(there.items()) if found.path != place}
+    changed = tuple(place for place, found in sorted(there.items()) if found.changed)
     if not renamed and not without:
         return Adapted(text, "as written", {}, changed)
-    anew = [path_sql(place) for place, given in there.items() if given.path is None]
+    anew = [path_sql(place) for place, found in there.items() if found.path is None]
     why = reading.by_form or (f"it reads {anew[0]} as a whole, whose fields are not as they were" if anew else "")
     if why or by_table:
         return Adapted(_with_table(text, reading, side), "table", renamed, changed, without, why)
@@ -62,7 +62,7 @@ def adapted(text: str, reading: Reading, side: Side, *, by_table: bool = False) 
 
 
 @dataclass(frozen=True)
-class _Given:
+class Given:
     """SQL of what a place of one side is on the other; `path` None where it is put together there."""
 
     sql: str
@@ -70,19 +70,19 @@ class _Given:
     changed: bool
 
 
-def _given(side: Side, place: Names) -> _Given | None:
+def given(side: Side, place: Names) -> Given | None:
     """None: the other side does not have it."""
     other, type = side.other(place), side.type(place)
     if not isinstance(type, Record) or (other is not None and not other.changed):
-        return None if other is None else _Given(path_sql(other.path), other.path, other.changed)
-    inner = {name: given for name in type.names if (given := _given(side, (*place, name))) is not None}
+        return None if other is None else Given(path_sql(other.path), other.path, other.changed)
+    inner = {name: found for name in type.names if (found := given(side, (*place, name))) is not None}
     if len(inner) < len(type.names):
-        return None if other is None else _Given(path_sql(other.path), other.path, True)
-    packed = f"struct_pack({', '.join(f'{spelled(name)} := {given.sql}' for name, given in inner.items())})"
-    changed = any(given.changed for given in inner.values())
+        return None if other is None else Given(path_sql(other.path), other.path, True)
+    packed = f"struct_pack({', '.join(f'{spelled(name)} := {found.sql}' for name, found in inner.items())})"
+    changed = any(found.changed for found in inner.values())
     if other is None:  # nothing tells any more where it was null
-        return _Given(packed, None, True)
-    return _Given(f"CASE WHEN {path_sql(other.path)} IS NOT NULL THEN {packed} END", None, changed)
+        return Given(packed, None, True)
+    return Given(f"CASE WHEN {path_sql(other.path)} IS NOT NULL THEN {packed} END", None, changed)
 
 
 # ---- names
@@ -90,7 +90,8 @@ def _edits(read: Read, renamed: Mapping[Names, Names | None]) -> Iterator[tuple[
     new = renamed.get(read.place)
     if new is None:
         return
-    kept = f" AS {spelled(read.place[-1])}" if read.output and new[-1] != read.place[-1] else ""
+    named_alike = len(new) == 1 and new[-1] == read.place[-1]  # a field of a record is no name that ORDER BY knows
+    kept = f" AS {spelled(read.place[-1])}" if read.output and not named_alike else ""
     yield read.start, read.end, path_sql(new) + kept
 
 
@@ -117,10 +118,10 @@ def spelled(name: str) -> str:
 # ---- the table
 def _with_table(text: str, reading: Reading, side: Side) -> str:
     """The query over a subquery in the table's place, which has the columns of the side it was written for."""
-    columns = ", ".join(_named(name, given) for name in side.columns if (given := _given(side, (name,))) is not None)
+    columns = ", ".join(_named(name, found) for name in side.columns if (found := given(side, (name,))) is not None)
     made = ((use, f"(SELECT {columns} FROM {text[use.start : use.end]})") for use in reading.tables)
     return _edited(text, ((use.start, use.end, sub if use.aliased else f"{sub} AS {spelled(use.name)}") for use, sub in made))
 
 
-def _named(name: str, given: _Given) -> str:
-    return given.sql if given.path and given.path[-1] == name else f"{given.sql} AS {spelled(name)}"
+def _named(name: str, found: Given) -> str:
+    return found.sql if found.path and found.path[-1] == name else f"{found.sql} AS {spelled(name)}"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from instar.formats.schema import Record, Schema, Type
+from instar.formats.pii import PII, any_tagged
+from instar.formats.schema import Field, Record, Reference, Schema, Type, children
 from instar.transforms.expression import Branches, Cast, Column, Each, Expression, Literal, Lookup, Source, Struct, When
 from instar.transforms.mapping import Mapping as SchemaMapping
 from instar.transforms.tree import carried_from
@@ -81,7 +82,7 @@ def sides(mapping: SchemaMapping, also: Names = ()) -> tuple[Side, Side]:
         known = forward.get(origin)
         if known is None or (known.changed, known.path != origin) > (changed, target != origin):
             forward[origin] = Counterpart(target, changed)
-    for place in _places(mapping.source.record, ()):  # computed anew under its old name
+    for place in places_of(mapping.source.record, ()):  # computed anew under its old name
         if place not in forward and _has(mapping.target.record, place):
             forward[place] = Counterpart(place, changed=True)
     back: dict[Names, Counterpart] = {}
@@ -101,7 +102,7 @@ def _pairs(column: Column, target: Names) -> Iterator[tuple[Names, Names, bool]]
         case Source(path):
             yield target, path, filled
             if isinstance(expression.type, Record):
-                for place in _places(expression.type, ()):
+                for place in places_of(expression.type, ()):
                     yield (*target, *place), (*path, *place), filled
         case Struct(columns, of):
             if isinstance(of, Source):
@@ -124,14 +125,31 @@ def _bare(struct: Struct, of: Source) -> Expression:
     return struct if whole else Struct(struct.columns, None)
 
 
-def _places(record: Record, at: Names) -> Iterator[Names]:
+def places_of(record: Record, at: Names) -> Iterator[Names]:
     for field in record.fields:
         yield (*at, field.name)
         if isinstance(field.type, Record):
-            yield from _places(field.type, (*at, field.name))
+            yield from places_of(field.type, (*at, field.name))
 
 
 def _has(record: Record, place: Names) -> bool:
     return place[0] in record and (
         len(place) == 1 or (isinstance(inner := record[place[0]].type, Record) and _has(inner, place[1:]))
     )
+
+
+def may_not_show(schema: Schema, place: Names) -> bool:
+    """Is the place, or one around it, or one inside it, tagged as one whose values are not to be shown?"""
+    type: Type | None = schema.record
+    for name in place:
+        if not isinstance(type, Record) or name not in type:
+            return False
+        if PII in type[name].tags:
+            return True
+        type = type[name].type
+    return any_tagged([Schema(Field("", type), schema.definitions)]) if type is not None and _opens(type) else False
+
+
+def _opens(type: Type) -> bool:
+    """May there be fields inside?"""
+    return isinstance(type, Record | Reference) or bool(list(children(type)))

@@ -35,8 +35,8 @@ class Layout:
     """One side's files. `compression`: bytes by codec (of Parquet, of column chunks).
 
     `declared`: of a column, in how many files the footer says that they are sorted by it; `apart` the share of row groups that
-    overlap with no other, of columns with statistics. `ranges`: one row group's range of a column, from the middle. Of formats
-    without row groups these are empty.
+    overlap with no other, of columns with statistics. `ranges`: one row group's range of a column, from the middle; `sizes`: its
+    bytes. Of formats without row groups these are empty.
     """
 
     files: int
@@ -47,6 +47,7 @@ class Layout:
     declared: Mapping[Names, int] = field(default_factory=dict)
     apart: Mapping[Names, float] = field(default_factory=dict)
     ranges: Mapping[Names, Range] = field(default_factory=dict)
+    sizes: Mapping[Names, int] = field(default_factory=dict)
 
     @property
     def sorted(self) -> tuple[Names, ...]:
@@ -89,7 +90,7 @@ def _parquet(places: Sequence[DataPlace]) -> Layout:
     import pyarrow.parquet as pq
 
     size = rows = groups = 0
-    codecs, declared, ranges = Counter[str](), Counter[Names](), dict[Names, list[Range]]()
+    codecs, declared, sizes, ranges = Counter[str](), Counter[Names](), Counter[Names](), dict[Names, list[Range]]()
     for place in places:
         footer = pq.read_metadata(place.file)
         size, rows, groups = size + place.file.stat().st_size, rows + footer.num_rows, groups + footer.num_row_groups
@@ -100,12 +101,14 @@ def _parquet(places: Sequence[DataPlace]) -> Layout:
             for i in range(footer.num_columns):
                 chunk = group.column(i)
                 codecs[chunk.compression.lower()] += chunk.total_compressed_size
-                if i in columns and (found := _range(chunk)) is not None:
-                    ranges.setdefault(columns[i], []).append(found)
+                if i in columns:
+                    sizes[columns[i]] += chunk.total_compressed_size
+                    if (found := _range(chunk)) is not None:
+                        ranges.setdefault(columns[i], []).append(found)
     whole = {name: found for name, found in ranges.items() if len(found) > 1}
     apart = {name: share_apart(found) for name, found in whole.items()}
     middles = {name: sorted(found)[len(found) // 2] for name, found in whole.items()}
-    return Layout(len(places), size, rows, groups, dict(codecs), dict(declared), apart, middles)
+    return Layout(len(places), size, rows, groups, dict(codecs), dict(declared), apart, middles, dict(sizes))
 
 
 def _called(footer: Any, column: int, place: DataPlace) -> Names | None:

@@ -88,8 +88,9 @@ def measured(
     patience: Patience,
     draws: random.Random,
     clock: Clock | None = None,
+    heed: Callable[[], object] = lambda: None,
 ) -> Timing:
-    """Time both, each called as often as it takes.
+    """Time both, each called as often as it takes; `heed` is called before each pair, and may raise.
 
     Raises:
         whatever `old` and `new` raise.
@@ -100,6 +101,7 @@ def measured(
     pairs, first = _Pairs(), True
     for wanted in looks(patience.level):
         while len(pairs.old) < wanted and not _over(clock.wall() - begun, len(pairs.old), patience):
+            heed()
             first = draws.random() < 0.5 if len(pairs.old) % 2 == 0 else not first
             _pair(pairs, (old, new), executions, first, clock)
         if len(pairs.old) < wanted or pairs.ratio(patience.level).narrow(patience.margin):

@@ -8,11 +8,10 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from instar.formats.pii import PII
-from instar.formats.schema import Bool, Date, Enum, Field, Float, Int, Record, Schema, String
+from instar.formats.schema import Bool, Date, Enum, Field, Float, Int, String
 from instar.formats.schema import Decimal as DecimalType
 from instar.transforms.audit.adapting import path_sql, spelled
-from instar.transforms.audit.counterparts import Names, Side
+from instar.transforms.audit.counterparts import Names, Side, may_not_show
 from instar.transforms.audit.layout import Range
 from instar.transforms.audit.queries import Query
 from instar.transforms.casts.rule import sql_text
@@ -28,12 +27,13 @@ _LOOKED_AT = 50_000  # rows
 
 @dataclass(frozen=True)
 class Known:
-    """What plain queries are made of: the table's name, the side that they are written for, and one row group's range of each
-    column that is sorted on either side, by the name that it has on that side."""
+    """What plain queries are made of: the table's name, the side that they are written for, one row group's range of each column
+    that is sorted on either side, and how many bytes columns have, all by the names of that side."""
 
     table: str
     side: Side
     ranges: Mapping[Names, Range]
+    sizes: Mapping[Names, int]
 
 
 def plain_queries(known: Known, connection: duckdb.DuckDBPyConnection) -> tuple[Query, ...]:
@@ -44,20 +44,23 @@ def plain_queries(known: Known, connection: duckdb.DuckDBPyConnection) -> tuple[
 def _queries(known: Known, connection: duckdb.DuckDBPyConnection) -> Iterator[Query]:
     table = spelled(known.table)
     columns = [field for field in known.side.schema.record.fields if _is_common(known.side, (field.name,))]
-    summed = next((f"sum({spelled(f.name)})" for f in columns if isinstance(f.type, Int | Float | DecimalType)), "count(*)")
-    scanned = summed if summed != "count(*)" else next((f"count({spelled(f.name)})" for f in columns), summed)
-    yield Query("scan", f"SELECT {scanned} FROM {table}", MADE)
+    numbers = [f for f in columns if isinstance(f.type, Int | Float | DecimalType)]
+    numbers.sort(key=lambda f: (-known.sizes.get((f.name,), 0), isinstance(f.type, Int)))
+    summed = [f"sum({spelled(f.name)})" for f in numbers[:1]]
+    scanned = summed or [f"count({spelled(f.name)})" for f in columns[:1]] or ["count(*)"]
+    counted = ", ".join(["count(*)", *summed])
+    yield Query("scan", f"SELECT {scanned[0]} FROM {table}", MADE)
     for path, (low, high) in list(known.ranges.items())[:_FILTERS]:
-        if not _is_common(known.side, path) or _hidden(known.side.schema, path):
+        if not _is_common(known.side, path) or may_not_show(known.side.schema, path):
             continue
         bounds = [_literal(value) for value in (low, high)]
         if all(bounds):
             where = f"{path_sql(path)} BETWEEN {bounds[0]} AND {bounds[1]}"
-            yield Query(f"filter on {'.'.join(path)}", f"SELECT count(*), {summed} FROM {table} WHERE {where}", MADE)
-    few = _few_values(columns, known.table, connection)
+            yield Query(f"filter on {'.'.join(path)}", f"SELECT {counted} FROM {table} WHERE {where}", MADE)
+    few = _few_values(columns, known, connection)
     if few:
         name = spelled(few)
-        yield Query(f"group by {few}", f"SELECT {name}, count(*), {summed} FROM {table} GROUP BY {name} ORDER BY {name}", MADE)
+        yield Query(f"group by {few}", f"SELECT {name}, {counted} FROM {table} GROUP BY {name} ORDER BY {name}", MADE)
 
 
 def _is_common(side: Side, path: Names) -> bool:
@@ -65,29 +68,20 @@ def _is_common(side: Side, path: Names) -> bool:
     return other is not None and not other.changed
 
 
-def _hidden(schema: Schema, path: Names) -> bool:
-    """Is the field, or one around it, one whose values may not be shown?"""
-    record: Any = schema.record
-    for name in path:
-        if not isinstance(record, Record) or name not in record:
-            return False
-        if PII in record[name].tags:
-            return True
-        record = record[name].type
-    return False
-
-
-def _few_values(columns: list[Field], table: str, connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The column with the fewest values, but at least two, among the first rows."""
-    fitting = [f.name for f in columns if isinstance(f.type, String | Enum | Bool | Int | Date) and PII not in f.tags]
+def _few_values(columns: list[Field], known: Known, connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The column with the fewest values, but at least two, among the first rows; texts come before numbers."""
+    shown = [f for f in columns if not may_not_show(known.side.schema, (f.name,))]
+    fitting = [f for f in shown if isinstance(f.type, String | Enum | Bool | Int | Date)]
     if not fitting:
         return None
-    counts = ", ".join(f"approx_count_distinct({spelled(name)})" for name in fitting)
-    names = ", ".join(map(spelled, fitting))
-    found = connection.execute(f"SELECT {counts} FROM (SELECT {names} FROM {spelled(table)} LIMIT {_LOOKED_AT})").fetchone()
+    names = [spelled(f.name) for f in fitting]
+    counts = ", ".join(f"approx_count_distinct({name})" for name in names)
+    some = f"SELECT {', '.join(names)} FROM {spelled(known.table)} LIMIT {_LOOKED_AT}"
+    found = connection.execute(f"SELECT {counts} FROM ({some})").fetchone()
     assert found is not None
-    several = [(count, i) for i, count in enumerate(found) if 2 <= count <= _FEW]
-    return fitting[min(several)[1]] if several else None
+    several = [(isinstance(f.type, Int | Date), count, i) for i, (f, count) in enumerate(zip(fitting, found, strict=True))]
+    several = [each for each in several if 2 <= each[1] <= _FEW]
+    return fitting[min(several)[2]].name if several else None
 
 
 def _literal(value: Any) -> str:

@@ -8,6 +8,7 @@ being wrong; then that is said, instead of a difference.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,6 +24,7 @@ Verdict = Literal["same", "differ", "changed", "open", "not compared"]
 
 TOLERANCE = 1e-9
 _FLOATS = ("DOUBLE", "FLOAT")
+_NO_PYTHON = re.compile("TIME|DATE|INTERVAL")  # Python's own hold less, or need a package for zones
 MOST_CELLS = 1_000_000
 """Results up to so many values are compared one by one, larger ones by checksums that DuckDB computes."""
 
@@ -49,12 +51,17 @@ class Rows:
 
 def rows_of(connection: duckdb.DuckDBPyConnection, text: str) -> Rows:
     """Run the query. Raises duckdb.Error."""
-    answer = connection.execute(text)
-    described = answer.description or []
-    names, types = tuple(str(column[0]) for column in described), tuple(str(column[1]) for column in described)
-    most = MOST_CELLS // max(len(names), 1)
-    values: list[tuple[Any, ...]] = answer.fetchmany(most)
-    return Rows(names, types, None if answer.fetchone() else tuple(values))
+    described = connection.sql(text)
+    types = tuple(map(str, described.types))
+    shown = [f"CAST(c{i} AS VARCHAR)" if _NO_PYTHON.search(type) else f"c{i}" for i, type in enumerate(types)]
+    answer = connection.execute(f"SELECT {', '.join(shown)} FROM {_named(text, len(types))}")
+    values: list[tuple[Any, ...]] = answer.fetchmany(MOST_CELLS // max(len(types), 1))
+    return Rows(tuple(described.columns), types, None if answer.fetchone() else tuple(values))
+
+
+def _named(text: str, columns: int) -> str:
+    """The query as a table whose columns are c0, c1 …, in the order that it has itself."""
+    return f"({text.rstrip().rstrip(';')}\n) AS q({', '.join(f'c{i}' for i in range(columns))})"
 
 
 def compared(
@@ -180,7 +187,7 @@ def _sorting(row: tuple[Any, ...]) -> tuple[list[str], list[float]]:
 
 
 def _text(value: Any) -> str:
-    text = "NULL" if value is None else str(value)
+    text = "NULL" if value is None else repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
@@ -188,12 +195,11 @@ def _text(value: Any) -> str:
 def _checksums(connection: duckdb.DuckDBPyConnection, text: str, named: Rows, columns: Sequence[int]) -> tuple[Any, ...]:
     """The number of rows, the checksum of all columns together, that of those that are no floats, the sum of each that is one, and
     of its absolute values."""
-    aliases = ", ".join(f"c{i}" for i in range(len(named.names)))
     floats = [f"c{i}" for i in columns if named.types[i] in _FLOATS]
     exact = [f"c{i}" for i in columns if named.types[i] not in _FLOATS] or ["1"]
     sums = [f"sum(hash({', '.join(each)})::HUGEINT)" for each in ([f"c{i}" for i in columns], exact)]
     sums += [f"sum({c}) FILTER (isfinite({c}))" for c in floats] + [f"sum(abs({c})) FILTER (isfinite({c}))" for c in floats]
-    select = f"SELECT count(*), {', '.join(sums)} FROM ({text.rstrip().rstrip(';')}\n) AS q({aliases})"
+    select = f"SELECT count(*), {', '.join(sums)} FROM {_named(text, len(named.names))}"
     found = connection.execute(select).fetchone()
     assert found is not None
     return found

@@ -26,7 +26,7 @@ Label = Literal["faster", "same", "slower", "undecided"]
 MARGIN = 1.1
 """Ratios of times between 1/MARGIN and MARGIN are called the same."""
 
-ERROR = 0.05
+ERROR = 0.01
 """How often an audit may say something wrong of any of its queries."""
 
 _EXACT = 60  # pairs up to which the distribution is counted out; beyond, the normal one differs by less than 0.001

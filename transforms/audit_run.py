@@ -1,0 +1,105 @@
+"""`audit`: queries over the files as a run found them and as it left them. Reads only.
+
+The files are those that `verify` proves: of a finished run the old ones in its snapshot, the new ones where they stand now, be it
+in the snapshot of a later run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from instar.formats.errors import UsageError
+from instar.formats.format import format_named
+from instar.transforms.audit.audit import Wanted, audited
+from instar.transforms.audit.report import AuditReport
+from instar.transforms.audit.sides import Sides
+from instar.transforms.execution import Stopwatch
+from instar.transforms.job import Job, Options, inventory_of, with_options
+from instar.transforms.mapping import Mapping as SchemaMapping
+from instar.transforms.progress import Progress, Silent
+from instar.transforms.run.collect import has_snapshot, removal, require_snapshot
+from instar.transforms.run.listing import read_listing
+from instar.transforms.run.rollback import shadowing, versions_before
+from instar.transforms.run.state import RunState, list_runs, receipts_of
+from instar.transforms.run.two_trees import TreeFile, TwoTrees, tree_file
+from instar.transforms.run.unit import Receipt, Unit
+from instar.transforms.verify import finished, units_of
+
+
+def audit(job: Job, run: str | None, wanted: Wanted, options: Options, progress: Progress | None = None) -> AuditReport:
+    """Audit a run; None: the last one.
+
+    Raises:
+        UsageError: there is no such run; the queries cannot be used. RunError: it is not finished, or was rolled back.
+    """
+    watch, runs = Stopwatch(progress or Silent()), list_runs(job.state)
+    with watch.step("inventory"):
+        state = finished(job, runs, run)
+        sides, notes = finished_sides(job, state, runs, with_options(options, job.settings))
+    return audited(sides, wanted, run=state.id, notes=notes, progress=progress)
+
+
+def finished_sides(job: Job, state: RunState, runs: Sequence[RunState], options: Options) -> tuple[Sides, tuple[str, ...]]:
+    """Both sides of a finished run, and what is to be said of them.
+
+    Raises:
+        RunError: its snapshot is gone. UsageError: none of its files is left.
+    """
+    if removal(state) and not shadowing(state):
+        require_snapshot(state, f"the run {state.id} cannot be audited any more")
+    later = [r for r in runs if r.id > state.id and r.status == "finished" and not r.undoes]
+    receipts = {receipt.path: receipt for receipt in receipts_of(state)}
+    units = units_of(job, state, later, receipts, options)
+    there = [unit for unit in units if Path(unit.source).is_file() and Path(unit.staged).is_file()]
+    if not there:
+        raise UsageError(f"none of the files that run {state.id} wrote is left", hint="Audit a later run.")
+    target, versions = int(state.facts["to"]), versions_before(state)
+    old, new = list[TreeFile](), list[TreeFile]()
+    for unit in there:
+        old.append(_file(unit.format, unit.path, unit.source, versions[unit.path]))
+        new.append(_file(unit.format, unit.new_path, unit.staged, target))
+    for file in _kept(job, state, later, receipts, target):
+        old.append(file)
+        new.append(file)
+    ways: dict[int, SchemaMapping] = {versions[unit.path]: unit.mapping for unit in units}
+    trees = TwoTrees(tuple(sorted(old, key=_path)), tuple(sorted(new, key=_path)), target)
+    sides = Sides(job.name, job.settings.format, job.schemas, trees, ways, job.settings.partitions)
+    return sides, tuple(_notes(units, there, receipts))
+
+
+def _file(format: str, path: str, place: str, version: int) -> TreeFile:
+    return tree_file(path, Path(place), version, format_named(format).inspect(Path(place)))
+
+
+def _kept(job: Job, state: RunState, later: Sequence[RunState], receipts: Mapping[str, Receipt], target: int) -> Iterator[TreeFile]:
+    """The data files that the run left as they were, which were at its target already: as they are on both sides. (Of a shadow, as
+    they are in the first tree.)"""
+    before = read_listing(state.run.before) if state.run.before.exists() else {}
+    rewriters = {receipt.path: run for run in reversed(later) for receipt in receipts_of(run)}
+    base = job.location if job.location.is_dir() else job.location.parent
+    for file in inventory_of(job, passing_broken=True).files:
+        path = file.path
+        if path not in before or path in receipts or path in {receipt.new_path for receipt in receipts.values()}:
+            continue
+        rewriter = rewriters.get(path)
+        if rewriter is None:
+            entry = (base / path).stat()
+            same = (entry.st_size, entry.st_mtime_ns) == (before[path].size, before[path].mtime_ns)
+            if file.version == target and same:
+                yield tree_file(path, base / path, target, file.facts)
+        elif versions_before(rewriter).get(path) == target and has_snapshot(rewriter):
+            yield _file(job.settings.format, path, str(rewriter.run.snapshot / path), target)
+
+
+def _notes(units: Sequence[Unit], there: Collection[Unit], receipts: Mapping[str, Receipt]) -> Iterator[str]:
+    if missing := len(units) - len(there):
+        yield f"{missing:,} of the {len(units):,} files that the run wrote are gone, and on neither side"
+    changed = [unit.new_path for unit in there if Path(unit.staged).stat().st_size != receipts[unit.path].size]
+    if changed:
+        more = f" and {len(changed) - 1:,} more" if len(changed) > 1 else ""
+        yield f"{changed[0]}{more}: not as the run left it"
+
+
+def _path(file: TreeFile) -> str:
+    return file.path
