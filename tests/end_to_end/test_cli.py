@@ -204,6 +204,7 @@ ONE_VALUE = {
     "plan": "sales",
     "upgrade": "sales",
     "verify": "sales",
+    "audit": "sales --seconds 0.05 --max-slowdown 1000",
     "stamp": "sales 2",
     "downgrade": "sales 1",
     "rollback": "sales",

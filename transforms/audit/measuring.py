@@ -19,7 +19,6 @@ from instar.transforms.audit.verdict import MARGIN, Ratio, fewest_pairs, looks, 
 LEAST = 0.02
 """Seconds that one measurement takes at least."""
 
-_WARM = 1
 _MOST_EXECUTIONS = 200
 _OVERTIME = 6  # times the budget that the fewest pairs may take
 
@@ -90,7 +89,7 @@ def measured(
     clock: Clock | None = None,
     heed: Callable[[], object] = lambda: None,
 ) -> Timing:
-    """Time both, each called as often as it takes; `heed` is called before each pair, and may raise.
+    """Time both, which have run before, each called as often as it takes; `heed` is called before each pair, and may raise.
 
     Raises:
         whatever `old` and `new` raise.
@@ -117,9 +116,7 @@ def _over(seconds: float, pairs: int, patience: Patience) -> bool:
 
 
 def _executions(run: _Run, clock: Clock) -> int:
-    """How many make a measurement; runs it until it is warm."""
-    for _ in range(_WARM):
-        run()
+    """How many make a measurement."""
     begun = clock.wall()
     run()
     took = clock.wall() - begun

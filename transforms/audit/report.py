@@ -54,7 +54,7 @@ class QueryReport:
         """What could not be told apart from a failure, "" where nothing."""
         timing = self.measured.timing
         if not self.problem and timing is not None and timing.ratio.low <= self.allowed < timing.ratio.high:
-            return f"it may take {ratio_text(timing.ratio)} times as long: too little time to tell, or too restless a machine"
+            return f"perhaps {ratio_text(timing.ratio)} times as long: too little time to tell, or too restless a machine"
         return ""
 
     def as_json(self) -> dict[str, Any]:

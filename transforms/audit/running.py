@@ -69,10 +69,17 @@ def ran(prepared: Prepared, sides: Sides, settings: Settings, heed: Callable[[],
         views: dict[SideName, Views] = {
             side: stack.enter_context(_opened(prepared, sides, side, settings)) for side in prepared.texts
         }
-        failed: dict[SideName, str] = {side: why for side in views if (why := _fails(prepared, sides, side, views[side]))}
+        costs, failed = dict[SideName, Cost](), dict[SideName, str]()
+        for side, view in views.items():
+            try:
+                costs[side] = _cost(view, prepared.texts[side])
+            except duckdb.InterruptException:
+                raise
+            except duckdb.Error as error:
+                _raise_fault(view, sides)
+                failed[side] = f"{type(error).__name__} {NOT_SHOWN}" if prepared.hidden else said(error)
         if failed:
             return Measured(prepared, failed=failed)
-        costs: dict[SideName, Cost] = {side: _cost(views[side], text) for side, text in prepared.texts.items()}
         if len(views) < len(SIDES):
             (side,) = views
             return Measured(prepared, costs=costs, alone=_alone(views[side], prepared.texts[side]))
@@ -90,18 +97,6 @@ def _opened(prepared: Prepared, sides: Sides, side: SideName, settings: Settings
         side, memory=settings.memory // 2, threads=settings.threads, reads=prepared.reads, folders=prepared.folders
     ) as views:
         yield views
-
-
-def _fails(prepared: Prepared, sides: Sides, side: SideName, views: Views) -> str:
-    """Why the query cannot be run on a side, "" where it can."""
-    try:
-        _run(views.connection, prepared.texts[side])()
-    except duckdb.InterruptException:
-        raise
-    except duckdb.Error as error:
-        _raise_fault(views, sides)
-        return f"{type(error).__name__} {NOT_SHOWN}" if prepared.hidden else said(error)
-    return ""
 
 
 def _raise_fault(views: Views, sides: Sides) -> None:
@@ -122,6 +117,7 @@ def _run(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
 
 
 def _cost(views: Views, text: str) -> Cost:
+    """What the first execution reads. Raises duckdb.Error."""
     profile = json.loads(_run(views.connection, text)()[0][1])
     query, read = profile.get("query", {}), profile.get("io", {}).get("total_bytes_read")
     groups, of = query.get("total_row_groups_scanned"), query.get("total_row_groups_to_scan")

@@ -1,0 +1,330 @@
+"""Audits of real runs, by the command: a rename, a lost sort order, results that differ, every format, mixed versions."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fastavro
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from authoring import Author, said
+from support import Answer, tree
+
+SECONDS = "0.1"
+ROWS = 120_000
+
+
+@pytest.fixture
+def author(tmp_path: Path) -> Author:
+    """An empty project, and the commands with which it is filled."""
+    folder = tmp_path / "team"
+    folder.mkdir()
+    return Author(folder, said)
+
+
+def flights(rows: int = ROWS) -> pa.Table:
+    """Flights in the order of their departure, as they would come."""
+    return duckdb.sql(f"""
+        SELECT i AS id, make_timestamp(1356998400000000 + i * 26000000) AS departed,
+            ['AA', 'B6', 'DL', 'UA'][1 + (hash(i) % 4)::INTEGER] AS carrier, (hash(i) % 1000003)::BIGINT / 7 AS dep_delay,
+            (i % 24)::INTEGER AS hour
+        FROM range({rows}) t(i)
+    """).to_arrow_table()
+
+
+def with_flights(author: Author, upgrade: str, *, rows: int = ROWS, groups: int = 4_000) -> Path:
+    """A dataset of one sorted file, upgraded by one step; the folder of its data."""
+    data = author.data("flights")
+    pq.write_table(flights(rows), data / "a.parquet", row_group_size=groups)
+    author.adopt("flights")
+    author.step("flights", upgrade, '{"hour": "0"}' if "drop" in upgrade else "{}")
+    author.do("upgrade", "flights")
+    return data
+
+
+def write_queries(author: Author, **queries: str) -> str:
+    folder = author.folder / "queries"
+    folder.mkdir()
+    for name, text in queries.items():
+        (folder / f"{name}.sql").write_text(text)
+    return str(folder)
+
+
+def audited(author: Author, *arguments: str, code: int = 0) -> dict[str, Any]:
+    answer: Answer = author.run("audit", "flights", "--seconds", SECONDS, *arguments)
+    assert answer.code == code, answer.out + answer.err
+    assert not answer.err
+    return answer.json
+
+
+def shuffled(path: Path, groups: int) -> None:
+    """The same rows in another order; all else as it was."""
+    before = pq.read_table(path)
+    order = duckdb.sql(f"SELECT i FROM range({before.num_rows}) t(i) ORDER BY hash(i)").to_arrow_table()["i"]
+    pq.write_table(before.take(order).replace_schema_metadata(before.schema.metadata), path, row_group_size=groups)
+
+
+NARROW = "SELECT count(*), sum(dep_delay) FROM flights WHERE id BETWEEN 60000 AND 60100"
+
+
+def test_a_lost_sort_order_is_found_slower(author: Author) -> None:
+    """The same rows shuffled: a filter for a narrow range reads every row group instead of one."""
+    data = with_flights(author, 'op.rename("dep_delay", to="late")', rows=400_000, groups=4_000)
+    queries = write_queries(author, narrow=NARROW)
+    before = tree(author.folder)
+    shuffled(data / "a.parquet", 4_000)
+    report = audited(author, "--queries", queries, "--threads", "1", "--seconds", "2", code=1)
+    (query,) = report["queries"]
+    assert (report["verdict"], query["verdict"]) == ("failed", "slower")
+    assert query["ratio"]["low"] > 1.2
+    assert query["results"]["verdict"] == "same"
+    assert (query["times"]["old"]["row_groups_read"], query["times"]["new"]["row_groups_read"]) == (1, 100)
+    assert query["times"]["new"]["bytes_read"] > 10 * query["times"]["old"]["bytes_read"]
+    assert (report["layout"]["old"]["row_groups_apart"]["id"], report["layout"]["new"]["row_groups_apart"]["id"]) == (1.0, 0.0)
+    assert report["problems"][0].startswith("narrow: it takes ")
+    answer = author.instar(
+        "audit", "flights", "--seconds", SECONDS, "--queries", queries, "--max-slowdown", "1000", at=author.folder
+    )  # fmt: skip
+    assert (answer.code, answer.err) == (0, "")  # as much is allowed
+    assert "id was sorted, and is no more: 100 % of the row groups overlapped with no other, and 0 % do now" in answer.out
+    assert max(map(len, answer.out.splitlines()[:4])) <= 100
+    after = tree(author.folder)
+    assert {path for path in before | after if before.get(path) != after.get(path)} == {"data/flights/a.parquet"}
+
+
+@pytest.mark.slow
+def test_plain_queries_find_it_too(author: Author) -> None:
+    data = with_flights(author, 'op.rename("dep_delay", to="late")', rows=400_000, groups=4_000)
+    shuffled(data / "a.parquet", 4_000)
+    report = audited(author, "--seconds", "2", "--threads", "1", code=1)
+    found = {query["name"]: query for query in report["queries"]}
+    assert set(found) == {"scan", "filter on id", "filter on departed", "group by carrier"}
+    assert found["filter on id"]["verdict"] == found["filter on departed"]["verdict"] == "slower"
+    assert all(query["results"]["verdict"] == "same" for query in found.values())
+    assert found["scan"]["sql"] == {
+        "old": "SELECT sum(dep_delay) FROM flights", "new": "SELECT sum(late) FROM flights",
+    }  # fmt: skip
+
+
+def renamed(author: Author, times: int, seconds: str) -> dict[str, int]:
+    """Audits of a plain rename: how often each verdict comes."""
+    with_flights(author, 'op.rename("dep_delay", to="late"), op.rename("carrier", to="airline")')
+    queries = write_queries(
+        author, narrow=NARROW, scan="SELECT sum(dep_delay) FROM flights",
+        group="SELECT carrier, avg(dep_delay) FROM flights GROUP BY carrier ORDER BY carrier",
+    )  # fmt: skip
+    counts: dict[str, int] = {}
+    for _ in range(times):
+        report = json.loads(author.run("audit", "flights", "--queries", queries, "--seconds", seconds, "--max-slowdown", "10").out)
+        assert report["verdict"] == "passed"
+        for query in report["queries"]:
+            assert query["results"]["verdict"] == "same"
+            counts[query["verdict"]] = counts.get(query["verdict"], 0) + 1
+    return counts
+
+
+def test_a_plain_rename_is_not_called_slower(author: Author) -> None:
+    counts = renamed(author, 1, seconds="0.5")
+    assert "slower" not in counts
+    assert sum(counts.values()) == 3
+
+
+@pytest.mark.slow
+def test_a_plain_rename_is_never_called_slower_in_twenty_runs(
+    author: Author, record_property: Callable[[str, object], None]
+) -> None:
+    counts = renamed(author, 20, seconds="3")
+    print(counts)
+    record_property("audit", counts)
+    assert "slower" not in counts
+    assert sum(counts.values()) == 60
+
+
+def test_queries_are_adapted_and_both_texts_reported(author: Author) -> None:
+    with_flights(
+        author, 'op.rename("dep_delay", to="late"), op.drop("hour"), op.add("source", "string", default="BTS")', rows=5_000
+    )
+    queries = write_queries(
+        author, old="SELECT carrier, max(dep_delay) AS m FROM flights GROUP BY ALL ORDER BY m",
+        new="SELECT max(late) FROM data", gone="SELECT max(hour) FROM flights", added="SELECT count(source) FROM flights",
+        star="SELECT * FROM flights ORDER BY id",
+    )  # fmt: skip
+    report = audited(author, "--queries", queries, "--max-slowdown", "1000")
+    found = {query["name"]: query for query in report["queries"]}
+    assert found["old"]["names"] == "old"
+    assert found["old"]["sql"]["new"] == "SELECT carrier, max(late) AS m FROM flights GROUP BY ALL ORDER BY m"
+    assert found["old"]["adapted"]["renamed"] == {"dep_delay": "late"}
+    assert (found["new"]["names"], found["new"]["sql"]["old"]) == ("new", "SELECT max(dep_delay) FROM data")
+    assert {name: query["results"]["verdict"] for name, query in found.items() if query["results"]} == dict.fromkeys(
+        ("old", "new", "star"), "same"
+    )
+    assert found["gone"]["one_side"] == "it reads hour, which was dropped"
+    assert found["added"]["one_side"] == "it reads source, which was added"
+    assert found["gone"]["verdict"] == found["added"]["verdict"] == "one side"
+    assert found["gone"]["times"]["new"] is None
+    assert found["star"]["adapted"]["without"] == ["hour"]
+    assert found["star"]["results"]["rows"] == [5_000, 5_000]
+    shown = author.instar("audit", "flights", "--queries", queries, "--seconds", SECONDS, "-v", at=author.folder)
+    assert "adapted  old has the old names: dep_delay → late" in shown.out
+    assert "one side gone: on the old files only; it reads hour, which was dropped" in shown.out
+    assert "new: SELECT carrier, max(late) AS m FROM flights" in shown.out
+
+
+def test_results_that_differ_fail_the_audit(author: Author) -> None:
+    data = with_flights(author, 'op.rename("dep_delay", to="late")', rows=5_000)
+    changed = pq.read_table(data / "a.parquet")
+    carriers = changed["carrier"].to_pylist()
+    carriers[17] = "ZZ"
+    pq.write_table(changed.set_column(2, "carrier", pa.array(carriers)), data / "a.parquet")
+    queries = write_queries(
+        author, carriers="SELECT carrier, count(*) FROM flights GROUP BY carrier", ids="SELECT sum(id) FROM flights",
+        some="SELECT carrier FROM flights WHERE id = 17 LIMIT 1",
+    )  # fmt: skip
+    report = audited(author, "--queries", queries, "--max-slowdown", "1000", code=1)
+    verdicts = {query["name"]: query["results"]["verdict"] for query in report["queries"]}
+    assert verdicts == {"carriers": "differ", "ids": "same", "some": "open"}
+    assert report["problems"] == ["carriers: its results differ: 4 rows before, 5 after"]
+    assert any("a.parquet: not as the run left it" in note for note in report["notes"])
+
+
+def test_declared_changes_of_values_are_no_failure(author: Author) -> None:
+    with_flights(author, 'op.cast("hour", "string")', rows=5_000)
+    queries = write_queries(author, hours="SELECT hour, count(*) FROM flights GROUP BY hour", sums="SELECT sum(hour) FROM flights")
+    report = audited(author, "--queries", queries, "--max-slowdown", "1000")
+    found = {query["name"]: query for query in report["queries"]}
+    assert found["hours"]["results"]["verdict"] == "changed"
+    assert found["hours"]["adapted"]["changed"] == ["hour"]
+    assert "sum(VARCHAR)" in found["sums"]["one_side"]  # DuckDB has no such sum
+
+
+def test_values_that_are_not_to_be_shown_are_not_shown(author: Author) -> None:
+    data = author.data("flights")
+    pq.write_table(pa.table({"id": [1, 2], "name": ["Ada", "Grace"]}), data / "a.parquet")
+    author.adopt("flights")
+    author.step("flights", 'op.set_tag("name", "pii"), op.rename("id", to="number")')
+    author.do("upgrade", "flights")
+    pq.write_table(pa.table({"number": [1, 2], "name": ["Ada", "Hedy"]}), data / "a.parquet")
+    queries = write_queries(author, names="SELECT name FROM flights", casts="SELECT CAST(name AS INTEGER) FROM flights")
+    answer = author.run("audit", "flights", "--queries", queries, "--seconds", SECONDS)
+    assert answer.code == 1
+    assert "its results differ: a row differs in name" in answer.out
+    assert not any(name in answer.out for name in ("Ada", "Grace", "Hedy"))
+
+
+# ---- formats, partitions, versions
+AVRO: dict[str, Any] = {
+    "type": "record", "name": "Sale", "fields": [{"name": "n", "type": "long"}, {"name": "note", "type": ["null", "string"]}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["avro", "json"])
+def test_avro_and_json(format: str, author: Author) -> None:
+    records = [{"n": i, "note": f"note {i % 3}"} for i in range(3_000)]
+    data = author.data("flights")
+    if format == "avro":
+        with (data / "a.avro").open("wb") as file:
+            fastavro.writer(file, AVRO, records, codec="deflate")
+    else:
+        (data / "a.ndjson").write_text("".join(json.dumps(record) + "\n" for record in records))
+    author.adopt("flights")
+    author.step("flights", 'op.rename("note", to="remark")')
+    author.do("upgrade", "flights")
+    report = audited(author, "--max-slowdown", "1000")
+    found = {query["name"]: query for query in report["queries"]}
+    assert set(found) == {"scan", "group by note"}
+    assert all(query["results"]["verdict"] == "same" for query in found.values())
+    assert found["group by note"]["sql"]["new"].startswith("SELECT remark AS note, ")
+    assert (found["scan"]["times"]["old"]["bytes_read"] is None) == (format == "avro")
+    assert report["layout"]["old"]["compression"] == {"deflate" if format == "avro" else "none": report["layout"]["old"]["bytes"]}
+
+
+def test_folders_are_columns_and_files_of_several_versions_go_by_the_new_names(author: Author) -> None:
+    data = author.data("flights")
+    table = flights(4_000)
+    for month in (1, 2):
+        (data / f"month={month}").mkdir()
+        pq.write_table(table, data / f"month={month}" / "a.parquet")
+    author.adopt("flights")
+    author.step("flights", 'op.rename("dep_delay", to="delay")')
+    author.do("upgrade", "flights", "--batch-files", "1")
+    author.step("flights", 'op.rename("delay", to="late"), op.drop("hour")', '{"hour": "0"}')
+    (data / "month=3").mkdir()
+    pq.write_table(table, data / "month=3" / "a.parquet")
+    author.do("upgrade", "flights")
+    queries = write_queries(
+        author, first="SELECT month, sum(dep_delay) FROM flights GROUP BY month ORDER BY 1", second="SELECT sum(delay) FROM data",
+        third="SELECT month, sum(late) AS s FROM data WHERE month = '3' GROUP BY month", gone="SELECT max(hour), max(id) FROM data",
+    )  # fmt: skip
+    report = author.run("audit", "flights", "--queries", queries, "--seconds", SECONDS)
+    error = report.json["error"]
+    assert (report.code, error["exit"]) == (2, 2)
+    assert "gone.sql fits neither" in error["message"]
+    (author.folder / "queries" / "gone.sql").unlink()
+    found = audited(author, "--queries", queries, "--max-slowdown", "1000")
+    assert found["from"] == [1, 2]
+    assert any("versions 1 and 2" in note for note in found["notes"])
+    assert {query["name"]: query["names"] for query in found["queries"]} == {
+        "first": "version 1", "second": "version 2", "third": "new",
+    }  # fmt: skip
+    assert {query["results"]["verdict"] for query in found["queries"]} == {"same"}
+    assert {query["name"]: query["results"]["rows"][0] for query in found["queries"]} == {"first": 3, "second": 1, "third": 1}
+
+
+def test_a_run_that_later_runs_went_on_from_is_audited_by_their_snapshots(author: Author) -> None:
+    data = with_flights(author, 'op.rename("dep_delay", to="delay")', rows=2_000)
+    first = author.do("runs", "flights")["runs"][0]["run"]
+    author.step("flights", 'op.rename("delay", to="late")')
+    author.do("upgrade", "flights")
+    queries = write_queries(author, total="SELECT sum(dep_delay), count(*) FROM flights")
+    one = author.run("audit", "flights", first, "--queries", queries, "--seconds", SECONDS, "--max-slowdown", "1000").json
+    assert (one["run"], one["from"], one["to"]) == (first, [1], 2)
+    assert one["queries"][0]["sql"]["new"] == "SELECT sum(delay), count(*) FROM flights"
+    assert one["queries"][0]["results"]["verdict"] == "same"
+    author.do("rollback", "flights")
+    author.do("rollback", "flights")
+    error = author.refused("audit", "flights", first, "--seconds", SECONDS)
+    assert "rolled back" in error["message"]
+    assert data.is_dir()
+
+
+# ---- what is refused
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("SELECT 1", "does not read the dataset"),
+        ("DELETE FROM flights", "not a SELECT"),
+        ("SELECT 1 FROM flights; SELECT 2 FROM flights", "2 statements"),
+        ("SELECT id\nFROM flights WHERE (", "line"),
+        ("-- nothing", "empty"),
+        ("SELECT nonsense FROM flights", "fits neither"),
+    ],
+)
+def test_queries_that_cannot_be_used_are_refused_by_name(text: str, says: str, author: Author) -> None:
+    with_flights(author, 'op.rename("dep_delay", to="late")', rows=100)
+    error = author.refused("audit", "flights", "--queries", write_queries(author, wrong=text), code=2)
+    assert "wrong.sql" in error["message"]
+    assert says in error["message"]
+
+
+def test_wrong_options_are_refused(author: Author) -> None:
+    with_flights(author, 'op.rename("dep_delay", to="late")', rows=100)
+    (author.folder / "none").mkdir()
+    for arguments in (["--queries", "nowhere"], ["--queries", "none"], ["--max-slowdown", "0.9"], ["--seconds", "0"]):
+        author.refused("audit", "flights", *arguments, code=2)
+    shutil.rmtree(author.folder / "data")
+
+
+def test_queries_can_reach_nothing_but_the_files(author: Author) -> None:
+    with_flights(author, 'op.rename("dep_delay", to="late")', rows=100)
+    secret = author.folder / "secret.csv"
+    secret.write_text("a\n1\n")
+    queries = write_queries(author, steal=f"SELECT * FROM flights, read_csv('{secret}')")
+    error = author.refused("audit", "flights", "--queries", queries, code=2)
+    assert "Permission" in error["message"] or "disabled" in error["message"]
+    assert duckdb.__version__
