@@ -30,12 +30,16 @@ def author(tmp_path: Path) -> Author:
 
 def flights(rows: int = ROWS) -> pa.Table:
     """Flights in the order of their departure, as they would come."""
-    return duckdb.sql(f"""
+    return (
+        duckdb.connect()
+        .sql(f"""
         SELECT i AS id, make_timestamp(1356998400000000 + i * 26000000) AS departed,
             ['AA', 'B6', 'DL', 'UA'][1 + (hash(i) % 4)::INTEGER] AS carrier, (hash(i) % 1000003)::BIGINT / 7 AS dep_delay,
             (i % 24)::INTEGER AS hour
         FROM range({rows}) t(i)
-    """).to_arrow_table()
+    """)
+        .to_arrow_table()
+    )
 
 
 def with_flights(author: Author, upgrade: str, *, rows: int = ROWS, groups: int = 4_000) -> Path:
@@ -66,7 +70,7 @@ def audited(author: Author, *arguments: str, code: int = 0) -> dict[str, Any]:
 def shuffled(path: Path, groups: int) -> None:
     """The same rows in another order; all else as it was."""
     before = pq.read_table(path)
-    order = duckdb.sql(f"SELECT i FROM range({before.num_rows}) t(i) ORDER BY hash(i)").to_arrow_table()["i"]
+    order = duckdb.connect().sql(f"SELECT i FROM range({before.num_rows}) t(i) ORDER BY hash(i)").to_arrow_table()["i"]
     pq.write_table(before.take(order).replace_schema_metadata(before.schema.metadata), path, row_group_size=groups)
 
 
