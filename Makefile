@@ -48,7 +48,8 @@ fuzz: $(VENV)/.installed   ## random bytes for the compiled parts, built with th
 	tests/sanitized.sh tests/formats/avro/test_avro_walk.py tests/formats/avro/test_avro_splice.py \
 		tests/formats/json/test_json_scan.py tests/formats/json/test_json_corners.py \
 		tests/formats/parquet/test_parquet_compiled.py tests/formats/parquet/test_parquet_outlines.py \
-		tests/formats/parquet/test_parquet_references.py tests/formats/parquet/test_thrift.py tests/transforms/proof/test_proof_json_edits.py
+		tests/formats/parquet/test_parquet_references.py tests/formats/parquet/test_thrift.py \
+		tests/transforms/proof/test_proof_json_edits.py tests/transforms/proof/test_proof_json_computed.py
 
 memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, in three file layouts
 	$(BIN)/python benchmarks/memory.py

@@ -1,42 +1,51 @@
-/* Lines of JSON whose new text is the old one, but for keys that are renamed and members that are dropped: see `json_edits.py`.
+/* Lines of JSON whose new text is the old one, but for keys that are renamed and members that are dropped, computed or new: see
+ * `json_edits.py`.
  *
- * Only the old line is taken apart: all of it, strictly (RFC 8259, UTF-8), with every key of every object, so that none is there
+ * The old line is taken apart: all of it, strictly (RFC 8259, UTF-8), with every key of every object, so that none is there
  * twice. The new line must be what stands in the old one, byte by byte, with the new keys in place of the old ones and without the
  * dropped members; only around these may the white space differ. So a line that is proved is valid, has no key twice, and each of
- * its values is the old one's very text.
+ * its values is the old one's very text. Where a record has members that are computed or new, both records are taken apart, side by
+ * side; these members' values are taken out, for others to judge, and so are those that they are computed from.
  *
  * What is not proved here is judged in Python: no line is ever found wrong here. It shares no code with what writes JSON. No text
- * makes it fail: every read is within the bounds of a line, and memory does not grow.
+ * makes it fail: every read is within the bounds of a line, and memory grows only with the values that are taken out.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__SSE2__) && defined(__GNUC__)
-#include <emmintrin.h>
-#endif
-
-typedef const unsigned char *Text;
+#include "_json_grammar.h"
+#include "_json_taken.h"
 
 enum { DEEPEST = 256 };                                /* containers around a value, of those that are opened and of others */
 enum { SLOTS = 1 << 14, MOST = SLOTS / 2, PROBES = 64 }; /* of the keys that were met */
-enum { SAME, RENAMED, DROPPED, REFUSED };              /* what becomes of a member */
+enum { SAME, RENAMED, DROPPED, REFUSED, COMPUTED };    /* what becomes of a member; a computed one keeps its place */
+enum { MAYBE = -2, ALWAYS = -1 };                      /* when a new member is there, if not with an old one */
 enum { RECORD, LIST, MAP };                            /* what a level opens */
-enum { FINISHED, OLD_WANTED, NEW_WANTED, ODD };        /* why the walk stopped */
+enum { FINISHED, OLD_WANTED, NEW_WANTED, ODD, FULL };  /* why the walk stopped */
 
 typedef struct {
     const char *key, *spelled; /* the old key's bytes, and the new one with its quotes */
     Py_ssize_t size, spelled_size;
     uint64_t hash, seen; /* `seen`: the last object that had it */
     int action, child;   /* the level that its value is opened by, or -1 */
+    int taken, computed; /* the columns in which its old value and its new one are taken, or -1 */
 } Member;
+
+typedef struct { /* a member that the new object may have anywhere */
+    const char *key;
+    Py_ssize_t size;
+    uint64_t seen;
+    int with, taken; /* the old member with which it is there, ALWAYS or MAYBE; the column of its value */
+} Fresh;
 
 typedef struct {
     Member *members;
-    Py_ssize_t count, *slots; /* numbers of members by their hash, or -1 */
+    Fresh *fresh;
+    Py_ssize_t count, fresh_count, *slots; /* numbers of members by their hash, or -1 */
     size_t mask;
-    int kind;
+    int kind, apart; /* `apart`: the new object is taken apart, too */
 } Level;
 
 typedef struct {
@@ -46,6 +55,7 @@ typedef struct {
     uint64_t *met, objects; /* keys with the objects that have them, as one number; how many objects there were */
     size_t filled;
     int busy;
+    Taken taken;
     /* the line: all of the old one before `old` is found in the new one before `new` */
     Text end, old, new, new_end;
 } Walk;
@@ -113,173 +123,10 @@ static Member *member_of(Level *level, Text key, Py_ssize_t size, Py_ssize_t *ne
     }
 }
 
-/* ---- JSON's grammar: where a thing ends that begins at `p`; NULL where it is not valid */
-static inline int is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static inline Text blanks(Text p, Text end)
-{
-    while (p < end && is_blank(*p))
-        p++;
-    return p;
-}
-
-/* To the first byte that does not plainly stand for itself in a string: a quote, a backslash, a control, or one beyond ASCII. */
-static inline Text plain(Text p, Text end)
-{
-#if defined(__SSE2__) && defined(__GNUC__)
-    for (; end - p >= 16; p += 16) {
-        __m128i some = _mm_loadu_si128((const __m128i *)p);
-        __m128i stops = _mm_cmplt_epi8(some, _mm_set1_epi8(' ')); /* signed: those beyond ASCII, too */
-        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(some, _mm_set1_epi8('"')));
-        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(some, _mm_set1_epi8('\\')));
-        unsigned mask = (unsigned)_mm_movemask_epi8(stops);
-        if (mask)
-            return p + __builtin_ctz(mask);
-    }
-#endif
-    while (p < end && *p >= ' ' && *p < 0x80 && *p != '"' && *p != '\\')
-        p++;
-    return p;
-}
-
-/* Four hexadecimal digits; -1 where they are not. */
-static int hexadecimal(Text p, Text end)
-{
-    int code = 0;
-    if (end - p < 4)
-        return -1;
-    for (Text last = p + 4; p < last; p++) {
-        int digit = *p >= '0' && *p <= '9' ? *p - '0' : *p >= 'a' && *p <= 'f' ? *p - 'a' + 10 : *p >= 'A' && *p <= 'F' ? *p - 'A' + 10 : -1;
-        if (digit < 0)
-            return -1;
-        code = code * 16 + digit;
-    }
-    return code;
-}
-
-/* Behind the backslash. Half a surrogate pair is left to Python. */
-static Text escaped(Text p, Text end)
-{
-    if (p == end)
-        return NULL;
-    if (*p != 'u')
-        return memchr("\"\\/bfnrt", *p, 8) ? p + 1 : NULL;
-    int code = hexadecimal(p + 1, end);
-    if (code < 0 || (code >= 0xDC00 && code <= 0xDFFF))
-        return NULL;
-    p += 5;
-    if (code < 0xD800 || code > 0xDBFF)
-        return p;
-    if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
-        return NULL;
-    code = hexadecimal(p + 2, end);
-    return code >= 0xDC00 && code <= 0xDFFF ? p + 6 : NULL;
-}
-
-/* One character beyond ASCII: the well-formed byte sequences of Unicode, table 3-7. */
-static Text wide(Text p, Text end)
-{
-    Py_ssize_t size = *p >= 0xC2 && *p <= 0xDF ? 2 : (*p & 0xF0) == 0xE0 ? 3 : *p >= 0xF0 && *p <= 0xF4 ? 4 : 0;
-    if (!size || end - p < size)
-        return NULL;
-    unsigned char low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80, high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
-    if (p[1] < low || p[1] > high)
-        return NULL;
-    for (Py_ssize_t i = 2; i < size; i++)
-        if (p[i] < 0x80 || p[i] > 0xBF)
-            return NULL;
-    return p + size;
-}
-
-/* From behind the opening quote to the closing one; `escapes`: may there be any? */
-static inline Text closing(Text p, Text end, int escapes)
-{
-    for (;;) {
-        p = plain(p, end);
-        if (p == end || *p < ' ')
-            return NULL;
-        if (*p == '"')
-            return p;
-        if (*p == '\\' && !escapes)
-            return NULL;
-        p = *p == '\\' ? escaped(p + 1, end) : wide(p, end);
-        if (!p)
-            return NULL;
-    }
-}
-
-static Text digits(Text p, Text end)
-{
-    Text start = p;
-    while (p < end && *p >= '0' && *p <= '9')
-        p++;
-    return p == start ? NULL : p;
-}
-
-static Text number(Text p, Text end)
-{
-    if (p < end && *p == '-')
-        p++;
-    if (p < end && *p == '0')
-        p++;
-    else if (!(p = digits(p, end)))
-        return NULL;
-    if (p < end && *p == '.' && !(p = digits(p + 1, end)))
-        return NULL;
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        p++;
-        if (p < end && (*p == '+' || *p == '-'))
-            p++;
-        p = digits(p, end);
-    }
-    return p;
-}
-
-static Text word(Text p, Text end, const char *expected, Py_ssize_t size)
-{
-    return end - p >= size && !memcmp(p, expected, (size_t)size) ? p + size : NULL;
-}
-
-static inline Text scalar(Text p, Text end)
-{
-    if (p == end)
-        return NULL;
-    switch (*p) {
-    case '"':
-        p = closing(p + 1, end, 1);
-        return p ? p + 1 : NULL;
-    case 't':
-        return word(p, end, "true", 4);
-    case 'f':
-        return word(p, end, "false", 5);
-    case 'n':
-        return word(p, end, "null", 4);
-    default:
-        return number(p, end);
-    }
-}
-
-/* From a key's opening quote to its closing one; no key is escaped. */
-static inline Text key_end(Text p, Text end)
-{
-    return p < end && *p == '"' ? closing(p + 1, end, 0) : NULL;
-}
-
-/* From behind a key to its value. */
-static inline Text behind_colon(Text p, Text end)
-{
-    p = blanks(p, end);
-    return p < end && *p == ':' ? blanks(p + 1, end) : NULL;
-}
-
 /* A value that is not opened, with no key twice in it at any depth. */
-static Text value(Walk *w, Text p)
+static Text value(Walk *w, Text p, Text end)
 {
     uint64_t around[DEEPEST]; /* the objects around, by their numbers; 0 for an array */
-    Text end = w->end;
     int depth = 0;
     for (;;) { /* a value begins at `p` */
         if (p < end && (*p == '{' || *p == '[')) {
@@ -356,7 +203,16 @@ static Text opened(Walk *w, Level *level, Text p, int depth);
 
 static Text value_by(Walk *w, int child, Text p, int depth)
 {
-    return child < 0 ? value(w, p) : opened(w, &w->levels[child], p, depth + 1);
+    return child < 0 ? value(w, p, w->end) : opened(w, &w->levels[child], p, depth + 1);
+}
+
+/* An old value; it is taken where it is asked for. */
+static Text kept_value(Walk *w, Member *member, Text p, int depth)
+{
+    Text last = value_by(w, member ? member->child : -1, p, depth);
+    if (member && last)
+        take(&w->taken, member->taken, p, last);
+    return last;
 }
 
 /* The members of an object, or the elements of an array, whose values are all opened by the same level. */
@@ -412,7 +268,7 @@ static Text record(Walk *w, Level *level, Text p, int depth)
             if (!gap && !same_to(w, kept_to))
                 return NULL;
             gap = 1;
-            p = value(w, p);
+            p = kept_value(w, member, p, depth);
         } else {
             if (gap && !passed_gap(w, key, any))
                 return NULL;
@@ -422,7 +278,7 @@ static Text record(Walk *w, Level *level, Text p, int depth)
                     return NULL;
                 w->old = last + 1;
             }
-            p = kept_to = value_by(w, member ? member->child : -1, p, depth);
+            p = kept_to = kept_value(w, member, p, depth);
             any = 1;
         }
         if (!p)
@@ -437,6 +293,106 @@ static Text record(Walk *w, Level *level, Text p, int depth)
     return gap && !passed_gap(w, p, 0) ? NULL : p + 1;
 }
 
+/* The new object's members up to the value of the one with this key, or where there is none to the end of the object. */
+static int new_member(Walk *w, Level *level, uint64_t object, const void *key, Py_ssize_t size, int *any)
+{
+    for (Text end = w->new_end;; *any = 1) {
+        w->new = blanks(w->new, end);
+        if (!key && w->new < end && *w->new == '}')
+            return follows(w, "}", 1);
+        if (*any && !follows(w, ",", 1))
+            return 0;
+        w->new = blanks(w->new, end);
+        if (key && follows(w, key, size)) {
+            *any = 1;
+            w->new = behind_colon(w->new, end);
+            return w->new != NULL;
+        }
+        Text begin = w->new, last = key_end(begin, end), from = last ? behind_colon(last + 1, end) : NULL;
+        Fresh *fresh = level->fresh, *none = fresh + level->fresh_count;
+        while (fresh < none && (!from || fresh->size != last - begin - 1 || memcmp(fresh->key, begin + 1, (size_t)fresh->size)))
+            fresh++;
+        if (fresh == none || fresh->seen == object)
+            return 0;
+        fresh->seen = object;
+        w->new = value(w, from, end);
+        if (!w->new)
+            return 0;
+        take(&w->taken, fresh->taken, from, w->new);
+    }
+}
+
+/* A member whose new value is another one. */
+static Text computed(Walk *w, Member *member, Text p, int depth)
+{
+    Text from = w->new;
+    w->new = value(w, from, w->new_end);
+    if (!w->new)
+        return NULL;
+    take(&w->taken, member->computed, from, w->new);
+    return kept_value(w, member, p, depth);
+}
+
+static Text kept_beside(Walk *w, Member *member, Text p, int depth)
+{
+    w->old = p;
+    Text last = kept_value(w, member, p, depth);
+    return last && same_to(w, last) ? last : NULL;
+}
+
+/* Are the new members there that must be, and no others? */
+static int fresh_as_told(Level *level, uint64_t object)
+{
+    for (Fresh *fresh = level->fresh; fresh < level->fresh + level->fresh_count; fresh++) {
+        int is = fresh->seen == object;
+        if (fresh->with != MAYBE && is != (fresh->with == ALWAYS || level->members[fresh->with].seen == object))
+            return 0;
+    }
+    return 1;
+}
+
+/* An old object and the new one, side by side. */
+static Text beside(Walk *w, Level *level, Text p, int depth)
+{
+    Text end = w->end;
+    uint64_t object = ++w->objects;
+    Py_ssize_t next = 0;
+    int any = 0;
+    if (!same_to(w, p) || !follows(w, "{", 1))
+        return NULL;
+    p = blanks(p + 1, end);
+    int more = p < end && *p != '}';
+    while (more) {
+        Text key = p, last = key_end(p, end);
+        if (!last)
+            return NULL;
+        Member *member = member_of(level, key + 1, last - key - 1, &next);
+        if (member ? member->seen == object : !is_first(w, object, key + 1, last - key - 1))
+            return NULL;
+        if (member)
+            member->seen = object;
+        int action = member ? member->action : SAME;
+        p = behind_colon(last + 1, end);
+        if (!p || action == REFUSED)
+            return NULL;
+        const void *name = action == SAME ? (const void *)key : member->spelled;
+        Py_ssize_t size = action == SAME ? last + 1 - key : member->spelled_size;
+        if (action != DROPPED && !new_member(w, level, object, name, size, &any))
+            return NULL;
+        p = action == DROPPED ? kept_value(w, member, p, depth)
+            : action == COMPUTED ? computed(w, member, p, depth) : kept_beside(w, member, p, depth);
+        if (!p)
+            return NULL;
+        p = blanks(p, end);
+        more = p < end && *p == ',';
+        if (more)
+            p = blanks(p + 1, end);
+    }
+    if (p == end || *p != '}' || !new_member(w, level, object, NULL, 0, &any) || !fresh_as_told(level, object))
+        return NULL;
+    return w->old = p + 1;
+}
+
 /* A value that a level opens, or null, but for a line's own. */
 static Text opened(Walk *w, Level *level, Text p, int depth)
 {
@@ -446,7 +402,9 @@ static Text opened(Walk *w, Level *level, Text p, int depth)
         return word(p, w->end, "null", 4);
     if (*p != (level->kind == LIST ? '[' : '{'))
         return NULL;
-    return level->kind == RECORD ? record(w, level, p, depth) : elements(w, level, p, depth);
+    if (level->kind != RECORD)
+        return elements(w, level, p, depth);
+    return level->apart ? beside(w, level, p, depth) : record(w, level, p, depth);
 }
 
 static int line_proved(Walk *w, Text old, Text old_end, Text new, Text new_end)
@@ -456,8 +414,9 @@ static int line_proved(Walk *w, Text old, Text old_end, Text new, Text new_end)
         w->filled = 0;
     }
     w->end = old_end, w->old = old, w->new = new, w->new_end = new_end;
+    taken_line_begins(&w->taken);
     Text last = opened(w, w->levels, old, 0);
-    return last == old_end && same_to(w, last) && w->new == new_end;
+    return last == old_end && same_to(w, last) && w->new == new_end && taken_line_ends(&w->taken);
 }
 
 /* ---- two texts, line by line */
@@ -491,6 +450,8 @@ static int next_line(Side *side)
 static int walk(Walk *w, Side *old, Side *new, Py_ssize_t *count)
 {
     for (;; ++*count) {
+        if (w->taken.full)
+            return FULL;
         int first = next_line(old), second = next_line(new);
         if (first == CUT)
             return OLD_WANTED;
@@ -513,7 +474,9 @@ static void freed(Walk *w)
     for (Py_ssize_t i = 0; w->levels && i < w->count; i++) {
         free(w->levels[i].members);
         free(w->levels[i].slots);
+        free(w->levels[i].fresh);
     }
+    taken_freed(&w->taken);
     free(w->levels);
     free(w->met);
     Py_XDECREF(w->told);
@@ -525,38 +488,75 @@ static void forget(PyObject *capsule)
     freed(PyCapsule_GetPointer(capsule, CAPSULE));
 }
 
-static int take_member(Member *member, PyObject *told, Py_ssize_t level, Py_ssize_t count)
+static int is_column(int column, Py_ssize_t columns)
 {
-    if (!PyTuple_Check(told) || !PyArg_ParseTuple(told, "y#iy#i", &member->key, &member->size, &member->action, &member->spelled,
-                                                  &member->spelled_size, &member->child)) {
+    if (-1 <= column && column < columns)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "there is no such column");
+    return 0;
+}
+
+static int take_member(Member *member, PyObject *told, Py_ssize_t level, Py_ssize_t count, Py_ssize_t columns)
+{
+    if (!PyTuple_Check(told) || !PyArg_ParseTuple(told, "y#iy#iii", &member->key, &member->size, &member->action, &member->spelled,
+                                                  &member->spelled_size, &member->child, &member->taken, &member->computed)) {
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_TypeError, "a member is told as a tuple");
         return 0;
     }
     /* a level that opened itself would lose sight of the keys of the object around */
-    if (member->action < SAME || member->action > REFUSED || member->child < -1 || member->child >= count
+    if (member->action < SAME || member->action > COMPUTED || member->child < -1 || member->child >= count
         || (member->child >= 0 && member->child <= level)) {
         PyErr_SetString(PyExc_ValueError, "a member has no such action, or opens no later level");
         return 0;
     }
     member->hash = hash_of(member->key, member->size);
+    return is_column(member->taken, columns) && is_column(member->computed, columns);
+}
+
+static int take_fresh(Level *level, PyObject *told, Py_ssize_t columns)
+{
+    level->fresh_count = PyTuple_Size(told);
+    level->fresh = calloc((size_t)level->fresh_count + 1, sizeof *level->fresh);
+    if (!level->fresh) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < level->fresh_count; i++) {
+        Fresh *fresh = &level->fresh[i];
+        PyObject *each = PyTuple_GetItem(told, i);
+        if (!PyTuple_Check(each)) {
+            PyErr_SetString(PyExc_TypeError, "a new member is told as a tuple");
+            return 0;
+        }
+        if (!PyArg_ParseTuple(each, "y#ii", &fresh->key, &fresh->size, &fresh->with, &fresh->taken)
+            || !is_column(fresh->taken, columns))
+            return 0;
+        if (fresh->with < MAYBE || fresh->with >= level->count) {
+            PyErr_SetString(PyExc_ValueError, "a new member is there with none that is told");
+            return 0;
+        }
+    }
     return 1;
 }
 
-static int take_level(Level *level, PyObject *told, Py_ssize_t number, Py_ssize_t count)
+static int take_level(Level *level, PyObject *told, Py_ssize_t number, Py_ssize_t count, Py_ssize_t columns)
 {
-    PyObject *members;
+    PyObject *members, *fresh;
     if (!PyTuple_Check(told)) {
         PyErr_SetString(PyExc_TypeError, "a level is told as a tuple");
         return 0;
     }
-    if (!PyArg_ParseTuple(told, "iO!", &level->kind, &PyTuple_Type, &members))
+    if (!PyArg_ParseTuple(told, "iO!O!", &level->kind, &PyTuple_Type, &members, &PyTuple_Type, &fresh))
         return 0;
     level->count = PyTuple_Size(members);
-    if (level->kind < RECORD || level->kind > MAP || (level->kind != RECORD && level->count != 1)) {
+    if (level->kind < RECORD || level->kind > MAP || (level->kind != RECORD && (level->count != 1 || PyTuple_Size(fresh)))) {
         PyErr_SetString(PyExc_ValueError, "there is no such kind of level");
         return 0;
     }
+    if (!take_fresh(level, fresh, columns))
+        return 0;
+    level->apart = level->fresh_count > 0;
     size_t slots = 4;
     while (slots < 2 * (size_t)level->count)
         slots *= 2;
@@ -570,8 +570,9 @@ static int take_level(Level *level, PyObject *told, Py_ssize_t number, Py_ssize_
     for (size_t i = 0; i < slots; i++)
         level->slots[i] = -1;
     for (Py_ssize_t i = 0; i < level->count; i++) {
-        if (!take_member(&level->members[i], PyTuple_GetItem(members, i), number, count))
+        if (!take_member(&level->members[i], PyTuple_GetItem(members, i), number, count, columns))
             return 0;
+        level->apart |= level->members[i].action == COMPUTED;
         size_t at = (size_t)level->members[i].hash & level->mask;
         for (; level->slots[at] >= 0; at = (at + 1) & level->mask) {
             const Member *one = &level->members[level->slots[at]], *other = &level->members[i];
@@ -585,13 +586,20 @@ static int take_level(Level *level, PyObject *told, Py_ssize_t number, Py_ssize_
     return 1;
 }
 
-/* (levels) → edits: of each level its kind and its members, each its old key, action, new key as it is spelled, and level or -1 */
+/* (levels, columns) → edits: of each level its kind, its members, each its old key, action, new key as it is spelled, level or -1,
+ * and the columns of its old and new value, or -1; and the members that are new, each its key, with which other, and its column
+ */
 static PyObject *edits(PyObject *module, PyObject *arguments)
 {
     PyObject *told, *made = NULL;
+    Py_ssize_t columns = 0;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "O!", &PyTuple_Type, &told))
+    if (!PyArg_ParseTuple(arguments, "O!|n", &PyTuple_Type, &told, &columns))
         return NULL;
+    if (columns < 0 || columns > INT32_MAX) {
+        PyErr_SetString(PyExc_ValueError, "there is no such number of columns");
+        return NULL;
+    }
     Walk *w = calloc(1, sizeof *w);
     if (!w)
         return PyErr_NoMemory();
@@ -599,13 +607,13 @@ static PyObject *edits(PyObject *module, PyObject *arguments)
     w->count = PyTuple_Size(told);
     w->levels = calloc((size_t)w->count + 1, sizeof *w->levels);
     w->met = calloc(SLOTS, sizeof *w->met);
-    if (!w->levels || !w->met)
+    if (!w->levels || !w->met || !taken_begun(&w->taken, columns))
         PyErr_NoMemory();
     else if (!w->count)
         PyErr_SetString(PyExc_ValueError, "nothing is opened");
     else {
         Py_ssize_t i = 0;
-        while (i < w->count && take_level(&w->levels[i], PyTuple_GetItem(told, i), i, w->count))
+        while (i < w->count && take_level(&w->levels[i], PyTuple_GetItem(told, i), i, w->count, columns))
             i++;
         if (i == w->count)
             made = PyCapsule_New(w, CAPSULE, forget);
@@ -625,7 +633,8 @@ static int within(const Py_buffer *text, Py_ssize_t at, Py_ssize_t end)
 
 /* (edits, old text, from, to, whether its file ends there, the same of the new text)
  * → (lines that are proved, where the old and the new text stand behind them, why it goes no further: 0 both are at their end,
- *    1 the old or 2 the new text has no whole line left, 3 the next line of both must be judged otherwise)
+ *    1 the old or 2 the new text has no whole line left, 3 the next line of both must be judged otherwise, 4 what was taken out
+ *    must be fetched first)
  */
 static PyObject *proved(PyObject *module, PyObject *arguments)
 {
@@ -656,10 +665,61 @@ static PyObject *proved(PyObject *module, PyObject *arguments)
     return result;
 }
 
+static Walk *idle(PyObject *capsule)
+{
+    Walk *w = PyCapsule_GetPointer(capsule, CAPSULE);
+    if (w && w->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "edits are for one walk at a time");
+        return NULL;
+    }
+    return w;
+}
+
+/* (edits) → what was taken out of the lines since it was last asked: of each column the kinds, starts and data */
+static PyObject *taken(PyObject *module, PyObject *capsule)
+{
+    (void)module;
+    Walk *w = idle(capsule);
+    return w ? taken_told(&w->taken) : NULL;
+}
+
+/* (edits, texts): adds a line that was judged otherwise, of each column the value's text, or None */
+static PyObject *noted(PyObject *module, PyObject *arguments)
+{
+    PyObject *capsule, *texts;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OO!", &capsule, &PyTuple_Type, &texts))
+        return NULL;
+    Walk *w = idle(capsule);
+    if (!w)
+        return NULL;
+    if (PyTuple_Size(texts) != w->taken.count || w->taken.full) {
+        PyErr_SetString(PyExc_ValueError, "there are other columns, or they are full");
+        return NULL;
+    }
+    taken_line_begins(&w->taken);
+    for (Py_ssize_t i = 0; i < w->taken.count; i++) {
+        PyObject *each = PyTuple_GetItem(texts, i);
+        char *text;
+        Py_ssize_t size;
+        if (each == Py_None)
+            continue;
+        if (PyBytes_AsStringAndSize(each, &text, &size) < 0)
+            return NULL;
+        if (size && (*text != '"' || size > 1))
+            take(&w->taken, i, (Text)text, (Text)text + size);
+    }
+    if (!taken_line_ends(&w->taken))
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
 /* ---- the module */
 static PyMethodDef methods[] = {
-    {"edits", edits, METH_VARARGS, "(levels) -> edits, for one walk at a time"},
+    {"edits", edits, METH_VARARGS, "(levels, columns) -> edits, for one walk at a time"},
     {"proved", proved, METH_VARARGS, "(edits, old text, from, to, ends, new text, from, to, ends) -> (lines, old at, new at, why)"},
+    {"taken", taken, METH_O, "(edits) -> of each column the kinds, starts and data of its values"},
+    {"noted", noted, METH_VARARGS, "(edits, texts): adds a line's values to the columns"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -670,7 +730,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__json_edits(void)
 {
     PyObject *made = PyModule_Create(&definition);
-    if (made && PyModule_AddIntConstant(made, "INTERFACE", 1) < 0) /* as in json_edits.py */
+    if (made && PyModule_AddIntConstant(made, "INTERFACE", 2) < 0) /* as in json_edits.py */
         Py_CLEAR(made);
     return made;
 }

@@ -37,13 +37,13 @@ from instar.formats.schema import (
 from instar.transforms.mapping import Mapping
 
 from .check import EXAMPLES
-from .json_kept import kept
+from .json_kept import judged_by, kept
 from .json_lines import fields_of
 from .json_named import named_reader
 from .json_text import canonical, records
 from .json_text import number_text as text_of
 from .keys import Keys, asked_keys
-from .places import places
+from .places import Place, places
 from .proved import Proved, by_bytes, in_order
 from .wants import Dialect
 
@@ -61,22 +61,47 @@ def prove(
     """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`; so many `examples`
     of what differs at a place.
 
-    What only keeps its text is compared as text, and not read, unless everything is to be (`full`).
+    What only keeps its text is compared as text, and not read, unless everything is to be (`full`). What is not plainly right so is
+    judged by Python's own parser, which reads every value and tells what is wrong.
 
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
-    found, asked = None if full or left_out else kept(source, staged, mapping), tuple(places(mapping.root))
-    if found is not None and all(place.path in found.places for place in asked):
-        return Proved(found.rows, found.rows, in_order(asked, by_bytes(found.places)), ())
+    asked = tuple(places(mapping.root))
+    if not left_out and (proved := _plainly(source, staged, mapping, asked, memory=memory, full=full)):
+        return replace(proved, outcomes=in_order(asked, proved.outcomes))
     from .records import Records, prove_records
 
+    found = None if full or left_out else kept(source, staged, mapping)
     known = frozenset[Path]() if found is None else found.places
     format = Records(JsonReader(), records, fields_of if known else None)
     read = prove_records(
         format, source, staged, mapping, memory=memory, full=full, left_out=left_out, examples=examples, known=known
     )
     return replace(read, outcomes=in_order(asked, [*by_bytes(known), *read.outcomes]))
+
+
+def _plainly(
+    source: FilePath, staged: FilePath, mapping: Mapping, asked: Sequence[Place], *, memory: int, full: bool
+) -> Proved | None:
+    """The proof of a file in which all is plainly right; None where that cannot be seen."""
+    judged = judged_by(mapping)
+    if judged is None:
+        return None
+    if all(place.path in judged.places for place in asked):
+        found = kept(source, staged, mapping)
+        proved = None if found is None else Proved(found.rows, found.rows, tuple(by_bytes(found.places)), ())
+    else:
+        from .json_computed import prove_computed
+
+        proved = prove_computed(source, staged, mapping, judged, JsonReader(), memory=memory)
+    if proved is None or not full:
+        return proved
+    from .json_again import read_again
+
+    carried = [place for place in asked if place.path in judged.places and not place.record]
+    again = read_again(source, staged, carried, memory=memory) if carried else (proved.rows_old, [])
+    return replace(proved, outcomes=(*proved.outcomes, *again[1])) if again and again[0] == proved.rows_old else None
 
 
 class JsonReader:

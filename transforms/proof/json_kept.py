@@ -19,7 +19,8 @@ from instar.formats.path import Path
 from instar.transforms.expression import Column, Each, Source, Struct
 from instar.transforms.mapping import Mapping
 
-from .json_edits import Judge, compiled_part, levels_of, proved_rows
+from .json_edits import Judge, compiled_part, proved_rows
+from .json_levels import levels_of
 from .json_lines import Fields, Objects, lines
 from .json_text import refuse_twice, value_of
 from .keys import Keys, keys_after, keys_before, names_told
@@ -33,6 +34,21 @@ class Kept:
 
     rows: int
     places: frozenset[Path]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Judges lines one by one, by the text of what is kept of them; `places` are those of the target that it speaks of."""
+
+    judge: Judge
+    places: frozenset[Path]
+
+
+def judged_by(mapping: Mapping) -> Judged | None:
+    """None where nothing is kept that is plain to see. The judge raises ValueError, too, where lines are not alike."""
+    places = set[Path]()
+    opened = _record(mapping.root, (), (), places)
+    return None if opened is None else Judged(_judge(opened), frozenset(places))
 
 
 def kept(source: FilePath, staged: FilePath, mapping: Mapping) -> Kept | None:

@@ -57,13 +57,13 @@ def prove_records(
         ValueError, OSError: a side cannot be read at all.
     """
     old, new = (Wants(name, Expansion(s.definitions)) for name, s in (("old", mapping.source), ("new", mapping.target)))
-    asked = _asked(mapping, old, new, format.reader, full, known)
+    asked = asked_of(mapping, old, new, format.reader, full, known)
     gone = frozenset(left_out)
     before = Table("old", old, format.reader, _opened(format, source, old, gone))
     after = Table("new", new, format.reader, _opened(format, staged, new, frozenset()))
     with sealed(memory=memory) as connection:
         streams = [before.stream(), after.stream()]
-        made = _expected(connection, asked, before, streams[0])
+        made = expected_of(connection, asked, before, streams[0])
         relation = Relation(connection, streams, made.stages)
         checks = [Check(path_text(one.path), one.way, sql, one.actual) for one, sql in zip(asked, made.values, strict=True)]
         tallies = [f"count({before.row})", f"count({after.row})"]
@@ -83,7 +83,7 @@ def _opened(format: Records, file: FilePath, wants: Wants, gone: frozenset[int])
     return lambda: some(file, frozenset(path[0] for path in paths))
 
 
-def _asked(mapping: Mapping, old: Wants, new: Wants, reader: Reader, full: bool, known: frozenset[Path]) -> list[Lowered]:
+def asked_of(mapping: Mapping, old: Wants, new: Wants, reader: Reader, full: bool, known: frozenset[Path]) -> list[Lowered]:
     """Every place of the target, the keys of every record, and with `full` what was carried as its logical type, too."""
     root = Place((), mapping.root.field, mapping.root.expression, record=True)
     everything = [place for place in places(mapping.root) if place.path not in known]
@@ -112,7 +112,7 @@ def _typed(type: Type) -> bool:
             return sql_scalar(type) is not None
 
 
-def _expected(connection: duckdb.DuckDBPyConnection, asked: Sequence[Lowered], before: Table, stream: Stream) -> Expected:
+def expected_of(connection: duckdb.DuckDBPyConnection, asked: Sequence[Lowered], before: Table, stream: Stream) -> Expected:
     """SQL for what each place must be, over the columns of the old side."""
     bound = connection.sql(f"SELECT * FROM {Relation(connection, [stream]).bound()}")
     columns = {name: (name, str(type)) for name, type in zip(bound.columns, bound.types, strict=True)}

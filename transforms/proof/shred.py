@@ -88,18 +88,19 @@ class Table:
         asked = list(self.wants.all.values())
         types = [compared_type(want_type(want, self.reader.dialect)) for want in asked]
         schema = pa.schema([*(pa.field(w.name, t) for w, t in zip(asked, types, strict=True)), pa.field(self.row, pa.bool_())])
-        getters = [_getter(want, self.reader) for want in asked]
+        getters = [getter(want, self.reader) for want in asked]
 
         def batches() -> Iterator[pa.RecordBatch]:
             first = 0
             for some in chunks(self.records(), _ROWS):
-                columns = [self._column(w, get, some, t, first) for w, get, t in zip(asked, getters, types, strict=True)]
+                columns = [self.column(w, get, some, t, first) for w, get, t in zip(asked, getters, types, strict=True)]
                 yield pa.record_batch([*columns, pa.array([True] * len(some), pa.bool_())], schema=schema)
                 first += len(some)
 
         return Stream(self.name, schema, batches)
 
-    def _column(self, want: Want, get: Getter, records: list[Any], type: pa.DataType, first: int) -> pa.Array:
+    def column(self, want: Want, get: Getter, records: list[Any], type: pa.DataType, first: int) -> pa.Array:
+        """The wanted values of some records, of which the first has the number `first`; of those that do not fit, null."""
         try:
             return pa.array(get(records), type)
         except _UNFIT:
@@ -151,7 +152,7 @@ def compared_type(type: Type) -> pa.DataType:
 
 
 # ---- from records to values
-def _getter(want: Want, reader: Reader) -> Getter:
+def getter(want: Want, reader: Reader) -> Getter:
     """records → the wanted values, None where one, or a record on the way, is null or missing."""
     convert, path = _converter(want, reader), want.path
 
@@ -183,7 +184,7 @@ def _converter(want: Want, reader: Reader) -> Convert | None:
 
 def _elements(want: Want, reader: Reader) -> Callable[[Any], Any]:
     assert want.inner is not None
-    getters = [(f"f{i}", _getter(inner, reader)) for i, inner in enumerate(want.inner.all.values())]
+    getters = [(f"f{i}", getter(inner, reader)) for i, inner in enumerate(want.inner.all.values())]
 
     def element(value: Any) -> dict[str, Any]:
         return {name: get([value])[0] for name, get in getters}

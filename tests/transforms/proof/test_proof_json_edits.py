@@ -20,7 +20,8 @@ from instar.formats.format import format_named
 from instar.transforms.mapping import Mapping, chain
 from instar.transforms.proof import json_edits, json_kept
 from instar.transforms.proof.integrity import prove_file
-from instar.transforms.proof.json_edits import compiled_part, levels_of
+from instar.transforms.proof.json_edits import compiled_part
+from instar.transforms.proof.json_levels import levels_of
 from instar.transforms.proof.json_text import value_of
 from tests.formats.json.test_json_corners import with_corners
 
