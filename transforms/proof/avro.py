@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import decimal
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Dict
 from pathlib import Path as FilePath
 from typing import Any
@@ -106,6 +106,9 @@ class AvroReader:
 
     def branch(self, type: Union, named: Dict[str, Field]) -> Callable[[Any], tuple[int, Any]]:
         return _told_apart
+
+    def pairs(self, map: Any) -> Iterable[tuple[str, Any]]:
+        return [(pair["k"], pair["v"]) for pair in map]
 
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
         raise TypeError("an Avro record has no keys beyond its schema")

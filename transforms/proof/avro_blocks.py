@@ -2,7 +2,8 @@
 
 The header and the blocks are taken apart here (Avro 1.12, "Object Container Files"), so that fastavro gets the same records under
 another schema of the same binary form: without logical types it gives values as stored, and a union's branch that is wrapped in a
-record of one field has the same bytes and comes as {"b2": value}.
+record of one field has the same bytes and comes as {"b2": value}. A map has the bytes of a list of pairs, and comes as one: a dict
+would not show that a key is there twice.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def schema_of(path: FilePath) -> Any:
 
 
 def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[Any]:
-    """Every record in order, but for those numbered: stored values, a value of a union of several branches as a dict of one."""
+    """Every record in order, but for those numbered: stored values, a value of a union of several branches as a dict of one, a map
+    as a list of {"k": key, "v": value}."""
     import fastavro
 
     number = 0
@@ -53,25 +55,30 @@ def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[
         metadata, sync = header_of(file)
         schema = fastavro.parse_schema(_told_apart(json.loads(metadata["avro.schema"]), iter(range(1 << 30))))
         decompress = _decompressor(metadata.get("avro.codec", b"null").decode())
-        for count, data in _blocks(file, sync):
-            for record in _of_block(count, data, decompress, schema):
-                if number not in left_out:
-                    yield record
-                number += 1
+        for position, (count, data) in enumerate(_blocks(file, sync)):
+            try:
+                for record in _of_block(count, data, decompress, schema):
+                    if number not in left_out:
+                        yield record
+                    number += 1
+            except _DAMAGE as error:
+                kind = "" if isinstance(error, _TOLD) else f"{type(error).__name__}: "
+                raise Damaged(f"block {position} is damaged in record {number}: {kind}{error}") from error
+
+
+_TOLD = (ValueError, EOFError, zlib.error, lzma.LZMAError, struct.error)
+"""What fastavro and the codecs raise of bytes that make no sense, and say in words."""
+_DAMAGE = (*_TOLD, IndexError, KeyError, OverflowError, MemoryError)
 
 
 def _of_block(count: int, data: bytes, decompress: Callable[[bytes], bytes], schema: Any) -> Iterator[Any]:
     import fastavro
 
-    try:
-        block = io.BytesIO(decompress(data))
-        for _ in range(count):
-            yield fastavro.schemaless_reader(block, schema, None)  # type: ignore[arg-type]
-    except (IndexError, KeyError, OverflowError, MemoryError, struct.error, zlib.error, lzma.LZMAError) as error:
-        kind = "" if isinstance(error, zlib.error | lzma.LZMAError | struct.error) else f"{type(error).__name__}: "  # they say it
-        raise Damaged(f"a block is damaged: {kind}{error}") from error
+    block = io.BytesIO(decompress(data))
+    for _ in range(count):
+        yield fastavro.schemaless_reader(block, schema, None)  # type: ignore[arg-type]
     if block.read(1):
-        raise Damaged("a block holds more bytes than its records")
+        raise Damaged("it holds more bytes than its records")
 
 
 def count(path: FilePath) -> int:
@@ -87,11 +94,13 @@ def counts(path: FilePath) -> list[int]:
 
 
 def _blocks(file: BinaryIO, sync: bytes) -> Iterator[tuple[int, bytes]]:
+    number = 0
     while file.peek(1) if isinstance(file, io.BufferedReader) else True:
         rows, size = _long(file), _long(file)
         yield rows, _exactly(file, size)
         if _exactly(file, _SYNC) != sync:
-            raise Damaged("a block does not end with the sync marker")
+            raise Damaged(f"block {number} does not end with the sync marker")
+        number += 1
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:
@@ -167,9 +176,11 @@ def _told_apart(node: Any, numbers: Iterator[int]) -> Any:
     if isinstance(node.get("type"), dict | list):  # an object around a type that only repeats it
         return _told_apart(node["type"], numbers)
     plain = {key: value for key, value in node.items() if key not in _NOT_NEEDED}
-    for child in ("items", "values"):
-        if child in plain:
-            plain[child] = _told_apart(plain[child], numbers)
+    if plain.get("type") == "map":
+        pair = [{"name": "k", "type": "string"}, {"name": "v", "type": _told_apart(plain["values"], numbers)}]
+        return {"type": "array", "items": {"type": "record", "name": f"instar_pair_{next(numbers)}", "fields": pair}}
+    if "items" in plain:
+        plain["items"] = _told_apart(plain["items"], numbers)
     if isinstance(plain.get("fields"), list):
         plain["fields"] = [{"name": f["name"], "type": _told_apart(f["type"], numbers)} for f in plain["fields"]]
     return plain

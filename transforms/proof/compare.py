@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import duckdb
 
@@ -11,6 +12,8 @@ from .check import AGREED, EXAMPLES, Check, Example, Outcome
 from .exact import DuckType, differ
 from .relation import Relation
 from .shown import shown
+
+_MOST_ROWS = 1 << 40
 
 
 def compare(
@@ -35,13 +38,16 @@ def compare(
         else:
             conditions[i] = condition
     counted, found = _counts(relation, conditions, tallies)
+    differing: dict[int, _Differing] = {}
     for i, count in found.items():
         if isinstance(count, duckdb.Error):
-            outcomes[i] = Outcome(f"it cannot be recomputed: {_message(count)}", failed=True, damage=is_damage(count))
+            outcomes[i] = _failing(relation, conditions[i], count)
         elif count:
             pair = types[i]
             assert not isinstance(pair, str)
-            outcomes[i] = _differing(relation, checks[i], pair, conditions[i], count, examples)
+            differing[i] = _Differing(checks[i], pair, conditions[i], count)
+    for i, outcome in zip(differing, _examples(relation, list(differing.values()), examples), strict=True):
+        outcomes[i] = outcome
     return counted, outcomes
 
 
@@ -81,7 +87,9 @@ def _counts(
 
 _OF_VALUES = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.NotImplementedException, duckdb.BinderException,
               duckdb.OutOfMemoryException)  # fmt: skip
-_OF_TEXT_OR_ENCODING = re.compile("Invalid string encoding|only supported|not supported|unsupported", re.IGNORECASE)
+_OF_TEXT_OR_ENCODING = re.compile(
+    "Invalid string encoding|only supported|not supported|unsupported|Map keys must be", re.IGNORECASE
+)
 
 
 def is_damage(error: duckdb.Error) -> bool:
@@ -89,17 +97,72 @@ def is_damage(error: duckdb.Error) -> bool:
     return not isinstance(error, _OF_VALUES) and not _OF_TEXT_OR_ENCODING.search(str(error))
 
 
-def _differing(
-    relation: Relation, check: Check, types: tuple[DuckType, DuckType], condition: str, count: int, examples: int
-) -> Outcome:
-    """The first rows in which a check that is known to differ in so many does, with both values."""
-    texts = [name if type.id == "blob" else f"CAST({name} AS VARCHAR)" for name, type in zip("ea", types, strict=True)]
-    query = (
-        f"SELECT place, {texts[0]}, {texts[1]} FROM (SELECT row_number() OVER () - 1 AS place, {check.expected} AS e, "
-        f"{check.actual} AS a, {condition} AS d FROM {relation.opened()}) WHERE d LIMIT {min(count, max(examples, 1))}"
+@dataclass(frozen=True)
+class _Differing:
+    """A check that is known to differ, in so many rows: where its condition holds."""
+
+    check: Check
+    types: tuple[DuckType, DuckType]
+    condition: str
+    count: int
+
+    def columns(self, number: int) -> str:
+        """Whether it differs in a row, and both values as text where it does."""
+        sides = zip("ea", (self.check.expected, self.check.actual), self.types, strict=True)
+        texts = ((name, value if type.id == "blob" else f"CAST({value} AS VARCHAR)") for name, value, type in sides)
+        shown = ", ".join(f"CASE WHEN {self.condition} THEN {text} END AS {name}{number}" for name, text in texts)
+        return f"{self.condition} AS d{number}, {shown}"
+
+
+def _examples(relation: Relation, found: Sequence[_Differing], examples: int) -> list[Outcome]:
+    """The first rows in which each of these checks differs, with both values: one pass for all of them."""
+    if not found:
+        return []
+    rows = max(examples, 1)
+    columns = ", ".join(each.columns(i) for i, each in enumerate(found))
+    firsts = ", ".join(
+        f"arg_min(struct_pack(r := place, e := e{i}, a := a{i}), place, {rows}) FILTER (WHERE d{i})" for i in range(len(found))
     )
-    rows = relation.connection.execute(query).fetchall()
-    return Outcome.of(tuple(Example(row, None, *shown(*values)) for row, *values in rows), count, examples)
+    query = f"SELECT {firsts} FROM (SELECT row_number() OVER () - 1 AS place, {columns} FROM {relation.opened()})"
+    try:
+        lists = relation.connection.execute(query).fetchall()[0]
+    except duckdb.Error:
+        if len(found) == 1:
+            raise
+        half = len(found) // 2
+        return _examples(relation, found[:half], examples) + _examples(relation, found[half:], examples)
+    return [
+        Outcome.of(tuple(Example(one["r"], None, *shown(one["e"], one["a"])) for one in some), each.count, examples)
+        for some, each in zip(lists, found, strict=True)
+    ]
+
+
+def _failing(relation: Relation, condition: str, error: duckdb.Error) -> Outcome:
+    """That a check cannot be evaluated, and in which record, where it is one's value and not the file that is to blame."""
+    if is_damage(error):
+        return Outcome(f"it cannot be recomputed: {_message(error)}", failed=True, damage=True)
+    row = _first_failing(relation, condition)
+    place = "it" if row is None else f"record {row}"
+    return Outcome(f"{place} cannot be recomputed: {_message(error)}", row, failed=True)
+
+
+def _first_failing(relation: Relation, condition: str) -> int | None:
+    """The first row that a condition cannot be evaluated for; None where it is none alone."""
+
+    def fails(rows: int) -> bool:
+        try:
+            relation.connection.execute(f"SELECT count_if({condition}) FROM (FROM {relation.opened()} LIMIT {rows})").fetchall()
+        except duckdb.Error:
+            return True
+        return False
+
+    good, bad = 0, 1
+    while bad < _MOST_ROWS and not fails(bad):
+        good, bad = bad, 2 * bad
+    while good + 1 < bad:
+        middle = (good + bad) // 2
+        good, bad = (good, middle) if fails(middle) else (middle, bad)
+    return good if not fails(good) and fails(bad) else None
 
 
 def _message(error: Exception) -> str:

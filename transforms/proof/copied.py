@@ -6,12 +6,14 @@ their bytes are the same and are read in the same way: the same type, annotation
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Dict
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path as FilePath
+from typing import NamedTuple
 
 from instar.formats.path import Path
 from instar.transforms.expression import Source
@@ -22,7 +24,7 @@ from .checksums import DamagedPageError, checked, damaged_pages
 from .chunks import Chunk, Side
 from .compact import NotCompact
 from .elements import misfits
-from .leaf_values import Leaves, unlike
+from .leaf_values import Leaves, first_unlike
 from .leaves import KEYS, with_keys
 from .places import Place
 from .signposts import wrong_groups, wrong_pages, wrong_paths, wrong_ways, wrong_writer
@@ -30,8 +32,13 @@ from .windows import Windows
 
 _LONGER = re.compile(r"parquet-mr version 1\.([01]\.|2\.[0-8]\b)")  # its chunks are longer than they say (PARQUET-816)
 
-Problem = tuple[Path, str]
-"""Something wrong, with its place; the empty one is the file."""
+
+class Problem(NamedTuple):
+    """Something wrong, with its place; the empty one is the file. `row`: the first record that has it, where that is known."""
+
+    place: Path
+    what: str
+    row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,15 +86,15 @@ def _found(old: Side, new: Side, mapping: Mapping, leaves: Leaves) -> Copied:
     pairs, problems = _Pair.all(old, new, mapping), list[Problem]()
     if old.rows == new.rows:
         pairs = _copies(old, new, pairs)
-        problems += _ways(old, new, pairs, leaves)
+        problems += itertools.starmap(Problem, _ways(old, new, pairs, leaves))
     else:
         pairs = []
     if checked(new):
-        problems += _damage(old, new, pairs)
-    problems += [((), what) for what in (*wrong_groups(old, new), *wrong_paths(new), *wrong_writer(old, new))]
-    problems += wrong_arrow_schema(new, mapping.target)
+        problems += itertools.starmap(Problem, _damage(old, new, pairs))
+    problems += [Problem((), what) for what in (*wrong_groups(old, new), *wrong_paths(new), *wrong_writer(old, new))]
+    problems += itertools.starmap(Problem, wrong_arrow_schema(new, mapping.target))
     copies = {pair.new for pair in pairs}
-    problems += _written_anew(new, copies, leaves)
+    problems += itertools.starmap(Problem, _written_anew(new, copies, leaves))
     problems += _beside(new, copies, leaves)
     fits, origins = not any(misfits(new.footer.root, mapping.target)), {pair.place: pair.origin for pair in pairs}
     return Copied((old.records, new.records), fits, frozenset(new.leaves), origins, tuple(dict.fromkeys(problems)))
@@ -131,7 +138,7 @@ def _same_values(old: Chunk, new: Chunk, windows: Windows) -> bool:
     return old.inside and new.inside and windows.same(old.file, old.start, new.file, new.start, new.end - new.start)
 
 
-def _ways(old: Side, new: Side, pairs: Sequence[_Pair], leaves: Leaves) -> Iterator[Problem]:
+def _ways(old: Side, new: Side, pairs: Sequence[_Pair], leaves: Leaves) -> Iterator[tuple[Path, str]]:
     """What is wrong with the ways to copied chunks."""
     same_writer = old.metadata.created_by == new.metadata.created_by
     for pair in pairs:
@@ -146,7 +153,7 @@ def _ways(old: Side, new: Side, pairs: Sequence[_Pair], leaves: Leaves) -> Itera
             yield from ((_named(pair.place), f"in row group {group} {what}") for what in wrong)
 
 
-def _damage(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[Problem]:
+def _damage(old: Side, new: Side, pairs: Sequence[_Pair]) -> Iterator[tuple[Path, str]]:
     """Pages that do not have their checksums, in what was written anew.
 
     Raises:
@@ -171,7 +178,7 @@ def _refuse_damaged(old: Side, group: int, leaf: int) -> None:
         raise DamagedPageError(f"it is damaged: in row group {group} of column {column} {what}")
 
 
-def _written_anew(new: Side, copies: set[int], leaves: Leaves) -> Iterator[Problem]:
+def _written_anew(new: Side, copies: set[int], leaves: Leaves) -> Iterator[tuple[Path, str]]:
     """What is wrong with what is said of the pages and values of the other leaves."""
     for place, leaf in new.leaves.items():
         for group, rows in enumerate(new.rows if leaf.number not in copies else ()):
@@ -195,11 +202,21 @@ def _beside(new: Side, copies: set[int], leaves: Leaves) -> Iterator[Problem]:
     for leaf, place in anew.items():
         for other in _relatives(new, leaf, copies, anew):
             for group, rows in enumerate(new.rows):
-                step = leaves.step(group, leaf, other) if rows else 0
-                both = (leaves.arrays(group, number, step) for number in (leaf, other)) if step else ((), ())
-                if any(unlike(*pair) for pair in zip(*both, strict=True)):
-                    column = b".".join(new.footer.paths[other]).decode("utf-8", "replace")
-                    yield _named(place), f"in row group {group} it is in other records or lists than {column} beside it"
+                row = _first_unlike(leaves, group, leaf, other) if rows else None
+                if row is not None:
+                    column, at = b".".join(new.footer.paths[other]).decode("utf-8", "replace"), sum(new.rows[:group]) + row
+                    what = f"in row group {group} it is in other records or lists than {column} beside it, first in record {at}"
+                    yield Problem(_named(place), what, at)
+
+
+def _first_unlike(leaves: Leaves, group: int, leaf: int, other: int) -> int | None:
+    """The first row of a group in which two leaves tell otherwise of the records and lists that both are in."""
+    step, first = leaves.step(group, leaf, other), 0
+    for pair in zip(*(leaves.arrays(group, number, step) for number in (leaf, other)), strict=True):
+        if (row := first_unlike(*pair)) is not None:
+            return first + row
+        first += len(pair[0])
+    return None
 
 
 def _relatives(new: Side, leaf: int, copies: set[int], anew: Collection[int]) -> Iterator[int]:

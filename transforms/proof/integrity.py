@@ -87,7 +87,17 @@ def _proved(
     except _of_readers() as error:
         why = (str(error).strip() or repr(error)).splitlines()[0]
         told = f"{type(error).__name__} (its words are not shown: a field is tagged {PII})" if Hidden(mapping).any else why
-        return f"it cannot be compared with its old form: {told}"
+        return f"it cannot be compared with its old form: {told}{_place(unit, why)}"
+
+
+def _place(unit: Unit, why: str) -> str:
+    """Where the damage is, where the reader's words do not say it."""
+    if unit.format != "parquet" or "row group" in why:
+        return ""
+    from .damage import damaged_chunk
+
+    found = damaged_chunk(FilePath(unit.source), FilePath(unit.staged))
+    return f" ({found} cannot be read)" if found else ""
 
 
 def _of_readers() -> tuple[type[Exception], ...]:

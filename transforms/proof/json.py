@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import replace
 from decimal import Decimal as Exact
@@ -129,6 +129,9 @@ class JsonReader:
 
     def branch(self, type: Union, named: Dict[str, Field]) -> Callable[[Any], tuple[int, Any]]:
         return _Branches(type, named).of
+
+    def pairs(self, map: Any) -> Iterable[tuple[str, Any]]:
+        return map.items()
 
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
         found = asked_keys(scope, keys)

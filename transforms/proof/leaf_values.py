@@ -99,6 +99,17 @@ def leaf_of(array: pa.Array) -> tuple[pa.Array, int]:
     return array, above + len(array)
 
 
+def first_unlike(one: pa.Array, other: pa.Array) -> int | None:
+    """The first row in which two leaves of a column tell otherwise of a record or list that both are in."""
+    if len(one) == len(other) and not unlike(one, other):
+        return None
+    good, bad = 0, min(len(one), len(other))
+    while good < bad:  # how many rows are alike
+        middle = (good + bad + 1) // 2
+        good, bad = (good, middle - 1) if unlike(one[:middle], other[:middle]) else (middle, bad)
+    return good
+
+
 def unlike(one: pa.Array, other: pa.Array) -> bool:
     """Do two leaves of a column tell otherwise of a record or list that both are in?"""
     while pa.types.is_nested(one.type) and pa.types.is_nested(other.type):

@@ -38,7 +38,7 @@ def prove(
     copies = [place for place in asked if trusted and found.holds(place)]
     by_value = [place for place in asked if full or place not in copies]
     outcomes = by_bytes(place.path for place in copies)
-    outcomes += [(Check(path_text(path), "bytes", "", ""), Outcome(what)) for path, what in found.problems]
+    outcomes += [(Check(path_text(place), "bytes", "", ""), Outcome(what, row)) for place, what, row in found.problems]
     if not by_value and trusted:
         return Proved(*found.rows, tuple(outcomes), ())
     from .parquet_sql import prove_values

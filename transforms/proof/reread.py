@@ -194,7 +194,7 @@ def _reader(field: Field, values: _AvroValues | _JsonValues) -> Callable[[Any], 
             return lambda value: None if value is None else [get_item(each) for each in value]
         case Map(of):
             get_value = _reader(of, values)
-            return lambda value: None if value is None else [(key, get_value(each)) for key, each in value.items()]
+            return lambda value: None if value is None else [(key, get_value(each)) for key, each in values.pairs(value)]
         case _:
             convert: Any = values.typed(field.type)
             return lambda value: None if value is None else value if convert is None else convert(value)

@@ -37,7 +37,7 @@ Convert = Callable[[Any], Any]
 
 
 class Reader(Protocol):
-    """How a format's decoded values become what is compared. A record is a dict, a list a list, a map a dict; null is None."""
+    """How a format's decoded values become what is compared. A record is a dict, a list a list; null is None."""
 
     dialect: Dialect
 
@@ -54,6 +54,10 @@ class Reader(Protocol):
 
         `named`: what References in the type mean.
         """
+        ...
+
+    def pairs(self, map: Any) -> Iterable[tuple[str, Any]]:
+        """A map's entries in order, a key that is there twice as two."""
         ...
 
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
@@ -192,8 +196,19 @@ def _elements(want: Want, reader: Reader) -> Callable[[Any], Any]:
     if isinstance(want.type, Union) and want.branch is not None:
         return _branch(reader.branch(want.type, want.inner.names.named), want.branch, element)
     if isinstance(want.type, Map):
-        return lambda values: [(key, element(value)) for key, value in values.items()]
+        return lambda values: [(key, element(value)) for key, value in _once(reader.pairs(values))]
     return lambda values: [element(value) for value in values]
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """
+    Raises:
+        ValueError: a key is there twice: no map of which the values are computed may have that.
+    """
+    found = list(pairs)
+    if len({key for key, _ in found}) < len(found):
+        raise ValueError("a key of a map is there twice")
+    return found
 
 
 def _branch(choose: Callable[[Any], tuple[int, Any]], branch: int, element: Convert) -> Convert:
@@ -216,7 +231,7 @@ def _typed(type: Type, reader: Reader) -> Convert | None:
             return lambda values: [convert(v) for v in values]
         case Map(value):
             convert = _each(value.type, reader)
-            return lambda values: [(k, convert(v)) for k, v in values.items()]
+            return lambda values: [(k, convert(v)) for k, v in dict(reader.pairs(values)).items()]
         case _:
             return reader.typed(type)
 

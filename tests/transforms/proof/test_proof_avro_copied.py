@@ -223,5 +223,5 @@ def test_what_is_wrong_with_a_block_is_said_once(tmp_path: Path) -> None:
         header_of(opened)
         content[opened.tell() + 6] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(Damaged, match=r"^a block is damaged: Error -3 while decompressing"):
+    with pytest.raises(Damaged, match=r"^block 0 is damaged in record 0: Error -3 while decompressing"):
         list(records(path))
