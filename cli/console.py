@@ -12,6 +12,7 @@ from rich.markup import escape
 from instar.cli.examples import example_lines
 from instar.cli.kept import print_kept
 from instar.cli.layout import counted, duration, headed, row_count, size
+from instar.cli.show_gates import print_gates
 from instar.cli.trees import difference_tree, print_tree, schema_tree
 from instar.formats.path import path_text
 from instar.transforms.answers import Adopted, CheckReport, ConvertReport, HistoryReport, RunsReport, StampReport, StatusReport
@@ -58,6 +59,7 @@ def _status(report: StatusReport, console: Console, verbose: bool) -> None:
     )
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
     _lines(console, "[yellow]interrupted[/]", list(report.interrupted), verbose)
+    _lines(console, "[yellow]staged[/]", list(report.staged), verbose)
     _lines(console, "[yellow]late[/]", [late.message for late in report.late], verbose)
     for version, message in report.pending:
         console.print(f"pending: {version}  {escape(message)}")
@@ -104,6 +106,10 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     stay = "of that files to copy as they are: " + size(plan.copied) if plan.shadow else "the old files stay as the snapshot"
     console.print(f"disk     {size(plan.disk_needed)} {where}, {size(plan.disk_free)} free; {stay}")
     console.print(f"time     about {duration(plan.seconds)}")
+    if plan.checks:
+        console.print(f"checks   {counted(len(plan.checks), 'check')} after the proof, before the publish")
+    if plan.test:
+        console.print(f"test     {escape(' '.join(plan.test))}")
     batches = f", in {counted(plan.batches, 'batch', 'batches')}" if plan.batches > 1 else ""
     console.print(f"publish  {plan.method}: {escape(plan.method_reason)}{batches}")
     _names(console, plan.renamed, verbose)
@@ -147,6 +153,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         console.print(f"[bold {colour}]{report.proof.verdict.capitalize()}[/]   {_proved(report.proof)}")
     origin = ", ".join(f"{counted(count, 'file')} from {version}" for version, count in report.origin.items())
     done = {"upgrade": "upgraded", "downgrade": "downgraded", "rollback": "rolled back"}.get(report.verb, report.verb)
+    done = "staged" if report.status == "staged" else done
     at = f" to version {report.target}" if report.target is not None else ""
     console.print(f"[bold]{escape(report.dataset)}[/] {done}{at}" + (f": {origin}" if origin else ""))
     if report.rows_in or report.bytes_in:
@@ -161,9 +168,11 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
     if report.resumed:
         console.print(f"resumed  {_resumed(report.resumed)}")
+    print_gates(console, report.gates)
     batches = f" (the last of {len(report.runs)} batches)" if report.runs else ""
     place = f" in {report.shadow}" if report.shadow else ""
-    console.print(f"run      {report.run}{batches}, published by {report.method}{escape(place)}")
+    became = "not published" if report.status == "staged" else f"published by {report.method}{escape(place)}"
+    console.print(f"run      {report.run}{batches}, {became}")
     _names(console, report.renamed, verbose)
     if report.undoes:
         console.print(f"undoes   {', '.join(report.undoes)}")
@@ -180,7 +189,12 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     _lines(console, "note", list(report.notes), verbose)
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
     shadow = f" --shadow {report.shadow}" if report.shadow else ""
-    if report.undoes:
+    if report.status == "staged":
+        console.print(f"staged   {escape(report.stage or '')}")
+        look, publish = f"verify {report.dataset} {report.run}", f"upgrade {report.dataset} {report.target}"
+        for what, command in (("look", look), ("publish", publish), ("discard", f"rollback {report.dataset}")):
+            console.print(f"{what:<8} instar {escape(command + shadow)}")
+    elif report.undoes:
         console.print(f"way back instar rollback {escape(report.dataset)} {report.run}{escape(shadow)}")
     elif report.snapshot:
         console.print(f"way back instar rollback {escape(report.dataset + shadow)}")
@@ -226,6 +240,7 @@ def _verify(report: VerifyReport, console: Console, verbose: bool) -> None:
     console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
     problems = ["\n".join([f"{p.path}: {p.problem}", *example_lines(p.examples)]) for p in report.problems]
     _lines(console, "[red]problem[/]", problems, verbose)
+    print_gates(console, report.gates)
     _lines(console, "[yellow]unproved[/]", [f"{p.path}: {p.problem}" for p in report.unproved], verbose)
     _lines(console, "note", list(report.notes), verbose)
 
@@ -255,6 +270,8 @@ def _check(report: CheckReport, console: Console, verbose: bool) -> None:
                 console.print(f"      way back, {escape(path)}: {escape(reason)}")
             if not step.problems:
                 console.print(f"      {step.untouched} of {step.leaves} columns untouched", style="dim")
+    if report.checks and not report.problems:
+        console.print(f"{counted(len(report.checks), 'check')} of data fit the schemas")
     _lines(console, "[red]problem[/]", list(report.problems), True)
 
 

@@ -20,6 +20,7 @@ instar upgrade flights 2
 instar upgrade flights +1
 instar upgrade flights --plan plan.json        exactly what was reviewed, or not at all
 instar upgrade flights --batch-files 100       file by file, published a hundred at a time
+instar upgrade flights --stage-only            staged, proved and checked; a later upgrade publishes it
 instar upgrade flights --log json --metrics flights.prom
 """
 
@@ -33,6 +34,12 @@ instar upgrade flights --log json --metrics flights.prom
     "plan",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Refuse if anything differs from this plan.",
+)
+@click.option(
+    "--stage-only",
+    is_flag=True,
+    default=None,
+    help="Stop before the publish: look at what is staged, test it; the next upgrade publishes it.",
 )
 @running
 @batching

@@ -41,9 +41,10 @@ def command(
     progress: Progress,
     **options: object,
 ) -> None:
-    """Prove a finished RUN of DATASET again, by its snapshot: the last one, unless it is named.
+    """Prove a finished RUN of DATASET again, by its snapshot, or one that is staged: the last one, unless it is named.
 
-    DuckDB recomputes from the old files what the new ones must hold, and the new files are held against the run's receipts.
+    DuckDB recomputes from the old files what the new ones must hold, and the new files are held against the run's receipts. The
+    project's SQL checks are asked again.
     Writes nothing. Exits with 1 if something is not as the run left it, does not hold, or cannot be proved any more.
     """
     from instar.cli.output import show

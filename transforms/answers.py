@@ -63,7 +63,8 @@ class LateFile:
 @dataclass(frozen=True)
 class StatusReport:
     """Which file of a dataset is at which version, and what is odd about it. `pending` are the steps to the newest version, `late`
-    is what came to old trees, `variants` in what the files that are counted as such differ."""
+    is what came to old trees, `variants` in what the files that are counted as such differ, `staged` the run that waits for its
+    publish."""
 
     dataset: str
     root: str
@@ -79,6 +80,7 @@ class StatusReport:
     shadow: ShadowStatus | None = None
     late: tuple[LateFile, ...] = ()
     variants: tuple[Variants, ...] = ()
+    staged: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         out = asdict(self)
@@ -101,10 +103,14 @@ class StepCheck:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The static proof of every chain, and what is wrong with the registry and the migrations folder."""
+    """The static proof of every chain, and what is wrong with the registry and the migrations folder.
+
+    `checks`: the SQL checks of data that were looked at; what is wrong with one is among the `problems`.
+    """
 
     subjects: Mapping[str, tuple[StepCheck, ...]]
     problems: tuple[str, ...]
+    checks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -115,7 +121,7 @@ class CheckReport:
             subject: [{**asdict(step), "losses": [{"path": p, "reason": r} for p, r in step.losses]} for step in steps]
             for subject, steps in self.subjects.items()
         }
-        return {"ok": self.ok, "subjects": subjects, "problems": list(self.problems)}
+        return {"ok": self.ok, "subjects": subjects, "problems": list(self.problems), "checks": list(self.checks)}
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,11 @@ class DatasetSettings:
     allow: tuple[str, ...] = ()
     skip_unreadable: bool = False
 
+    @property
+    def check_files(self) -> tuple[Path, ...]:
+        """The SQL checks that there are, by name."""
+        return tuple(sorted(self.checks.glob("*.sql"))) if self.checks is not None and self.checks.is_dir() else ()
+
 
 @dataclass(frozen=True)
 class Configuration:

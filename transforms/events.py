@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 Level = Literal["info", "warning", "error"]
-Status = Literal["done", "nothing to do", "failed", "locked", "interrupted"]
+Status = Literal["done", "staged", "nothing to do", "failed", "locked", "interrupted"]
 
 
 @dataclass(frozen=True)

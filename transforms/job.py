@@ -157,8 +157,7 @@ class Job:
     @property
     def checks(self) -> tuple[Path, ...]:
         """The files of the project's own checks of the dataset, by name."""
-        folder = self.settings.checks
-        return tuple(sorted(folder.glob("*.sql"))) if folder is not None and folder.is_dir() else ()
+        return self.settings.check_files
 
     @property
     def gated(self) -> bool:
@@ -273,12 +272,17 @@ def with_options(options: Options, settings: DatasetSettings) -> Options:
     """What the caller said; the dataset's own settings where he said nothing.
 
     Raises:
-        UsageError: batches, and a method that publishes everything in one step.
+        UsageError: batches, and a method that publishes everything in one step; or batches that are to be staged only.
     """
     if options.batched and options.method not in (None, "replace"):
         raise UsageError(
             f"batches cannot be published by {options.method}, which is one step for all files",
             hint="Leave --method out, or say replace.",
+        )
+    if options.batched and options.stage_only:
+        raise UsageError(
+            "a roll-out in batches cannot be staged only: each batch is staged when the one before it is published",
+            hint="Leave out the batches, or --stage-only.",
         )
     return replace(
         options,

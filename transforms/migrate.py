@@ -109,6 +109,10 @@ def migrate(
                         facts=facts, later=batch.later, waits=batch.waits,
                     )  # fmt: skip
                     done.append(migrated(run, rounds=ROUNDS if saved is None else 0))  # a saved plan is what was reviewed
+    if options.stage_only:
+        from instar.transforms.held_back import refuse_held_back
+
+        refuse_held_back(done[-1])
     return telling(together(done), said, picked)
 
 
@@ -148,7 +152,7 @@ def migrated(run: Run, rounds: int = ROUNDS) -> RunReport:
     with abandoned_on_failure(run):
         proved = caught_up(prove(stage(run)), rounds)
         if proved.staged.receipts:
-            return report(publish(profiled(gated(proved))))
+            return ended(profiled(gated(proved)))
         abandon(run.folder, run.journal, run.effects, UnreadableError("none of the files that were to be rewritten can be read"))
         run = proved.staged.run
         return nothing_to_do(run.job, run.plan, run.provenance.command, run.provenance, run.watch, proved.staged.skipped, run.late)
@@ -271,6 +275,19 @@ def gated(proved: ProvedRun) -> ProvedRun:
     from instar.transforms.gates import gated as asked
 
     return asked(proved)
+
+
+def ended(proved: ProvedRun) -> RunReport:
+    """Publish, or stop before that as somebody wished.
+
+    Raises:
+        RunError: as `publish`.
+    """
+    if not proved.staged.run.options.stage_only:
+        return report(publish(proved))
+    from instar.transforms.held_back import hold_back
+
+    return hold_back(proved)
 
 
 def publish(proved: ProvedRun) -> PublishedRun:

@@ -101,7 +101,7 @@ class Observed:
         """The verb was one that rewrites; its report again."""
         for problem in report.skipped:
             self.event(FileSkipped(problem.path, problem.problem, problem.hint))
-        ended = self._ended("nothing to do" if report.status == "nothing to do" else "done", 0)
+        ended = self._ended(_STATUSES.get(report.status, "done"), 0)
         self._to.event(
             replace(
                 ended,
@@ -120,6 +120,9 @@ class Observed:
         """The verb was `verify`; what does not hold is told as errors."""
         for problem in (*report.problems, *report.unproved):
             self.event(Errored("ProofError", problem.problem, "", file=problem.path))
+        for gate in report.gates:
+            if gate.verdict == "failed":
+                self.event(Errored("GateError", gate.message, ""))
         ended = self._ended("done" if report.ok else "failed", 0 if report.ok else 1)
         rows = sum(file.rows_new for file in report.proof.files)
         self._to.event(replace(ended, run=report.run, files={"verified": report.files}, rows_in=rows, proof=report.verdict))
@@ -174,6 +177,9 @@ class Observed:
             bytes_in=sum(run.bytes_in for run in done), bytes_out=sum(run.bytes_out for run in done),
             errors=self._errors, slow=self._slow, quarantined=self._quarantined,
         )  # fmt: skip
+
+
+_STATUSES: dict[str, Status] = {"nothing to do": "nothing to do", "staged": "staged"}
 
 
 def errored(error: Exception) -> tuple[Errored, ...]:

@@ -58,7 +58,8 @@ class Plan:
     `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are, `arriving` such as
     are being written and make no sense yet, which stay as well; `resumes` is what
     of an interrupted run's stage would be used; `batches` how many runs publish it, one after the other; `shadow` is where a
-    second tree is built, `copied` the bytes of what goes into it as it is. All sizes are bytes.
+    second tree is built, `copied` the bytes of what goes into it as it is. All sizes are bytes. `checks` (files) and the command
+    `test` are asked between the proof and the publish.
     """
 
     dataset: str
@@ -83,6 +84,8 @@ class Plan:
     batches: int = 1
     shadow: Path | None = None
     copied: int = 0
+    checks: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
 
     @property
     def rewrites(self) -> tuple[Action, ...]:
@@ -160,6 +163,7 @@ class Plan:
             "shadow": str(self.shadow) if self.shadow else None,
             "way_back": self.way_back(),
             "resumes": self.resumes.as_json() if self.resumes else None,
+            "gates": {"checks": list(self.checks), "test": list(self.test)},
             "dropped": list(self.dropped),
             "chains": [_chain_json(version, chain) for version, chain in sorted(self.chains.items())],
             "actions": [

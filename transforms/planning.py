@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple, cast
 
-from instar.formats.errors import ConfigurationError, UsageError
+from instar.formats.errors import UsageError
 from instar.formats.inventory import DataFile, Inventory
 from instar.formats.splice import Way
 from instar.transforms.estimate import START, Estimates, only_copies, work_seconds
@@ -47,7 +47,6 @@ def plan_of(
         MigrationError: a chain does not type-check. FileError: a file holds what a rewrite would lose, or cannot be read.
         DataError: a record of the sample cannot be converted.
     """
-    refuse_unsupported(job)
     refuse_codes(job)
     inventory = inventory.leaving_arriving()
     inventory = inventory.skipping_unreadable() if options.skip_unreadable else inventory
@@ -84,7 +83,11 @@ def plan_of(
     last = interrupted_run(job.state)
     resumes = resumption(last, plan.wanted()) if last else None
     return replace(
-        plan, resumes=resumes, batches=len(plan.parts(options.batch_files, options.batch_bytes)) if options.batched else 1
+        plan,
+        resumes=resumes,
+        batches=len(plan.parts(options.batch_files, options.batch_bytes)) if options.batched else 1,
+        checks=tuple(map(str, job.checks)) if verb != "rollback" else (),
+        test=job.settings.test if verb != "rollback" else (),
     )
 
 
@@ -142,14 +145,6 @@ def method_of(job: Job, options: Options) -> Foresight:
     if options.method == "shadow":
         raise UsageError("a shadow where?", hint='Say --shadow DIR, or shadow = "DIR" in its table in instar.toml.')
     return Foresight(options.method, "as asked") if options.method else foreseen(job.location)
-
-
-def refuse_unsupported(job: Job) -> None:
-    """A setting that is understood but not obeyed would be a lie."""
-    if job.settings.test:
-        raise ConfigurationError(
-            f"[datasets.{job.name}] test is not supported by this version of Instar", hint="Remove `test` from instar.toml."
-        )
 
 
 def refuse_direction(inventory: Inventory, target: int, verb: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -247,7 +247,26 @@ class Project:
         """
         from instar.transforms.check import Grounds, check
 
-        return check(Grounds(self.registry, self.migrations, self._refuse_partitions), subject)
+        report = check(Grounds(self.registry, self.migrations, self._refuse_partitions), subject)
+        for dataset in self.datasets():
+            if subject in (None, dataset.settings.subject) and dataset.settings.check_files:
+                report = self._with_checks(report, dataset)
+        return report
+
+    def _with_checks(self, report: CheckReport, dataset: Dataset) -> CheckReport:
+        """The report with what is wrong with the SQL checks of a dataset."""
+        from instar.formats.discover import list_dataset
+        from instar.transforms.checks import faults
+        from instar.transforms.run_checks import versions_of
+
+        settings = dataset.settings
+        try:
+            schemas = dict(self.registry.schemas(settings.subject))
+            paths = [found.path for found in list_dataset(dataset.job().location).files] if dataset.exists else []
+            names, problems = faults(settings.check_files, self.folder, versions_of(settings, schemas, paths))
+        except InstarError as error:
+            names, problems = (), (f"the checks of {dataset.name} cannot be looked at: {error}",)
+        return replace(report, checks=(*report.checks, *names), problems=(*report.problems, *problems))
 
     def history(self, subject: str) -> HistoryReport:
         """The versions of a subject, newest first."""

@@ -218,6 +218,7 @@ class RunReport:
     schema: tuple[Mapping[str, Any], ...] | None = None
     profile: Mapping[str, Any] | None = None
     gates: tuple[GateResult, ...] = ()
+    stage: str | None = None
     audit: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
 
@@ -244,6 +245,7 @@ class RunReport:
             "method": self.method,
             "shadow": self.shadow,
             "snapshot": self.snapshot,
+            "stage": self.stage,
             "resumed": self.resumed.as_json() if self.resumed else None,
             "undoes": list(self.undoes),
             "runs": list(self.runs),
@@ -299,15 +301,21 @@ class VerifyReport:
     unproved: tuple[FileProblem, ...]
     notes: tuple[str, ...]
     seconds: Mapping[str, float]
+    gates: tuple[GateResult, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Does a check of the project's own say no?"""
+        return any(gate.verdict == "failed" for gate in self.gates)
 
     @property
     def verdict(self) -> Literal["proved", "repeated", "unproved", "failed"]:
         """As good as the worst of the files."""
-        return "failed" if self.problems else "unproved" if self.unproved else self.proof.verdict
+        return "failed" if self.problems or self.refused else "unproved" if self.unproved else self.proof.verdict
 
     @property
     def ok(self) -> bool:
-        return not self.problems and not self.unproved
+        return not self.problems and not self.unproved and not self.refused
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -322,6 +330,7 @@ class VerifyReport:
             "problems": [{"path": p.path, "problem": p.problem} for p in self.problems],
             "unproved": [{"path": p.path, "problem": p.problem} for p in self.unproved],
             "notes": list(self.notes),
+            "gates": [gate.as_json() for gate in self.gates],
             "proof": self.proof.as_json(),
             "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
         }

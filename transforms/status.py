@@ -41,7 +41,11 @@ def status_of(job: Job) -> StatusReport:
     busy = at_work(state.lock)
     runs = list_runs(state)
     half_gone = () if busy else tuple(r.id for r in runs if cut_off(r))
-    unsettled = () if busy else tuple(f"{r.id}, {_what(r)}: {_way_back(job.name, r, runs)}" for r in runs if not r.settled)
+    waiting = () if busy else tuple(r for r in runs if not r.settled)
+    unsettled, staged = (
+        tuple(f"{r.id}, {_what(r)}: {_way_back(job.name, r, runs)}" for r in waiting if (r.status == "staged") == held)
+        for held in (False, True)
+    )
     return StatusReport(
         dataset=job.name,
         root=str(job.location),
@@ -62,6 +66,7 @@ def status_of(job: Job) -> StatusReport:
         others=len(inventory.others),
         pending=tuple((m.version, m.message) for m in job.migrations if oldest < m.version <= job.newest),
         interrupted=unsettled,
+        staged=staged,
         shadow=_shadow(job, job.shadow) if job.shadow else None,
         late=() if busy else tuple(_late(job, late) for late in late_of(job)),
         variants=tuple(_variants(job, inventory)),
@@ -158,6 +163,9 @@ def _way_back(name: str, run: RunState, states: Sequence[RunState]) -> str:
         return "the same command goes on with it; nothing has changed"
     if run.status == "interrupted" and not run.settled:
         return f"the same command goes on with it; instar rollback {name} discards it"
+    if run.status == "staged":
+        to = run.facts.get("to")
+        return f"instar upgrade {name}{'' if to is None else f' {to}'} publishes it; instar rollback {name} discards it"
     if run.status != "finished":
         return "nothing to undo"
     if not has_snapshot(run):

@@ -1,7 +1,8 @@
-"""`verify`: the proof of a finished run, again. Reads only.
+"""`verify`: the proof of a finished run, again, or of one that is staged. Reads only.
 
 Old side: the run's snapshot. New side: the files as the run published them, which are the dataset's, or, where a later run rewrote
-them, that run's snapshot. Both are held against the hashes in the run's receipts, and proved by the code that proves a run.
+them, that run's snapshot. Of a staged run: the dataset and the stage. Both are held against the hashes in the run's receipts, and
+proved by the code that proves a run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from instar.formats.errors import InstarError, RunError, UsageError
 from instar.formats.format import Stamp, format_named
@@ -32,10 +33,15 @@ from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.unit import BadRecords, FileProof, Receipt, Unit
 from instar.transforms.tolerance import refuse_codes, tolerated
 
+if TYPE_CHECKING:
+    from instar.transforms.gate_result import GateResult
+
 CHANGED = "changed since the run published it"
 GONE = "no longer there"
 OLD_CHANGED = "its old form in the snapshot is no longer what the run found"
 NEW_GONE = "its new form went with the snapshot of the later run that rewrote it, so it cannot be proved"
+STAGE_CHANGED = "what was staged of it was changed since"
+OLD_OTHER = "the dataset's own file was changed since it was staged: the next upgrade stages it anew"
 FIRST_CHANGED = "the dataset's own file was changed since the shadow was made of it, so it cannot be proved"
 OLD_GONE = "its old form is no longer in the snapshot, so it cannot be proved"
 
@@ -51,7 +57,7 @@ class Verified:
 
 
 def verify(job: Job, run: str | None, options: Options, progress: Progress | None = None) -> VerifyReport:
-    """Prove a finished run again; `run` None: the last one. What does not hold is in the report, not an error.
+    """Prove a finished or staged run again; `run` None: the last one. What does not hold is in the report, not an error.
 
     Raises:
         UsageError: there is no such run. RunError: it is not finished, was rolled back, or the dataset changed meanwhile.
@@ -60,6 +66,7 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
     refuse_codes(job)
     runs = list_runs(job.state)
     state = finished(job, runs, run)
+    staged = state.status == "staged"
     if removal(state) and not shadowing(state):  # which is proved from the first tree
         require_snapshot(state, f"the run {state.id} cannot be verified any more")
     later = [r for r in runs if r.id > state.id and r.status == "finished" and not r.undoes]  # what was undone cancels out
@@ -75,26 +82,32 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
     with watch.step("prove", files=len(units), size=size), executor_for(options) as executor:
         for file in found:
             progress.event(_verified_event(file, receipts[file.path]))
-        work = partial(
-            verify_file, level=options.proof, examples=options.examples, allow=job.settings.allow, first=shadowing(state)
-        )
+        first = OLD_OTHER if staged else FIRST_CHANGED if shadowing(state) else ""
+        level, most, allow = options.proof, options.examples, job.settings.allow
+        work = partial(verify_file, level=level, examples=most, allow=allow, first=first, staged=staged)
         for file in in_order(executor, work, ((unit, receipts[unit.path]) for unit in units if unit.path not in lost)):
             found.append(file)
             progress.event(_verified_event(file, receipts[file.path]))
             progress.advance(files=1, rows=receipts[file.path].rows_out, size=receipts[file.path].source_size)
-    report = _report(job, state, found, units, later, watch.seconds)
+    gates: tuple[GateResult, ...] = ()
+    if job.checks:
+        from instar.transforms.verified_checks import checks_of_run
+
+        with watch.step("checks"):
+            gates = checks_of_run(job, state, units, _rewriters(later), _base(job), options)
+    report = _report(job, state, found, units, later, watch.seconds, gates)
     if not report.ok:
         _refuse_moved_on(job, runs)
     return report
 
 
 def finished(job: Job, runs: Sequence[RunState], id: str | None) -> RunState:
-    """The run that is asked for, or the last finished one.
+    """The run that is asked for, or the last finished or staged one.
 
     Raises:
         UsageError: there is no such run. RunError: it did not finish, was rolled back, or one was cut off while it published.
     """
-    known = [r for r in runs if r.status == "finished" and not r.undoes]
+    known = [r for r in runs if (r.status == "finished" and not r.undoes) or r.status == "staged"]
     if id is None and not known:
         raise UsageError(f"{job.name} has no finished run to verify", hint=f"`instar runs {job.name}` lists what was done to it.")
     if id is not None:
@@ -112,7 +125,7 @@ def finished(job: Job, runs: Sequence[RunState], id: str | None) -> RunState:
             f"the run {state.id} is a rollback: it brought files back whose hashes were compared, and migrated none",
             hint="A run that migrated can be verified.",
         )
-    if state.status == "finished":
+    if state.status == "finished" or (state.status == "staged" and not busy):
         return state
     if state.status == "rolled back":
         by = next(r for r in reversed(runs) if state.id in r.undoes and r.status == "finished")
@@ -121,7 +134,10 @@ def finished(job: Job, runs: Sequence[RunState], id: str | None) -> RunState:
             hint="The dataset is as it was before that run.",
         )
     what = "still at work" if busy and not state.settled else state.status
-    raise RunError(f"the run {state.id} cannot be verified: it is {what}", hint="Only what a run has published can be.")
+    raise RunError(
+        f"the run {state.id} cannot be verified: it is {what}",
+        hint="Only what a run has published, or staged with --stage-only, can be.",
+    )
 
 
 def units_of(
@@ -129,7 +145,8 @@ def units_of(
 ) -> tuple[Unit, ...]:
     """What the run did, largest file first; `staged` is where its new file stands now."""
     facts = state.facts
-    if "to" not in facts or state.last(PublishBegun) is None:
+    staged = state.status == "staged"
+    if "to" not in facts or (state.last(PublishBegun) is None and not staged):
         raise RunError(f"the journal of run {state.id} does not say what it did", hint="Restore the state folder.")
     if facts.get("subject", job.subject) != job.subject:
         raise UsageError(
@@ -138,14 +155,14 @@ def units_of(
         )
     target, versions = int(facts["to"]), versions_before(state)
     chains = {version: job.chain(version, target) for version in sorted({versions[path] for path in receipts})}
-    base = job.place if job.place.is_dir() or job.shadow else job.place.parent
-    old = job.location if shadowing(state) else state.run.snapshot
+    base = _base(job)
+    old = base_folder(job.location) if shadowing(state) or staged else state.run.snapshot
     rewriters = _rewriters(later)
     return tuple(
         Unit(
             path=receipt.path,
             source=str(old / receipt.path),
-            staged=str(rewriters.get(receipt.new_path, base) / receipt.new_path),
+            staged=str(state.run.staged(receipt.new_path) if staged else rewriters.get(receipt.new_path, base) / receipt.new_path),
             format=job.settings.format,
             mapping=chains[versions[receipt.path]].mapping,
             schema=None,
@@ -159,6 +176,16 @@ def units_of(
     )
 
 
+def _base(job: Job) -> Path:
+    """What the paths of the tree that runs publish are relative to."""
+    return job.place if job.shadow else base_folder(job.place)
+
+
+def base_folder(place: Path) -> Path:
+    """A dataset's folder; where it is one file, the one that this is in."""
+    return place if place.is_dir() else place.parent
+
+
 def _rewriters(later: Sequence[RunState]) -> dict[str, Path]:
     """Of files that later runs rewrote, the snapshot of the first that did: there stands what was published before."""
     return {receipt.path: run.run.snapshot for run in reversed(later) for receipt in receipts_of(run)}
@@ -166,16 +193,27 @@ def _rewriters(later: Sequence[RunState]) -> dict[str, Path]:
 
 # ---- one file, in a worker
 def verify_file(
-    unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"], examples: int, allow: Sequence[str], first: bool = False
+    unit: Unit,
+    receipt: Receipt,
+    *,
+    level: Literal["auto", "full"],
+    examples: int,
+    allow: Sequence[str],
+    first: str = "",
+    staged: bool = False,
 ) -> Verified:
     """Both forms of a file against the receipt's hashes, and the proof of one against the other. `first`: the old one is not kept
-    in a snapshot, but stands in the dataset that a shadow was made of, where it may change."""
+    in a snapshot, but stands in a dataset where it may change; what to say then. `staged`: the new one is not published yet."""
     problems: list[str] = []
     try:
         old, new = _hash(unit.source), _hash(unit.staged)
-        problems += [text for text, wrong in ((CHANGED, new not in ("", receipt.hash)), (GONE, not new)) if wrong]
+        problems += [
+            text
+            for text, wrong in ((STAGE_CHANGED if staged else CHANGED, new not in ("", receipt.hash)), (GONE, not new))
+            if wrong
+        ]
         if first and old not in ("", receipt.source_hash):
-            return Verified(unit.path, tuple(problems), FIRST_CHANGED)
+            return Verified(unit.path, tuple(problems), first)
         problems += [OLD_CHANGED] if old not in ("", receipt.source_hash) else []
         if not old:
             return Verified(unit.path, tuple(problems), OLD_GONE)
@@ -210,6 +248,7 @@ def _report(
     units: Sequence[Unit],
     later: Sequence[RunState],
     seconds: dict[str, float],
+    gates: tuple[GateResult, ...],
 ) -> VerifyReport:
     proof = Proof.of(file.proof for file in found if file.proof)
     problems = [FileProblem(file.path, text) for file in found for text in file.problems]
@@ -229,6 +268,7 @@ def _report(
         unproved=tuple(unproved),
         notes=(*_notes(state, units, later), *proof.allowances),
         seconds=seconds,
+        gates=gates,
     )
 
 

@@ -56,6 +56,10 @@ class Effects(Protocol):
         """A second name for the same file; FileExistsError where `target` is taken."""
         ...
 
+    def symlink(self, source: Path, target: Path) -> None:
+        """A symbolic link at `target`; FileExistsError where it is taken. For people to look through, never for data."""
+        ...
+
     def copy(self, source: Path, target: Path) -> None:
         """A new file with the same bytes, attributes and times, durable but for its name; blocks are shared where possible."""
         ...
@@ -126,6 +130,9 @@ class PosixEffects:
 
     def link(self, source: Path, target: Path) -> None:
         os.link(source, target, follow_symlinks=False) if os.link in os.supports_follow_symlinks else os.link(source, target)
+
+    def symlink(self, source: Path, target: Path) -> None:
+        os.symlink(source, target)
 
     def copy(self, source: Path, target: Path) -> None:
         with open(source, "rb") as old, open(target, "xb") as new:

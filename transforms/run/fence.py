@@ -40,6 +40,9 @@ class Fenced:
     def link(self, source: Path, target: Path) -> None:
         self.effects.link(source, target)
 
+    def symlink(self, source: Path, target: Path) -> None:
+        self.effects.symlink(source, target)
+
     def copy(self, source: Path, target: Path) -> None:
         self.effects.copy(source, target)
 

@@ -89,6 +89,15 @@ class Proved:
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """The run ends here, as somebody wished: what it staged and proved waits for the command that publishes it. `refused`: so many
+    of the project's own gates said no to it."""
+
+    files: int
+    refused: int
+
+
+@dataclass(frozen=True)
 class PublishBegun:
     """From here the dataset may change. The inodes of the old and the new tree (exchange) tell later whether it did;
     `folder_times` as in the change set."""
@@ -223,6 +232,7 @@ Event = (
     | Withdrawn
     | Carried
     | Proved
+    | HeldBack
     | PublishBegun
     | Replacing
     | Adding

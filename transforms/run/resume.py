@@ -115,6 +115,7 @@ def resume(
     renew(run.plan, plan, effects)
     journal.write(Resumed(facts), *(Staged(receipt) for receipt in found.receipts.values()))
     discard(run.snapshot, effects)
+    discard(run.preview, effects)
     discard_records(run, effects)
     if run.stage.is_dir():
         _keep_only(run.stage, {receipt.new_path for receipt in found.receipts.values()}, effects)

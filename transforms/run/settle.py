@@ -62,8 +62,8 @@ def settle(
 
 
 def _can_go_on(run: RunState) -> bool:
-    """Interrupted, not before its journal could say what it was to do, and with nothing but its own in the stage."""
-    return run.status == "interrupted" and run.last(Planned) is not None and not _holds_foreign(run.run, run.run.stage)
+    """Interrupted or held back, not before its journal could say what it was to do, and with nothing but its own in the stage."""
+    return run.status in ("interrupted", "staged") and run.last(Planned) is not None and not _holds_foreign(run.run, run.run.stage)
 
 
 def _settled(run: RunState, journal: Journal, effects: Effects, note: Callable[[], None]) -> Settled:
@@ -117,7 +117,7 @@ def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason
     """Remove the stage and what there is of a snapshot, none of which is the dataset's only copy of anything. Answers with what
     was kept."""
     kept = next((path for path in (run.stage, run.snapshot) if _holds_foreign(run, path)), None)
-    for path in (run.stage, run.snapshot):
+    for path in (run.stage, run.snapshot, run.preview):
         if path != kept:
             discard(path, effects)
     discard(run.parts, effects)

@@ -23,6 +23,7 @@ from instar.transforms.run.journal import (
     Discarded,
     Event,
     Failed,
+    HeldBack,
     Journal,
     Line,
     Planned,
@@ -38,7 +39,8 @@ from instar.transforms.run.journal import (
 )
 from instar.transforms.run.unit import Receipt
 
-Status = Literal["finished", "failed", "interrupted", "half-published", "rolled back"]
+Status = Literal["finished", "failed", "interrupted", "staged", "discarded", "half-published", "rolled back"]
+"""staged: it ended before its publish as somebody wished, and can be gone on with. discarded: such a one whose stage is gone."""
 _E = TypeVar("_E")
 
 
@@ -102,6 +104,16 @@ class RunFolder:
     def part(self, path: str) -> Path:
         """Where those of the file `path` (relative to the dataset) are written first: under a name of bounded length."""
         return self.parts / f"{hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()}.ndjson"
+
+    @property
+    def preview(self) -> Path:
+        """The dataset as it would be, in symbolic links, while a test command looks at it."""
+        return self.path / "preview"
+
+    @property
+    def test_log(self) -> Path:
+        """What the test command said."""
+        return self.path / "test.log"
 
     @property
     def spare(self) -> Path:
@@ -273,14 +285,21 @@ def _status(events: list[Event]) -> tuple[Status, bool]:
         return "finished", True
     if kinds.count(PublishBegun) > kinds.count(Undone):
         return "half-published", False
-    return ("failed" if Failed in kinds else "interrupted"), Discarded in kinds
+    settled = Discarded in kinds
+    if Failed in kinds:
+        return "failed", settled
+    gone_on = max((at for at, kind in enumerate(kinds) if kind in (Resumed, Replanned)), default=-1)
+    if HeldBack in kinds[gone_on + 1 :]:
+        return ("discarded" if settled else "staged"), settled
+    return "interrupted", settled
 
 
 def interrupted_run(state: State) -> RunState | None:
-    """The last run, if it was interrupted before it published and its stage is still there: the one that can be resumed."""
+    """The last run, if it stopped before it published (interrupted, or as somebody wished) and its stage is still there: the one
+    that can be resumed."""
     runs = run_folders(state)
     last = run_state(runs[-1]) if runs else None
-    return last if last and last.status == "interrupted" and not last.settled else None
+    return last if last and last.status in ("interrupted", "staged") and not last.settled else None
 
 
 def receipts_of(run: RunState) -> list[Receipt]:

@@ -8,6 +8,7 @@ from typing import Any
 from instar.transforms.run.journal import (
     Discarded,
     Failed,
+    HeldBack,
     Line,
     Planned,
     Proved,
@@ -28,6 +29,7 @@ _TOLD: dict[type, str] = {
     Resumed: "resumed",
     Replanned: "planned anew",
     Proved: "proved",
+    HeldBack: "held back",
     PublishBegun: "publish begun",
     Published: "published",
     Undone: "publish undone",
