@@ -50,6 +50,10 @@ class Reading:
         query = self.query
         if not isinstance(query, exp.Select) or len(query.expressions) != columns or len(list(query.find_all(exp.Query))) > 1:
             return (False,) * columns
+        parts = [part for key, part in query.args.items() if key != "expressions"]
+        every = [part for each in parts for part in (each if isinstance(each, list) else [each]) if isinstance(part, exp.Expr)]
+        if any(_names(part, query) is None for part in every):
+            return (False,) * columns
         hidden, known = set(private), set[int]()
         while True:  # a result may be computed from another one by its alias
             more = {at for at, e in enumerate(query.expressions) if Reading(None, _names(e, query)).touches(hidden)} - known

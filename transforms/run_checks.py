@@ -22,6 +22,7 @@ from instar.transforms.tree_views import Views, tree_views
 
 HIDDEN = "(hidden)"
 _LONGEST = 60
+_WIDEST = 92
 
 
 def versions_of(settings: DatasetSettings, schemas: Mapping[int, Schema], paths: Iterable[str]) -> Versions:
@@ -109,18 +110,26 @@ def _told(error: duckdb.Error, views: Views, private: frozenset[str], mappings: 
 def _text(value: str | None, may: bool) -> str | None:
     if not may:
         return HIDDEN
-    return value if value is None or len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
+    return value if value is None else _short(value)
 
 
 def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str | None]], count: int) -> list[str]:
-    """A small table; a null is NULL."""
+    """A small table; a null is NULL, and columns that would make it too wide are left out."""
     if not rows:
         return []
-    cells = [[" ".join(name.split()) for name in columns], *([_cell(value) for value in row] for row in rows)]
+    cells = [[_short(" ".join(name.split())) for name in columns], *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
-    lines = ["    " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    fit = next((n for n in range(1, len(widths)) if sum(widths[: n + 1]) + 2 * (n + 1) > _WIDEST), len(widths))
+    lines = []
+    for row in cells:
+        shown = [f"{cell:<{width}}" for cell, width in zip(row[:fit], widths, strict=False)]
+        lines.append("    " + "  ".join([*shown, "…"] if fit < len(widths) else shown).rstrip())
     more = count - len(rows)
     return [*lines, f"    … and {more:,} more"] if more else lines
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _cell(value: str | None) -> str:
