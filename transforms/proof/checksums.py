@@ -6,6 +6,7 @@ PageHeader: it is of all that follows the header, as it is stored.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -17,8 +18,11 @@ from .page_index import page_header
 _KIND, _SIZE, _CRC = 1, 3, 4  # of PageHeader
 _HOLDING = {0: 5, 3: 8}  # kinds of pages that hold values: the field of what is said of them, with their number first
 _DICTIONARY = 2
-_ASKED = 8  # chunks of a row group whose first page is looked at: one of them may be damaged just there
 _PIECE = 1 << 19  # bytes
+_NUMBER = rb"\x15[\x80-\xff]*[\x00-\x7f]"
+_HEADER = re.compile(_NUMBER * 3 + rb"([\x10-\xff])", re.DOTALL)
+"""How nearly all headers begin: three numbers, and the head of the next field, which tells by how much its number is greater."""
+_BEGINNING = 32  # bytes, enough for these
 
 
 class DamagedPageError(ValueError):
@@ -26,17 +30,16 @@ class DamagedPageError(ValueError):
 
 
 def checked(side: Side) -> bool:
-    """Do pages of the file come with checksums? All have them, or none: a writer's setting is for a whole file."""
-    return any(
-        _has_checksum(side.chunk(group, leaf))
-        for group in range(len(side.rows))
-        for leaf in range(min(len(side.footer.leaves), _ASKED))
-    )
+    """Does a page of the file come with a checksum? The first of each column chunk is looked at: one may be damaged just there."""
+    groups, leaves = range(len(side.rows)), range(len(side.footer.leaves))
+    return any(_has_checksum(side.chunk(group, leaf)) for group in groups for leaf in leaves)
 
 
 def _has_checksum(chunk: Chunk) -> bool:
     if not chunk.values or not chunk.inside:
         return False
+    if usual := _HEADER.match(chunk.read(chunk.start, _BEGINNING)):
+        return usual[1][0] >> 4 == 1  # field 4
     try:
         return _CRC in page_header(chunk.read, chunk.start, chunk.end)[0]
     except NotCompact:

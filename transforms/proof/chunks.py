@@ -20,7 +20,7 @@ from .leaves import leaves
 
 META, OFFSET_INDEX, COLUMN_INDEX, BLOOM_FILTER = 3, (4, 5), (6, 7), (14, 15)
 STATISTICS, SIZES = 12, 16
-_FILE_PATH, _ENCRYPTION = 1, 8  # of ColumnChunk
+_FILE_PATH, _FILE_OFFSET, _ENCRYPTION = 1, 2, 8  # of ColumnChunk
 _PLACED = frozenset((3, 9, 10, 11, 14, 15))  # the chunk's path, and where its pages and its bloom filter are
 _PATH, _KEY_VALUES = 3, 8
 _BLOOM_HEADER = 1 << 10  # bytes that a bloom filter's header has at most
@@ -131,6 +131,11 @@ class Chunk:
     def path(self) -> tuple[bytes, ...]:
         """The column that it says it is of: some readers find it by that, others by its position."""
         return tuple(self._meta.get(_PATH, ()))
+
+    @property
+    def offset(self) -> int:
+        """Its `file_offset`: of its first page, of what follows it, or 0, as writers understood it."""
+        return self._struct.get(_FILE_OFFSET, 0)
 
     @property
     def meta(self) -> Struct:

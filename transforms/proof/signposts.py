@@ -14,7 +14,7 @@ from .compact import NotCompact, only_struct
 from .encodings import wrong_form
 from .page_index import Page, locations, pages_of, same_pages, wrong_bounds, wrong_locations
 
-_FILE_OFFSET = 5  # of RowGroup
+_SIZE, _FILE_OFFSET, _PACKED_SIZE, _ORDINAL = 2, 5, 6, 7  # of RowGroup
 _CREATED_BY = 6  # of FileMetaData
 _WRITER, _FIRST = re.compile(rb"parquet-cpp-arrow version (\d+)\.\d+\.\d+"), 26  # pyarrow's, and the first that there may be
 
@@ -97,10 +97,40 @@ def wrong_groups(old: Side, new: Side) -> Iterator[str]:
     if new.metadata.num_rows not in (sum(new.rows), old.metadata.num_rows):  # some old writers give no sum
         yield f"its footer says {new.metadata.num_rows} records, and its row groups {sum(new.rows)}"
     for number, group in enumerate(new.footer.groups):
-        begin = group.get(_FILE_OFFSET)
-        starts = [new.chunk(number, leaf).start for leaf in range(len(new.footer.leaves))]
-        if begin and begin not in starts and not _said_before(old, number, begin, starts):
+        chunks, said = _chunks(new, number), old.footer.groups[number] if number < len(old.rows) else {}
+        starts, begin = [chunk.start for chunk in chunks], group.get(_FILE_OFFSET)
+        if begin and begin not in starts and (said.get(_FILE_OFFSET) != begin or starts != [c.start for c in _chunks(old, number)]):
             yield f"row group {number} is said to begin at {begin}, where none of its columns does"
+        for field, what, size in ((_SIZE, "uncompressed", _size), (_PACKED_SIZE, "compressed", _packed_size)):
+            found, told = sum(map(size, chunks)), group.get(field)
+            if told not in (None, found) and (said.get(field) != told or sum(map(size, _chunks(old, number))) != found):
+                yield f"row group {number} is said to have {told} bytes {what}, and its columns have {found}"
+        if group.get(_ORDINAL, number) not in (number, said.get(_ORDINAL)):
+            yield f"row group {number} is said to be number {group[_ORDINAL]}"
+        yield from (f"in row group {number} {what}" for what in _wrong_offsets(chunks, old, number))
+
+
+def _chunks(side: Side, group: int) -> list[Chunk]:
+    """Those of a row group; none where there is no such one."""
+    return [side.chunk(group, leaf) for leaf in range(len(side.footer.leaves))] if group < len(side.rows) else []
+
+
+def _size(chunk: Chunk) -> int:
+    return chunk.size
+
+
+def _packed_size(chunk: Chunk) -> int:
+    return chunk.end - chunk.start
+
+
+def _wrong_offsets(chunks: Sequence[Chunk], old: Side, group: int) -> Iterator[str]:
+    """Chunks that are said to be where they are not, nor were said to be in the old file. Writers meant their first page by it, the
+    first with values, or what follows them."""
+    odd = [chunk for chunk in chunks if chunk.offset not in (0, chunk.start, chunk.pages, chunk.end)]
+    known = {chunk.offset - chunk.start for chunk in (_chunks(old, group) if odd else ())}
+    for chunk in odd:
+        if chunk.offset - chunk.start not in known:
+            yield f"a column chunk is said to be at byte {chunk.offset}, and lies from {chunk.start} to {chunk.end}"
 
 
 def wrong_paths(new: Side) -> Iterator[str]:
@@ -111,10 +141,3 @@ def wrong_paths(new: Side) -> Iterator[str]:
             if found != path:
                 said, real = (b".".join(each).decode("utf-8", "replace") for each in (found, path))
                 yield f"in row group {number} the column chunk of {real} is said to be of {said or 'no column'}"
-
-
-def _said_before(old: Side, group: int, begin: int, starts: Sequence[int]) -> bool:
-    """Did the old file say so, wrongly, too, of a row group that has not moved? Some writers do."""
-    if group >= len(old.footer.groups) or old.footer.groups[group].get(_FILE_OFFSET) != begin:
-        return False
-    return starts == [old.chunk(group, leaf).start for leaf in range(len(old.footer.leaves))]

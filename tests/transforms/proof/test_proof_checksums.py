@@ -16,6 +16,7 @@ from instar.formats.parquet.footer import get, read_footer
 from instar.formats.parquet.thrift import I32, STRUCT
 from instar.transforms.proof.integrity import prove_file
 from tests.transforms.proof.conftest import problems
+from tests.transforms.proof.footers import transplanted
 
 ROWS = 2_000
 
@@ -73,6 +74,18 @@ def test_a_flipped_bit_in_what_is_copied_is_told(
     told = int(proof.unread.split("at byte ")[1].split(",")[0])
     assert at - 1_000 < told < at  # where the old file's page begins, not the new one's
     assert proof.unread.endswith("does not have the bytes that its CRC-32 was made of")
+
+
+def test_checksums_of_a_late_column_alone_are_held(tmp_path: Path, staged: Callable[..., Any]) -> None:
+    columns = {f"c{i:02d}": pa.array(range(i, ROWS + i), pa.int64()) for i in range(20)}
+    for name in ("data", "donor"):
+        pq.write_table(pa.table(columns), tmp_path / name, row_group_size=1_000, write_page_checksum=name == "donor")
+    file = tmp_path / "data"
+    transplanted(file, tmp_path / "donor", "c17")
+    assert prove_file(*staged(file, "parquet", [op.rename("c01", to="key")])).verdict == "proved"
+    flip(file, "c17", 40)
+    proof = prove_file(*staged(file, "parquet", [op.rename("c01", to="key")]))
+    assert "it is damaged: in row group 1 of column c17" in proof.unread
 
 
 def test_damaged_page_headers_are_told(tmp_path: Path, staged: Callable[..., Any]) -> None:
