@@ -54,14 +54,15 @@ class Commands(click.Group):
 
 
 def said_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
-    """`--version`: Instar's, and which formats have to do without their compiled part."""
+    """`--version`: Instar's, and what has to do without its compiled part."""
     if not wanted or ctx.resilient_parsing:
         return
     from importlib.metadata import version
 
     from instar.formats.compiled import missing_parts
+    from instar.transforms.proof.json_edits import compiled_part
 
-    missing = ", ".join(missing_parts())
+    missing = ", ".join((*missing_parts(), *(() if compiled_part() else ("proofs of json",))))
     click.echo(f"instar, version {version('instar')}" + (f" (without the compiled part for {missing})" if missing else ""))
     ctx.exit()
 
@@ -95,9 +96,11 @@ def instar(ctx: click.Context, folder: Path | None) -> None:
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """The console script: run, and turn every failure into its message and exit code."""
+    """The console script: run, and turn every failure into its message and exit code. With `args` it is called by a program whose
+    process goes on, and which is left to collect its garbage as it likes."""
     arguments = list(sys.argv[1:] if args is None else args)
-    gc.set_threshold(*COLLECTED)
+    if args is None:
+        gc.set_threshold(*COLLECTED)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name or an arrow that cannot be shown is no fault
@@ -105,7 +108,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     interruption.listen()
     code = run(arguments, interruption)
     interruption.over()
-    leave_to_the_system()
+    if args is None:
+        leave_to_the_system()
     sys.exit(code)
 
 

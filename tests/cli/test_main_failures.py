@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from instar.cli.main import understood
+from instar.cli.main import main, understood
 
 NAME = b"a\xff"
 
@@ -72,3 +74,17 @@ def test_other_files_with_such_names_are_migrated_and_come_back(odd: Path) -> No
     assert said(odd, "rollback", "weather")[0] == 0
     with open(path, "rb") as file:
         assert file.read() == before
+
+
+def test_a_program_that_calls_the_command_collects_its_garbage_as_before(capsys: pytest.CaptureFixture[str]) -> None:
+    before = gc.get_threshold(), gc.get_freeze_count()
+    kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(SystemExit) as left:
+            main(["--version"])
+    finally:
+        for each, handler in kept.items():
+            signal.signal(each, handler)
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith("instar, version ")
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from instar.cli.main import instar
 from instar.formats import compiled
+from instar.transforms.proof import json_edits
 
 FORMATS = Path(__file__).resolve().parents[2] / "formats"
 
@@ -23,10 +24,13 @@ def test_each_source_has_its_module_listed() -> None:
 
 def test_the_version_says_which_part_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "PARTS", {"orc": "json", "json": "instar.formats.json._never_built"})
+    monkeypatch.setattr(json_edits, "compiled_part", lambda: sys)
     said = CliRunner().invoke(instar, ["--version"]).output
     assert said.endswith(" (without the compiled part for json)\n")
     monkeypatch.setattr(compiled, "PARTS", {"orc": "json"})
     assert "without" not in CliRunner().invoke(instar, ["--version"]).output
+    monkeypatch.setattr(json_edits, "compiled_part", lambda: None)
+    assert CliRunner().invoke(instar, ["--version"]).output.endswith(" (without the compiled part for proofs of json)\n")
 
 
 def test_a_part_that_cannot_be_loaded_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
