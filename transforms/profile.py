@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 SAMPLE = 50_000
 """Records that are looked at on each side, at most."""
-READ = {"parquet": 10_000_000, "avro": 200_000, "json": 100_000}
+READ = {"parquet": 1_000_000, "avro": 200_000, "json": 100_000}
 """Records that are read to find these, at most; of records formats each costs some microseconds."""
+FILES = 8
+"""So many files at least are looked at, of many that are too large to be read whole."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,12 @@ class Computed:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Of a unit every `stride`-th record up to the record `stop`."""
+    """Of a unit every `stride`-th record of the first `stop` that are read: of row groups every `skip`-th, from the first on."""
 
     unit: Unit
-    receipt: Receipt
     stride: int
     stop: int
+    skip: int
 
 
 def computed(mapping: Fused) -> tuple[Computed, ...]:
@@ -81,12 +84,13 @@ def profile(units: Sequence[Unit], receipts: Mapping[str, Receipt]) -> dict[str,
     before: dict[tuple[Path, Path], list[pa.Array]] = {}
     after: dict[Path, list[pa.Array]] = {}
     unseen: dict[Path, str] = {}
+    records = 0
     for sample in chosen:
         columns = [column for column in wanted[sample.unit.chain] if column.path not in unseen]
-        _look(sample, columns, before, after, unseen)
+        records += _look(sample, columns, before, after, unseen)
     shown = {column.path: (column, unit) for unit in worked for column in wanted[unit.chain]}
     return {
-        "records": sum(-(-sample.stop // sample.stride) for sample in chosen),
+        "records": records,
         "of": sum(receipts[unit.path].rows_in for unit in worked),
         "files": len(chosen),
         "columns": [_told(column, unit, before, after) for path, (column, unit) in shown.items() if path not in unseen],
@@ -95,13 +99,15 @@ def profile(units: Sequence[Unit], receipts: Mapping[str, Receipt]) -> dict[str,
 
 
 def _chosen(units: Sequence[tuple[Unit, Receipt]], most: int) -> list[Sampled]:
-    """Files spread evenly over their names, as many as may be read; of one that is larger than all of that its beginning."""
+    """Files spread evenly over their names, as many as may be read, some even where each is larger; of a large one some row groups,
+    evenly, or of a format that has none its beginning."""
     rows = sum(receipt.rows_in for _, receipt in units)
-    step = max(1, -(-rows // most))
-    taken = units[::step]
-    read = sum(min(receipt.rows_in, most) for _, receipt in taken)
+    count = len(units) if rows <= most else max(FILES, len(units) * most // rows)
+    taken = units[:: -(-len(units) // count)]
+    share = max(1, most // len(taken)) if rows > most else rows
+    read = sum(min(receipt.rows_in, share) for _, receipt in taken)
     stride = max(1, -(-read // SAMPLE))
-    return [Sampled(unit, receipt, stride, min(receipt.rows_in, most)) for unit, receipt in taken]
+    return [Sampled(unit, stride, share, max(1, -(-receipt.rows_in // max(share, 1)))) for unit, receipt in taken]
 
 
 def _look(
@@ -110,8 +116,8 @@ def _look(
     before: dict[tuple[Path, Path], list[pa.Array]],
     after: dict[Path, list[pa.Array]],
     unseen: dict[Path, str],
-) -> None:
-    """The sample's values, old and new; a column that cannot be shown is noted, and looked at no more."""
+) -> int:
+    """The sample's values, old and new, and of how many records they are; a column that cannot be shown is noted, and left out."""
     import pyarrow as pa
 
     unit, format = sample.unit, format_named(sample.unit.format)
@@ -120,39 +126,44 @@ def _look(
     old_schema = unit.schema or unit.mapping.source
     old, new = FilePath(unit.source), FilePath(unit.staged)
     new_schema = (format.inspect(new).schema if format.shape == "columns" else None) or unit.mapping.target
+    records = 0
     for column in open_ones:
         try:
             for source in column.sources:
-                before.setdefault((column.path, source), []).extend(_values(format, old, old_schema, source, sample))
-            after.setdefault(column.path, []).extend(_values(format, new, new_schema, column.path, sample))
+                found, records = _values(format, old, old_schema, source, sample)
+                before.setdefault((column.path, source), []).extend(found)
+            after.setdefault(column.path, []).extend(_values(format, new, new_schema, column.path, sample)[0])
         except InstarError as error:
             unseen[column.path] = hidden.error(error).message
         except pa.ArrowException as error:
             unseen[column.path] = str(error).splitlines()[0]
+    return records
 
 
-def _values(format: Format, file: FilePath, schema: Schema, path: Path, sample: Sampled) -> Iterator[pa.Array]:
-    """The values at a path in every `stride`-th record, in the plain form."""
+def _values(format: Format, file: FilePath, schema: Schema, path: Path, sample: Sampled) -> tuple[list[pa.Array], int]:
+    """The values at a path in the sample's records, in the plain form; and how many records these are."""
     from instar.formats.storage import stored
 
-    name = str(path[0])
+    name, parts = str(path[0]), count()
     plain = column_field(schema.record[name], schema.definitions).type
-    row = 0
-    for batch in format.read(file, schema=schema, columns=[name], memory=sample.unit.memory, name=file.name):
-        first = -row % sample.stride
-        rows = range(first, min(len(batch), sample.stop - row), sample.stride)
+    found: list[pa.Array] = []
+    row = records = 0
+    memory, wanted = sample.unit.memory, lambda ranges: next(parts) % sample.skip == 0
+    for batch in format.read(file, schema=schema, columns=[name], memory=memory, may_hold=wanted, name=file.name):
+        rows = range(-row % sample.stride, min(len(batch), sample.stop - row), sample.stride)
         if len(rows):
-            taken = batch.column(0) if sample.stride == 1 and len(rows) == len(batch) else batch.column(0).take(_indices(rows))
-            yield _inside(stored(taken, plain), path[1:])
-        row += len(batch)
+            taken = batch.column(0) if len(rows) == len(batch) else batch.column(0).take(_indices(rows))
+            found.append(_inside(stored(taken, plain), path[1:]))
+        row, records = row + len(batch), records + len(rows)
         if row >= sample.stop:
-            return
+            break
+    return found, records
 
 
 def _indices(rows: range) -> pa.Array:
     import pyarrow as pa
 
-    return pa.array(rows, pa.int64())
+    return pa.arange(rows.start, rows.stop, rows.step)  # `pa.array` of anything looks for pandas, and loads it
 
 
 def _inside(values: pa.Array, path: Path) -> pa.Array:

@@ -100,13 +100,33 @@ def test_a_run_that_only_copies_looks_at_nothing(author: Author) -> None:
 
 def test_a_sample_is_bounded_and_even(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SAMPLE", 100)
-    monkeypatch.setitem(module.READ, "parquet", 2000)
-    with_sales(author, pa.table({"n": list(range(1000))}), 'op.cast("n", "string")')
+    monkeypatch.setitem(module.READ, "parquet", 600)
+    data = author.data("sales")
+    for number in range(3):
+        pq.write_table(
+            pa.table({"n": list(range(number * 1000, number * 1000 + 1000))}), data / f"{number}.parquet", row_group_size=50
+        )
+    author.adopt("sales")
+    author.step("sales", 'op.cast("n", "string")')
     author.do("upgrade", "sales")
     said = left_by(author)["profile"]
-    assert (said["records"], said["of"], said["files"]) == (100, 3000, 2)
+    assert (said["records"], said["of"], said["files"]) == (102, 3000, 3)
     (source,) = said["columns"][0]["sources"]
-    assert (source["count"], source["distinct"], source["min"], source["max"]) == (100, 50, "0", "980")
+    assert (source["count"], source["distinct"], source["min"], source["max"]) == (102, 102, "0", "2798")
+    assert [bin["count"] > 0 for bin in source["bins"]].count(True) > 8  # of each file some row groups from its beginning on
+
+
+def test_of_very_many_files_some_are_looked_at(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(module.READ, "parquet", 20)
+    data = author.data("sales")
+    for number in range(40):
+        pq.write_table(pa.table({"n": [number, number]}), data / f"{number:02}.parquet")
+    author.adopt("sales")
+    author.step("sales", 'op.cast("n", "string")')
+    author.do("upgrade", "sales")
+    said = left_by(author)["profile"]
+    assert (said["records"], said["of"], said["files"]) == (20, 80, 10)
+    assert said["columns"][0]["sources"][0]["bins"][-1]["count"] == 2
 
 
 def test_a_field_that_is_tagged_is_not_looked_at(author: Author) -> None:
