@@ -24,8 +24,8 @@ CODES = {
 }  # fmt: skip
 """By which name `fidelity.allow` lets a difference go (docs/fidelity.md)."""
 _WRITERS = {
-    "bytes": "what it holds is another",
-    "bytes uncompressed": "what it holds is another",
+    "bytes": "the content changed",
+    "bytes uncompressed": "the content changed",
     "created by": "every writer says its name",
     "encodings": "the writer chooses them for the columns that it encodes",
 }

@@ -19,9 +19,10 @@ _SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def histogram(side: Mapping[str, Any], *, new: bool, most: int, label: str) -> str:
-    """The bins of one side of a profiled column; `most` is the height that both sides are drawn to."""
+def histogram(side: Mapping[str, Any], *, new: bool, label: str) -> str:
+    """The bins of one side of a profiled column, each side at its own scale: bins before and after are not of one width."""
     bins = side["bins"]
+    most = max(bin["count"] for bin in bins)
     with _drawing(5.2, 1.7, label) as (axes, done):
         axes.bar(range(len(bins)), [bin["count"] for bin in bins], width=0.86, color=NEW if new else OLD, align="edge")
         axes.set_xlim(-0.1, max(len(bins), 6))
@@ -46,7 +47,7 @@ def rates(values: Sequence[float], unit: str, label: str) -> str:
     with _drawing(9.5, 2.3, label) as (axes, done):
         axes.bar(range(1, len(values) + 1), values, width=0.8, color=NEW)
         _axes(axes, "files, in the order of their names", unit)
-        axes.set_xlim(0.3, len(values) + 0.7)
+        axes.set_xlim(0.3, max(len(values), 8) + 0.7)
         axes.xaxis.get_major_locator().set_params(integer=True)
     return done[0]
 
@@ -55,6 +56,8 @@ def spreads(queries: Sequence[tuple[str, Mapping[str, Any] | None, Mapping[str, 
     """Query times on a logarithmic scale, old above new: the median, half of all times (thick) and all of them (thin).
 
     The queries are numbered: their names stand beside the chart, where they can be of any length and script."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     with _drawing(9.5, 0.6 + 0.45 * len(queries), label) as (axes, done):
         for number, (_, old, new) in enumerate(queries):
             for times, colour, at in ((old, OLD, number - 0.16), (new, NEW, number + 0.16)):
@@ -66,8 +69,9 @@ def spreads(queries: Sequence[tuple[str, Mapping[str, Any] | None, Mapping[str, 
         axes.set_xscale("log")
         axes.set_yticks(range(len(queries)), [str(number) for number in range(1, len(queries) + 1)])
         axes.set_ylim(len(queries) - 0.5, -0.5)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(_plain)
-        axes.xaxis.set_minor_formatter(lambda value, position: "")
         axes.grid(axis="x", color=LINE, linewidth=0.6)
         axes.set_xlabel("milliseconds")
     return done[0]

@@ -69,7 +69,7 @@ def _environment() -> Environment:
     )
     made.filters |= {"number": lambda value: "?" if value is None else f"{value:,}", "size": size, "duration": duration}
     made.filters |= {"moment": lambda text: text[:19].replace("T", " "), "counted": lambda n, one, many="": counted(n, one, many)}
-    made.filters |= {"shown": sections.shown}
+    made.filters |= {"shown": sections.shown, "short": lambda value: f"{value:.3g}" if value < 1000 else f"{value:,.0f}"}
     return made
 
 

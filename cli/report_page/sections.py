@@ -133,22 +133,20 @@ def reasons(told: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 # ---- distributions
 def profiled(told: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The profile with its charts: each old side and the new one at one scale of counts."""
+    """The profile with its charts."""
     profile = told["profile"]
     if profile is None:
         return None
     columns = []
     for column in profile["columns"]:
         sides = [*((side, False) for side in column["sources"]), (column["after"], True)]
-        heights = [bin["count"] for side, _ in sides for bin in side["bins"] or ()]
-        most = max(heights, default=0)
-        columns.append({"path": column["path"], "sides": [_side(column["path"], side, new, most) for side, new in sides]})
+        columns.append({"path": column["path"], "sides": [_side(column["path"], side, new) for side, new in sides]})
     return {**profile, "columns": columns}
 
 
-def _side(path: str, side: Mapping[str, Any], new: bool, most: int) -> dict[str, Any]:
+def _side(path: str, side: Mapping[str, Any], new: bool) -> dict[str, Any]:
     label = f"{path}, {'after' if new else 'before'}: {side['path']} from {side['min']} to {side['max']}"
-    chart = charts.histogram(side, new=new, most=most, label=label) if side["bins"] else None
+    chart = charts.histogram(side, new=new, label=label) if side["bins"] else None
     top = [{**each, "share": 100 * each["count"] / max(side["top"][0]["count"], 1)} for each in side["top"] or ()]
     rest = side["count"] - side["nulls"] - sum(each["count"] for each in top)
     highest = max((bin["count"] for bin in side["bins"] or ()), default=0)
