@@ -72,7 +72,10 @@ def _left(state: RunState) -> dict[str, Any]:
     if not state.run.report.is_file():
         return {}
     try:
-        return json.loads(state.run.report.read_text(encoding="utf-8"))
+        told = json.loads(state.run.report.read_text(encoding="utf-8"))
+        for check in (told.get("proof") or {"checks": ()})["checks"]:
+            check.setdefault("seconds", None)  # which format 1 did not say
+        return told
     except ValueError as error:
         raise RunError(
             f"the report {state.run.report} cannot be understood: {error}", hint="Restore the state folder, or remove that file."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -124,11 +125,16 @@ def reasons(told: Mapping[str, Any]) -> list[dict[str, Any]]:
         with open(place, encoding="utf-8") as lines:
             for line in lines:
                 record = json.loads(line)
-                value, why = record.get("value"), str(record.get("reason") or "")
-                key = (str(record.get("path") or ""), why.replace(str(value), "…") if value not in (None, "") else why)
+                key = (str(record.get("path") or ""), _without(str(record.get("reason") or ""), record.get("value")))
                 counts[key] = counts.get(key, 0) + 1
     made = [{"path": path, "why": why, "count": count} for (path, why), count in counts.items()]
     return sorted(made, key=lambda each: -each["count"])[:50]
+
+
+def _without(reason: str, value: Any) -> str:
+    """A reason without the value that it speaks of, so that alike ones are one; as messages have it, in quotes or as a number."""
+    quoted = next((text for text in (repr(value), f'"{value}"') if text in reason), None)
+    return reason.replace(quoted, "…") if quoted else re.sub(rf"(?<![\w.]){re.escape(str(value))}(?![\w.])", "…", reason)
 
 
 # ---- distributions
