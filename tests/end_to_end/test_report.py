@@ -189,11 +189,11 @@ def test_a_difference_that_nothing_accounts_for_is_not_declared() -> None:
 def test_properties_say_what_files_are_like(tmp_path: Path) -> None:
     parquet = format_named("parquet")
     table = pa.table({"a": [1, 2, 3, 4], "b": ["x", "y", "x", "y"]})
-    pq.write_table(
-        table, tmp_path / "a.parquet", compression={"a": "zstd", "b": "snappy"}, row_group_size=3, data_page_version="2.0",
-        use_dictionary=["b"], write_page_index=True, write_page_checksum=True,
-        sorting_columns=[pq.SortingColumn(0, descending=True)],
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "compression": {"a": "zstd", "b": "snappy"}, "row_group_size": 3, "data_page_version": "2.0", "use_dictionary": ["b"],
+        "write_page_index": True, "write_page_checksum": True, "sorting_columns": [pq.SortingColumn(0, descending=True)],
+    }  # fmt: skip
+    pq.write_table(table, tmp_path / "a.parquet", **options)
     said = parquet.properties(tmp_path / "a.parquet")
     assert (said["rows"], said["row groups"], said["rows per group"]) == (4, 2, "1 to 3")
     assert (said["codecs"], said["columns with a dictionary"], said["sorted by"]) == ({"SNAPPY": 1, "ZSTD": 1}, 1, ["a descending"])
