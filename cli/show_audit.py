@@ -16,7 +16,7 @@ from instar.transforms.audit.sides import SIDES
 
 _COLOURS = {"passed": "green", "undecided": "yellow", "failed": "red"}
 _LABELS = {"slower": "red", "fails": "red", "faster": "green", "same": "green"}
-_LONGEST_NAME = 26
+_LONGEST_NAME = 20
 
 
 def print_audit(console: Console, report: AuditReport, *, verbose: bool) -> None:
@@ -46,11 +46,11 @@ def print_audit(console: Console, report: AuditReport, *, verbose: bool) -> None
 
 
 def _table(console: Console, report: AuditReport) -> None:
-    table = headed("query", ">old ms", ">new ms", ">new/old", ">between", ">read", ">row groups", "verdict")
+    table = headed("query", ">old ms", ">new ms", ">new/old", ">read", ">row groups", "verdict")
     for query in report.queries:
         label = query.label
-        colour = _LABELS.get(label, "yellow")
-        table.add_row(escape(_short(query.name)), *_times(query), *_read(query), f"[{colour}]{label}[/]")
+        colour, by = _LABELS.get(label, "yellow"), " cpu" if query.decided_by == "cpu" else ""
+        table.add_row(escape(_short(query.name)), *_times(query), *_read(query), f"[{colour}]{label}[/]{by}")
     if report.queries:
         console.print(table)
 
@@ -59,14 +59,14 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
-def _times(query: QueryReport) -> tuple[str, str, str, str]:
-    measured = query.measured
-    if measured.timing is None:
+def _times(query: QueryReport) -> tuple[str, str, str]:
+    measured, ratio = query.measured, query.ratio
+    if measured.timing is None or ratio is None:
         alone = _ms(measured.alone) if measured.alone is not None else ""
-        return (alone, "", "", "") if "old" in measured.prepared.texts else ("", alone, "", "")
-    ratio, timing = measured.timing.ratio, measured.timing
-    between = f"{_number(ratio.low)} {_number(ratio.high)}" if ratio.low and not math.isinf(ratio.high) else ""
-    return _ms(timing.old.quartiles()[2]), _ms(timing.new.quartiles()[2]), _number(ratio.middle), between
+        return (alone, "", "") if "old" in measured.prepared.texts else ("", alone, "")
+    timing = measured.timing
+    between = f" [{_number(ratio.low)}, {_number(ratio.high)}]" if ratio.low and not math.isinf(ratio.high) else ""
+    return _ms(timing.old.quartiles()[2]), _ms(timing.new.quartiles()[2]), escape(_number(ratio.middle) + between)
 
 
 def _read(query: QueryReport) -> tuple[str, str]:
@@ -75,7 +75,16 @@ def _read(query: QueryReport) -> tuple[str, str]:
     made = [costs[side] for side in SIDES if side in costs]
     bytes_read = [size(cost.bytes) for cost in made if cost.bytes is not None]
     groups = [f"{cost.row_groups or 0}/{cost.of_row_groups}" for cost in made if cost.of_row_groups]
-    return " → ".join(dict.fromkeys(bytes_read)), " → ".join(dict.fromkeys(groups))
+    return _both(bytes_read, " "), _both(groups, "/")
+
+
+def _both(said: list[str], sep: str) -> str:
+    """Two amounts, what they end with alike once: 1→100/100."""
+    different = list(dict.fromkeys(said))
+    ends = {each.partition(sep)[2] for each in different}
+    if len(different) == 2 and len(ends) == 1:
+        return f"{different[0].partition(sep)[0]}→{different[1]}"
+    return "→".join(different)
 
 
 def _ms(seconds: float) -> str:

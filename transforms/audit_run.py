@@ -6,6 +6,7 @@ in the snapshot of a later run.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,11 +16,10 @@ from instar.transforms.audit.audit import Wanted, audited
 from instar.transforms.audit.report import AuditReport
 from instar.transforms.audit.sides import Sides
 from instar.transforms.execution import Stopwatch
-from instar.transforms.job import Job, Options, inventory_of, with_options
+from instar.transforms.job import Job, Options, with_options
 from instar.transforms.mapping import Mapping as SchemaMapping
 from instar.transforms.progress import Progress, Silent
-from instar.transforms.run.collect import has_snapshot, removal, require_snapshot
-from instar.transforms.run.listing import read_listing
+from instar.transforms.run.collect import removal, require_snapshot
 from instar.transforms.run.rollback import shadowing, versions_before
 from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.two_trees import TreeFile, TwoTrees, tree_file
@@ -59,7 +59,7 @@ def finished_sides(job: Job, state: RunState, runs: Sequence[RunState], options:
     for unit in there:
         old.append(_file(unit.format, unit.path, unit.source, versions[unit.path]))
         new.append(_file(unit.format, unit.new_path, unit.staged, target))
-    for file in _kept(job, state, later, receipts, target):
+    for file in _kept(job, state, later, target):
         old.append(file)
         new.append(file)
     ways: dict[int, SchemaMapping] = {versions[unit.path]: unit.mapping for unit in units}
@@ -72,24 +72,24 @@ def _file(format: str, path: str, place: str, version: int) -> TreeFile:
     return tree_file(path, Path(place), version, format_named(format).inspect(Path(place)))
 
 
-def _kept(job: Job, state: RunState, later: Sequence[RunState], receipts: Mapping[str, Receipt], target: int) -> Iterator[TreeFile]:
-    """The data files that the run left as they were, which were at its target already: as they are on both sides. (Of a shadow, as
-    they are in the first tree.)"""
-    before = read_listing(state.run.before) if state.run.before.exists() else {}
-    rewriters = {receipt.path: run for run in reversed(later) for receipt in receipts_of(run)}
+def _kept(job: Job, state: RunState, later: Sequence[RunState], target: int) -> Iterator[TreeFile]:
+    """The files that the run left as they were, since they were at its target already, as far as they still are: the same on both
+    sides. (Of a shadow, as they are in the first tree.)"""
+    planned = json.loads(state.run.plan.read_text(encoding="utf-8"))["identity"]["files"]
+    rewriters = {receipt.path: run.run.snapshot for run in reversed(later) for receipt in receipts_of(run)}
     base = job.location if job.location.is_dir() else job.location.parent
-    for file in inventory_of(job, passing_broken=True).files:
-        path = file.path
-        if path not in before or path in receipts or path in {receipt.new_path for receipt in receipts.values()}:
-            continue
-        rewriter = rewriters.get(path)
-        if rewriter is None:
-            entry = (base / path).stat()
-            same = (entry.st_size, entry.st_mtime_ns) == (before[path].size, before[path].mtime_ns)
-            if file.version == target and same:
-                yield tree_file(path, base / path, target, file.facts)
-        elif versions_before(rewriter).get(path) == target and has_snapshot(rewriter):
-            yield _file(job.settings.format, path, str(rewriter.run.snapshot / path), target)
+    for path, known in planned.items():
+        file = rewriters.get(path, base) / path
+        if known["action"] == "keep" and _is(file, known):
+            yield _file(job.settings.format, path, str(file), target)
+
+
+def _is(file: Path, known: Mapping[str, int]) -> bool:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return False
+    return (found.st_size, found.st_mtime_ns) == (known["size"], known["mtime_ns"])
 
 
 def _notes(units: Sequence[Unit], there: Collection[Unit], receipts: Mapping[str, Receipt]) -> Iterator[str]:

@@ -116,7 +116,7 @@ def test_plain_queries_find_it_too(author: Author) -> None:
     }  # fmt: skip
 
 
-def renamed(author: Author, times: int, seconds: str) -> dict[str, int]:
+def renamed(author: Author, times: int, seconds: str, threads: str = "1") -> dict[str, int]:
     """Audits of a plain rename: how often each verdict comes."""
     with_flights(author, 'op.rename("dep_delay", to="late"), op.rename("carrier", to="airline")')
     queries = write_queries(
@@ -125,7 +125,11 @@ def renamed(author: Author, times: int, seconds: str) -> dict[str, int]:
     )  # fmt: skip
     counts: dict[str, int] = {}
     for _ in range(times):
-        report = json.loads(author.run("audit", "flights", "--queries", queries, "--seconds", seconds, "--max-slowdown", "10").out)
+        report = json.loads(
+            author.run(
+                "audit", "flights", "--queries", queries, "--seconds", seconds, "--max-slowdown", "10", "--threads", threads
+            ).out
+        )
         assert report["verdict"] == "passed"
         for query in report["queries"]:
             assert query["results"]["verdict"] == "same"
@@ -140,11 +144,11 @@ def test_a_plain_rename_is_not_called_slower(author: Author) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "2"])
 def test_a_plain_rename_is_never_called_slower_in_twenty_runs(
-    author: Author, record_property: Callable[[str, object], None]
+    threads: str, author: Author, record_property: Callable[[str, object], None]
 ) -> None:
-    counts = renamed(author, 20, seconds="3")
-    print(counts)
+    counts = renamed(author, 20, seconds="2", threads=threads)
     record_property("audit", counts)
     assert "slower" not in counts
     assert sum(counts.values()) == 60

@@ -65,12 +65,13 @@ def audited(
     layouts: dict[SideName, Layout] = {side: layout_of(_places(sides, side), sides.format) for side in SIDES}
     queries = load_queries(wanted.queries, sides.tables) if wanted.queries is not None else _plain(sides, layouts, wanted)
     ready = prepared(queries, sides)
-    level = level_for(sum(len(each.texts) == len(SIDES) for each in ready))
+    intervals = sum(len(each.texts) == len(SIDES) for each in ready) * (2 if wanted.threads == 1 else 1)
+    level = level_for(intervals)  # of wall and, perhaps, of processor time
     settings = Settings(wanted.memory, wanted.threads, Patience(wanted.seconds, level))
     reports, told = [], progress or Silent()
     told.step("audit", files=len(ready), size=0)
     for each in ready:
-        reports.append(QueryReport(ran(each, sides, settings, told.advance), wanted.most_slowdown, MARGIN))
+        reports.append(QueryReport(ran(each, sides, settings, told.advance), wanted.most_slowdown, MARGIN, wanted.threads))
         told.advance(files=1)
     return AuditReport(
         dataset=sides.name,

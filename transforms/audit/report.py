@@ -26,35 +26,51 @@ class QueryReport:
     measured: Measured
     allowed: float
     margin: float
+    threads: int
 
     @property
     def name(self) -> str:
         return self.measured.prepared.query.name
 
     @property
+    def decided_by(self) -> Literal["wall", "cpu"] | None:
+        """Which time the verdict goes by: that of the wall; where it leaves the verdict open, and the query ran in one thread, that
+        of the processor, which other processes disturb less. (Of several threads it would not see that one waits for another.)"""
+        timing = self.measured.timing
+        if timing is None:
+            return None
+        open_by_wall = timing.ratio.label(self.margin) == "undecided"
+        return "cpu" if open_by_wall and self.threads == 1 and timing.cpu is not None else "wall"
+
+    @property
+    def ratio(self) -> Ratio | None:
+        """New time over old, of the time that the verdict goes by; None where only one side was measured."""
+        timing = self.measured.timing
+        return None if timing is None else timing.cpu if self.decided_by == "cpu" else timing.ratio
+
+    @property
     def label(self) -> Label | Literal["one side", "fails"]:
         if self.measured.failed:
             return "fails"
-        return self.measured.timing.ratio.label(self.margin) if self.measured.timing else "one side"
+        return self.ratio.label(self.margin) if self.ratio else "one side"
 
     @property
     def problem(self) -> str:
         """Why the audit fails by it, "" where it does not."""
-        failed, results, timing = self.measured.failed, self.measured.results, self.measured.timing
+        failed, results = self.measured.failed, self.measured.results
         if failed:
             return "; ".join(f"it fails on the {side} files: {why}" for side, why in failed.items())
         if results is not None and results.verdict == "differ":
             return f"its results differ: {results.detail}"
-        if timing is not None and timing.ratio.low > self.allowed:
-            return f"it takes {ratio_text(timing.ratio)} times as long, and {self.allowed:g} is allowed"
+        if self.ratio is not None and self.ratio.low > self.allowed:
+            return f"it takes {ratio_text(self.ratio)} times as long, and {self.allowed:g} is allowed"
         return ""
 
     @property
     def doubt(self) -> str:
         """What could not be told apart from a failure, "" where nothing."""
-        timing = self.measured.timing
-        if not self.problem and timing is not None and timing.ratio.low <= self.allowed < timing.ratio.high:
-            return f"perhaps {ratio_text(timing.ratio)} times as long: too little time to tell, or too restless a machine"
+        if not self.problem and self.ratio is not None and self.ratio.low <= self.allowed < self.ratio.high:
+            return f"perhaps {ratio_text(self.ratio)} times as long: too little time to tell, or too restless a machine"
         return ""
 
     def as_json(self) -> dict[str, Any]:
@@ -80,6 +96,7 @@ class QueryReport:
                 "detail": results.detail or None,
             },
             "verdict": self.label,
+            "decided_by": self.decided_by,
             "problem": self.problem or None,
             "doubt": self.doubt or None,
             "ratio": _ratio_json(timing.ratio) if timing else None,
