@@ -25,7 +25,11 @@ def print_gates(console: Console, gates: Sequence[GateResult]) -> None:
         if gate.kind == "command":
             console.print(f"test     {gate.verdict}: {escape(gate.name)} ({duration(gate.seconds)})")
     for gate in gates:
-        if gate.message and gate.kind in ("check", "command"):
+        if gate.kind == "queries":
+            counts = ", ".join(f"{count} {label}" for label, count in sorted(gate.detail["counts"].items()))
+            console.print(f"queries  {gate.verdict}: {counts or 'none'} ({duration(gate.seconds)})")
+    for gate in gates:
+        if gate.message:
             colour = "red" if gate.verdict == "failed" else "yellow"
             console.print(f"[{colour}]{gate.verdict}[/]: {escape(gate.message)}")
 

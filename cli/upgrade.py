@@ -21,6 +21,7 @@ instar upgrade flights +1
 instar upgrade flights --plan plan.json        exactly what was reviewed, or not at all
 instar upgrade flights --batch-files 100       file by file, published a hundred at a time
 instar upgrade flights --stage-only            staged, proved and checked; a later upgrade publishes it
+instar upgrade flights --queries queries/ --max-slowdown 1.5
 instar upgrade flights --log json --metrics flights.prom
 """
 
@@ -41,6 +42,16 @@ instar upgrade flights --log json --metrics flights.prom
     default=None,
     help="Stop before the publish: look at what is staged, test it; the next upgrade publishes it.",
 )
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Before the publish, run the queries in DIR on the old and the new files; fail where results differ, or one is slower.",
+)
+@click.option(
+    "--max-slowdown", type=float, metavar="RATIO", help="How many times as long a query may take, at most. [default: 1.2]"
+)
+@click.option("--query-seconds", type=float, metavar="N", help="Measure each query for so long at most. [default: 10]")
 @running
 @batching
 @as_job

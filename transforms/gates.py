@@ -5,17 +5,20 @@ They look at the whole dataset as it was and as it would be. Nothing here is imp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from instar.formats.errors import Collected, GateError, InstarError
 from instar.transforms.checks import load_checks, refuse_broken
+from instar.transforms.events import Warned
 from instar.transforms.execution import Run
 from instar.transforms.gate_command import command_of, run_command
 from instar.transforms.gate_result import GateResult
 from instar.transforms.job import INTERPRETER, Job, Options
-from instar.transforms.mapping import Mapping, identity
+from instar.transforms.mapping import Mapping as SchemaMapping
+from instar.transforms.mapping import identity
 from instar.transforms.outcome import ProvedRun
 from instar.transforms.plan import Plan
 from instar.transforms.run.quarantine import earlier_in_series
@@ -26,15 +29,20 @@ LEAST = 256_000_000
 """Bytes that DuckDB needs to read several files side by side: JSON alone takes 32 MB a file."""
 
 
-def ready(job: Job, plan: Plan) -> None:
+def ready(job: Job, plan: Plan, options: Options) -> None:
     """What can be known of the gates before anything is staged: refuses a run that they would stop anyhow.
 
     Raises:
-        UsageError, or Collected of several: a check is no query, or fits no step to the newest version; there is no test command.
+        UsageError, or Collected of several: a check is no query, or fits no step to the newest version; there is no test command;
+            queries that are to be timed cannot be used.
     """
     refuse_broken(load_checks(job.checks, job.project), versions_of(job.settings, job.schemas, plan.files))
     if job.settings.test:
         command_of(job)
+    if options.queries:
+        from instar.transforms.audit.gate import refuse_unusable
+
+        refuse_unusable(job, plan, options)
 
 
 def gated(proved: ProvedRun) -> ProvedRun:
@@ -53,13 +61,30 @@ def gated(proved: ProvedRun) -> ProvedRun:
         )  # fmt: skip
         if run.job.settings.test:
             results += (run_command(proved, trees.versions),)
-    asked = replace(proved, gates=results)
+        audit = None
+        if run.options.queries:
+            result, audit = _timed(run, trees)
+            results += (result,)
+    asked = replace(proved, gates=results, audit=audit)
     if not run.options.stage_only:
-        refuse(results)
+        refuse(results, audit=audit)
     return asked
 
 
-def refuse(results: Sequence[GateResult], hint: str = "") -> None:
+def _timed(run: Run, trees: TwoTrees) -> tuple[GateResult, Mapping[str, Any]]:
+    """What the audit of the queries says. Doubts stop nothing, and are told as warnings."""
+    from instar.transforms.audit.gate import asked
+
+    found = asked(
+        run.job, trees, run.options, run=run.folder.id, memory=memory_of(run.options), threads=threads_of(run.options),
+        progress=run.progress,
+    )  # fmt: skip
+    if found[0].verdict == "undecided":
+        run.progress.event(Warned(found[0].message))
+    return found
+
+
+def refuse(results: Sequence[GateResult], hint: str = "", audit: Mapping[str, Any] | None = None) -> None:
     """
     Raises:
         GateError, or Collected of several: one says no.
@@ -74,7 +99,7 @@ def refuse(results: Sequence[GateResult], hint: str = "") -> None:
     error: InstarError = Collected(f"{len(errors)} gates say no to what was staged", hint=stands, errors=errors)
     if len(errors) == 1:
         error = GateError(errors[0].message, hint=f"{errors[0].hint} {stands}".strip())
-    error.report = {"gates": [result.as_json() for result in results]}
+    error.report = {"gates": [result.as_json() for result in results], **({"audit": audit} if audit else {})}
     raise error
 
 
@@ -89,7 +114,7 @@ def trees_of(proved: ProvedRun) -> TwoTrees:
     return two_trees(base_of(run), run.plan.files, proved.staged.receipts, run.folder.staged, run.plan.target, earlier)
 
 
-def mappings_of(job: Job, trees: TwoTrees) -> tuple[Mapping, ...]:
+def mappings_of(job: Job, trees: TwoTrees) -> tuple[SchemaMapping, ...]:
     """How each version of the old side becomes the target; a file that is at it already becomes what it is."""
     target = job.schemas[trees.target]
     ways = (job.chain(version, trees.target).mapping for version in trees.versions if version != trees.target)

@@ -45,6 +45,10 @@ class Options:
 
     `stage_only`: the run ends before its publish; the next upgrade to the same version goes on with it.
 
+    `queries`: the folder of queries that are run on the old and the staged files before the publish. It fails where their results
+    differ, or one takes certainly more than `max_slowdown` times as long (1.2 where nothing is said); each is measured for up to
+    `query_seconds` (10).
+
     `cores`: how many workers there may be, where there are fewer as the files are few (`for_files` sets it). `at_most`: nobody has
     asked for so many workers; there may be fewer where the work is not worth starting them. `threads`: how many files are worked on
     side by side in this process then (`for_work` sets it).
@@ -66,11 +70,16 @@ class Options:
     threads: int = 1
     examples: int = 5
     stage_only: bool = False
+    queries: Path | None = None
+    max_slowdown: float | None = None
+    query_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.on_error not in (None, "fail", "quarantine"):
             raise UsageError(f"on_error is {self.on_error!r}", hint='It is "fail" or "quarantine".')
         _ = self.most_errors
+        if self.queries is None and (self.max_slowdown is not None or self.query_seconds is not None):
+            raise UsageError("how long queries may take is said, but not which", hint="Name their folder: --queries DIR.")
         if self.examples < 0:
             raise UsageError(f"examples is {self.examples}", hint="It is a number of records; 0 shows none.")
 

@@ -92,10 +92,10 @@ def migrate(
             progress.event(Warned(warning))
         if not plan.rewrites:
             return telling(nothing_to_do(job, plan, verb, origin, watch), said, picked)
-        if job.gated:
+        if job.gated or options.queries:
             from instar.transforms.gates import ready
 
-            ready(job, plan)
+            ready(job, plan, options)
         work = [Work(plan.files[action.path], plan.chains[action.version], action.way) for action in plan.rewrites]
         options = suited(job, work, options)
         done: list[RunReport] = []
@@ -270,7 +270,7 @@ def gated(proved: ProvedRun) -> ProvedRun:
     Raises:
         GateError, or Collected of several: one says no. Nothing was published.
     """
-    if not proved.staged.run.job.gated:
+    if not (proved.staged.run.job.gated or proved.staged.run.options.queries):
         return proved
     from instar.transforms.gates import gated as asked
 

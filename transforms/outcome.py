@@ -48,13 +48,14 @@ class StagedRun:
 @dataclass(frozen=True)
 class ProvedRun:
     """The staged files hold what the migration says. `gates`: what the project's own checks and its test command say of them;
-    `schema` and `profile` as in the report."""
+    `schema`, `profile` and `audit` as in the report."""
 
     staged: StagedRun
     proof: Proof
     gates: tuple[GateResult, ...] = ()
     schema: tuple[Mapping[str, Any], ...] | None = None
     profile: Mapping[str, Any] | None = None
+    audit: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def report_of(proved: ProvedRun, changes: ChangeSet) -> RunReport:
         rounds=run.rounds,
         resumed=run.resumed,
         gates=proved.gates,
+        audit=proved.audit,
         shadow=str(run.job.shadow) if run.job.shadow else None,
         written=receipts,
         timeline=timeline(read_journal(run.folder.journal)),

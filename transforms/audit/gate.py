@@ -53,7 +53,7 @@ def _result(report: AuditReport, options: Options, seconds: float) -> GateResult
     detail = {"queries": len(report.queries), "counts": report.counts}
     lines = report.problems or report.doubts
     hint = _HINT if report.problems and all("times as long" in line for line in report.problems) else ""
-    return GateResult("queries", folder, report.verdict, seconds, detail, "\n".join(lines), hint)
+    return GateResult("queries", folder, report.verdict, seconds, detail, "\n".join(f"query {line}" for line in lines), hint)
 
 
 def sides_of(job: Job, trees: TwoTrees) -> Sides:

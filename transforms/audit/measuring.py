@@ -21,6 +21,7 @@ LEAST = 0.02
 
 _MOST_EXECUTIONS = 200
 _OVERTIME = 6  # times the budget that the fewest pairs may take
+_SOON = 5.0  # seconds that they may take, however small the budget
 
 _Run = Callable[[], object]
 
@@ -111,7 +112,7 @@ def measured(
 
 def _over(seconds: float, pairs: int, patience: Patience) -> bool:
     """The budget is spent; but a long query gets as many pairs as an interval needs, within reason."""
-    enough = fewest_pairs(patience.level) if seconds < patience.seconds * _OVERTIME else 2
+    enough = fewest_pairs(patience.level) if seconds < max(patience.seconds * _OVERTIME, _SOON) else 2
     return seconds > patience.seconds and pairs >= enough
 
 

@@ -81,7 +81,7 @@ class QueryReport:
             "source": prepared.query.source,
             "names": prepared.names,
             "sql": {side: prepared.texts.get(side) for side in SIDES},
-            "adapted": None if made is None else {
+            "adapted": None if made is None or prepared.why_one else {
                 "way": made.way,
                 "why": made.why or None,
                 "renamed": {path_sql(old): path_sql(new) if new else None for old, new in made.renamed.items()},
