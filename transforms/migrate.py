@@ -274,7 +274,11 @@ def gated(proved: ProvedRun) -> ProvedRun:
         return proved
     from instar.transforms.gates import gated as asked
 
-    return asked(proved)
+    try:
+        return asked(proved)
+    except InstarError as error:
+        error.report = {"proof": proved.proof.as_json(), **error.report}
+        raise
 
 
 def ended(proved: ProvedRun) -> RunReport:

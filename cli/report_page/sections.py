@@ -175,7 +175,7 @@ def audited(told: Mapping[str, Any]) -> dict[str, Any] | None:
 def properties(told: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the files are like: each property once, over all files that were looked at, with in how many it differs and why."""
     found = told["properties"]
-    if found is None:
+    if found is None or not (found["files"] or told["written"]):
         return None
     lines: dict[str, dict[str, Any]] = {}
     for file in found["files"]:
@@ -213,8 +213,8 @@ def pace(told: Mapping[str, Any]) -> dict[str, Any]:
             "name": name,
             "seconds": duration(seconds),
             "share": 100 * seconds / total,
-            "rows": f"{rows / seconds:,.0f}" if name in worked and rows and seconds else "",
-            "bytes": f"{size(amount / seconds)}" if name in worked and amount and seconds else "",
+            "rows": f"{rows / seconds:,.0f}" if name in worked and rows and seconds > 0.01 else "",
+            "bytes": f"{size(amount / seconds)}" if name in worked and amount and seconds > 0.01 else "",
         }
         for name, seconds in told["seconds"].items()
     ]

@@ -271,6 +271,59 @@ def test_a_failed_proof_has_a_page_that_leads_to_the_records(browser: Any, autho
     assert json.loads(author.run("report", "sales").out)["status"] == "failed"
 
 
+def test_a_check_that_failed_is_told_with_its_rows(browser: Any, author: Author) -> None:
+    data = author.data("sales")
+    pq.write_table(pa.table({"n": [1, 2, 3], "text": ["a", "<b>", "c"]}), data / "a.parquet")
+    author.adopt("sales")
+    author.step("sales", 'op.cast("n", "string")')
+    checks = author.folder / "checks" / "sales"
+    checks.mkdir(parents=True)
+    (checks / "letters.sql").write_text("-- Only letters.\nselect text from new where not regexp_full_match(text, '[a-z]')\n")
+    (checks / "rows.sql").write_text("select 1 from new having count(*) <> 3\n")
+    author.refused("upgrade", "sales")
+    file = author.folder / "page.html"
+    author.do("report", "sales", "--html", str(file))
+    told = author.do("report", "sales")
+    with opened(browser, file) as (page, seen):
+        assert page.locator("h1").inner_text() == "A check failed: nothing was published"
+        rows = page.locator("#gates > .scroll tbody tr").evaluate_all(ROWS)
+        assert [(row[1], row[2]) for row in rows] == [
+            (gate["name"], f"{'✓✕'[gate['verdict'] == 'failed']} {gate['verdict']}") for gate in told["gates"]
+        ]
+        assert page.locator("#gates details[open] td").all_inner_texts() == ["<b>"]
+        assert "Only letters." in page.locator("#gates").inner_text()
+        assert page.locator("#proof .mark-proved").count() == 2
+        assert seen.nothing, seen
+
+
+def test_query_times_are_drawn_with_their_spread(browser: Any, author: Author, tmp_path: Path) -> None:
+    from instar.cli.report_page.page import run_page
+
+    data = author.data("sales")
+    pq.write_table(pa.table({"n": list(range(1000)), "text": ["a"] * 1000}), data / "a.parquet")
+    author.adopt("sales")
+    author.step("sales", 'op.rename("n", to="number")')
+    author.do("upgrade", "sales")
+    audit = author.do("audit", "sales", "--seconds", "0.2", "--max-slowdown", "1000")
+    file = tmp_path / "page.html"
+    file.write_text(run_page({**author.do("report", "sales"), "audit": audit}), encoding="utf-8")
+    timed = [query for query in audit["queries"] if query["times"]["old"] or query["times"]["new"]]
+    assert timed
+    with opened(browser, file) as (page, seen):
+        rows = page.locator("#queries tbody tr").evaluate_all(ROWS)
+        assert [(row[1], row[5]) for row in rows] == [(query["name"], query["verdict"]) for query in audit["queries"]]
+        assert [float(row[2]) for row in rows[: len(timed)]] == [
+            pytest.approx(query["times"]["old"]["median_ms"], rel=0.01) for query in timed
+        ]
+        strokes = page.locator("#queries svg path").evaluate_all("all => all.map(each => getComputedStyle(each).stroke)")
+        for variable in ("--old", "--new"):
+            colour = page.evaluate("name => { const it = document.createElement('i'); it.style.color = `var(${name})`;"
+                                   "document.body.append(it); return getComputedStyle(it).color; }", variable)  # fmt: skip
+            assert strokes.count(colour) >= 2 * sum("range_ms" in query["times"]["old"] for query in timed)
+        assert [each for each in page.evaluate(CONTRAST) if each[0] < 4.5] == []
+        assert seen.nothing, seen
+
+
 def test_the_index_leads_to_the_page_of_every_run(browser: Any, project: Path) -> None:
     for arguments in (("upgrade", "events"), ("rollback", "events"), ("upgrade", "weather")):
         assert said(*arguments, at=project).code == 0
