@@ -134,7 +134,7 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
 @_render.register
 def _run(report: RunReport, console: Console, verbose: bool) -> None:
     if report.status == "discarded":
-        console.print(f"{escape(report.dataset)}: run {report.run} had been interrupted and had changed nothing; its stage is gone")
+        console.print(f"{escape(report.dataset)}: run {report.run} was not published and had changed nothing; its stage is gone")
         _lines(console, "note", list(report.notes), verbose)
         return
     if report.run is None:

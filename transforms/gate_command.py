@@ -91,25 +91,32 @@ def _how(code: int) -> str:
 def _previewed(proved: ProvedRun) -> Iterator[Path]:
     """The new tree in symbolic links, or the one that a dataset of one file has, while the command runs."""
     run = proved.staged.run
-    effects, preview = run.effects, run.folder.preview
-    changes = change_set(run.before, proved.staged.receipts)
-    base = run.job.location if run.job.location.is_dir() else run.job.location.parent
+    written = change_set(run.before, proved.staged.receipts).written
     try:
-        discard(preview, effects)
-        effects.make_folder(preview)
-        for path in sorted({*run.before, *_folders(changes.written)} - {"./"}):
-            if is_folder(path):
-                effects.make_folder(preview / path)
-        for path in (path for path in run.before if not is_folder(path) and path not in {*changes.removed, *changes.written}):
-            effects.symlink(base / path, preview / path)
-        for path in changes.written:
-            effects.symlink(run.folder.staged(path), preview / path)
-        yield preview if run.job.location.is_dir() else preview / next(iter(changes.written))
-    except OSError as error:
-        raise disk_error("the preview for the test command could not be made", error) from error
+        try:
+            _link_all(proved)
+        except OSError as error:
+            raise disk_error("the preview for the test command could not be made", error) from error
+        yield run.folder.preview if run.job.location.is_dir() else run.folder.preview / next(iter(written))
     finally:
         with contextlib.suppress(OSError):  # then it goes with the stage, or when the run goes on
-            discard(preview, effects)
+            discard(run.folder.preview, run.effects)
+
+
+def _link_all(proved: ProvedRun) -> None:
+    run, changes = proved.staged.run, change_set(proved.staged.run.before, proved.staged.receipts)
+    effects, preview = run.effects, run.folder.preview
+    base = run.job.location if run.job.location.is_dir() else run.job.location.parent
+    changed = {*changes.removed, *changes.written}
+    kept = [path for path in run.before if not is_folder(path) and path not in changed]
+    discard(preview, effects)
+    effects.make_folder(preview)
+    for path in sorted({*filter(is_folder, run.before), *_folders(changes.written)} - {"./"}):
+        effects.make_folder(preview / path)
+    for path in kept:
+        effects.symlink(base / path, preview / path)
+    for path in changes.written:
+        effects.symlink(run.folder.staged(path), preview / path)
 
 
 def _folders(paths: Mapping[str, str]) -> set[str]:
