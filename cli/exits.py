@@ -5,7 +5,7 @@ from __future__ import annotations
 FAULT = 70
 EXITS = {
     0: "done, or nothing to do",
-    1: "the data, a proof, the disk or a permission says no; what did not pass was not published",
+    1: "the data, a proof, a check of yours, the disk or a permission says no; what did not pass was not published",
     2: "wrong use or configuration; a dataset, subject or version that does not exist; `check` found something",
     3: "another run holds the dataset",
     FAULT: "a fault of Instar's; -v shows the traceback",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from instar.formats.errors import DataError as DataError
     from instar.formats.errors import DatasetError as DatasetError
     from instar.formats.errors import FileError as FileError
+    from instar.formats.errors import GateError as GateError
     from instar.formats.errors import InstarError as InstarError
     from instar.formats.errors import LockedError as LockedError
     from instar.formats.errors import MigrationError as MigrationError
@@ -55,10 +56,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account", "CheckReport", "Collected", "ConfigurationError", "ConvertReport", "DataError", "Dataset", "DatasetError",
-    "FileError", "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options", "Plan", "Progress",
-    "Project", "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport",
-    "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "convert", "events", "init", "op",
-    "open",
+    "FileError", "GateError", "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options",
+    "Plan", "Progress", "Project", "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError",
+    "Silent", "StampReport", "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "convert",
+    "events", "init", "op", "open",
 ]  # fmt: skip
 
 _ERRORS = "instar.formats.errors"
@@ -80,6 +81,7 @@ _HOMES = {
     "DataError": (_ERRORS, "DataError"),
     "DatasetError": (_ERRORS, "DatasetError"),
     "FileError": (_ERRORS, "FileError"),
+    "GateError": (_ERRORS, "GateError"),
     "InstarError": (_ERRORS, "InstarError"),
     "LockedError": (_ERRORS, "LockedError"),
     "MigrationError": (_ERRORS, "MigrationError"),

@@ -133,6 +133,7 @@ def _place(error: duckdb.Error) -> str:
     text = str(error)
     line = _LINE.search(text)
     what = _LINE.sub("", text).strip()
+    what = what.replace("Values list ", "Table ")
     what = " ".join(what.removeprefix("Parser Error: ").removeprefix("Binder Error: ").removeprefix("Catalog Error: ").split())
     return f", line {line[1]}: {what}" if line else f": {what}"
 
