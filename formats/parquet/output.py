@@ -124,7 +124,8 @@ def _statistics(drafted: Footer, elements: list[Struct], wanted: list[str]) -> t
 
 # ---- schema
 def kept_storage(source: Schema, target: Schema, carried: Mapping[Path, Path]) -> Schema:
-    """The target with the source's storage, ids and metadata at every carried place."""
+    """The target with the source's storage, ids and metadata at every carried place; docs and tags are the target's own, so that
+    those which it has not any more are gone."""
     known = fields_of(source)
     return Schema(_kept(target.root.with_(extra={}), (), known, carried), target.definitions)
 
@@ -155,9 +156,8 @@ def steps(type: Type) -> list[tuple[Any, Field]]:
 def _kept(field: Field, at: Path, known: Mapping[Path, Field], carried: Mapping[Path, Path]) -> Field:
     origin = known.get(carried[at]) if at in carried else None
     extra = field.extra if origin is None else origin.extra
-    doc, tags = (field.doc, field.tags) if origin is None else (field.doc or origin.doc, field.tags or origin.tags)
     below = {step: _kept(inner, (*at, step), known, carried) for step, inner in steps(field.type)}
-    return field.with_(type=_rebuilt(field.type, below), extra=extra, doc=doc, tags=tags)
+    return field.with_(type=_rebuilt(field.type, below), extra=extra)
 
 
 def _rebuilt(type: Type, below: Mapping[Any, Field]) -> Type:

@@ -47,7 +47,11 @@ def wrong_arrow_schema(new: Side, target: Schema) -> Iterator[tuple[Path, str]]:
         loose = any(leaf.physical == "INT96" for leaf in element.leaves())  # which has no unit of its own
         if not (any(agrees) if loose else all(agrees)) or _noted(field) != _noted(asked):
             told = _told(field), _told(asked), _told(own)
-            yield (field.name,), "in its ARROW:schema it is {}; it must be {}, and is stored as {}".format(*told)
+            what = "in its ARROW:schema it is {}; it must be {}, and is stored as {}".format(*told)
+            yield (
+                (field.name,),
+                what if len({*told}) > 1 else "its doc, tags or other metadata in its ARROW:schema are not the target's",
+            )
 
 
 @lru_cache(maxsize=16)

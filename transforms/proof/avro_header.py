@@ -77,8 +77,7 @@ class _Header:
 
     def value(self, node: Any, field: Field, path: Path, space: str) -> Iterator[tuple[Path, str]]:
         if isinstance(field.type, Reference):
-            name = node if isinstance(node, str) else node.get("name", "")
-            full = self.known(name, space) or full_name(name, space)
+            full = self.full(node, space)
             if full != field.type.name:
                 yield path, f"it is {full}, not {field.type.name}"
             elif isinstance(node, dict) and full in self.meant and full not in self.named:
@@ -118,9 +117,15 @@ class _Header:
             return None
         return next((full for full in (full_name(name, space), name) if full in self.named), None)
 
+    def full(self, node: Any, space: str) -> str:
+        """The full name of a named type, which is defined here or only named."""
+        if isinstance(node, str):
+            return self.known(node, space) or full_name(node, space)
+        return full_name(node.get("name", ""), node.get("namespace", space) or "")
+
     def define(self, node: Any, space: str) -> str:
         """Remembers a named type; the namespace inside it."""
-        full = full_name(node["name"], node.get("namespace", space) or "")
+        full = self.full(node, space)
         self.named[full] = (node, full.rpartition(".")[0])
         return full.rpartition(".")[0]
 

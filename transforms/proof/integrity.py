@@ -96,7 +96,7 @@ def _place(unit: Unit, why: str) -> str:
         return ""
     from .damage import damaged_chunk
 
-    found = damaged_chunk(FilePath(unit.source), FilePath(unit.staged))
+    found = damaged_chunk(FilePath(unit.source), FilePath(unit.staged), unit.memory)
     return f" ({found} cannot be read)" if found else ""
 
 

@@ -92,6 +92,24 @@ def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[
     Raises:
         ValueError: not JSON, or not UTF-8; names the record.
     """
+    try:
+        yield from _records(path, left_out)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"record {_first_no_text(path)} is not UTF-8: {error.reason}") from None
+
+
+def _first_no_text(path: FilePath) -> int:
+    """The number of the first record that is not UTF-8."""
+    number = 0
+    try:
+        for _ in _records(path, frozenset({-1})):  # each is looked at by itself
+            number += 1
+    except ValueError:
+        pass
+    return number
+
+
+def _records(path: FilePath, left_out: frozenset[int]) -> Iterator[Any]:
     with path.open("rb") as raw, plain_bytes(raw) as file:
         head = file.peek(64)  # type: ignore[attr-defined]
         # bytes that are no text may stand in a record that is left out; in any other they are an error

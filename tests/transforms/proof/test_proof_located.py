@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from instar import op
-from instar.formats.schema import Field, Int, Map, Record
+from instar.formats.schema import Field, Int, Map, Record, Schema
 from instar.transforms.proof.damage import damaged_chunk
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.proof.leaf_values import first_unlike
@@ -85,9 +85,9 @@ def test_a_chunk_that_cannot_be_read_is_named(tmp_path, staged):
     content[end - 60 : end] = b"\xff" * 60
     Path(unit.staged).write_bytes(content)
     assert "column name cannot be read in row group 2" in prove_file(unit, receipt).unread
-    assert damaged_chunk(path, Path(unit.staged)) == "column name in row group 2 of its new form"
-    assert damaged_chunk(Path(unit.staged), path) == "column name in row group 2 of its old form"
-    assert not damaged_chunk(path, path)
+    assert damaged_chunk(path, Path(unit.staged), 1 << 27) == "column name in row group 2 of its new form"
+    assert damaged_chunk(Path(unit.staged), path, 1 << 27) == "column name in row group 2 of its old form"
+    assert not damaged_chunk(path, path, 1 << 27)
 
 
 def test_a_block_that_cannot_be_read_is_named(tmp_path, staged):
@@ -99,6 +99,17 @@ def test_a_block_that_cannot_be_read_is_named(tmp_path, staged):
     at = content.index(blocks[2][1])
     Path(unit.staged).write_bytes(content[:at] + b"\xff" * 9 + content[at + 9 :])
     assert "block 2 is damaged in record 20" in prove_file(unit, receipt).unread
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_a_json_record_that_is_no_text_is_named(tmp_path, staged, array):
+    path = tmp_path / "data.ndjson"
+    lines = [f'{{"id":{i},"t":"text {i}"}}' for i in range(ROWS)]
+    path.write_text("[\n" + ",\n".join(lines) + "]\n" if array else "\n".join(lines) + "\n")
+    unit, receipt = staged(path, "json", [op.cast("id", "string")], Schema(Field("", Record((Field("id", Int(64)),))), open=True))
+    content = Path(unit.staged).read_bytes()
+    Path(unit.staged).write_bytes(content.replace(f"text {AT}".encode(), f"te\udcfft {AT}".encode(errors="surrogateescape")))
+    assert f"record {AT}" in prove_file(unit, receipt).unread
 
 
 LISTS = [[1, 2], None, [], [3], [4, 5, 6], [7]]
