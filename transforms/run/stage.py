@@ -31,7 +31,9 @@ from instar.transforms.run.journal import Journal, Staged
 from instar.transforms.run.request import rewrite_request
 from instar.transforms.run.unit import Receipt, Unit
 
-_GROUP_FILES, _GROUP_BYTES, _GROUP_SECONDS = 64, 256 << 20, 2.0  # files are made durable in groups of at most this
+_GROUP_FILES, _GROUP_BYTES, _GROUP_SECONDS = 64, 32 << 20, 2.0
+"""Files are made durable in groups of at most this: so few bytes that all groups but the last wait for the disk while workers
+write on, so many files that small ones are flushed together."""
 _UNREADABLE = (errno.EIO, errno.EACCES, errno.EPERM, errno.EBADMSG, errno.EUCLEAN)  # what is wrong with one file, not the run
 _FAILED_FILES = 50  # so many files with errors are enough to know
 
