@@ -115,20 +115,45 @@ def of_path(path: FilePath, document: FilePath | None) -> Source:
         UsageError: there are no data files. DatasetError: files of several formats, or that do not fit the document; all are
         named. FileError: the files have no schema in common.
     """
+    data = data_files(path)
+    format, root = data.format, data.root
+    facts = {name: format.inspect(root / name) for name in data.names}
+    schema = format.infer([root / name for name in data.names]) if document is None else _documented(document, format.name)
+    if document is not None:
+        _refuse_misfits(root, data.names, {name: f.schema for name, f in facts.items()}, format, schema)
+    mapping = identity(schema)
+    files = tuple(SourceFile(name, data.sizes[name], mapping, facts[name].schema) for name in data.names)
+    return Source(root, data.single, format, schema, files, None, data.left)
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The data files at a path, all of one format: their names relative to `root`, and the sizes of all that lies there. `left`:
+    what is no data."""
+
+    root: FilePath
+    single: bool
+    format: Format
+    names: list[str]
+    sizes: dict[str, int]
+    left: tuple[str, ...]
+
+
+def data_files(path: FilePath) -> DataFiles:
+    """What lies at a path, told by its content.
+
+    Raises:
+        UsageError: there are no data files. DatasetError: files of several formats, or what is no plain directory of files; all are
+        named.
+    """
     location = resolve_dataset(path)
     listing = list_dataset(location)
     if listing.problems:
         _raise([DatasetError(p.message, hint=p.hint, where=Where(file=p.path)) for p in listing.problems], location)
     sizes = {found.path: found.size for found in listing.files}
-    format, data, left = _sorted_out(listing.root, sizes, location)
-    paths = [listing.root / name for name in data]
-    facts = {name: format.inspect(listing.root / name) for name in data}
-    schema = format.infer(paths) if document is None else _documented(document, format.name)
-    if document is not None:
-        _refuse_misfits(listing.root, data, {name: f.schema for name, f in facts.items()}, format, schema)
-    mapping = identity(schema)
-    files = tuple(SourceFile(name, sizes[name], mapping, facts[name].schema) for name in data)
-    return Source(listing.root, not location.is_dir(), format, schema, files, None, (*left, *(o.path for o in listing.others)))
+    format, names, left = _sorted_out(listing.root, sizes, location)
+    others = tuple(other.path for other in listing.others)
+    return DataFiles(listing.root, not location.is_dir(), format, names, sizes, (*left, *others))
 
 
 def _sorted_out(root: FilePath, sizes: dict[str, int], location: FilePath) -> tuple[Format, list[str], list[str]]:

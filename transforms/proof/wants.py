@@ -140,7 +140,7 @@ def _lower(place: Place, old: Wants, new: Wants, dialect: Dialect, typed: bool) 
             value, name, shaped = _listed(bodies[i], "list", before, after, dialect, typed)
             return _guards(place, value, old), name, shaped
         case expression:
-            value, meant = _typed(expression, old), new.names.type(field.type)
+            value, meant = as_typed(expression, old), new.names.type(field.type)
             return _guards(place, value, old), new.value(names, "typed", meant), meant
 
 
@@ -207,11 +207,15 @@ def _nullness(e: Expression, old: Wants) -> Expression:
         case Struct(_, Expression() as of):
             return _nullness(of, old)
         case _:
-            return _typed(e, old)
+            return as_typed(e, old)
 
 
-def _typed(e: Expression, old: Wants) -> Expression:
-    """The expression over typed values; what is shared stays shared."""
+def as_typed(e: Expression, old: Wants) -> Expression:
+    """The expression over typed values; what is shared stays shared.
+
+    Raises:
+        TypeError: a union's branches are computed one by one, which has no typed value.
+    """
     if id(e) not in old.lowered:
         old.lowered[id(e)] = _typed_anew(e, old)
     return old.lowered[id(e)]
@@ -225,14 +229,14 @@ def _typed_anew(e: Expression, old: Wants) -> Expression:
         case Constant():
             return e
         case Cast(of) | Lookup(of) | Part(of):
-            return replace(e, of=_typed(of, old))
+            return replace(e, of=as_typed(of, old))
         case Each(of, body):
-            return replace(e, of=_typed(of, old), body=old.spelled.column(body))
+            return replace(e, of=as_typed(of, old), body=old.spelled.column(body))
         case Sql(_, inputs) | Call(_, inputs):
-            return replace(e, inputs=tuple((_typed(x, old), type) for x, type in inputs))
+            return replace(e, inputs=tuple((as_typed(x, old), type) for x, type in inputs))
         case When(of, then):
-            return replace(e, of=_nullness(of, old), then=_typed(then, old))
+            return replace(e, of=_nullness(of, old), then=as_typed(then, old))
         case Struct(columns, of):
-            inner = tuple(old.spelled.of_type(c, _typed(c.expression, old)) for c in columns)
+            inner = tuple(old.spelled.of_type(c, as_typed(c.expression, old)) for c in columns)
             return replace(e, columns=inner, of=None if of is None else _nullness(of, old))
     raise TypeError(f"not an expression: {e!r}")

@@ -1,0 +1,1 @@
+"""Two directories, or two files, held against each other: `instar verify OLD NEW`."""

@@ -1,0 +1,295 @@
+"""One side's records in DuckDB: a relation of the compared columns c0, c1, … and `place`, where each record stands.
+
+A place is a number: that of the file, counted over the relation's `files`, times `PER_FILE`, plus that of the record in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from instar.formats.errors import UsageError
+from instar.formats.path import path_text
+from instar.formats.schema import Field, Json, List, Map, Record, Schema, Type, children
+from instar.transforms.expression import Column, Expression, Struct
+from instar.transforms.mapping import Mapping
+from instar.transforms.proof import avro_blocks, json_text
+from instar.transforms.proof.connection import file_literal
+from instar.transforms.proof.elements import exact
+from instar.transforms.proof.expected import expected
+from instar.transforms.proof.given import given_type
+from instar.transforms.proof.shred import Table
+from instar.transforms.proof.side import side as parquet_side
+from instar.transforms.proof.wants import Wants, as_typed, record_type
+from instar.transforms.shared_types import Expansion
+
+from .columns import Leaf, sql_column, tops
+from .common import opaque
+from .report import Problem
+from .sides import Side, SideFile, alike
+from .values import AvroValues, JsonValues, given_values
+
+PER_FILE = 1 << 40
+_ROWS = 16_384
+
+
+@dataclass
+class Rows:
+    """The records of some files of a side. `files`: in the order in which places count them; `problems` fills while records are
+    read, with values that are not of their type. `fault` is what a file's own reader raised."""
+
+    connection: duckdb.DuckDBPyConnection
+    side: Side
+    name: str
+    leaves: tuple[Leaf, ...]
+    old: bool
+    files: list[SideFile] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    fault: Exception | None = None
+    _groups: list[_Group] = field(default_factory=list)
+    _table: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        connection: duckdb.DuckDBPyConnection,
+        side: Side,
+        leaves: tuple[Leaf, ...],
+        *,
+        old: bool,
+        files: Sequence[SideFile] | None = None,
+        as_given: bool,
+    ) -> Rows:
+        """`as_given`: the other side is of the same format, so that opaque values are compared as they are stored.
+
+        Raises:
+            duckdb.Error, pa.ArrowException, OSError: a file cannot be read.
+        """
+        rows = cls(connection, side, "old" if old else "new", leaves, old)
+        for group in alike(side.files if files is None else files):
+            for some in _alike_in_duckdb(rows, group):
+                rows._groups.append(_Group(rows, f"{rows.name}{len(rows._groups)}", some, len(rows.files), as_given))
+                rows.files += some
+        return rows
+
+    @property
+    def streamed(self) -> bool:
+        """Are there files that DuckDB does not read itself?"""
+        return not self._table and any(group.streamed for group in self._groups)
+
+    def sql(self) -> str:
+        """A FROM item, to be used in one query once: what is streamed is read while the query runs."""
+        self.fault = None
+        if self._table:
+            return self._table
+        return "(" + " UNION ALL ".join(group.sql() for group in self._groups) + ")"
+
+    def stage(self) -> None:
+        """Keep what is streamed in a table, so that it is read and decoded only once."""
+        if self.streamed:
+            self.connection.execute(f"CREATE TABLE {self.name}_rows AS SELECT * FROM {self.sql()}")
+            self._table = f"{self.name}_rows"
+
+    def place_of(self, place: int) -> tuple[SideFile, int]:
+        """The file, and the number of the record in it."""
+        number, row = divmod(place, PER_FILE)
+        return self.files[number], row
+
+
+def _alike_in_duckdb(rows: Rows, files: list[SideFile]) -> Iterator[list[SideFile]]:
+    """Files of one schema in groups that DuckDB reads as the same types, one after the other."""
+    if rows.side.format.name != "parquet":
+        yield files
+        return
+    groups: dict[str, list[SideFile]] = {}
+    for file in files:
+        assert file.schema is not None
+        found = parquet_side(rows.connection, rows.side.path(file), "o", file.schema.record)
+        groups.setdefault(" ".join(map(str, found.types)) + str(sorted(found.other)), []).append(file)
+    yield from groups.values()
+
+
+class _Group:
+    """Files of one schema: `first` is the number of the first of them."""
+
+    def __init__(self, rows: Rows, name: str, files: list[SideFile], first: int, as_given: bool) -> None:
+        self.rows, self.name, self.files, self.first = rows, name, files, first
+        mapping = rows.side.mapping_of(files[0])
+        root = mapping.root.expression
+        assert isinstance(root, Struct)
+        self.asked = [root.columns[i] for i in tops(rows.leaves, old=rows.old)]
+        if rows.side.format.name == "parquet":
+            self.source: _Parquet | _Records = _Parquet(rows, name, files, mapping, self.asked, as_given)
+        else:
+            self.source = _Records(rows, name, files, mapping, self.asked)
+
+    @property
+    def streamed(self) -> bool:
+        return self.source.streamed
+
+    def sql(self) -> str:
+        connection, rows = self.rows.connection, self.rows
+        base = self.source.base(self.first)
+        made = expected(connection, self.source.asked, self.source.schema, self.source.columns)
+        for stage in made.stages:
+            base = f"(SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in stage)} FROM {base})"
+        positions = {top: f"t{i}" for i, top in enumerate(tops(rows.leaves, old=rows.old))}
+        whole = ", ".join([*(f"{sql} AS t{i}" for i, sql in enumerate(made.values)), "place"])
+        parts = [f"{leaf.sql(positions.__getitem__, old=rows.old)} AS c{i}" for i, leaf in enumerate(rows.leaves)]
+        return f"SELECT {', '.join([*parts, 'place'])} FROM (SELECT {whole} FROM {base})"
+
+
+# ---- Parquet
+class _Parquet:
+    """DuckDB reads the files itself, unless there is something in them that its types do not hold exactly."""
+
+    def __init__(
+        self, rows: Rows, name: str, files: list[SideFile], mapping: Mapping, asked: Sequence[Column], as_given: bool
+    ) -> None:
+        own = files[0].schema
+        assert own is not None
+        self.rows, self.name, self.files, self.schema = rows, name, files, mapping.source
+        self.side = parquet_side(rows.connection, rows.side.path(files[0]), "o", own.record)
+        self.asked = [(column.expression, column.field.type) for column in asked]
+        whole = Mapping(mapping.source, Column(mapping.root.field, Struct(tuple(asked), None)))
+        self.read = [(name, self.side.positions[name], mapping.source.record[name].type) for name in whole.reads()]
+        self.streamed = any(self._inexact(position, type, as_given) for _, position, type in self.read)
+        kinds = {name: given_duck_type(type) for name, _, type in self.read}
+        self.columns = {name: (f"o{position}", kinds[name]) for name, position, _ in self.read}
+
+    def _inexact(self, position: int, type: Type, as_given: bool) -> bool:
+        element = self.side.root.children[position]
+        if position in self.side.other or (opaque(type) and (not as_given or not isinstance(type, Json))):
+            return True
+        nested = isinstance(type, Record | List | Map)
+        return (nested and _holds_opaque(type)) or not (exact(element) or element.physical == "INT96")
+
+    def base(self, first: int) -> str:
+        if self.streamed:
+            self.rows.connection.register(self.name, _reader(self.rows, self._arrow(), lambda: self._batches(first)))
+            return self.name
+        count = len(self.side.types)
+        listed = ", ".join(file_literal(self.rows.side.path(file)) for file in self.files)
+        names = ", ".join(f"o{i}" for i in range(count))
+        scan = f"read_parquet([{listed}], hive_partitioning = false) AS t({names})"
+        columns = [
+            f"{sql_column(f'o{position}', type, str(self.side.types[position]))} AS o{position}" for _, position, type in self.read
+        ]
+        place = f"(file_index + {first}) * {PER_FILE} + file_row_number AS place"
+        return f"(SELECT {', '.join([*columns, place])} FROM {scan})"
+
+    def _arrow(self) -> pa.Schema:
+        fields = [pa.field(f"o{position}", _given_type(type)) for _, position, type in self.read]
+        return pa.schema([*fields, pa.field("place", pa.int64())])
+
+    def _batches(self, first: int) -> Iterator[pa.RecordBatch]:
+        schema, names = self._arrow(), [name for name, _, _ in self.read]
+        for number, file in enumerate(self.files, first):
+            place = number * PER_FILE
+            with pq.ParquetFile(
+                self.rows.side.path(file), pre_buffer=False, buffer_size=1 << 16, coerce_int96_timestamp_unit="us",
+                page_checksum_verification=True,
+            ) as opened:  # fmt: skip
+                for batch in opened.iter_batches(_ROWS, columns=names, use_threads=False):
+                    found = [batch.column(batch.schema.get_field_index(name)) for name in names]
+                    arrays = [given_values(array, type) for array, (_, _, type) in zip(found, self.read, strict=True)]
+                    yield pa.record_batch([*arrays, _places(place, batch.num_rows)], schema=schema)
+                    place += batch.num_rows
+
+
+def given_duck_type(type: Type) -> str:
+    """The DuckDB type in which a column reaches the mapping's SQL: the compared one."""
+    from instar.transforms.evaluate.sql_types import sql_type
+
+    return sql_type(type)
+
+
+def _given_type(type: Type) -> pa.DataType:
+    return pa.binary() if opaque(type) else given_type(type)
+
+
+def _holds_opaque(type: Type) -> bool:
+    below = [f.type for _, f in children(type)]
+    return opaque(type) if not below else any(map(_holds_opaque, below))
+
+
+def _places(first: int, count: int) -> pa.Array:
+    return pa.array(range(first, first + count), pa.int64())
+
+
+# ---- Avro and JSON
+class _Records:
+    """The proof's own readers give the records as Python values, of which only what the mapping reads is looked at."""
+
+    streamed = True
+
+    def __init__(self, rows: Rows, name: str, files: list[SideFile], mapping: Mapping, asked: Sequence[Column]) -> None:
+        self.rows, self.name, self.files = rows, name, files
+        self.wants = Wants(f"{name}_", Expansion(mapping.source.definitions))
+        self.asked = [(_over(column, self.wants), self.wants.names.type(column.field.type)) for column in asked]
+        avro = rows.side.format.name == "avro"
+        self.reader = AvroValues() if avro else JsonValues()
+        self.open: Callable[[FilePath], Iterator[object]] = avro_blocks.records if avro else json_text.records
+        self.schema = Schema(Field("", record_type(self.wants, self.reader.dialect)))
+        self.arrow = pa.schema([f for f in self._table(files[0]).stream().schema if f.name != self._row] + [_PLACE])
+        rows.connection.register(name, self.arrow.empty_table())
+        bound = rows.connection.sql(f"SELECT * FROM {name}")
+        self.columns = {name: (name, str(type)) for name, type in zip(bound.columns, bound.types, strict=True)}
+
+    @property
+    def _row(self) -> str:
+        return f"{self.wants.prefix}_row"
+
+    def _table(self, file: SideFile) -> Table:
+        return Table(self.name, self.wants, self.reader, lambda: self.open(self.rows.side.path(file)))
+
+    def base(self, first: int) -> str:
+        self.rows.connection.register(self.name, _reader(self.rows, self.arrow, lambda: self._batches(first)))
+        return self.name
+
+    def _batches(self, first: int) -> Iterator[pa.RecordBatch]:
+        for number, file in enumerate(self.files, first):
+            table, row = self._table(file), 0
+            for batch in table.stream().open():
+                columns = [batch.column(f.name) for f in self.arrow if f.name != "place"]
+                yield pa.record_batch([*columns, _places(number * PER_FILE + row, batch.num_rows)], schema=self.arrow)
+                row += batch.num_rows
+            self._tell(file, table)
+
+    def _tell(self, file: SideFile, table: Table) -> None:
+        for name, misfit in table.misfits.items():
+            path = next(path_text(want.path) for want in self.wants.all.values() if want.name == name)
+            problem = Problem(f"on the {self.rows.name} side {misfit.message}", file.path, path)
+            if problem not in self.rows.problems:
+                self.rows.problems.append(problem)
+
+
+_PLACE = pa.field("place", pa.int64())
+
+
+def _over(column: Column, wants: Wants) -> Expression:
+    try:
+        return as_typed(column.expression, wants)
+    except TypeError:
+        raise UsageError(
+            f"{path_text((column.field.name,))} is a union that the migrations look into, which can only be compared in place",
+            hint="Compare row by row, within one format: leave --unordered and --key out.",
+        ) from None
+
+
+def _reader(rows: Rows, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]]) -> pa.RecordBatchReader:
+    """The batches as DuckDB takes them; an error on the way is kept, because DuckDB passes on only its text."""
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches()
+        except Exception as error:
+            rows.fault = rows.fault or error
+            raise
+
+    return pa.RecordBatchReader.from_batches(schema, watched())
