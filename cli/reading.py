@@ -40,7 +40,7 @@ class Answer:
         return limited(self.scan.batches(), limit)
 
 
-def names(columns: str | None) -> list[str] | None:
+def names(columns: str | None, option: str = "--columns") -> list[str] | None:
     """The names in `a,b`; one with a comma or quotes stands in double quotes, as in CSV.
 
     Raises:
@@ -50,7 +50,7 @@ def names(columns: str | None) -> list[str] | None:
         return None
     found = [name if '"' in name else name.strip() for name in next(csv.reader([columns], skipinitialspace=True), [])]
     if not all(found):
-        raise UsageError(f"--columns {columns!r} has an empty name", hint="Write names with commas between: --columns a,b")
+        raise UsageError(f"{option} {columns!r} has an empty name", hint=f"Write names with commas between: {option} a,b")
     return found
 
 

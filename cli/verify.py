@@ -1,13 +1,14 @@
-"""`instar verify`: the proof of a finished run, again."""
+"""`instar verify`: the proof of a finished run, again, or two directories held against each other."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from instar.cli.compare_sides import OPTIONS, compare_sides, comparing, show_compared, two_sides
 from instar.cli.job import as_job
 from instar.cli.names import datasets_and_runs, runs
 from instar.cli.options import chosen, opened, run_options, shadowing, verb, working
@@ -21,12 +22,16 @@ EXAMPLES = """
 instar verify flights                          its last run
 instar verify 20261121-222141-166230           a run that `instar runs` lists
 instar verify flights --proof full             recompute every column
+instar verify old new --unordered              two directories of one schema, in whatever order
+instar verify old new --key id --examples 20   which records differ, by their key
+instar verify old new --subject flights --from 1 --to 3
 """
 
 
 @verb("verify", examples=EXAMPLES)
-@click.argument("dataset", metavar="[DATASET]", required=False, shell_complete=datasets_and_runs)
-@click.argument("run", required=False, shell_complete=runs)
+@click.argument("dataset", metavar="[DATASET | OLD]", required=False, shell_complete=datasets_and_runs)
+@click.argument("run", metavar="[RUN | NEW]", required=False, shell_complete=runs)
+@comparing
 @working
 @shadowing
 @as_job
@@ -39,16 +44,24 @@ def command(
     as_json: bool,
     verbose: bool,
     progress: Progress,
-    **options: object,
+    **options: Any,
 ) -> None:
     """Prove a finished RUN of DATASET again, by its snapshot, or one that is staged: the last one, unless it is named.
 
     DuckDB recomputes from the old files what the new ones must hold, and the new files are held against the run's receipts. The
     project's SQL checks are asked again.
     Writes nothing. Exits with 1 if something is not as the run left it, does not hold, or cannot be proved any more.
+
+    Two paths that are there, directories or files, are compared with each other: in any of the formats, whether Instar ever saw
+    them or not. Exits with 1 if they differ.
     """
     from instar.cli.output import show
 
+    given = {name: options.pop(name) for name in OPTIONS}
+    if sides := two_sides(dataset, run, given):
+        compared = compare_sides(folder, sides, given, options, progress)
+        show_compared(compared, as_json, verbose=verbose)
+        raise click.exceptions.Exit(0 if compared.ok else 1)
     found, id = meant(opened(folder), dataset, run)
     found = found.shadowed(shadow) if shadow else found
     report = found.verify(id, options=run_options(found, **options), progress=progress)

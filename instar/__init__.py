@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from instar.transforms.answers import RunsReport as RunsReport
     from instar.transforms.answers import StampReport as StampReport
     from instar.transforms.answers import StatusReport as StatusReport
+    from instar.transforms.comparison.report import ComparisonReport as ComparisonReport
     from instar.transforms.dataset import Dataset as Dataset
     from instar.transforms.gc import GcReport as GcReport
     from instar.transforms.job import Options as Options
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from instar.transforms.progress import Progress as Progress
     from instar.transforms.progress import Silent as Silent
     from instar.transforms.project import Project as Project
+    from instar.transforms.project import compare_sides as compare
     from instar.transforms.project import convert_files as convert
     from instar.transforms.project import open_project as open
     from instar.transforms.report import RunReport as RunReport
@@ -55,10 +57,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "Account", "CheckReport", "Collected", "ConfigurationError", "ConvertReport", "DataError", "Dataset", "DatasetError",
-    "FileError", "GateError", "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError", "Options",
-    "Plan", "Progress", "Project", "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError",
-    "Silent", "StampReport", "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "convert",
+    "Account", "CheckReport", "Collected", "ComparisonReport", "ConfigurationError", "ConvertReport", "DataError", "Dataset",
+    "DatasetError", "FileError", "GateError", "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError",
+    "Options", "Plan", "Progress", "Project", "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError",
+    "Silent", "StampReport", "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "compare", "convert",
     "events", "init", "op", "open",
 ]  # fmt: skip
 
@@ -66,6 +68,7 @@ _ERRORS = "instar.formats.errors"
 _REPORTS = "instar.transforms.report"
 _ANSWERS = "instar.transforms.answers"
 _HOMES = {
+    "compare": ("instar.transforms.project", "compare_sides"),
     "convert": ("instar.transforms.project", "convert_files"),
     "open": ("instar.transforms.project", "open_project"),
     "init": ("instar.transforms.adopt", "init"),
@@ -92,6 +95,7 @@ _HOMES = {
     "UnreadableError": (_ERRORS, "UnreadableError"),
     "UsageError": (_ERRORS, "UsageError"),
     "CheckReport": (_ANSWERS, "CheckReport"),
+    "ComparisonReport": ("instar.transforms.comparison.report", "ComparisonReport"),
     "ConvertReport": (_ANSWERS, "ConvertReport"),
     "GcReport": ("instar.transforms.gc", "GcReport"),
     "HistoryReport": (_ANSWERS, "HistoryReport"),

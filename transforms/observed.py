@@ -148,6 +148,15 @@ class Observed:
         )
         return report
 
+    def compared(self, *, files: int, rows: int, verdict: str, differences: Iterable[tuple[str, str]]) -> None:
+        """The verb compared two sides; what differs is told as errors, each with its file."""
+        ok = True
+        for file, problem in differences:
+            self.event(Errored("ProofError", problem, "", file=file or None))
+            ok = False
+        ended = self._ended("done" if ok else "failed", 0 if ok else 1)
+        self._to.event(replace(ended, files={"compared": files}, rows_in=rows, proof=verdict))
+
     def done(self, *, files: Mapping[str, int]) -> None:
         """The verb was another; how many files became what."""
         self._to.event(replace(self._ended("done", 0), files=dict(files)))

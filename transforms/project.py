@@ -21,7 +21,11 @@ from instar.transforms.progress import Progress
 from instar.transforms.spelling import operation_text
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from instar.transforms.answers import Adopted, CheckReport, ConvertReport, HistoryReport
+    from instar.transforms.comparison.call import How
+    from instar.transforms.comparison.report import ComparisonReport
     from instar.transforms.schemas import DiffReport, SchemaReport
     from instar.transforms.upcast import Upcaster
 
@@ -91,6 +95,20 @@ class Project:
         with observed(progress, "convert", job.name, job.subject) as seen:
             wish = Wish.of(target, to, compression=compression, document=document, memory=memory or job.settings.memory)
             return seen.converted(convert(of_dataset(job, version), wish, seen))
+
+    def compare(
+        self, old: Path | str, new: Path | str, *, subject: str, from_: int, to: int | None = None, **how: Unpack[How]
+    ) -> ComparisonReport:
+        """Hold `new` against what the migrations of `subject` from version `from_` to version `to` (the newest by default) make of
+        `old`: two directories, or two files. The rest as for `instar.compare`.
+
+        Raises:
+            RegistryError: an unknown subject. UsageError: no such version. InstarError: as `instar.compare`.
+        """
+        from instar.transforms.comparison.call import compared
+        from instar.transforms.comparison.versions import versions_of
+
+        return compared(old, new, versions_of(self.registry, self.configuration.migrations / subject, subject, from_, to), **how)
 
     def _job_of(self, source: Path | str, subject: str | None, schema: Path | str | None) -> Job | None:
         """The dataset that is meant, or files of a subject; None for files that the project does not know."""
@@ -338,6 +356,23 @@ def convert_files(
             raise UsageError("these files are of no version that is known", hint="Name a dataset of a project, or --subject.")
         wish = Wish.of(target, to, compression=compression, document=document, memory=memory)
         return seen.converted(convert(of_path(Path(source), Path(schema) if schema else None), wish, seen))
+
+
+def compare_sides(old: Path | str, new: Path | str, **how: Unpack[How]) -> ComparisonReport:
+    """Hold two directories, or two files, of one schema against each other, in any of the three formats; no project is needed.
+
+    What is compared: `level` "auto" (records, what was copied by its bytes), "full" (every record by value, with statistics of
+    each column) or "counts" (the statistics only). How records are paired: file by file, in their order; wherever they are by the
+    columns of `key`; or, `unordered`, as multisets. `examples` of records that differ are shown. `memory` in bytes; `workers`
+    processes for pairs of files, threads for whole sides. What differs is in the report, whose `ok` tells whether anything does.
+
+    Raises:
+        UsageError: nothing lies there, or the key is none. DatasetError, FileError: a side cannot be compared as a whole: files of
+            several formats, or with no schema in common.
+    """
+    from instar.transforms.comparison.call import compared
+
+    return compared(old, new, None, **how)
 
 
 def open_project(folder: Path | str) -> Project:

@@ -6,8 +6,8 @@ column. Types that differ are compared where one type holds the values of both e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from instar.formats.path import path_text
 from instar.formats.schema import Bool, Decimal, Field, Json, List, Map, Record, Schema, Type, Union, type_text
@@ -22,31 +22,22 @@ from .common import as_common, common_scalar, opaque
 class Leaf:
     """One column: a field that is no record, or (`record`) only whether there is a record.
 
-    `old`, `new`: its types on the two sides, `common`: the one it is compared as; `old_at`, `new_at`: where it stands, as positions
-    in the records from the top.
+    `old`, `new`: its types on the two sides, `common`: the one it is compared as.
     """
 
     path: tuple[str, ...]
     old: Type
     new: Type
     common: Type
-    old_at: tuple[int, ...]
-    new_at: tuple[int, ...]
     record: bool = False
 
     @property
     def text(self) -> str:
         return path_text(self.path)
 
-    def sql(self, top: Callable[[int], str], *, old: bool) -> str:
-        """SQL of the column on one side; `top` gives that of the side's top-level columns, in the compared form."""
-        first, *rest = self.old_at if old else self.new_at
-        value = top(first)
-        for position in rest:
-            value = f"struct_extract_at({value}, {position + 1})"
-        if self.record:
-            return f"CASE WHEN {value} IS NOT NULL THEN true END"
-        return converted(value, self.old if old else self.new, self.common, Fresh())
+    def sql(self, value: str, *, old: bool) -> str:
+        """SQL that brings one side's value (an atom, in the compared form of its type) to the common type."""
+        return value if self.record else converted(value, self.old if old else self.new, self.common, Fresh())
 
 
 @dataclass(frozen=True)
@@ -79,16 +70,32 @@ def columns_of(old: Schema, new: Schema, *, same_format: bool) -> Columns:
 
     `same_format`: opaque values are compared by their bytes as stored, which say nothing in another format.
     """
-    records = [Expansion(side.definitions).type(side.record) for side in (old, new)]
-    assert isinstance(records[0], Record)
-    assert isinstance(records[1], Record)
-    pairing = _Pairing(same_format)
-    leaves: list[Leaf] = []
-    unpaired: list[Unpaired] = []
-    for found in pairing.fields(records[0], records[1], (), (), ()):
-        (leaves if isinstance(found, Leaf) else unpaired).append(found)  # type: ignore[arg-type]
+    records = [Expansion(side.definitions).field(side.root).with_(nullable=False) for side in (old, new)]
+    before, after = (_inside(record.type) for record in records)
+    found = list(_Pairing(same_format).fields(before, after, ()))
+    leaves = tuple(each for each in found if isinstance(each, Leaf))
     retyped = tuple(leaf for leaf in leaves if not leaf.record and _plain(leaf.old) != _plain(leaf.new))
-    return Columns(tuple(leaves), tuple(unpaired), retyped)
+    return Columns(leaves, tuple(each for each in found if isinstance(each, Unpaired)), retyped)
+
+
+def _inside(type: Type) -> Record:
+    assert isinstance(type, Record)
+    return Record(tuple(f.with_(type=closed(f.type)) for f in type.fields))
+
+
+def closed(type: Type) -> Type:
+    """The type with JSON in the place of records that name no fields: values of those are compared as their text."""
+    match type:
+        case Record(()):
+            return Json()
+        case Record(fields):
+            return replace(type, fields=tuple(f.with_(type=closed(f.type)) for f in fields))
+        case List(item):
+            return List(item.with_(type=closed(item.type)))
+        case Map(value, key):
+            return Map(value.with_(type=closed(value.type)), key)
+        case _:
+            return type
 
 
 def _plain(type: Type) -> str:
@@ -118,36 +125,31 @@ def _bare(field: Field) -> Field:
 class _Pairing:
     same_format: bool
 
-    def fields(
-        self, old: Record, new: Record, path: tuple[str, ...], old_at: tuple[int, ...], new_at: tuple[int, ...]
-    ) -> Iterator[Leaf | Unpaired]:
-        for i, field in enumerate(old.fields):
+    def fields(self, old: Record, new: Record, path: tuple[str, ...]) -> Iterator[Leaf | Unpaired]:
+        for field in old.fields:
             here = (*path, field.name)
-            if field.name not in new:
+            if field.name in new:
+                yield from self.field(field, new[field.name], here)
+            else:
                 yield Unpaired(here, field.type, None)
-                continue
-            j = new.names.index(field.name)
-            yield from self.field(field, new.fields[j], here, (*old_at, i), (*new_at, j))
         for field in new.fields:
             if field.name not in old:
                 yield Unpaired((*path, field.name), None, field.type)
 
-    def field(
-        self, old: Field, new: Field, path: tuple[str, ...], old_at: tuple[int, ...], new_at: tuple[int, ...]
-    ) -> Iterator[Leaf | Unpaired]:
+    def field(self, old: Field, new: Field, path: tuple[str, ...]) -> Iterator[Leaf | Unpaired]:
         match old.type, new.type:
             case Record(mine) as a, Record(others) as b if mine and others:
                 if any(f.nullable or f.optional for f in (old, new)):
-                    yield Leaf(path, Bool(), Bool(), Bool(), old_at, new_at, record=True)
-                yield from self.fields(a, b, path, old_at, new_at)
+                    yield Leaf(path, Bool(), Bool(), Bool(), record=True)
+                yield from self.fields(a, b, path)
             case a, b:
                 common = self.common(a, b)
-                yield Unpaired(path, a, b) if common is None else Leaf(path, a, b, common, old_at, new_at)
+                yield Unpaired(path, a, b) if common is None else Leaf(path, a, b, common)
 
     def common(self, old: Type, new: Type) -> Type | None:
         """The type that holds the values of both exactly."""
         if opaque(old) and opaque(new):
-            return old if _json(old) and _json(new) else self.opaque(old, new)
+            return old if isinstance(old, Json) and isinstance(new, Json) else self.opaque(old, new)
         match old, new:
             case NullType(), other:
                 return other
@@ -169,15 +171,9 @@ class _Pairing:
             case _:
                 return common_scalar(old, new)
 
-
     def opaque(self, old: Type, new: Type) -> Type | None:
         """Long decimals are read as their digits from every format; anything else is bytes that only its own format knows."""
         return old if _plain(old) == _plain(new) and (self.same_format or isinstance(old, Decimal)) else None
-
-
-def _json(type: Type) -> bool:
-    """Is it JSON text, or an object that names no fields, which other formats hold as JSON text?"""
-    return isinstance(type, Json) or (isinstance(type, Record) and not type.fields)
 
 
 # ---- SQL
@@ -250,8 +246,3 @@ def sql_column(value: str, type: Type, found: str) -> str:
     if opaque(type) and found in ("VARCHAR", "JSON"):
         return f"encode(CAST({value} AS VARCHAR))"
     return f"CAST({value} AS {sql_type(type)})"
-
-
-def tops(leaves: Sequence[Leaf], *, old: bool) -> tuple[int, ...]:
-    """The positions of the top-level columns that the leaves stand in."""
-    return tuple(sorted({(leaf.old_at if old else leaf.new_at)[0] for leaf in leaves}))

@@ -26,9 +26,8 @@ from instar.formats.schema import (
     Uuid,
     type_text,
 )
-from instar.transforms.casts.numbers import double_number
+from instar.transforms.casts.numbers import double_number, plain
 from instar.transforms.casts.rule import sql_scalar
-from instar.transforms.casts.texts import plain
 from instar.transforms.evaluate.sql_types import sql_type
 
 _UNITS: tuple[Unit, ...] = ("s", "ms", "us", "ns")
@@ -82,7 +81,7 @@ def _wider(a: Int, b: Int) -> Type:
 
 
 def _finer(a: Unit, b: Unit) -> Unit:
-    return max(a, b, key=_UNITS.index)
+    return a if _UNITS.index(a) >= _UNITS.index(b) else b
 
 
 def as_common(value: str, source: Type, to: Type) -> str:
@@ -113,4 +112,6 @@ def _number_of_float(value: str) -> str:
 # ---- what kind of values
 def ordered(type: Type) -> bool:
     """Do its values have a smallest and a largest one that say something?"""
-    return isinstance(type, Bool | Int | Float | Decimal | Date | Time | Timestamp | Duration | Integer | Number | String | Enum | Uuid)
+    return isinstance(
+        type, Bool | Int | Float | Decimal | Date | Time | Timestamp | Duration | Integer | Number | String | Enum | Uuid
+    )

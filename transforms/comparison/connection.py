@@ -1,4 +1,4 @@
-"""The DuckDB connection of a comparison of whole sides: sealed like a proof's, but it may keep on disk what memory does not hold."""
+"""The DuckDB connection for whole sides: sealed like a proof's, but it may keep on disk what memory does not hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records that differ between two sides, told by a key: changed ones with the fields that did, missing, extra and duplicated."""
+"""The records that differ between two sides, told by a key: changed ones field by field, missing, extra and duplicated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def key_columns(leaves: Sequence[Leaf], key: Sequence[str]) -> tuple[int, ...]:
     for name in key:
         text = path_text(parse_path(name))
         if text not in known:
-            raise UsageError(f"the key {name!r} is no column of both sides that holds single values", hint=suggestion(text, known))
+            raise UsageError(f"the key {name!r} is no column of single values on both sides", hint=suggestion(text, list(known)))
         if known[text] in found:
             raise UsageError(f"the key names {name!r} twice", hint="Name each column once.")
         found.append(known[text])

@@ -41,7 +41,8 @@ def _part(old: Rows, new: Rows, part: int, parts: int) -> None:
     grouped, shown = _grouped(old)
     where = f"WHERE hash({', '.join(grouped)}) % {parts} = {part}" if parts > 1 else ""
     sides = " UNION ALL ".join(
-        f"SELECT {', '.join([*whole, 'place'])}, {weight} AS side FROM {rows.sql()} {where}" for rows, weight in ((old, 1), (new, -1))
+        f"SELECT {', '.join([*whole, 'place'])}, {weight} AS side FROM {rows.sql()} {where}"
+        for rows, weight in ((old, 1), (new, -1))
     )
     columns = [f"{sql} AS {name}" for sql, name in zip(shown, whole, strict=True)]
     columns += ["sum(side) AS d", "min(place) FILTER (side = 1) AS old_place", "min(place) FILTER (side = -1) AS new_place"]

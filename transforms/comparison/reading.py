@@ -16,19 +16,22 @@ import pyarrow.parquet as pq
 from instar.formats.errors import UsageError
 from instar.formats.path import path_text
 from instar.formats.schema import Field, Json, List, Map, Record, Schema, Type, children
-from instar.transforms.expression import Column, Expression, Struct
+from instar.transforms.evaluate.sql_types import sql_type
+from instar.transforms.expression import Column, Expression, Source, Struct
 from instar.transforms.mapping import Mapping
 from instar.transforms.proof import avro_blocks, json_text
 from instar.transforms.proof.connection import file_literal
 from instar.transforms.proof.elements import exact
 from instar.transforms.proof.expected import expected
 from instar.transforms.proof.given import given_type
+from instar.transforms.proof.places import TRUE, guarded, place_at
+from instar.transforms.proof.relation import Stream
 from instar.transforms.proof.shred import Table
 from instar.transforms.proof.side import side as parquet_side
 from instar.transforms.proof.wants import Wants, as_typed, record_type
 from instar.transforms.shared_types import Expansion
 
-from .columns import Leaf, sql_column, tops
+from .columns import Leaf, sql_column
 from .common import opaque
 from .report import Problem
 from .sides import Side, SideFile, alike
@@ -89,6 +92,16 @@ class Rows:
             return self._table
         return "(" + " UNION ALL ".join(group.sql() for group in self._groups) + ")"
 
+    def count(self) -> int:
+        """The records of all files, which are read for it."""
+        return self.connection.execute(f"SELECT count(*) FROM {self.sql()}").fetchall()[0][0]
+
+    @property
+    def only(self) -> _Group:
+        """The one group of one file."""
+        (group,) = self._groups
+        return group
+
     def stage(self) -> None:
         """Keep what is streamed in a table, so that it is read and decoded only once."""
         if self.streamed:
@@ -114,53 +127,81 @@ def _alike_in_duckdb(rows: Rows, files: list[SideFile]) -> Iterator[list[SideFil
     yield from groups.values()
 
 
+Asked = list[tuple[Expression, Type]]
+"""For each column the expression that computes it from a file's own schema, and its type on that side."""
+
+Stages = list[list[tuple[str, str]]]
+"""Columns to compute one on top of the other: (name, SQL) pairs that may use the names of earlier ones."""
+
+
 class _Group:
-    """Files of one schema: `first` is the number of the first of them."""
+    """Files of one schema; its names in SQL begin with `name` and "_". `first` is the number of the first file."""
 
     def __init__(self, rows: Rows, name: str, files: list[SideFile], first: int, as_given: bool) -> None:
         self.rows, self.name, self.files, self.first = rows, name, files, first
         mapping = rows.side.mapping_of(files[0])
-        root = mapping.root.expression
-        assert isinstance(root, Struct)
-        self.asked = [root.columns[i] for i in tops(rows.leaves, old=rows.old)]
+        asked = [_asked(mapping, leaf, old=rows.old) for leaf in rows.leaves]
         if rows.side.format.name == "parquet":
-            self.source: _Parquet | _Records = _Parquet(rows, name, files, mapping, self.asked, as_given)
+            self.source: _Parquet | _Records = _Parquet(rows, name, files, mapping, asked, as_given)
         else:
-            self.source = _Records(rows, name, files, mapping, self.asked)
+            self.source = _Records(rows, name, files, mapping, asked)
 
     @property
     def streamed(self) -> bool:
         return self.source.streamed
 
+    @property
+    def rows_told(self) -> int:
+        """The records that the files' footers tell of, where DuckDB reads them."""
+        assert isinstance(self.source, _Parquet)
+        return self.source.side.rows
+
     def sql(self) -> str:
-        connection, rows = self.rows.connection, self.rows
-        base = self.source.base(self.first)
-        made = expected(connection, self.source.asked, self.source.schema, self.source.columns)
-        for stage in made.stages:
+        """Everything that is compared, and the place."""
+        base = self.source.placed(self.first)
+        for stage in self.stages():
             base = f"(SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in stage)} FROM {base})"
-        positions = {top: f"t{i}" for i, top in enumerate(tops(rows.leaves, old=rows.old))}
-        whole = ", ".join([*(f"{sql} AS t{i}" for i, sql in enumerate(made.values)), "place"])
-        parts = [f"{leaf.sql(positions.__getitem__, old=rows.old)} AS c{i}" for i, leaf in enumerate(rows.leaves)]
-        return f"SELECT {', '.join([*parts, 'place'])} FROM (SELECT {whole} FROM {base})"
+        names = [f"{name} AS c{i}" for i, name in enumerate(self.columns)]
+        return f"SELECT {', '.join([*names, f'{self.name}_place AS place'])} FROM {base}"
+
+    def stages(self) -> Stages:
+        """From the columns of the source to those that are compared."""
+        rows, source = self.rows, self.source
+        made = expected(rows.connection, source.asked, source.schema, source.columns)
+        values = [(f"{self.name}_v{i}", value) for i, value in enumerate(made.values)]
+        found = zip(self.columns, rows.leaves, values, strict=True)
+        compared = [(column, leaf.sql(name, old=rows.old)) for column, leaf, (name, _) in found]
+        return [stage for stage in ([*source.prepared], *map(list, made.stages), values, compared) if stage]
+
+    @property
+    def columns(self) -> list[str]:
+        return [f"{self.name}_c{i}" for i in range(len(self.rows.leaves))]
+
+
+def _asked(mapping: Mapping, leaf: Leaf, *, old: bool) -> tuple[Expression, Type]:
+    """The expression of a column, and its type."""
+    place = place_at(mapping.root, leaf.path, mapping.target.definitions, record=leaf.record)
+    type, value = leaf.old if old else leaf.new, TRUE if leaf.record else place.expression
+    if isinstance(value, Source):
+        value = Source(value.path, type)
+    return guarded(place, value), type
 
 
 # ---- Parquet
 class _Parquet:
     """DuckDB reads the files itself, unless there is something in them that its types do not hold exactly."""
 
-    def __init__(
-        self, rows: Rows, name: str, files: list[SideFile], mapping: Mapping, asked: Sequence[Column], as_given: bool
-    ) -> None:
+    def __init__(self, rows: Rows, name: str, files: list[SideFile], mapping: Mapping, asked: Asked, as_given: bool) -> None:
         own = files[0].schema
         assert own is not None
         self.rows, self.name, self.files, self.schema = rows, name, files, mapping.source
-        self.side = parquet_side(rows.connection, rows.side.path(files[0]), "o", own.record)
-        self.asked = [(column.expression, column.field.type) for column in asked]
-        whole = Mapping(mapping.source, Column(mapping.root.field, Struct(tuple(asked), None)))
+        self.side = parquet_side(rows.connection, rows.side.path(files[0]), f"{name}_o", own.record)
+        self.asked = asked
+        columns = tuple(Column(Field(f"c{i}", type, nullable=True), e) for i, (e, type) in enumerate(asked))
+        whole = Mapping(mapping.source, Column(mapping.root.field, Struct(columns, None)))
         self.read = [(name, self.side.positions[name], mapping.source.record[name].type) for name in whole.reads()]
         self.streamed = any(self._inexact(position, type, as_given) for _, position, type in self.read)
-        kinds = {name: given_duck_type(type) for name, _, type in self.read}
-        self.columns = {name: (f"o{position}", kinds[name]) for name, position, _ in self.read}
+        self.columns = {column: (f"{name}_r{position}", sql_type(type)) for column, position, type in self.read}
 
     def _inexact(self, position: int, type: Type, as_given: bool) -> bool:
         element = self.side.root.children[position]
@@ -169,23 +210,38 @@ class _Parquet:
         nested = isinstance(type, Record | List | Map)
         return (nested and _holds_opaque(type)) or not (exact(element) or element.physical == "INT96")
 
-    def base(self, first: int) -> str:
+    @property
+    def prepared(self) -> list[tuple[str, str]]:
+        """The columns in the compared form."""
+        types = self.side.types
+        return [
+            (f"{self.name}_r{at}", self._given(at) if self.streamed else sql_column(self._given(at), type, str(types[at])))
+            for _, at, type in self.read
+        ]
+
+    def _given(self, position: int) -> str:
+        return f"{self.name}_o{position}"
+
+    def item(self) -> str | Stream:
+        """The files for a positional join, without places."""
+        if self.streamed:
+            return Stream(self.name, self._arrow(), lambda: self._batches(0))
+        listed = ", ".join(file_literal(self.rows.side.path(file)) for file in self.files)
+        names = ", ".join(self._given(i) for i in range(len(self.side.types)))
+        return f"read_parquet([{listed}], hive_partitioning = false) AS {self.name}({names})"
+
+    def placed(self, first: int) -> str:
+        """A FROM item of what is read of the files, and the places."""
         if self.streamed:
             self.rows.connection.register(self.name, _reader(self.rows, self._arrow(), lambda: self._batches(first)))
             return self.name
-        count = len(self.side.types)
-        listed = ", ".join(file_literal(self.rows.side.path(file)) for file in self.files)
-        names = ", ".join(f"o{i}" for i in range(count))
-        scan = f"read_parquet([{listed}], hive_partitioning = false) AS t({names})"
-        columns = [
-            f"{sql_column(f'o{position}', type, str(self.side.types[position]))} AS o{position}" for _, position, type in self.read
-        ]
-        place = f"(file_index + {first}) * {PER_FILE} + file_row_number AS place"
-        return f"(SELECT {', '.join([*columns, place])} FROM {scan})"
+        columns = [self._given(position) for _, position, _ in self.read]
+        place = f"(file_index + {first}) * {PER_FILE} + file_row_number AS {self.name}_place"
+        return f"(SELECT {', '.join([*columns, place])} FROM {self.item()})"
 
     def _arrow(self) -> pa.Schema:
-        fields = [pa.field(f"o{position}", _given_type(type)) for _, position, type in self.read]
-        return pa.schema([*fields, pa.field("place", pa.int64())])
+        fields = [pa.field(self._given(position), _given_type(type)) for _, position, type in self.read]
+        return pa.schema([*fields, pa.field(f"{self.name}_place", pa.int64())])
 
     def _batches(self, first: int) -> Iterator[pa.RecordBatch]:
         schema, names = self._arrow(), [name for name, _, _ in self.read]
@@ -200,13 +256,6 @@ class _Parquet:
                     arrays = [given_values(array, type) for array, (_, _, type) in zip(found, self.read, strict=True)]
                     yield pa.record_batch([*arrays, _places(place, batch.num_rows)], schema=schema)
                     place += batch.num_rows
-
-
-def given_duck_type(type: Type) -> str:
-    """The DuckDB type in which a column reaches the mapping's SQL: the compared one."""
-    from instar.transforms.evaluate.sql_types import sql_type
-
-    return sql_type(type)
 
 
 def _given_type(type: Type) -> pa.DataType:
@@ -227,28 +276,31 @@ class _Records:
     """The proof's own readers give the records as Python values, of which only what the mapping reads is looked at."""
 
     streamed = True
+    prepared: tuple[tuple[str, str], ...] = ()
 
-    def __init__(self, rows: Rows, name: str, files: list[SideFile], mapping: Mapping, asked: Sequence[Column]) -> None:
+    def __init__(self, rows: Rows, name: str, files: list[SideFile], mapping: Mapping, asked: Asked) -> None:
         self.rows, self.name, self.files = rows, name, files
-        self.wants = Wants(f"{name}_", Expansion(mapping.source.definitions))
-        self.asked = [(_over(column, self.wants), self.wants.names.type(column.field.type)) for column in asked]
+        self.wants = Wants(f"{name}_w", Expansion(mapping.source.definitions))
+        self.asked = [(_over(e, self.wants, leaf), type) for (e, type), leaf in zip(asked, rows.leaves, strict=True)]
         avro = rows.side.format.name == "avro"
         self.reader = AvroValues() if avro else JsonValues()
         self.open: Callable[[FilePath], Iterator[object]] = avro_blocks.records if avro else json_text.records
         self.schema = Schema(Field("", record_type(self.wants, self.reader.dialect)))
-        self.arrow = pa.schema([f for f in self._table(files[0]).stream().schema if f.name != self._row] + [_PLACE])
+        known = self._table(files[0])
+        self.arrow = pa.schema([f for f in known.stream().schema if f.name != known.row] + [pa.field(f"{name}_place", pa.int64())])
         rows.connection.register(name, self.arrow.empty_table())
         bound = rows.connection.sql(f"SELECT * FROM {name}")
         self.columns = {name: (name, str(type)) for name, type in zip(bound.columns, bound.types, strict=True)}
 
-    @property
-    def _row(self) -> str:
-        return f"{self.wants.prefix}_row"
-
     def _table(self, file: SideFile) -> Table:
         return Table(self.name, self.wants, self.reader, lambda: self.open(self.rows.side.path(file)))
 
-    def base(self, first: int) -> str:
+    def item(self) -> str | Stream:
+        """The files for a positional join; they have places all the same, by which their records are counted."""
+        return Stream(self.name, self.arrow, lambda: self._batches(0))
+
+    def placed(self, first: int) -> str:
+        """A FROM item of what is wanted of the records, and the places."""
         self.rows.connection.register(self.name, _reader(self.rows, self.arrow, lambda: self._batches(first)))
         return self.name
 
@@ -256,7 +308,7 @@ class _Records:
         for number, file in enumerate(self.files, first):
             table, row = self._table(file), 0
             for batch in table.stream().open():
-                columns = [batch.column(f.name) for f in self.arrow if f.name != "place"]
+                columns = [batch.column(f.name) for f in list(self.arrow)[:-1]]
                 yield pa.record_batch([*columns, _places(number * PER_FILE + row, batch.num_rows)], schema=self.arrow)
                 row += batch.num_rows
             self._tell(file, table)
@@ -269,16 +321,13 @@ class _Records:
                 self.rows.problems.append(problem)
 
 
-_PLACE = pa.field("place", pa.int64())
-
-
-def _over(column: Column, wants: Wants) -> Expression:
+def _over(e: Expression, wants: Wants, leaf: Leaf) -> Expression:
     try:
-        return as_typed(column.expression, wants)
+        return as_typed(e, wants)
     except TypeError:
         raise UsageError(
-            f"{path_text((column.field.name,))} is a union that the migrations look into, which can only be compared in place",
-            hint="Compare row by row, within one format: leave --unordered and --key out.",
+            f"{leaf.text} is a union that the migrations look into, which can only be compared in place",
+            hint="Compare record by record, within one format: leave --unordered, --key and --level out.",
         ) from None
 
 

@@ -82,7 +82,7 @@ Kind = Literal["changed", "missing", "extra", "duplicated"]
 @dataclass(frozen=True)
 class RowDifference:
     """A record that differs: `changed` in these fields, or only on one side (`missing` in the new one, `extra` there), with its
-    values; `duplicated`: more than one record of one key. `key`: its values, by path. `times`: how many alike there are too many."""
+    values; `duplicated`: of a key with several records. `key`: its values, by path. `times`: how many alike there are too many."""
 
     kind: Kind
     old: Place | None = None

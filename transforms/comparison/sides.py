@@ -115,7 +115,7 @@ class Versions:
 
 
 def of_versions(old: Found, new: Found, versions: Versions) -> tuple[Side, Side]:
-    """The old side at the version that the chain begins with, the new one as its own files say, or, of JSON, at the one it ends with.
+    """The old side at the version that the chain begins with, the new one as its own files say, of JSON at the one it ends with.
 
     Raises:
         UsageError: the old files are of another format than the subject. DatasetError: one is not of that version.

@@ -28,7 +28,9 @@ def statistics(rows: Rows, hidden: Callable[[str], bool]) -> tuple[int, str, lis
     whole = _hash([part for i, leaf in enumerate(leaves) for part in keys(f"c{i}", leaf.common)])
     query = f"SELECT count(*), {', '.join([f'sum({whole})', *asked])} FROM {rows.sql()}"
     count, checksum, *found = rows.connection.execute(query).fetchall()[0]
-    told = [_told(found[at : at + len(_FORMS)], hidden(leaf.text)) for at, leaf in zip(range(0, len(found), 5), leaves, strict=True)]
+    told = [
+        _told(found[at : at + len(_FORMS)], hidden(leaf.text)) for at, leaf in zip(range(0, len(found), 5), leaves, strict=True)
+    ]
     return count, _hex(checksum), told
 
 
@@ -91,5 +93,3 @@ def short(text: str) -> str:
 def _hex(total: object) -> str:
     """A sum of hashes as 16 digits: modulo 2**64."""
     return f"{int(total or 0) % (1 << 64):016x}"  # type: ignore[call-overload]
-
-

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from instar.formats.pii import NOT_SHOWN
+from instar.transforms.proof.shown import shown
 
 from .located import Located
 from .multiset import differing, texts, totals
@@ -91,14 +92,12 @@ class Told:
     def changed(self, old: Record, new: Record, key: dict[str, str] | None = None) -> RowDifference:
         """A record of both sides, and the fields that differ."""
         fields = [
-            FieldChange(leaf.text, self.shown(i, a), self.shown(i, b))
+            FieldChange(leaf.text, *(shown(a, b) if not self.hidden[i] else (self.shown(i, a), self.shown(i, b))))
             for i, (leaf, a, b) in enumerate(zip(self.leaves, old.values, new.values, strict=True))
             if a != b
         ]
         times = min(old.times, new.times)
-        return RowDifference(
-            "changed", self.old.place(old.place), self.new.place(new.place), key or {}, tuple(fields), times=times
-        )
+        return RowDifference("changed", self.old.place(old.place), self.new.place(new.place), key or {}, tuple(fields), times=times)
 
     def shown(self, column: int, text: str | None) -> str:
-        return NOT_SHOWN.strip() if self.hidden[column] and text is not None else "null" if text is None else short(text)
+        return NOT_SHOWN if self.hidden[column] and text is not None else "null" if text is None else short(text)

@@ -30,7 +30,7 @@ class AvroValues(AvroReader):
     def typed(self, type: Type) -> Callable[[Any], Any] | None:
         match type:
             case Json() | Record(()):
-                return lambda value: json_bytes(value) if isinstance(value, str) else self.carried(type)(value)  # type: ignore[misc]
+                return lambda value: json_bytes(value) if isinstance(value, str) else json_text.canonical(value)
             case Decimal(_, scale) if sql_scalar(type) is None:
                 return lambda value: digits(Exact(int.from_bytes(value, "big", signed=True)).scaleb(-scale, _EXACT))
             case _:

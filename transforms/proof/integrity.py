@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Literal
@@ -29,24 +29,28 @@ if TYPE_CHECKING:
     from .proved import Proved
 
 
-def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] = "auto", examples: int = EXAMPLES) -> FileProof:
+def prove_file(
+    unit: Unit, receipt: Receipt | None, *, level: Literal["auto", "full"] = "auto", examples: int = EXAMPLES
+) -> FileProof:
     """The proof of `unit.staged` against `unit.source`; what does not hold is a problem in it, not an error.
 
     `level`: "auto" proves every place of the target once; "full" recomputes what was compared as bytes by SQL as well.
-    `examples`: so many of the records that differ at a place are shown, each with both values.
+    `examples`: so many of the records that differ at a place are shown, each with both values. Without a receipt no run wrote the
+    new file: then only records are compared, not how they are stored.
 
     That one of the two files cannot be read is one, too (`FileProof.unread`), so that it hides no other file.
     """
     started = time.perf_counter()
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
-    positions, forms = left_out(unit, receipt)
-    found = _proved(unit, mapping, positions, forms, full=level == "full", examples=examples)
+    positions, forms = left_out(unit, receipt) if receipt else ((), ())
+    found = _proved(unit, mapping, positions, forms, full=level == "full", examples=examples, stored=receipt is not None)
     if isinstance(found, str):
-        seconds, apart = time.perf_counter() - started, Quarantined(receipt.quarantined)
-        return FileProof(unit.path, receipt.rows_in, receipt.rows_out, (), (), seconds, unread=found, quarantined=apart)
+        seconds, apart = time.perf_counter() - started, Quarantined(receipt.quarantined if receipt else 0)
+        rows = (receipt.rows_in, receipt.rows_out) if receipt else (0, 0)
+        return FileProof(unit.path, *rows, (), (), seconds, unread=found, quarantined=apart)
     proved, again, fidelity = found
     columns = [ColumnProof(path_text(path), "sql", f"the schema in the new file differs: {what}") for path, what in proved.misfits]
-    columns += [*_told(proved.outcomes, Hidden(mapping)), *_counted(proved, receipt)]
+    columns += [*told(proved.outcomes, Hidden(mapping).at), *(_counted(proved, receipt) if receipt else ())]
     return FileProof(
         path=unit.path,
         rows_old=proved.rows_old,
@@ -59,7 +63,7 @@ def prove_file(unit: Unit, receipt: Receipt, *, level: Literal["auto", "full"] =
 
 
 def _proved(
-    unit: Unit, mapping: Mapping, positions: Sequence[int], forms: Sequence[int], *, full: bool, examples: int
+    unit: Unit, mapping: Mapping, positions: Sequence[int], forms: Sequence[int], *, full: bool, examples: int, stored: bool
 ) -> tuple[Proved, Quarantined, tuple[Unlike, ...]] | str:
     """What was compared, judged again, and not kept; why it could not be, where one of the files cannot be read."""
     source, staged = FilePath(unit.source), FilePath(unit.staged)
@@ -76,6 +80,8 @@ def _proved(
             from .groups import located
 
             proved = located(proved, unit.format, staged, len(positions))
+        if not stored:
+            return proved, Quarantined(), ()
         fidelity = format_named(unit.format).fidelity(
             source, staged, target=mapping.target, carried=mapping.carried(), stamp=unit.stamp, left_out=positions
         )
@@ -84,7 +90,7 @@ def _proved(
         from .refused import refused_again
 
         return proved, refused_again(unit, mapping, positions, forms), fidelity
-    except _of_readers() as error:
+    except of_readers() as error:
         why = (str(error).strip() or repr(error)).splitlines()[0]
         told = f"{type(error).__name__} (its words are not shown: a field is tagged {PII})" if Hidden(mapping).any else why
         return f"it cannot be compared with its old form: {told}{_place(unit, why)}"
@@ -100,7 +106,7 @@ def _place(unit: Unit, why: str) -> str:
     return f" ({found} cannot be read)" if found else ""
 
 
-def _of_readers() -> tuple[type[Exception], ...]:
+def of_readers() -> tuple[type[Exception], ...]:
     """What the readers of a proof raise; those that were not needed are not even loaded."""
     loaded = [(sys.modules.get(name), error) for name, error in (("duckdb", "Error"), ("pyarrow", "ArrowException"))]
     return (
@@ -113,16 +119,16 @@ def _of_readers() -> tuple[type[Exception], ...]:
     )
 
 
-def _told(outcomes: Sequence[tuple[Check, Outcome]], hidden: Hidden) -> Iterator[ColumnProof]:
+def told(outcomes: Sequence[tuple[Check, Outcome]], hidden: Callable[[str], bool]) -> Iterator[ColumnProof]:
     """One line for a place and a way: a record's place has several checks. Values that are not to be shown are not in it."""
-    told: dict[tuple[str, str], Outcome] = {}
+    lines: dict[tuple[str, str], Outcome] = {}
     for check, outcome in outcomes:
         key = (check.path, check.way)
-        if key not in told or not told[key].problem:
-            told[key] = outcome
-    for (path, way), outcome in told.items():
+        if key not in lines or not lines[key].problem:
+            lines[key] = outcome
+    for (path, way), outcome in lines.items():
         problem, examples = outcome.problem, outcome.examples
-        if (problem or examples) and hidden.at(path):
+        if (problem or examples) and hidden(path):
             place = "it" if outcome.row is None else f"record {outcome.row}"
             problem = problem and f"{place} does not hold what it must {NOT_SHOWN}"
             examples = tuple(replace(e, expected="", actual="", hidden=True) for e in examples)

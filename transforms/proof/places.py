@@ -13,6 +13,8 @@ from instar.formats.path import Branch, Path
 from instar.formats.schema import Bool, Field, Type
 from instar.transforms.evaluate.nodes import call_nodes
 from instar.transforms.expression import FAIL, NULL, Branches, Column, Each, Expression, Literal, Source, Struct, When
+from instar.transforms.shared_types import Named
+from instar.transforms.tree import opened
 
 ROOT = Source((), Bool())
 
@@ -91,6 +93,39 @@ def _flat(column: Column, path: Path, guards: tuple[tuple[Expression, str], ...]
     inner_guards = tuple((g, NULL) for g, _ in guards)  # a null that is an error is one once, at the record
     for inner in expression.columns:
         yield from _flat(inner, (*path, inner.field.name), inner_guards)
+
+
+def place_at(root: Column, path: tuple[str, ...], named: Named, *, record: bool = False) -> Place:
+    """The one place at a path of fields; a record that is only carried is opened on the way. `named`: what References mean.
+
+    `record`: whether there is a record at the path.
+    """
+    column, guards = root, tuple[tuple[Expression, str], ...]()
+    for name in path:
+        opened_here, guards = _opened(column, guards, named)
+        inner = next(c for c in opened_here.columns if c.field.name == name)
+        column, guards = inner, tuple((guard, NULL) for guard, _ in guards)
+    if record:
+        struct, guards = _opened(column, guards, named)
+        return Place(path, column.field, struct, guards, record=True)
+    expression = column.expression
+    while isinstance(expression, When) and expression.otherwise in (NULL, FAIL):
+        assert isinstance(expression.otherwise, str)
+        guards, expression = (*guards, (expression.of, expression.otherwise)), expression.then
+    return Place(path, column.field, expression, guards)
+
+
+def _opened(
+    column: Column, guards: tuple[tuple[Expression, str], ...], named: Named
+) -> tuple[Struct, tuple[tuple[Expression, str], ...]]:
+    """A record's columns, and under which guards they stand."""
+    expression = column.expression
+    while isinstance(expression, When) and expression.otherwise in (NULL, FAIL):
+        assert isinstance(expression.otherwise, str)
+        guards, expression = (*guards, (expression.of, expression.otherwise)), expression.then
+    struct = opened(Column(column.field, expression), named).expression
+    assert isinstance(struct, Struct)
+    return struct, guards if struct.of is None else (*guards, (struct.of, NULL))
 
 
 def below(guard: Expression, e: Expression) -> bool:

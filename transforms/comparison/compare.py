@@ -1,0 +1,310 @@
+"""`verify OLD NEW`: what lies on both sides → by which schema → their columns → statistics → their records → a report.
+
+Reads only, but for a folder in the system's temporary directory that holds what memory does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+
+from instar.formats.errors import FileError, InstarError, UsageError
+from instar.formats.path import path_text
+from instar.formats.schema import type_text
+from instar.transforms.configuration import DEFAULT_MEMORY
+from instar.transforms.events import FileProved
+from instar.transforms.execution import Stopwatch, executor_for
+from instar.transforms.job import INTERPRETER, Options
+from instar.transforms.progress import Progress, Silent
+from instar.transforms.proof.integrity import of_readers
+from instar.transforms.run.executors import in_order
+from instar.transforms.run.unit import FileProof
+
+from .columns import Columns, Leaf, columns_of
+from .connection import spilling
+from .keyed import key_columns, keyed
+from .pairing import Pairing, paired
+from .reading import Rows
+from .report import ColumnReport, ComparisonReport, Level, Mode, Problem, RowDifference, SideReport
+from .rows import Hidings, Pair, compared, ways_of
+from .sides import Side, Versions, found, of_one_schema, of_versions
+from .statistics import statistics
+from .told import columns_told, rows_told
+from .unknown import unknown_keys
+from .unordered import unordered
+
+_OF_MEMORY = 0.7
+"""How much of the budget DuckDB gets for whole sides: it goes beyond what it is given by a part of it."""
+
+HOW_MOVED = "records are compared where they stand; --unordered, or --key ID, compares them wherever they are"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to compare. `key`: columns that tell records apart, wherever they stand; `unordered`: records as multisets. With neither,
+    file by file and record by record. `examples`: how many records that differ are shown; `memory` in bytes."""
+
+    level: Level = "auto"
+    key: tuple[str, ...] = ()
+    unordered: bool = False
+    examples: int = 5
+    memory: int = DEFAULT_MEMORY
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.key and self.unordered:
+            raise UsageError("a key and no order are two ways to compare", hint="Say --key or --unordered, not both.")
+        if self.level == "counts" and self.key:
+            raise UsageError("a key is for comparing records, which the level counts does not", hint="Leave one of them out.")
+
+    @property
+    def mode(self) -> Mode:
+        return "keyed" if self.key else "unordered" if self.unordered else "rows"
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides and their columns beside each other."""
+
+    old: Side
+    new: Side
+    columns: Columns
+    hidden: Hidings
+
+    @property
+    def as_given(self) -> bool:
+        return self.old.format.name == self.new.format.name
+
+    @property
+    def files(self) -> list[FilePath]:
+        return [side.path(file) for side in (self.old, self.new) for file in side.files]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What comparing came to, part by part."""
+
+    problems: tuple[Problem, ...] = ()
+    rows: tuple[RowDifference, ...] = ()
+    columns: tuple[ColumnReport, ...] = ()
+    records: tuple[int, int] | None = None
+    checksums: tuple[str, str] | None = None
+    counts: dict[str, int] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def compare(
+    old: FilePath, new: FilePath, asked: Asked, versions: Versions | None = None, progress: Progress | None = None
+) -> ComparisonReport:
+    """Compares what lies at two paths; what differs is in the report, not an error. With `versions` the old side goes through that
+    chain of migrations first.
+
+    Raises:
+        UsageError: nothing lies there, or the key is none. DatasetError, FileError: a side cannot be compared as a whole: files of
+            several formats, or with no schema in common. SchemaError: as the formats tell.
+    """
+    watch = Stopwatch(progress or Silent())
+    sides = _sides(FilePath(old), FilePath(new), versions)
+    pairing = paired([f.path for f in sides.old.files], [f.path for f in sides.new.files])
+    parts = [Found(problems=(*_of_columns(sides), *_of_files(pairing, asked)), notes=_notes(sides, pairing, asked))]
+    size = sides.old.size + sides.new.size
+    if asked.mode != "rows" or asked.level in ("counts", "full"):
+        with watch.step("count" if asked.level == "counts" else "compare", files=len(sides.files), size=size):
+            parts.append(_as_wholes(sides, asked))
+    if asked.mode == "rows" and asked.level != "counts":
+        with watch.step("prove", files=len(pairing.pairs), size=sides.new.size):
+            parts.append(_row_by_row(sides, pairing, asked, watch.progress))
+    return _report(sides, pairing, asked, versions, parts, watch.seconds)
+
+
+def _sides(old: FilePath, new: FilePath, versions: Versions | None) -> Sides:
+    a, b = found(old), found(new)
+    before, after = of_one_schema(a, b) if versions is None else of_versions(a, b, versions)
+    same = before.format.name == after.format.name
+    columns = columns_of(before.mapping.target, after.mapping.target, same_format=same)
+    return Sides(before, after, columns, Hidings(before.mapping, after.mapping))
+
+
+# ---- what needs no record
+def _of_columns(sides: Sides) -> Iterator[Problem]:
+    """Columns that only one side has; within one format types that differ; JSON keys that the other side has no column for."""
+    for place in sides.columns.unpaired:
+        yield Problem(str(place), path=path_text(place.path))
+    for leaf in sides.columns.retyped if sides.as_given else ():
+        yield Problem(f"it is {type_text(leaf.old)} on the old side and {type_text(leaf.new)} on the new one", path=leaf.text)
+    if not sides.as_given:
+        for side in (sides.old, sides.new):
+            yield from unknown_keys(side)
+
+
+def _of_files(pairing: Pairing, asked: Asked) -> Iterator[Problem]:
+    if asked.mode == "rows":
+        yield from (Problem("the new side has no such file", path) for path in pairing.missing)
+        yield from (Problem("the old side has no such file", path) for path in pairing.extra)
+
+
+def _notes(sides: Sides, pairing: Pairing, asked: Asked) -> tuple[str, ...]:
+    notes = []
+    if asked.mode == "rows" and (pairing.missing or pairing.extra):
+        notes.append("files are paired by their names; --unordered, or --key ID, compares both sides as wholes")
+    for leaf in () if sides.as_given else sides.columns.retyped:
+        notes.append(f"{leaf.text} is {type_text(leaf.old)} on the old side and {type_text(leaf.new)} on the new one")
+    left = [side.left for side in (sides.old, sides.new)]
+    both = left[0] == left[1]
+    for name, paths in (("either", left[0]),) if both else (("the old", left[0]), ("the new", left[1])):
+        if paths:
+            notes.append(f"no data on {name} side: {', '.join(paths[:5])}{'…' if len(paths) > 5 else ''}")
+    return tuple(notes)
+
+
+# ---- both sides as wholes
+def _as_wholes(sides: Sides, asked: Asked) -> Found:
+    memory = int((asked.memory - INTERPRETER) * _OF_MEMORY)
+    with _plainly(sides) as opened, spilling(sides.files, memory=memory, threads=asked.workers) as connection:
+        old, new = (
+            Rows.of(connection, side, sides.columns.leaves, old=side is sides.old, as_given=sides.as_given)
+            for side in (sides.old, sides.new)
+        )
+        opened += [old, new]
+        key = key_columns(sides.columns.leaves, asked.key) if asked.key else ()
+        if asked.level != "counts" and asked.mode != "rows":
+            old.stage()
+            new.stage()
+        made = _counted_in(sides, old, new) if asked.level == "auto" else _with_statistics(sides, old, new)
+        if asked.level != "counts" and asked.mode == "unordered":
+            counts, rows = unordered(old, new, sides.hidden, asked.examples)
+            made = replace(made, counts=counts, rows=tuple(rows), columns=_by(made.columns, sides, None))
+        elif asked.level != "counts" and asked.mode == "keyed":
+            counts, rows, differs, notes = keyed(old, new, key, sides.hidden, asked.examples)
+            columns = _by(made.columns, sides, differs)
+            made = replace(made, counts=counts, rows=tuple(rows), columns=columns, notes=tuple(notes))
+        return replace(made, problems=(*made.problems, *old.problems, *new.problems))
+
+
+@contextmanager
+def _plainly(sides: Sides) -> Iterator[list[Rows]]:
+    """What readers raise as an error of ours; without its words, which may quote any value, where some are not to be shown."""
+    opened: list[Rows] = []
+    try:
+        yield opened
+    except of_readers() as error:
+        fault = next((rows.fault for rows in opened if rows.fault is not None), error)
+        if isinstance(fault, InstarError):
+            raise fault from None
+        words = str(fault).strip().splitlines()[0] if str(fault).strip() else repr(fault)
+        shown = f"{type(fault).__name__} (its words are not shown: a field is tagged pii)" if sides.hidden.any else words
+        raise FileError(
+            f"{sides.old.location} and {sides.new.location} cannot be compared: {shown}",
+            hint="Without --unordered, --key and --level each file is compared alone, and the one that cannot be read is named.",
+        ) from (None if sides.hidden.any else error)
+
+
+def _counted_in(sides: Sides, old: Rows, new: Rows) -> Found:
+    return Found(columns=_reported(sides.columns.leaves), records=(old.count(), new.count()))
+
+
+def _with_statistics(sides: Sides, old: Rows, new: Rows) -> Found:
+    before, after = (statistics(rows, sides.hidden) for rows in (old, new))
+    pairs = zip(_reported(sides.columns.leaves), before[2], after[2], strict=True)
+    told = tuple(replace(column, old=a, new=b) for column, a, b in pairs)
+    return Found(columns=told, records=(before[0], after[0]), checksums=(before[1], after[1]))
+
+
+def _reported(leaves: Sequence[Leaf]) -> tuple[ColumnReport, ...]:
+    return tuple(ColumnReport(leaf.text, "record" if leaf.record else type_text(leaf.common)) for leaf in leaves)
+
+
+def _by(columns: tuple[ColumnReport, ...], sides: Sides, differs: Sequence[int] | None) -> tuple[ColumnReport, ...]:
+    """How the columns of whole records were compared, and in how many records each differs, where that is known."""
+    repeated = ways_of(sides.old.mapping)
+    return tuple(
+        replace(c, ways=("repeated" if repeated.get(c.path) else "sql",), differs=differs[i] if differs else 0)
+        for i, c in enumerate(columns)
+    )
+
+
+# ---- file by file
+def _row_by_row(sides: Sides, pairing: Pairing, asked: Asked, progress: Progress) -> Found:
+    options = Options(workers=asked.workers, memory=asked.memory).for_files(len(pairing.pairs))
+    old, new = ({file.path: file for file in side.files} for side in (sides.old, sides.new))
+    pairs = (
+        Pair(b, sides.old, sides.new, old[a], new[b], sides.columns, sides.hidden, asked.level, asked.examples, options.unit_memory)
+        for a, b in pairing.pairs
+    )
+    proofs: list[FileProof] = []
+    with executor_for(options) as executor:
+        for proof in in_order(executor, compared, ((pair,) for pair in pairs)):
+            proofs.append(proof)
+            size = new[proof.path].size
+            progress.event(FileProved(proof.path, proof.verdict, _ways(proof), proof.rows_new, size, proof.seconds))
+            progress.advance(files=1, rows=proof.rows_new, size=size)
+    names = {b: a for a, b in pairing.pairs}
+    rows, problems = rows_told(proofs, names, asked.examples)
+    types = {leaf.text: "record" if leaf.record else type_text(leaf.common) for leaf in sides.columns.leaves}
+    records = (sum(p.rows_old for p in proofs), sum(p.rows_new for p in proofs))
+    notes = (HOW_MOVED,) if any(row.kind == "changed" for row in rows) else ()
+    whole = not pairing.missing and not pairing.extra
+    return Found(problems, rows, columns_told(proofs, types), records if whole else None, notes=notes)
+
+
+def _ways(proof: FileProof) -> dict[str, int]:
+    ways: dict[str, int] = {}
+    for column in proof.columns:
+        ways[column.way] = ways.get(column.way, 0) + 1
+    return ways
+
+
+# ---- together
+def _report(
+    sides: Sides,
+    pairing: Pairing,
+    asked: Asked,
+    versions: Versions | None,
+    parts: Sequence[Found],
+    seconds: dict[str, float],
+) -> ComparisonReport:
+    checksums = next((part.checksums for part in parts if part.checksums), (None, None))
+    records = next((part.records for part in parts if part.records), None) or _counted(sides)
+    old, new = (
+        SideReport(side.location, side.format.name, len(side.files), rows, side.size, version, checksum)
+        for side, rows, version, checksum in zip(
+            (sides.old, sides.new),
+            records,
+            (versions.origin, versions.target) if versions else (None, None),
+            checksums,
+            strict=True,
+        )
+    )
+    return ComparisonReport(
+        old=old,
+        new=new,
+        mode=asked.mode,
+        level=asked.level,
+        subject=versions.subject if versions else None,
+        pairs=len(pairing.pairs) if asked.mode == "rows" else 0,
+        columns=_merged([part.columns for part in parts]),
+        problems=tuple(problem for part in parts for problem in part.problems),
+        rows=tuple(row for part in parts for row in part.rows),
+        counts=next((part.counts for part in parts if part.counts), {}),
+        notes=tuple(note for part in parts for note in part.notes),
+        key=asked.key,
+        seconds=seconds,
+    )
+
+
+def _counted(sides: Sides) -> tuple[int, int]:
+    """The records of both sides, where some files have no partner."""
+    old, new = (sum(side.format.count(side.path(file)) for file in side.files) for side in (sides.old, sides.new))
+    return old, new
+
+
+def _merged(parts: Sequence[tuple[ColumnReport, ...]]) -> tuple[ColumnReport, ...]:
+    """Statistics and comparisons of one column together, in the order of the columns."""
+    merged: dict[str, ColumnReport] = {}
+    for column in (column for part in parts for column in part):
+        known = merged.get(column.path)
+        made = column if known is None else replace(known, ways=column.ways, differs=column.differs)
+        merged[column.path] = made
+    return tuple(merged.values())

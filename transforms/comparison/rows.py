@@ -1,0 +1,136 @@
+"""Two files record by record, in the order in which they stand.
+
+Files of one format and one structure are proved as a run's are: what was copied by its bytes, the rest by value, JSON by the very
+texts. Across formats, or where columns are missing, what both have is read by each format's own reader and compared in DuckDB.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+
+from instar.formats.path import path_text
+from instar.transforms.evaluate.hidden import Hidden
+from instar.transforms.mapping import Mapping, identity
+from instar.transforms.proof.check import Check, Outcome
+from instar.transforms.proof.compare import compare
+from instar.transforms.proof.connection import sealed
+from instar.transforms.proof.groups import located
+from instar.transforms.proof.integrity import of_readers, prove_file, told
+from instar.transforms.proof.places import places
+from instar.transforms.proof.proved import Proved
+from instar.transforms.proof.relation import Relation
+from instar.transforms.run.unit import FileProof, Unit
+
+from .columns import Columns
+from .reading import Rows
+from .report import Level
+from .sides import Side, SideFile
+
+
+@dataclass(frozen=True)
+class Hidings:
+    """What is not to be shown of either side: what its fields, or those that they are made of, are tagged with."""
+
+    old: Mapping
+    new: Mapping
+
+    def __call__(self, path: str) -> bool:
+        return self.any and any(side.at(path) for side in self._sides)
+
+    @cached_property
+    def any(self) -> bool:
+        """Is anything tagged?"""
+        return any(side.any for side in self._sides)
+
+    @cached_property
+    def _sides(self) -> tuple[Hidden, Hidden]:
+        return Hidden(self.old), Hidden(self.new)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two files to compare; `path` names them. `level`, `examples` and `memory` as for a proof."""
+
+    path: str
+    old: Side
+    new: Side
+    old_file: SideFile
+    new_file: SideFile
+    columns: Columns
+    hidden: Hidings
+    level: Level
+    examples: int
+    memory: int
+
+
+def compared(pair: Pair) -> FileProof:
+    """What differs between the two files is in the proof, not raised; so is that one of them cannot be read."""
+    if pair.old.format.name == pair.new.format.name and not pair.columns.unpaired and not pair.columns.retyped:
+        return _proved(pair)
+    started = time.perf_counter()
+    try:
+        found = _by_value(pair)
+    except of_readers() as error:
+        why = "(its words are not shown: a field is tagged pii)" if pair.hidden.any else _first_line(error)
+        return FileProof(pair.path, 0, 0, (), (), time.perf_counter() - started, unread=f"it cannot be compared: {why}")
+    lines = tuple(told(found.outcomes, pair.hidden))
+    return FileProof(pair.path, found.rows_old, found.rows_new, lines, (), time.perf_counter() - started)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0]
+
+
+# ---- within one format
+def _proved(pair: Pair) -> FileProof:
+    unit = Unit(
+        path=pair.path,
+        source=str(pair.old.path(pair.old_file)),
+        staged=str(pair.new.path(pair.new_file)),
+        format=pair.old.format.name,
+        mapping=as_the_new_file(pair.old, pair.old_file, pair.new_file),
+        schema=None,
+        stamp=None,
+        chain="",
+        memory=pair.memory,
+    )
+    return prove_file(unit, None, level="full" if pair.level == "full" else "auto", examples=pair.examples)
+
+
+def as_the_new_file(side: Side, old: SideFile, new: SideFile) -> Mapping:
+    """From the old file's own schema to the new one's: as the side's, but for order and null-ness, which are the new file's own."""
+    mapping = side.mapping_of(old)
+    if new.schema is None:
+        return mapping
+    return mapping.then(identity(new.schema).rebased(mapping.target))
+
+
+def ways_of(mapping: Mapping) -> dict[str, bool]:
+    """For each place of the target whether a function of the user's is run again for it."""
+    return {path_text(place.path): place.repeated for place in places(mapping.root)}
+
+
+# ---- across formats
+def _by_value(pair: Pair) -> Proved:
+    files = pair.old.path(pair.old_file), pair.new.path(pair.new_file)
+    as_given = pair.old.format.name == pair.new.format.name
+    leaves = pair.columns.leaves
+    with closing(sealed(*files, memory=pair.memory, lossless=True)) as connection:
+        old = Rows.of(connection, pair.old, leaves, old=True, files=[pair.old_file], as_given=as_given)
+        new = Rows.of(connection, pair.new, leaves, old=False, files=[pair.new_file], as_given=as_given)
+        before, after = old.only, new.only
+        relation = Relation(connection, [before.source.item(), after.source.item()], [*before.stages(), *after.stages()])
+        repeated = ways_of(pair.old.mapping)
+        ways = ["repeated" if repeated.get(leaf.text) else "sql" for leaf in leaves]
+        checks = [Check(leaf.text, *rest) for leaf, *rest in zip(leaves, ways, before.columns, after.columns, strict=True)]
+        tallies = [f"count({group.name}_place)" if group.streamed else str(group.rows_told) for group in (before, after)]
+        counted, outcomes = compare(relation, checks, tallies=["count(*)", *tallies], examples=pair.examples)
+        if counted is None:
+            counted, _ = compare(relation, [], tallies=["count(*)", *tallies])
+        assert counted is not None
+        said = list(zip(checks, outcomes, strict=True))
+        said += [(Check(p.path, "sql", "", ""), Outcome(p.problem, failed=True)) for p in (*old.problems, *new.problems)]
+    return located(Proved(counted[1], counted[2], tuple(said), ()), pair.new.format.name, files[1], 0)
