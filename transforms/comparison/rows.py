@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from instar.formats.path import path_text
+from instar.formats.schema import Record
 from instar.transforms.evaluate.hidden import Hidden
-from instar.transforms.mapping import Mapping, identity
+from instar.transforms.expression import Column, Source, Struct
+from instar.transforms.mapping import Mapping, identity, opened
 from instar.transforms.proof.check import Check, Outcome
 from instar.transforms.proof.compare import compare
 from instar.transforms.proof.connection import sealed
@@ -97,7 +99,25 @@ def _proved(pair: Pair) -> FileProof:
         chain="",
         memory=pair.memory,
     )
-    return prove_file(unit, None, level="full" if pair.level == "full" else "auto", examples=pair.examples)
+    level = "full" if pair.level == "full" else "auto"
+    proof = prove_file(unit, None, level=level, examples=pair.examples)
+    if proof.verdict != "failed" or proof.unread:
+        return proof
+    finer = prove_file(replace(unit, mapping=taken_apart(unit.mapping)), None, level=level, examples=pair.examples)
+    return finer if finer.verdict == "failed" else proof
+
+
+def taken_apart(mapping: Mapping) -> Mapping:
+    """The same mapping, every record that is only carried as its fields: what differs is then told of the field."""
+
+    def apart(column: Column) -> Column:
+        if isinstance(column.expression, Source) and isinstance(column.field.type, Record) and column.field.type.fields:
+            column = opened(column)
+        if not isinstance(column.expression, Struct):
+            return column
+        return replace(column, expression=replace(column.expression, columns=tuple(map(apart, column.expression.columns))))
+
+    return replace(mapping, root=apart(mapping.root))
 
 
 def as_the_new_file(side: Side, old: SideFile, new: SideFile) -> Mapping:

@@ -12,8 +12,9 @@ from decimal import Decimal as Exact
 from typing import Any
 
 import pyarrow as pa
+from msgspec import Raw
 
-from instar.formats.schema import Decimal, Integer, Json, Number, Record, Type
+from instar.formats.schema import Decimal, Json, Number, Record, Type
 from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.proof import json_text
 from instar.transforms.proof.avro import AvroReader
@@ -46,9 +47,7 @@ class JsonValues(JsonReader):
             case Decimal() if sql_scalar(type) is None:
                 return lambda value: digits(plain(value))
             case Number():
-                return lambda value: "-0" if isinstance(value, bytes) and _NEGATIVE_ZERO(value) else plain(value)
-            case Integer():
-                return plain
+                return lambda value: "-0" if isinstance(value, Raw) and _NEGATIVE_ZERO(value) else plain(value)
             case _:
                 return plain
 

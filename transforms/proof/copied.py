@@ -67,8 +67,8 @@ class Copied:
         return origin == (*place.expression.path, *leaf[len(place.path) :])
 
 
-def copied(source: FilePath, staged: FilePath, mapping: Mapping) -> Copied:
-    """Compares `staged` with `source`.
+def copied(source: FilePath, staged: FilePath, mapping: Mapping, *, stored: bool = True) -> Copied:
+    """Compares `staged` with `source`. `stored`: what the new file says beside its values is held against them, too.
 
     Raises:
         pa.ArrowException, NotCompact, OSError: a footer cannot be read.
@@ -77,27 +77,31 @@ def copied(source: FilePath, staged: FilePath, mapping: Mapping) -> Copied:
     try:
         with ExitStack() as closing:
             old, new = Side(source, mapping.source, closing), Side(staged, mapping.target, closing)
-            return _found(old, new, mapping, Leaves(staged, new, closing))
+            return _found(old, new, mapping, Leaves(staged, new, closing), stored)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:  # a field that is missing, or of another type
         raise NotCompact(f"a footer is damaged: {type(error).__name__}: {error}") from error
 
 
-def _found(old: Side, new: Side, mapping: Mapping, leaves: Leaves) -> Copied:
+def _found(old: Side, new: Side, mapping: Mapping, leaves: Leaves, stored: bool) -> Copied:
     pairs, problems = _Pair.all(old, new, mapping), list[Problem]()
     if old.rows == new.rows:
         pairs = _copies(old, new, pairs)
-        problems += itertools.starmap(Problem, _ways(old, new, pairs, leaves))
+        problems += itertools.starmap(Problem, _ways(old, new, pairs, leaves)) if stored else ()
     else:
         pairs = []
     if checked(new):
         problems += itertools.starmap(Problem, _damage(old, new, pairs))
-    problems += [Problem((), what) for what in (*wrong_groups(old, new), *wrong_paths(new), *wrong_writer(old, new))]
-    problems += itertools.starmap(Problem, wrong_arrow_schema(new, mapping.target))
-    copies = {pair.new for pair in pairs}
-    problems += itertools.starmap(Problem, _written_anew(new, copies, leaves))
-    problems += _beside(new, copies, leaves)
+    problems += _said(old, new, mapping, {pair.new for pair in pairs}, leaves) if stored else ()
     fits, origins = not any(misfits(new.footer.root, mapping.target)), {pair.place: pair.origin for pair in pairs}
     return Copied((old.records, new.records), fits, frozenset(new.leaves), origins, tuple(dict.fromkeys(problems)))
+
+
+def _said(old: Side, new: Side, mapping: Mapping, copies: set[int], leaves: Leaves) -> Iterator[Problem]:
+    """What is wrong with what the new file says of itself."""
+    yield from (Problem((), what) for what in (*wrong_groups(old, new), *wrong_paths(new), *wrong_writer(old, new)))
+    yield from itertools.starmap(Problem, wrong_arrow_schema(new, mapping.target))
+    yield from itertools.starmap(Problem, _written_anew(new, copies, leaves))
+    yield from _beside(new, copies, leaves)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Literal
 
@@ -70,7 +71,9 @@ def _proved(
     try:
         match unit.format:
             case "parquet":
-                from .parquet import prove
+                from .parquet import prove as prove_parquet
+
+                prove = prove_parquet if stored else partial(prove_parquet, stored=False)
             case "avro":
                 from .avro import prove
             case _:

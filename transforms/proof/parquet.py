@@ -24,16 +24,17 @@ def prove(
     full: bool,
     left_out: Sequence[int] = (),
     examples: int = EXAMPLES,
+    stored: bool = True,
 ) -> Proved:
     """Compares `staged` with what `mapping` makes of `source`, but for the records numbered in `left_out`; so many `examples`
-    of what differs at a place.
+    of what differs at a place. `stored`: what the new file says beside its values is held against them, too.
 
     DuckDB is not even loaded where everything was copied. `full`: every value is read, too.
 
     Raises:
         duckdb.Error, pa.ArrowException, ValueError: a side cannot be read at all.
     """
-    found, asked = copied(source, staged, mapping), tuple(places(mapping.root))
+    found, asked = copied(source, staged, mapping, stored=stored), tuple(places(mapping.root))
     trusted = found.fits and not left_out
     copies = [place for place in asked if trusted and found.holds(place)]
     by_value = [place for place in asked if full or place not in copies]
