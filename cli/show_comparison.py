@@ -31,11 +31,13 @@ def show_comparison(console: Console, report: ComparisonReport, *, verbose: bool
     width = max(len(side.location) for side in (report.old, report.new))
     for name, side in (("old", report.old), ("new", report.new)):
         console.print(f"{name:<9}{escape(_side(side, min(width, 40)))}")
+    if report.old.checksum or report.new.checksum:
+        console.print(f"checksum {_checksums(report)} of whole records, in any order")
     _columns(console, report.columns, verbose)
     _lines(console, list(_problems(report)), verbose)
     for row in report.rows:
         _row(console, row)
-    if report.rows and len(report.rows) < _differing(report):
+    if report.rows and _shown(report) < _differing(report):
         console.print(f"… and more; --examples {max(20, 4 * len(report.rows))} shows more of them")
     _lines(console, [f"note: {note}" for note in report.notes], verbose)
     console.print("time     " + ", ".join(f"{step} {duration(seconds)}" for step, seconds in report.seconds.items()))
@@ -66,11 +68,13 @@ def _said(report: ComparisonReport) -> str:
 
 def _side(side: SideReport, width: int) -> str:
     version = f", version {side.version}" if side.version is not None else ""
-    checksum = f", checksum {side.checksum}" if side.checksum else ""
     place = side.location if len(side.location) <= width else "…" + side.location[1 - width :]
-    return (
-        f"{place:<{width}}  {counted(side.files, f'{side.format} file')}, {side.rows:,} rows, {size(side.bytes)}{version}{checksum}"
-    )
+    return f"{place:<{width}}  {counted(side.files, f'{side.format} file')}, {side.rows:,} rows, {size(side.bytes)}{version}"
+
+
+def _checksums(report: ComparisonReport) -> str:
+    old, new = report.old.checksum, report.new.checksum
+    return f"{old} on both sides" if old == new else f"{old} (old) and {new} (new)"
 
 
 # ---- columns
@@ -129,6 +133,11 @@ def _problems(report: ComparisonReport) -> Iterator[str]:
 
 def _differing(report: ComparisonReport) -> int:
     return sum(report.counts.values()) if report.counts else max((c.differs for c in report.columns), default=0)
+
+
+def _shown(report: ComparisonReport) -> int:
+    """How many of these are told; in no order a record that changed is a missing and an extra one."""
+    return sum(2 if row.kind == "changed" and report.mode == "unordered" else 1 for row in report.rows)
 
 
 def _row(console: Console, row: RowDifference) -> None:

@@ -60,6 +60,13 @@ CHANGES: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
     "a whole record": ("place", _set("place", lambda v: None)),
 }
 FORMATS = ("parquet", "avro", "ndjson")
+SLOW = pytest.mark.slow
+IN_TURN = [pytest.param("parquet"), pytest.param("avro", marks=SLOW), pytest.param("ndjson", marks=SLOW)]
+PAIRS = [
+    pytest.param(a, b, marks=() if (a, b) in (("avro", "parquet"), ("parquet", "ndjson"), ("ndjson", "avro")) else SLOW)
+    for a in FORMATS
+    for b in FORMATS
+]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +94,12 @@ def spread() -> tuple[Records, dict[tuple[str, int | None], str]]:
         row = next(i for i in range(1, 60) if _place_of(i) not in places and _makes_a_difference(rows[i], change))
         rows, places[_place_of(row)] = changed(rows, row, change), path
     assert len(places) == len(CHANGES)
+    assert list(rows[_OF_ORDER[1]]["labels"]) == ["b", "a"]
     return rows, places
+
+
+_OF_ORDER = ("a", 17)
+"""Where the order of a map's entries is changed."""
 
 
 def _place_of(row: int) -> tuple[str, int | None]:
@@ -116,15 +128,16 @@ def test_every_change_is_found_and_located(
         for name, how in HOW.items():
             report = instar.compare(sides[old], new, examples=100, **how)
             found = _told(report)
-            assert found.keys() == places.keys(), (old, name, found.keys() ^ places.keys())
+            by_names = old == format == "ndjson" and name in ("unordered", "keyed")  # as objects, whose keys have no order there
+            expected = {place for place in places if not (by_names and place == _OF_ORDER)}
+            assert found.keys() == expected, (old, name, found.keys() ^ expected)
             for place, fields in found.items():
                 path = places[place]
                 assert fields, (old, name, place, report.rows)
                 assert all(field == path or field.startswith(f"{path}.") for field in fields), (old, name, place, fields)
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("other", FORMATS)
+@pytest.mark.parametrize(("format", "other"), PAIRS)
 def test_equal_records_are_the_same_in_all_pairs_of_formats(format: str, other: str, sides: dict[str, Path]) -> None:
     for how in (IN_PLACE, FULL, COUNTS, UNORDERED, KEYED):
         report = instar.compare(sides[format], sides[other], **how)
@@ -133,7 +146,7 @@ def test_equal_records_are_the_same_in_all_pairs_of_formats(format: str, other: 
         assert report.verdict == ("counts agree" if how.get("level") == "counts" else "same")
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", IN_TURN)
 def test_records_dropped_doubled_and_swapped(format: str, sides: dict[str, Path], tmp_path: Path) -> None:
     rows = records()
     cases = {
@@ -168,7 +181,7 @@ def test_values_swapped_between_columns_of_one_type(sides: dict[str, Path], tmp_
     assert not instar.compare(sides["parquet"], new, level="counts").ok
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", IN_TURN)
 def test_a_negative_zero_is_not_zero(format: str, sides: dict[str, Path], tmp_path: Path) -> None:
     new = written(tmp_path / "new", format, _files(changed(records(), 40, _set("price", lambda v: -v))))
     for old in FORMATS:

@@ -38,7 +38,7 @@ from .unordered import unordered
 _OF_MEMORY = 0.7
 """How much of the budget DuckDB gets for whole sides: it goes beyond what it is given by a part of it."""
 
-HOW_MOVED = "records are compared where they stand; --unordered, or --key ID, compares them wherever they are"
+HOW_MOVED = "records are compared where they stand; --unordered or --key ID finds them wherever they are"
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _of_files(pairing: Pairing, asked: Asked) -> Iterator[Problem]:
 def _notes(sides: Sides, pairing: Pairing, asked: Asked) -> tuple[str, ...]:
     notes = []
     if asked.mode == "rows" and (pairing.missing or pairing.extra):
-        notes.append("files are paired by their names; --unordered, or --key ID, compares both sides as wholes")
+        notes.append("files are paired by their names; --unordered or --key ID compares both sides as wholes")
     for leaf in () if sides.as_given else sides.columns.retyped:
         notes.append(f"{leaf.text} is {type_text(leaf.old)} on the old side and {type_text(leaf.new)} on the new one")
     left = [side.left for side in (sides.old, sides.new)]

@@ -110,7 +110,7 @@ class _Keyed:
         alike = " AND ".join(f"o.{name} IS NOT DISTINCT FROM n.{name}" for name in self.names)
         changed = " AND ".join(f"k.{name} IS NOT DISTINCT FROM o.{name}" for name in self.names)
         query = (
-            f"SELECT {', '.join(f'count_if({test})' for test in tests)} FROM (SELECT * FROM differing WHERE d > 0) o "
+            f"SELECT {', '.join(f'coalesce(count_if({test}), 0)' for test in tests)} FROM (SELECT * FROM differing WHERE d > 0) o "
             f"JOIN (SELECT * FROM differing WHERE d < 0) n ON {alike} "
             f"WHERE EXISTS (SELECT 1 FROM kinds k WHERE k.kind = 'changed' AND {changed})"
         )

@@ -156,6 +156,7 @@ class ComparisonReport:
         return (
             not self.problems
             and not self.rows
+            and not any(self.counts.values())
             and self.old.rows == self.new.rows
             and self.old.checksum == self.new.checksum
             and all(column.same for column in self.columns)

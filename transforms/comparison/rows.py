@@ -31,6 +31,9 @@ from .reading import Rows
 from .report import Level
 from .sides import Side, SideFile
 
+UNFIT = "unfit"
+"""Stands for the way where a value is not of the type that it is compared as."""
+
 
 @dataclass(frozen=True)
 class Hidings:
@@ -152,5 +155,5 @@ def _by_value(pair: Pair) -> Proved:
             counted, _ = compare(relation, [], tallies=["count(*)", *tallies])
         assert counted is not None
         said = list(zip(checks, outcomes, strict=True))
-        said += [(Check(p.path, "sql", "", ""), Outcome(p.problem, failed=True)) for p in (*old.problems, *new.problems)]
+        said += [(Check(p.path, UNFIT, "", ""), Outcome(p.problem, failed=True)) for p in (*old.problems, *new.problems)]
     return located(Proved(counted[1], counted[2], tuple(said), ()), pair.new.format.name, files[1], 0)

@@ -36,7 +36,7 @@ def statistics(rows: Rows, hidden: Callable[[str], bool]) -> tuple[int, str, lis
 
 def _asked(c: str, type: Type) -> list[str]:
     extremes = [f"CAST({_extreme(function, c, type)} AS VARCHAR)" if ordered(type) else "NULL" for function in ("min", "max")]
-    return [f"count_if({c} IS NULL)", *extremes, f"approx_count_distinct({c})", f"sum({_hash(keys(c, type))})"]
+    return [f"count(*) - count({c})", *extremes, f"approx_count_distinct({c})", f"sum({_hash(keys(c, type))})"]
 
 
 def _extreme(function: str, c: str, type: Type) -> str:

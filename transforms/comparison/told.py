@@ -10,6 +10,7 @@ from instar.transforms.proof.groups import NO_RECORD
 from instar.transforms.run.unit import ColumnProof, Example, FileProof
 
 from .report import ColumnReport, FieldChange, Place, Problem, RowDifference
+from .rows import UNFIT
 
 
 def columns_told(proofs: Iterable[FileProof], types: Mapping[str, str]) -> tuple[ColumnReport, ...]:
@@ -17,6 +18,8 @@ def columns_told(proofs: Iterable[FileProof], types: Mapping[str, str]) -> tuple
     found: dict[str, ColumnReport] = {}
     for column in (column for proof in proofs for column in proof.columns if column.path):
         known = found.setdefault(column.path, ColumnReport(column.path, types.get(column.path, "")))
+        if column.way == UNFIT:
+            continue
         differs = (column.differing or 1) if column.problem else 0
         found[column.path] = replace(known, ways=tuple(sorted({*known.ways, column.way})), differs=known.differs + differs)
     return tuple(found.values())
