@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from instar.transforms.answers import StampReport as StampReport
     from instar.transforms.answers import StatusReport as StatusReport
     from instar.transforms.comparison.report import ComparisonReport as ComparisonReport
+    from instar.transforms.audit.report import AuditReport as AuditReport
     from instar.transforms.dataset import Dataset as Dataset
     from instar.transforms.gc import GcReport as GcReport
     from instar.transforms.job import Options as Options
@@ -57,11 +58,11 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "Account", "CheckReport", "Collected", "ComparisonReport", "ConfigurationError", "ConvertReport", "DataError", "Dataset",
-    "DatasetError", "FileError", "GateError", "GcReport", "HistoryReport", "InstarError", "LockedError", "MigrationError",
-    "Options", "Plan", "Progress", "Project", "ProofError", "RegistryError", "RunError", "RunReport", "RunsReport", "SchemaError",
-    "Silent", "StampReport", "StatusReport", "UnreadableError", "UsageError", "VerifyReport", "__version__", "compare", "convert",
-    "events", "init", "op", "open",
+    "Account", "AuditReport", "CheckReport", "Collected", "ComparisonReport", "ConfigurationError", "ConvertReport",
+    "DataError", "Dataset", "DatasetError", "FileError", "GateError", "GcReport", "HistoryReport", "InstarError",
+    "LockedError", "MigrationError", "Options", "Plan", "Progress", "Project", "ProofError", "RegistryError",
+    "RunError", "RunReport", "RunsReport", "SchemaError", "Silent", "StampReport", "StatusReport", "UnreadableError",
+    "UsageError", "VerifyReport", "__version__", "compare", "convert", "events", "init", "op", "open",
 ]  # fmt: skip
 
 _ERRORS = "instar.formats.errors"
@@ -74,6 +75,7 @@ _HOMES = {
     "init": ("instar.transforms.adopt", "init"),
     "Project": ("instar.transforms.project", "Project"),
     "Dataset": ("instar.transforms.dataset", "Dataset"),
+    "AuditReport": ("instar.transforms.audit.report", "AuditReport"),
     "Account": ("instar.transforms.account", "Account"),
     "Options": ("instar.transforms.job", "Options"),
     "Plan": ("instar.transforms.plan", "Plan"),

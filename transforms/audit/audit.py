@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from instar.formats.errors import UsageError
-from instar.transforms.audit.counterparts import Names, Side
+from instar.transforms.audit.counterparts import Names, Side, may_not_show
 from instar.transforms.audit.layout import DataPlace, Layout, Range, layout_of
 from instar.transforms.audit.measuring import Patience
 from instar.transforms.audit.plain import Known, plain_queries
@@ -150,5 +150,9 @@ def _plain(sides: Sides, layouts: Mapping[SideName, Layout], wanted: Wanted) -> 
 
 
 def _in_names(back: Side, found: Mapping[Names, _T]) -> dict[Names, _T]:
-    """By the names of the side that `back` leads to."""
-    return {other.path: value for name, value in found.items() if (other := back.other(name)) is not None}
+    """By the names of the side that `back` leads to; without what may not be shown."""
+    return {
+        other.path: value
+        for name, value in found.items()
+        if (other := back.other(name)) is not None and not may_not_show(back.schema, name)
+    }

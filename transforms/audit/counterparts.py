@@ -30,16 +30,18 @@ class Counterpart:
 class Side:
     """What a query can name on one side, and what each place is on the other. A place without a counterpart was dropped or added.
 
-    `also` are columns that are no fields of the schema, and the same on both sides: partition keys.
+    `also` are columns that are no fields of the schema, and the same on both sides: partition keys. `unseen` are columns that
+    DuckDB cannot show.
     """
 
     schema: Schema
     others: Mapping[Names, Counterpart]
     also: Names = ()
+    unseen: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> Names:
-        return (*self.schema.record.names, *self.also)
+        return tuple(name for name in (*self.schema.record.names, *self.also) if name not in self.unseen)
 
     def place(self, written: Names) -> Names | None:
         """The place that `written` names, as deep as the records go; what follows is DuckDB's. Case counts only where two names

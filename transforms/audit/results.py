@@ -169,6 +169,8 @@ def _scale(column: Sequence[Any]) -> float:
 
 def alike(a: Any, b: Any, scale: float = 0.0) -> bool:
     """Are two values of results the same, numbers by their value whatever their type, and NaN like itself?"""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
     if isinstance(a, float) or isinstance(b, float):
         if not isinstance(a, int | float | Decimal) or not isinstance(b, int | float | Decimal):
             return False

@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 from instar.formats.partitions import partition_keys, partitions_of
 from instar.formats.schema import Schema
 from instar.transforms.audit.adapting import Given, given
 from instar.transforms.audit.counterparts import Counterpart, Names, Side, places_of, sides
 from instar.transforms.audit.queries import TABLE
+from instar.transforms.evaluate.view_columns import Reader, view_columns
 from instar.transforms.mapping import Mapping as SchemaMapping
 from instar.transforms.mapping import identity
 from instar.transforms.proof.connection import quoted
@@ -62,7 +63,13 @@ class Sides:
     @cached_property
     def by_version(self) -> Mapping[int, tuple[Side, Side]]:
         """What names of each version of the old side are on the new one, and back."""
-        return {version: sides(self._way(version), self.keys) for version in self.versions}
+        return {version: self._seen(*sides(self._way(version), self.keys), version) for version in self.versions}
+
+    def _seen(self, old: Side, new: Side, version: int) -> tuple[Side, Side]:
+        """Both sides without the columns that DuckDB cannot show."""
+        reader = cast(Reader, self.format)
+        before, after = (frozenset(view_columns(self.schemas[each], reader).hidden) for each in (version, self.trees.target))
+        return _without(old, before, after), _without(new, after, before)
 
     def _way(self, version: int) -> SchemaMapping:
         return self.ways.get(version) or identity(self.schemas[version])
@@ -124,6 +131,11 @@ class Sides:
         columns = [(name, found) for name in new.columns if (found := given(new, (name,))) and _first(found) in there | {""}]
         shown = ", ".join(f"{found.sql} AS {quoted(name)}" for name, found in columns)
         return f"SELECT {shown or '1 AS rows'} FROM {quoted(_table(version))}"
+
+
+def _without(side: Side, own: frozenset[str], others: frozenset[str]) -> Side:
+    seen = {place: other for place, other in side.others.items() if not ({*place[:1]} & own or {*other.path[:1]} & others)}
+    return replace(side, others=seen, unseen=own) if own or others else side
 
 
 def _table(version: int) -> str:
