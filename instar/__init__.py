@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from instar.transforms.answers import RunsReport as RunsReport
     from instar.transforms.answers import StampReport as StampReport
     from instar.transforms.answers import StatusReport as StatusReport
-    from instar.transforms.comparison.report import ComparisonReport as ComparisonReport
     from instar.transforms.audit.report import AuditReport as AuditReport
+    from instar.transforms.comparison.report import ComparisonReport as ComparisonReport
     from instar.transforms.dataset import Dataset as Dataset
     from instar.transforms.gc import GcReport as GcReport
     from instar.transforms.job import Options as Options
