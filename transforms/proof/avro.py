@@ -9,6 +9,7 @@ from collections.abc import Mapping as Dict
 from pathlib import Path as FilePath
 from typing import Any
 
+from instar.formats.isotext import date_text, time_text, timestamp_text
 from instar.formats.schema import (
     Bool,
     Bytes,
@@ -20,7 +21,11 @@ from instar.formats.schema import (
     Float,
     Int,
     Integer,
+    List,
+    Map,
     Number,
+    Record,
+    Reference,
     String,
     Time,
     Timestamp,
@@ -85,10 +90,56 @@ def carried_type(type: Type) -> Type:
             return Bytes()
 
 
+def told(type: Type) -> Callable[[Any], str] | None:
+    """How a stored value is told to people: times and decimals as such, what has parts by these."""
+    match type:
+        case Date():
+            return _or_plain(lambda value: date_text(int(value)))
+        case Time(unit):
+            return _or_plain(lambda value: time_text(int(value), unit))
+        case Timestamp():
+            return _or_plain(lambda value: timestamp_text(int(value), type))
+        case Decimal(_, scale):
+            return lambda value: f"{decimal.Decimal(int.from_bytes(value, 'big', signed=True)).scaleb(-scale, _EXACT):f}"
+        case Record() | List() | Map() | Union() | Reference():
+            return _unpacked
+        case _:
+            return None
+
+
+def _or_plain(text: Callable[[Any], str]) -> Callable[[Any], str]:
+    """A time that is none, as a damaged one may be, is told as its number."""
+
+    def told(value: Any) -> str:
+        try:
+            return text(value)
+        except (ValueError, OverflowError):
+            return str(value)
+
+    return told
+
+
+def _unpacked(value: bytes) -> str:
+    import msgspec
+
+    return _parts(msgspec.msgpack.decode(value))
+
+
+def _parts(value: Any) -> str:
+    """Lists and records as JSON has them, a map as its pairs, a branch with its number."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{name}: {_parts(inner)}" for name, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_parts, value)) + "]"
+        case _:
+            return "null" if value is None else str(value)
+
+
 class AvroReader:
     """Values as `avro_blocks` reads them."""
 
-    dialect = Dialect(carried=carried_type, keys=False)
+    dialect = Dialect(carried=carried_type, keys=False, told=told)
 
     def carried(self, type: Type) -> Callable[[Any], Any] | None:
         return _bytes if isinstance(carried_type(type), Bytes) else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from instar.transforms.run.unit import Example as Example
 
@@ -14,13 +16,18 @@ EXAMPLES = 5
 class Check:
     """One place of the target: SQL over the relation for what it must be and for what it is ("" where none is needed).
 
-    `way` is how it is proved, as reports name it.
+    `way` is how it is proved, as reports name it; `told` what values are shown as, None: as they are.
     """
 
     path: str
     way: str
     expected: str
     actual: str
+    told: Callable[[Any], str] | None = None
+
+    def texts(self, *values: Any) -> tuple[Any, ...]:
+        """The values as they are shown."""
+        return tuple(value if value is None or self.told is None else self.told(value) for value in values)
 
 
 @dataclass(frozen=True)

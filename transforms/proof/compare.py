@@ -132,7 +132,9 @@ def _examples(relation: Relation, found: Sequence[_Differing], examples: int) ->
         half = len(found) // 2
         return _examples(relation, found[:half], examples) + _examples(relation, found[half:], examples)
     return [
-        Outcome.of(tuple(Example(one["r"], None, *shown(one["e"], one["a"])) for one in some), each.count, examples)
+        Outcome.of(
+            tuple(Example(one["r"], None, *shown(*each.check.texts(one["e"], one["a"]))) for one in some), each.count, examples
+        )
         for some, each in zip(lists, found, strict=True)
     ]
 

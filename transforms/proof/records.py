@@ -65,14 +65,16 @@ def prove_records(
         streams = [before.stream(), after.stream()]
         made = expected_of(connection, asked, before, streams[0])
         relation = Relation(connection, streams, made.stages)
-        checks = [Check(path_text(one.path), one.way, sql, one.actual) for one, sql in zip(asked, made.values, strict=True)]
+        told = [None if one.meant is None else format.reader.dialect.told(one.meant) for one in asked]
+        pairs = zip(asked, made.values, told, strict=True)
+        checks = [Check(path_text(one.path), one.way, sql, one.actual, words) for one, sql, words in pairs]
         tallies = [f"count({before.row})", f"count({after.row})"]
         counted, outcomes = compare(relation, checks, tallies=tallies, examples=examples)
         if counted is None:
             counted, _ = compare(relation, [], tallies=tallies)
     assert counted is not None
-    told = [_told(one, outcome, after) for one, outcome in zip(asked, outcomes, strict=True)]
-    return Proved(counted[0] + len(gone), counted[1], tuple(zip(checks, told, strict=True)), ())
+    found = [_told(one, outcome, after) for one, outcome in zip(asked, outcomes, strict=True)]
+    return Proved(counted[0] + len(gone), counted[1], tuple(zip(checks, found, strict=True)), ())
 
 
 def _opened(format: Records, file: FilePath, wants: Wants, gone: frozenset[int]) -> Callable[[], Iterator[Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from instar.formats.path import Path
 from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type, Union
@@ -87,21 +87,27 @@ class Lowered:
     expression: Expression
     actual: str
     type: Type
+    meant: Type | None = None
+    """What a value is that is compared as it is stored."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a format decides: how a carried value of a logical type is compared, and whether records have keys of their own."""
+    """What a format decides: how a carried value of a logical type is compared, and whether records have keys of their own.
+
+    `told`: how a value that is compared as it is stored is told to people; None: as it is.
+    """
 
     carried: Callable[[Type], Type]
     keys: bool
+    told: Callable[[Type], Callable[[Any], str] | None] = lambda type: None
 
 
 def lowered(place: Place, old: Wants, new: Wants, dialect: Dialect, *, typed: bool = False) -> Lowered:
     """A place of the root scope. `typed`: also what is only carried is read as its logical type."""
     way = "repeated" if place.repeated else "bytes" if place.carried and not typed else "sql"
     expression, actual, type = _lower(place, old, new, dialect, typed)
-    return Lowered(place.path, way, expression, actual, type)
+    return Lowered(place.path, way, expression, actual, type, place.field.type if place.carried and not typed else None)
 
 
 def keys_of(place: Place, old: Wants, new: Wants) -> Lowered | None:

@@ -153,3 +153,45 @@ def test_hidden_values_are_in_no_example(tmp_path, staged):
 def test_two_values_that_differ_are_seen_to(expected, actual, texts):
     assert shown(expected, actual) == texts
     assert all(len(text) <= 60 for text in texts)
+
+
+INSTANT = {"type": "long", "logicalType": "timestamp-millis"}
+STORED: dict[str, tuple[Any, list[Any], tuple[str, str]]] = {
+    "date": ({"type": "int", "logicalType": "date"}, [0, 1], ("1970-01-01", "1970-01-02")),
+    "time": ({"type": "int", "logicalType": "time-millis"}, [1, 3_600_000], ("00:00:00.001", "01:00:00.000")),
+    "instant": (INSTANT, [0, 1], ("1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.001Z")),
+    "no instant": (INSTANT, [0, 1 << 60], ("1970-01-01T00:00:00.000Z", str(1 << 60))),
+    "decimal": ({"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}, [b"\x01", b"\xff"], ("0.01", "-0.01")),
+    "list": ({"type": "array", "items": "long"}, [[1, 2], [2, 1]], ("[1, 2]", "[2, 1]")),
+    "map": ({"type": "map", "values": ["null", "long"]}, [{"a": 1}, {"a": None}], ("[{k: a, v: 1}]", "[{k: a, v: null}]")),
+    "branch": (["int", "string"], [1, "1"], ("{b0: 1}", "{b1: 1}")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_what_avro_stores_is_told_as_what_it_means(kind, tmp_path, staged):
+    type, values, texts = STORED[kind]
+    plain = {"type": type["type"]} if isinstance(type, dict) and "logicalType" in type else type
+    path = tmp_path / "data.avro"
+
+    def write(at: Path, name: str, value: Any) -> bytes:
+        """fastavro writes what is stored; the header says what it means."""
+        fields = [{"name": "id", "type": "long"}, {"name": name, "type": plain}]
+        with at.open("wb") as file:
+            records = [{"id": i, name: value if i == 3 else values[0]} for i in range(9)]
+            fastavro.writer(file, {"type": "record", "name": "r", "fields": fields}, records, sync_marker=b"s" * 16)
+        return at.read_bytes()
+
+    def blocks(data: bytes) -> bytes:
+        return data[data.index(b"s" * 16) :]
+
+    data = write(path, "value", values[0])
+    document = {"type": "record", "name": "r", "fields": [{"name": "id", "type": "long"}, {"name": "value", "type": type}]}
+    with path.open("wb") as file:
+        fastavro.writer(file, document, [], sync_marker=b"s" * 16)
+    path.write_bytes(path.read_bytes() + blocks(data)[16:])
+    unit, receipt = staged(path, "avro", [op.rename("value", to="v")])
+    new = Path(unit.staged).read_bytes()
+    Path(unit.staged).write_bytes(new.replace(blocks(new), blocks(write(tmp_path / "other", "v", values[1]))))
+    (column,) = (c for c in prove_file(unit, receipt).columns if c.problem)
+    assert [(e.row, e.group, e.expected, e.actual) for e in column.examples] == [(3, 0, *texts)]
