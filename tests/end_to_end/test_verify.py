@@ -68,6 +68,38 @@ def test_a_fault_in_one_published_file_is_found(dataset: str, fault: str, projec
     assert not spoken.err
 
 
+@pytest.mark.usefixtures("three_months")
+@pytest.mark.parametrize("dataset", sorted(FORMATS))
+def test_the_first_records_that_differ_are_shown(dataset: str, project: Path, instar: Callable[..., Answer]) -> None:
+    instar("upgrade", dataset, "--workers", "1", at=project)
+    file = project / "data" / dataset / PUBLISHED[dataset]
+    faults.plant("dropped", file, FORMATS[dataset])
+    answer = instar("verify", dataset, "--json", "--workers", "1", "--examples", "2", at=project)
+    (check,) = (check for check in answer.json["proof"]["checks"] if check["verdict"] == "failed")
+    assert all(map(examined, check["columns"]))
+    failed = [column for column in check["columns"] if column.get("examples")]
+    assert all(len(column["examples"]) == min(2, column["differing"]) for column in failed)
+    first = next(column for column in failed if column["differing"] > 2)
+    assert first["examples"][0]["row"] == first["row"]
+    assert all(e["old"] != e["new"] for column in failed for e in column["examples"])
+    assert all((e["group"] is None) == (FORMATS[dataset] == "json") for e in first["examples"][:1])
+    spoken = instar("verify", dataset, "--workers", "1", "--examples", "2", at=project).out.splitlines()
+    at = next(i for i, line in enumerate(spoken) if f": {first['path']}: record {first['row']} holds" in line)
+    assert f"record {first['row']}: {first['examples'][0]['new']}" in spoken[at + 1]
+    assert all(len(line) <= 100 for line in spoken if line.startswith("    "))
+    assert not any(column["examples"] for column in shown_none(instar, dataset, project))
+
+
+def examined(column: dict[str, Any]) -> bool:
+    """Have failed checks, and no others, a place for examples?"""
+    return ("examples" in column) == bool(column["problem"])
+
+
+def shown_none(instar: Callable[..., Answer], dataset: str, project: Path) -> list[dict[str, Any]]:
+    answer = instar("verify", dataset, "--json", "--workers", "1", "--examples", "0", at=project)
+    return [column for check in answer.json["proof"]["checks"] for column in check["columns"] if "examples" in column]
+
+
 # ---- a small dataset
 SCHEMA: dict[str, Any] = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}, {"name": "s", "type": "string"}]}
 
