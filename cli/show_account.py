@@ -47,6 +47,7 @@ def show_account(console: Console, told: Mapping[str, Any], *, verbose: bool) ->
     for gate in told["gates"]:
         colour = {"passed": "green", "failed": "red"}.get(gate["verdict"], "yellow")
         console.print(f"{gate['kind']:<8} [{colour}]{gate['verdict']}[/]  {escape(gate['name'])}, {duration(gate['seconds'])}")
+    _show_queries(console, told)
     _show_profile(console, told)
     _show_properties(console, told, verbose)
     for label, lines in (("warning", told["warnings"]), ("note", told["notes"])):
@@ -93,6 +94,20 @@ def _show_proof(console: Console, told: Mapping[str, Any], verbose: bool) -> Non
                 console.print(escape(line))
         for each in file["fidelity"]:
             console.print(f"[red]✕[/] {escape(file['file'])}: {escape(each['message'])} ({each['code']})")
+
+
+def _show_queries(console: Console, told: Mapping[str, Any]) -> None:
+    """How long queries took before and after, where that was asked for."""
+    if not told["audit"]:
+        return
+    console.print(f"\nqueries before and after: {told['audit']['verdict']}", style="dim")
+    table = headed("query", ">ms before", ">ms after", ">ratio", "verdict")
+    for query in told["audit"]["queries"]:
+        times = [query["times"][side] for side in ("old", "new")]
+        medians = [f"{side['median_ms']:.3g}" if side else "" for side in times]
+        ratio = f"{query['ratio']['middle']:.2f}" if query["ratio"] else ""
+        table.add_row(*map(Text, (query["name"], *medians, ratio, query["verdict"])))
+    print_tree(console, table)
 
 
 def _show_profile(console: Console, told: Mapping[str, Any]) -> None:
