@@ -79,7 +79,7 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     if not plan.rewrites:
         others = "all other files" if plan.skipped else "all files"
         console.print(f"Nothing to do: {others} are at version {plan.target} ({counted(len(plan.kept), 'file')}).")
-        _lines(console, "[yellow]skipped[/]", [f"{r.path}: {r.message}" for r in plan.skipped], verbose)
+        _lines(console, "[yellow]skipped[/]", [_of(r.path, r.message) for r in plan.skipped], verbose)
         _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
         return
     table = headed("from", ">files", ">rows", ">size", ">size after")
@@ -124,7 +124,7 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
     _lines(console, "note", list(plan.notes), verbose)
     for path in plan.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it describes bytes that change")
-    _lines(console, "[yellow]skipped[/]", [f"{r.path}: {r.message}" for r in plan.skipped], verbose)
+    _lines(console, "[yellow]skipped[/]", [_of(r.path, r.message) for r in plan.skipped], verbose)
     _lines(console, "[yellow]warning[/]", list(plan.warnings), verbose)
     if verbose:
         for a in plan.actions:
@@ -142,7 +142,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
             f"{escape(report.dataset)}: nothing to do, {'all other files' if report.skipped else 'all files'} are at version "
             f"{report.target} ({counted(report.files.get('kept', 0), 'file')})."
         )
-        _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
+        _lines(console, "[yellow]skipped[/]", [_of(p.path, p.problem) for p in report.skipped], verbose)
         _late(report, console, verbose)
         _lines(console, "note", list(report.notes), verbose)
         _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
@@ -177,14 +177,14 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     if report.undoes:
         console.print(f"undoes   {', '.join(report.undoes)}")
     for path, reason in report.losses:
-        console.print(f"way back {escape(path)}: {escape(reason)}")
+        console.print(f"lost     {escape(path)}: {escape(reason)}")
     if report.left_behind:
         console.print(
             f"left     {escape(', '.join(report.left_behind))}: version {report.target} has no place for it; the snapshot keeps it"
         )
     for path in report.dropped[:SHOWN]:
         console.print(f"left out {escape(path)}: it described bytes that changed")
-    _lines(console, "[yellow]skipped[/]", [f"{p.path}: {p.problem}" for p in report.skipped], verbose)
+    _lines(console, "[yellow]skipped[/]", [_of(p.path, p.problem) for p in report.skipped], verbose)
     _late(report, console, verbose)
     _lines(console, "note", list(report.notes), verbose)
     _lines(console, "[yellow]warning[/]", list(report.warnings), verbose)
@@ -198,6 +198,11 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
         console.print(f"way back instar rollback {escape(report.dataset)} {report.run}{escape(shadow)}")
     elif report.snapshot:
         console.print(f"way back instar rollback {escape(report.dataset + shadow)}")
+
+
+def _of(path: str, problem: str) -> str:
+    """A file and what is wrong with it, which may name it already."""
+    return problem if problem.startswith(path) else f"{path}: {problem}"
 
 
 def _late(report: RunReport, console: Console, verbose: bool) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from instar.formats.errors import InstarError, RunError, UsageError, suggestion
+from instar.formats.errors import InstarError, RunError, UsageError
 from instar.transforms.aligned import fields_of, of_chain
 from instar.transforms.answers import RunEntry
 from instar.transforms.job import Job, Options, with_options
@@ -16,7 +16,7 @@ from instar.transforms.properties import properties_of
 from instar.transforms.report import REPORT_FORMAT, RunReport, written_json
 from instar.transforms.run.collect import removal
 from instar.transforms.run.journal import Failed, Planned, PublishBegun, Published, Stopped
-from instar.transforms.run.state import RunState, list_runs, receipts_of
+from instar.transforms.run.state import RunState, known_runs, list_runs, receipts_of
 from instar.transforms.run.timeline import timeline
 from instar.transforms.status import runs_of
 from instar.transforms.verify import units_of
@@ -55,7 +55,7 @@ def account(job: Job, run: str | None = None, *, properties: bool = True) -> Acc
         raise UsageError(f"{job.name} has no runs yet", hint=f"`instar upgrade {job.name}` makes one.")
     id = run or known[-1]
     if id not in known:
-        raise UsageError(f"there is no run {id!r}", hint=suggestion(id, known))
+        raise UsageError(f"there is no run {id!r}", hint=known_runs(known))
     state = next(each for each in runs if each.id == id)
     told = {**_by_journal(job, state), **_left(state), "format": REPORT_FORMAT, "timeline": list(timeline(state.lines))}
     told |= {"seconds": {**told["seconds"], **_publish(state)}, "schema": told["schema"] or _schema(job, told)}

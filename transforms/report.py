@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from instar.formats.errors import Collected, ProofError
+from instar.formats.errors import Collected, ProofError, Where
 from instar.formats.inventory import SKIPPING
 from instar.formats.path import path_text
 from instar.transforms.events import FileProved, RunPublished
@@ -58,12 +58,17 @@ class Proof:
     def error(self) -> ProofError | Collected:
         """What a failed proof is raised as: every place named."""
         hint = "Nothing was published and the data is as it was. " + self._cause
-        found = [(f"{f.path}: {text}", [e.as_json() for e in examples]) for f in self.files for text, examples in f.differences]
+        found = [
+            (Where(file=f.path), f"{f.path}: {text}", [e.as_json() for e in examples])
+            for f in self.files
+            for text, examples in f.differences
+        ]
         error: ProofError | Collected
         if len(found) == 1:
-            error = ProofError(f"the proof failed: {found[0][0]}", hint=hint, examples=found[0][1])
+            where, text, examples = found[0]
+            error = ProofError(f"the proof failed: {text}", hint=hint, where=where, examples=examples)
         else:
-            errors = [ProofError(text, examples=examples) for text, examples in found]
+            errors = [ProofError(text, where=where, examples=examples) for where, text, examples in found]
             error = Collected(f"the proof failed in {len(found)} places", hint=hint, errors=errors)
         error.report = {"proof": self.as_json()}
         return error

@@ -260,6 +260,8 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
     returned = {file.path for file in restored}
     rows_in, rows_out = _rows(run, undo, restored)
     shadow = str(run.job.location) if undo.withdraws or undo.like else None
+    versions = sorted({r.version for r in restored if r.version is not None} | ({undo.target} if receipts else set()))
+    mixed = len(versions) > 1
     return RunReport(
         verb="rollback",
         status="done",
@@ -267,7 +269,7 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         dataset=run.job.name,
         subject=run.job.subject,
         origin=origin,
-        target=None if undo.withdraws else undo.target,
+        target=None if undo.withdraws or mixed else undo.target,
         files={"restored": len(restored), "converted": len(receipts), "removed": len(undo.gone)},
         rows_in=None if rows_in is None else rows_in + sum(r.rows_in for r in receipts),
         rows_out=None if rows_out is None else rows_out + sum(r.rows_out for r in receipts),
@@ -283,6 +285,11 @@ def _report(proved: ProvedRun, undo: Undo, restored: Sequence[Restored], said: S
         dropped=() if shadow else tuple(path for path in undo.gone if path not in undo.replaced),
         shadow=shadow,
         notes=(
+            *(
+                (f"files are at version {', '.join(map(str, versions[:-1]))} or {versions[-1]} again, as they were",)
+                if mixed
+                else ()
+            ),
             *(f"{path} is there again; it had been removed since" for path in removed_since(undo, run.before) if path in returned),
             *(
                 f"{path} had come between the runs, at version {origin.version}: it is as it came"

@@ -32,6 +32,7 @@ def test_the_proof_finds_it_and_nothing_is_published(dataset: str, fault: str, l
     assert "proof failed" in str(failure.value)
     every = [failure.value, *getattr(failure.value, "errors", ())]
     assert any(STAGED[dataset] in str(error) for error in every), every
+    assert any(error.where is not None and error.where.file and error.where.file in str(error) for error in every)
     assert data_tree(project / "data") == before
     assert not run.folder.stage.exists()
 

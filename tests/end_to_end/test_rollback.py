@@ -66,6 +66,19 @@ def test_everything_is_as_it_was_the_very_files_and_all_times(author: Author, sa
     ]
 
 
+def test_what_was_at_several_versions_is_not_said_to_be_at_one(author: Author, sales: Path) -> None:
+    author.do("upgrade", "sales", "2")
+    write(sales / "month=3" / "a.parquet", 300)
+    before = tree(sales)
+    run = author.do("upgrade", "sales")["run"]
+    refused = author.refused("rollback", "sales", "20200101-000000-000000", code=2)
+    assert refused["hint"] == f"`instar runs` lists them; the last one is {run}."
+    report = author.do("rollback", "sales")
+    assert tree(sales) == before
+    assert report["to"] is None
+    assert "files are at version 1 or 2 again, as they were" in report["notes"]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_what_arrived_since_is_converted_down_and_not_lost(author: Author, sales: Path, method: str) -> None:
     """A column dropped, published, a file of the new version added, rolled back."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from instar.formats.discover import state_folder
-from instar.formats.errors import RunError, UsageError, suggestion
+from instar.formats.errors import RunError, UsageError
 from instar.transforms.run.disk import no_space
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.journal import (
@@ -155,8 +156,13 @@ class State:
         """
         if not (self.runs / id).is_dir() or Path(id).name != id:
             known = [run.id for run in run_folders(self)]
-            raise UsageError(f"there is no run {id!r}", hint=suggestion(id, known) or "This dataset has no runs yet.")
+            raise UsageError(f"there is no run {id!r}", hint=known_runs(known))
         return RunFolder(self.runs / id)
+
+
+def known_runs(ids: Sequence[str]) -> str:
+    """What to say to somebody who named a run that is none. Ids are too much alike to guess which was meant."""
+    return f"`instar runs` lists them; the last one is {max(ids)}." if ids else "This dataset has no runs yet."
 
 
 def begin_run(state: State, id: str, planned: Planned, plan: bytes, effects: Effects, clock: Clock = system_clock) -> RunFolder:
