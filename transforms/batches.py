@@ -118,8 +118,19 @@ def together(reports: Sequence[RunReport]) -> RunReport:
         late=_late(reports),
         rounds=sum(r.rounds for r in reports),
         resumed=reports[0].resumed,
+        written=tuple(file for r in reports for file in r.written),
+        timeline=tuple(moment for r in reports for moment in r.timeline),
+        gates=tuple(gate for r in reports for gate in r.gates),
+        schema=_schema(reports),
+        profile=last.profile if len({r.run for r in reports}) == 1 else None,  # each run's own is in its report.json
         runs=tuple(r.run for r in reports if r.run),
     )
+
+
+def _schema(reports: Sequence[RunReport]) -> tuple[Mapping[str, Any], ...] | None:
+    """Of each version that files were at, once; None where no batch computed anything."""
+    steps = {step["from"]: step for r in reports for step in r.schema or ()}
+    return tuple(steps[version] for version in sorted(steps)) or None
 
 
 def _late(reports: Sequence[RunReport]) -> tuple[Change, ...]:

@@ -40,6 +40,8 @@ def test_the_result_is_that_of_one_run_and_goes_back_as_one(author: Author, sale
     author.do("rollback", "sales")
     assert author.do("plan", "sales", "--batch-files", "2")["batches"] == 3
     report = author.do("upgrade", "sales", "--batch-files", "2")
+    assert len(report["written"]) == report["files"]["rewritten"] == len(report["proof"]["checks"])
+    assert [moment["what"] for moment in report["timeline"]].count("published") == 3
     assert tree(sales) == whole
     assert (report["method"], report["files"]["rewritten"], report["rows_out"]) == ("replace", 5, 10)
     assert len(report["proof"]["checks"]) == 5

@@ -47,6 +47,7 @@ UNUSED = (
     "instar.formats.parquet.rewrite", "instar.formats.parquet.scratch", "instar.formats.parquet.recoding",
     "instar.formats.parquet.uniform", "instar.transforms.proof.claims", "instar.transforms.proof.bounds",
     "instar.cli.log", "instar.cli.metrics",
+    "instar.transforms.profile", "instar.transforms.aligned", "instar.transforms.account", "jinja2", "matplotlib",
     "duckdb", "fastavro", "msgspec", "rich", "pandas", "statistics", "difflib", "zoneinfo", "pyarrow.dataset", "pyarrow.compute",
 )  # fmt: skip
 """What is for files that are encoded or computed, each some milliseconds of a start that has none to give."""
