@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -32,7 +33,7 @@ _ROWS = 4096
 _UNFIT = (ValueError, OverflowError, TypeError, ArithmeticError, AttributeError)
 
 
-Getter = Callable[[list[Any]], list[Any]]
+Getter = Callable[[Sequence[Any]], Sequence[Any]]
 Convert = Callable[[Any], Any]
 
 
@@ -92,18 +93,26 @@ class Table:
         asked = list(self.wants.all.values())
         types = [compared_type(want_type(want, self.reader.dialect)) for want in asked]
         schema = pa.schema([*(pa.field(w.name, t) for w, t in zip(asked, types, strict=True)), pa.field(self.row, pa.bool_())])
-        getters = [getter(want, self.reader) for want in asked]
+        below = [replace(want, path=want.path[1:]) for want in asked]
+        getters = [(getter(want, self.reader), getter(inner, self.reader)) for want, inner in zip(asked, below, strict=True)]
+        names = list(dict.fromkeys(want.path[0] for want in asked if want.path))
 
         def batches() -> Iterator[pa.RecordBatch]:
             first = 0
             for some in chunks(self.records(), _ROWS):
-                columns = [self.column(w, get, some, t, first) for w, get, t in zip(asked, getters, types, strict=True)]
+                values = values_of(some, names)
+                columns = [
+                    self.column(want, inside, values[want.path[0]], type, first)
+                    if values and want.path
+                    else self.column(want, whole, some, type, first)
+                    for want, (whole, inside), type in zip(asked, getters, types, strict=True)
+                ]
                 yield pa.record_batch([*columns, pa.array([True] * len(some), pa.bool_())], schema=schema)
                 first += len(some)
 
         return Stream(self.name, schema, batches)
 
-    def column(self, want: Want, get: Getter, records: list[Any], type: pa.DataType, first: int) -> pa.Array:
+    def column(self, want: Want, get: Getter, records: Sequence[Any], type: pa.DataType, first: int) -> pa.Array:
         """The wanted values of some records, of which the first has the number `first`; of those that do not fit, null."""
         try:
             return pa.array(get(records), type)
@@ -120,6 +129,16 @@ class Table:
             what = "it is no record" if isinstance(error, AttributeError) else error
             self.misfits.setdefault(want.name, Misfit(row, f"record {row}: {what}"))
             return None
+
+
+def values_of(records: Sequence[Any], names: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """The values of each of these fields, all taken out of a record at once; empty where one is not in every record."""
+    try:
+        if len(names) < 2:
+            return {name: [record[name] for record in records] for name in names}
+        return dict(zip(names, zip(*map(itemgetter(*names), records), strict=True), strict=True))
+    except (KeyError, TypeError, IndexError):  # a key that is missing, or what is no record
+        return {}
 
 
 def chunks(records: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -160,7 +179,7 @@ def getter(want: Want, reader: Reader) -> Getter:
     """records → the wanted values, None where one, or a record on the way, is null or missing."""
     convert, path = _converter(want, reader), want.path
 
-    def get(records: list[Any]) -> list[Any]:
+    def get(records: Sequence[Any]) -> Sequence[Any]:
         values = records
         for name in path:
             values = [None if value is None else value.get(name) for value in values]

@@ -208,7 +208,7 @@ def test_what_a_rewrite_makes_is_found_right_and_its_values_are_taken(pairs: lis
 
 
 @needs_part
-@settings(max_examples=EXAMPLES * 5)
+@settings(max_examples=EXAMPLES * 5, deadline=None)
 @given(data=st.data())
 def test_no_line_is_found_right_that_python_would_not(pairs: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
     judged = judged_by(mapping())
@@ -228,7 +228,7 @@ def test_no_line_is_found_right_that_python_would_not(pairs: list[tuple[bytes, b
 
 
 @needs_part
-@settings(max_examples=EXAMPLES * 5)
+@settings(max_examples=EXAMPLES * 5, deadline=None)
 @given(old=st.binary(max_size=60), new=st.binary(max_size=60))
 def test_no_text_is_read_beyond_its_end(old: bytes, new: bytes) -> None:
     walked(b'{"a":1,' + old.replace(b"\n", b""), b'{"a":"1",' + new.replace(b"\n", b""))
