@@ -6,6 +6,8 @@ import decimal
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Dict
+from contextlib import suppress
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -66,11 +68,18 @@ def prove(
         return proved
     if wrong := tuple(misfits(schema_of(staged), mapping.target)):
         return Proved(count(source), count(staged), (), wrong)
-    from .records import Records, prove_records
+    from .avro_columns import NotSplitError, columns, compiled_part
+    from .records import Fields, Records, prove_records
 
-    return prove_records(
-        Records(AvroReader(), records), source, staged, mapping, memory=memory, full=full, left_out=left_out, examples=examples
-    )
+    def compared(fields: Fields | None = None) -> Proved:
+        format = Records(AvroReader(), records, fields=fields)
+        return prove_records(format, source, staged, mapping, memory=memory, full=full, left_out=left_out, examples=examples)
+
+    part = compiled_part()
+    if part is not None:
+        with suppress(NotSplitError):
+            return compared(partial(columns, part=part))
+    return compared()
 
 
 def carried_type(type: Type) -> Type:

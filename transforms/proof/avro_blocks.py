@@ -53,22 +53,23 @@ def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[
     number = 0
     with path.open("rb") as file:
         metadata, sync = header_of(file)
-        schema = fastavro.parse_schema(_told_apart(json.loads(metadata["avro.schema"]), iter(range(1 << 30))))
-        decompress = _decompressor(metadata.get("avro.codec", b"null").decode())
-        for position, (count, data) in enumerate(_blocks(file, sync)):
+        schema = fastavro.parse_schema(told_apart(json.loads(metadata["avro.schema"]), iter(range(1 << 30))))
+        decompress = decompressor(metadata.get("avro.codec", b"null").decode())
+        for position, (count, data) in enumerate(blocks(file, sync)):
             try:
                 for record in _of_block(count, data, decompress, schema):
                     if number not in left_out:
                         yield record
                     number += 1
-            except _DAMAGE as error:
+            except DECODING as error:
                 kind = "" if isinstance(error, _TOLD) else f"{type(error).__name__}: "
                 raise Damaged(f"block {position} is damaged in record {number}: {kind}{error}") from error
 
 
 _TOLD = (ValueError, EOFError, zlib.error, lzma.LZMAError, struct.error)
 """What fastavro and the codecs raise of bytes that make no sense, and say in words."""
-_DAMAGE = (*_TOLD, IndexError, KeyError, OverflowError, MemoryError)
+DECODING = (*_TOLD, IndexError, KeyError, OverflowError, MemoryError)
+"""What reading damaged values raises."""
 
 
 def _of_block(count: int, data: bytes, decompress: Callable[[bytes], bytes], schema: Any) -> Iterator[Any]:
@@ -90,10 +91,15 @@ def counts(path: FilePath) -> list[int]:
     """The number of records of each block, as the blocks say it."""
     with path.open("rb") as file:
         _, sync = header_of(file)
-        return [rows for rows, _ in _blocks(file, sync)]
+        return [rows for rows, _ in blocks(file, sync)]
 
 
-def _blocks(file: BinaryIO, sync: bytes) -> Iterator[tuple[int, bytes]]:
+def blocks(file: BinaryIO, sync: bytes) -> Iterator[tuple[int, bytes]]:
+    """Each block's number of records, and its data as stored; the file stands at the first.
+
+    Raises:
+        Damaged: a block is not whole.
+    """
     number = 0
     while file.peek(1) if isinstance(file, io.BufferedReader) else True:
         rows, size = _long(file), _long(file)
@@ -136,7 +142,12 @@ def long_at(data: bytes, at: int) -> tuple[int, int]:
             return (value >> 1) ^ -(value & 1), at
 
 
-def _decompressor(codec: str) -> Any:
+def decompressor(codec: str) -> Any:
+    """The function from a block's data as stored to what it holds.
+
+    Raises:
+        Damaged: there is no such codec.
+    """
     import bz2
 
     import cramjam
@@ -163,26 +174,26 @@ def _snappy(data: bytes) -> bytes:
     return plain
 
 
-def _told_apart(node: Any, numbers: Iterator[int]) -> Any:
+def told_apart(node: Any, numbers: Iterator[int]) -> Any:
     """A schema of the same binary form: what says more than that left out, the branches of real unions wrapped."""
     if isinstance(node, list):
         real = [branch for branch in node if branch != "null" and branch != {"type": "null"}]
         if len(real) < 2:
-            return [_told_apart(branch, numbers) for branch in node]
-        wrapped = (_wrapped(i, _told_apart(branch, numbers), next(numbers)) for i, branch in enumerate(real))
+            return [told_apart(branch, numbers) for branch in node]
+        wrapped = (_wrapped(i, told_apart(branch, numbers), next(numbers)) for i, branch in enumerate(real))
         return [next(wrapped) if branch in real else branch for branch in node]
     if not isinstance(node, dict):
         return node
     if isinstance(node.get("type"), dict | list):  # an object around a type that only repeats it
-        return _told_apart(node["type"], numbers)
+        return told_apart(node["type"], numbers)
     plain = {key: value for key, value in node.items() if key not in _NOT_NEEDED}
     if plain.get("type") == "map":
-        pair = [{"name": "k", "type": "string"}, {"name": "v", "type": _told_apart(plain["values"], numbers)}]
+        pair = [{"name": "k", "type": "string"}, {"name": "v", "type": told_apart(plain["values"], numbers)}]
         return {"type": "array", "items": {"type": "record", "name": f"instar_pair_{next(numbers)}", "fields": pair}}
     if "items" in plain:
-        plain["items"] = _told_apart(plain["items"], numbers)
+        plain["items"] = told_apart(plain["items"], numbers)
     if isinstance(plain.get("fields"), list):
-        plain["fields"] = [{"name": f["name"], "type": _told_apart(f["type"], numbers)} for f in plain["fields"]]
+        plain["fields"] = [{"name": f["name"], "type": told_apart(f["type"], numbers)} for f in plain["fields"]]
     return plain
 
 

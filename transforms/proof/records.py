@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -25,15 +26,18 @@ from .relation import Relation, Stream
 from .shred import Reader, Table
 from .wants import Lowered, Wants, keys_of, lowered, record_type
 
+Fields = Callable[[FilePath, Sequence[str]], Iterator[dict[str, list[Any]]]]
+
 
 @dataclass(frozen=True)
 class Records:
     """How to prove a format of records. `open`: a file's records, decoded, but for those of the numbers given; `some`: with only
-    those of their fields that are named, where that is cheaper."""
+    those of their fields that are named, where that is cheaper; `fields`: the values of these, field by field."""
 
     reader: Reader
     open: Callable[[FilePath, frozenset[int]], Iterator[Any]]
     some: Callable[[FilePath, frozenset[str]], Iterator[Any]] | None = None
+    fields: Fields | None = None
 
 
 def prove_records(
@@ -59,8 +63,11 @@ def prove_records(
     old, new = (Wants(name, Expansion(s.definitions)) for name, s in (("old", mapping.source), ("new", mapping.target)))
     asked = asked_of(mapping, old, new, format.reader, full, known)
     gone = frozenset(left_out)
-    before = Table("old", old, format.reader, _opened(format, source, old, gone))
-    after = Table("new", new, format.reader, _opened(format, staged, new, frozenset()))
+    by_fields = None if format.fields is None or gone else format.fields
+    before, after = (
+        Table(wants.prefix, wants, format.reader, _opened(format, file, wants, out), by_fields and partial(by_fields, file))
+        for wants, file, out in ((old, source, gone), (new, staged, frozenset()))
+    )
     with sealed(memory=memory) as connection:
         streams = [before.stream(), after.stream()]
         made = expected_of(connection, asked, before, streams[0])

@@ -82,6 +82,8 @@ class Table:
     wants: Wants
     reader: Reader
     records: Callable[[], Iterator[Any]]
+    fields: Callable[[Sequence[str]], Iterator[dict[str, list[Any]]]] | None = None
+    """Instead of the records only some fields of theirs, where no more is asked for."""
     misfits: dict[str, Misfit] = field(default_factory=dict)
 
     @property
@@ -99,8 +101,7 @@ class Table:
 
         def batches() -> Iterator[pa.RecordBatch]:
             first = 0
-            for some in chunks(self.records(), _ROWS):
-                values = values_of(some, names)
+            for some, values in self._read(names, whole=not all(want.path for want in asked)):
                 columns = [
                     self.column(want, inside, values[want.path[0]], type, first)
                     if values and want.path
@@ -111,6 +112,15 @@ class Table:
                 first += len(some)
 
         return Stream(self.name, schema, batches)
+
+    def _read(self, names: Sequence[str], *, whole: bool) -> Iterator[tuple[Sequence[Any], dict[str, Sequence[Any]]]]:
+        """Some records at a time, and the values of these fields, empty where these are not in all of them. Not `whole`: instead of
+        the records there may be no more than as many of something else."""
+        if self.fields is not None and names and not whole:
+            for fields in self.fields(names):
+                yield fields[names[0]], dict(fields)
+        else:
+            yield from ((some, values_of(some, names)) for some in chunks(self.records(), _ROWS))
 
     def column(self, want: Want, get: Getter, records: Sequence[Any], type: pa.DataType, first: int) -> pa.Array:
         """The wanted values of some records, of which the first has the number `first`; of those that do not fit, null."""
