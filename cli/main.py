@@ -60,9 +60,10 @@ def said_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> N
     from importlib.metadata import version
 
     from instar.formats.compiled import missing_parts
-    from instar.transforms.proof.json_edits import compiled_part
+    from instar.transforms.proof import avro_columns, json_edits
 
-    missing = ", ".join((*missing_parts(), *(() if compiled_part() else ("proofs of json",))))
+    parts = {"avro": avro_columns.compiled_part(), "json": json_edits.compiled_part()}
+    missing = ", ".join((*missing_parts(), *(f"proofs of {format}" for format, part in parts.items() if part is None)))
     click.echo(f"instar, version {version('instar')}" + (f" (without the compiled part for {missing})" if missing else ""))
     ctx.exit()
 
