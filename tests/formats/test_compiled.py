@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from instar.cli.main import instar
 from instar.formats import compiled
-from instar.transforms.proof import json_edits
+from instar.transforms.proof import avro_columns, json_edits
 
 FORMATS = Path(__file__).resolve().parents[2] / "formats"
 
@@ -24,7 +24,8 @@ def test_each_source_has_its_module_listed() -> None:
 
 def test_the_version_says_which_part_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "PARTS", {"orc": "json", "json": "instar.formats.json._never_built"})
-    monkeypatch.setattr(json_edits, "compiled_part", lambda: sys)
+    for proofs in (avro_columns, json_edits):
+        monkeypatch.setattr(proofs, "compiled_part", lambda: sys)
     said = CliRunner().invoke(instar, ["--version"]).output
     assert said.endswith(" (without the compiled part for json)\n")
     monkeypatch.setattr(compiled, "PARTS", {"orc": "json"})
