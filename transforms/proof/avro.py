@@ -164,6 +164,9 @@ class AvroReader:
             case _:
                 return self.carried(type)
 
+    def made(self, type: Type) -> Callable[[Any], Any] | None:
+        return self.typed(type)
+
     def branch(self, type: Union, named: Dict[str, Field]) -> Callable[[Any], tuple[int, Any]]:
         return _told_apart
 

@@ -127,6 +127,10 @@ class JsonReader:
             case _:
                 return named_reader(type) or canonical
 
+    def made(self, type: Type) -> Callable[[Any], Any]:
+        typed = self.typed(type)
+        return (lambda value: typed(_digits(value, type))) if isinstance(type, Int | Integer) else typed
+
     def branch(self, type: Union, named: Dict[str, Field]) -> Callable[[Any], tuple[int, Any]]:
         return _Branches(type, named).of
 
@@ -158,6 +162,16 @@ class _Branches:
 
 
 _PLAIN = re.compile(rb"0|-?[1-9][0-9]{0,300}").fullmatch
+
+
+_DIGITS = re.compile(rb"0|-?[1-9][0-9]*").fullmatch
+
+
+def _digits(value: Any, type: Type) -> Any:
+    """An integer that is written as one: many readers take 1.0 for none."""
+    if isinstance(value, Raw) and not _DIGITS(value):
+        raise ValueError(f"{_shown(value)} is not how {type_text(type)} is written")
+    return value
 
 
 def _plain(value: Any, type: Type) -> str:

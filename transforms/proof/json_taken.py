@@ -66,7 +66,7 @@ def array_of(column: Column, want: Want, type: pa.DataType) -> pa.Array | None:
         return None
     if want.form == "present":
         return pc.if_else(column.present, True, pa.scalar(None, pa.bool_()))
-    plain = _PLAIN.get(want.type.__class__) if want.form == "typed" else None
+    plain = _PLAIN.get(want.type.__class__) if want.form in ("typed", "made") else None
     return None if plain is None else plain(column, want.type, type)
 
 

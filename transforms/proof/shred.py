@@ -50,6 +50,10 @@ class Reader(Protocol):
         """A scalar that is not null as its logical type; raises ValueError where it is none. None: as it is."""
         ...
 
+    def made(self, type: Type) -> Convert | None:
+        """As `typed`, of a scalar that a migration computed: it has one form; raises ValueError where it has another."""
+        ...
+
     def branch(self, type: Union, named: Mapping[str, Field]) -> Callable[[Any], tuple[int, Any]]:
         """A union's value that is not null → the number of its branch, and the value of that; ValueError where it is of none.
 
@@ -203,7 +207,9 @@ def _converter(want: Want, reader: Reader) -> Convert | None:
     if want.inner is not None:
         return _elements(want, reader)
     match want.form:
-        case "typed":
+        case "made" if not isinstance(want.type, Record | List | Map):
+            return reader.made(want.type)
+        case "typed" | "made":
             return _typed(want.type, reader)
         case "carried":
             return reader.carried(want.type)

@@ -21,8 +21,9 @@ from instar.transforms.shared_types import Expansion, resolved
 from .keys import Keys, keys_after, keys_before
 from .places import TRUE, Place, element_places
 
-Form = Literal["typed", "carried", "present", "keys"]
-"""typed: as an expression reads it · carried: as stored, exact · present: true where not null · keys: see `keys.py`."""
+Form = Literal["typed", "made", "carried", "present", "keys"]
+"""typed: as an expression reads it · made: the same, as a migration writes what it computes · carried: as stored, exact · present:
+true where not null · keys: see `keys.py`."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ def _lower(place: Place, old: Wants, new: Wants, dialect: Dialect, typed: bool) 
             return _guards(place, value, old), name, shaped
         case expression:
             value, meant = as_typed(expression, old), new.names.type(field.type)
-            return _guards(place, value, old), new.value(names, "typed", meant), meant
+            form = "made" if isinstance(expression, Sql | Call | Constant) else "typed"  # a cast may keep a value's text
+            return _guards(place, value, old), new.value(names, form, meant), meant
 
 
 def _listed(
@@ -185,7 +187,7 @@ def want_type(want: Want, dialect: Dialect) -> Type:
         element = Field("item", record_type(want.inner, dialect))
         return Map(element) if isinstance(want.type, Map) else List(element)
     match want.form:
-        case "typed":
+        case "typed" | "made":
             return want.type
         case "carried":
             return dialect.carried(want.type)

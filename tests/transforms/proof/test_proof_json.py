@@ -10,6 +10,7 @@ import pytest
 
 from instar import op
 from instar.formats.format import format_named
+from instar.formats.schema import Field, Int, Record, Schema
 from instar.transforms.proof.integrity import prove_file
 from tests.faults import plant, possible
 from tests.transforms.proof.conftest import problems
@@ -181,3 +182,18 @@ def test_nothing_is_required_inside_a_record_that_is_not_there(tmp_path, staged)
     assert problems(prove_file(unit, receipt)) == {}
     Path(unit.staged).write_text(Path(unit.staged).read_text().replace('"x"', "null"))
     assert "user.login" in problems(prove_file(unit, receipt))
+
+
+@pytest.mark.parametrize("level", ["auto", "full"])
+@pytest.mark.parametrize(("key", "right", "wrong"), [("version", "1", "1.0"), ("twice", "4", "4e0"), ("twice", "4", "4.0")])
+def test_an_integer_that_a_migration_made_is_written_as_one(key, right, wrong, level, tmp_path, staged):
+    path = tmp_path / "a.ndjson"
+    path.write_text("".join(f'{{"n":{i}.0}}\n' for i in range(9)))
+    schema = Schema(Field("", Record((Field("n", Int(64)),))), open=True)
+    made = [op.add("version", "int64", default=1), op.derive("twice", "int64", sql="n * 2"), op.cast("n", "int32")]
+    unit, receipt = staged(path, "json", made, schema)
+    assert prove_file(unit, receipt, level=level).failures == ()
+    lines = Path(unit.staged).read_text().splitlines()
+    lines[2] = lines[2].replace(f'"{key}":{right}', f'"{key}":{wrong}')
+    Path(unit.staged).write_text("\n".join(lines) + "\n")
+    assert [(c.path, c.row) for c in prove_file(unit, receipt, level=level).columns if c.problem] == [(key, 2)]
