@@ -10,7 +10,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from two_sides import COUNTS, FULL, IN_PLACE, KEYED, UNORDERED, How
+from authoring import said
+from two_sides import COUNTS, FULL, IN_PLACE, KEYED, UNORDERED, How, write
 
 import instar
 from instar.formats.errors import DatasetError, MigrationError, UsageError
@@ -110,3 +111,28 @@ def test_values_of_tagged_fields_are_not_shown(tmp_path: Path) -> None:
         report = instar.compare(tmp_path / "old", tmp_path / "new", **how)
         assert not report.ok
         assert "secret" not in json.dumps(report.as_json()), how
+
+
+def test_what_a_function_gives_is_repeated_and_never_called_proved(tmp_path: Path) -> None:
+    schema = pa.schema([("id", pa.int64()), ("name", pa.string())])
+    rows = [{"id": i, "name": f"n{i}"} for i in range(12)]
+    write(tmp_path / "data" / "things", {"a.parquet": rows}, schema=schema)
+    assert said("init", "--from", "data/things", at=tmp_path).code == 0
+    script = tmp_path / "migrations" / "things" / "0002_loud.py"
+    script.parent.mkdir(parents=True)
+    script.write_text(
+        '"""Louder."""\nfrom instar import op\n\n\ndef loud(name):\n    return name.upper()\n\n\n'
+        'upgrade = [op.python(loud, reads=["name"], writes={"loud": "string"})]\n'
+    )
+    assert said("register", "things", at=tmp_path).code == 0
+    wider = schema.append(pa.field("loud", pa.string()))
+    write(tmp_path / "made", {"a.parquet": [{**row, "loud": row["name"].upper()} for row in rows]}, schema=wider)
+    write(tmp_path / "wrong", {"a.parquet": [{**row, "loud": row["name"]} for row in rows]}, schema=wider)
+    project = instar.open(tmp_path)
+    for how in (IN_PLACE, UNORDERED, KEYED):
+        report = project.compare(tmp_path / "data/things", tmp_path / "made", subject="things", from_=1, **how)
+        assert (report.ok, report.verdict) == (True, "repeated"), (report.problems, report.rows)
+        assert {c.path: c.ways for c in report.columns}["loud"] == ("repeated",)
+        wrong = project.compare(tmp_path / "data/things", tmp_path / "wrong", subject="things", from_=1, **how)
+        assert not wrong.ok
+        assert {f.path for row in wrong.rows for f in row.fields} == {"loud"}

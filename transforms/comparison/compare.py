@@ -218,11 +218,8 @@ def _reported(leaves: Sequence[Leaf]) -> tuple[ColumnReport, ...]:
 
 def _by(columns: tuple[ColumnReport, ...], sides: Sides, differs: Sequence[int] | None) -> tuple[ColumnReport, ...]:
     """How the columns of whole records were compared, and in how many records each differs, where that is known."""
-    repeated = ways_of(sides.old.mapping)
-    return tuple(
-        replace(c, ways=("repeated" if repeated.get(c.path) else "sql",), differs=differs[i] if differs else 0)
-        for i, c in enumerate(columns)
-    )
+    ways, counts = ways_of(sides.old.mapping, sides.columns.leaves), differs or [0] * len(columns)
+    return tuple(replace(c, ways=(way,), differs=count) for c, way, count in zip(columns, ways, counts, strict=True))
 
 
 # ---- file by file

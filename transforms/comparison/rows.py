@@ -7,11 +7,11 @@ texts. Across formats, or where columns are missing, what both have is read by e
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from instar.formats.path import path_text
 from instar.formats.schema import Record
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.expression import Column, Source, Struct
@@ -26,7 +26,7 @@ from instar.transforms.proof.proved import Proved
 from instar.transforms.proof.relation import Relation
 from instar.transforms.run.unit import FileProof, Unit
 
-from .columns import Columns
+from .columns import Columns, Leaf
 from .reading import Rows
 from .report import Level
 from .sides import Side, SideFile
@@ -131,9 +131,10 @@ def as_the_new_file(side: Side, old: SideFile, new: SideFile) -> Mapping:
     return mapping.then(identity(new.schema).rebased(mapping.target))
 
 
-def ways_of(mapping: Mapping) -> dict[str, bool]:
-    """For each place of the target whether a function of the user's is run again for it."""
-    return {path_text(place.path): place.repeated for place in places(mapping.root)}
+def ways_of(mapping: Mapping, leaves: Sequence[Leaf]) -> list[str]:
+    """How each column is compared by value: what a function of the user's has a part in is only run again."""
+    repeated = {place.path for place in places(mapping.root) if place.repeated}
+    return ["repeated" if any(leaf.path[:n] in repeated for n in range(1, len(leaf.path) + 1)) else "sql" for leaf in leaves]
 
 
 # ---- across formats
@@ -146,9 +147,9 @@ def _by_value(pair: Pair) -> Proved:
         new = Rows.of(connection, pair.new, leaves, old=False, files=[pair.new_file], as_given=as_given)
         before, after = old.only, new.only
         relation = Relation(connection, [before.source.item(), after.source.item()], [*before.stages(), *after.stages()])
-        repeated = ways_of(pair.old.mapping)
-        ways = ["repeated" if repeated.get(leaf.text) else "sql" for leaf in leaves]
-        checks = [Check(leaf.text, *rest) for leaf, *rest in zip(leaves, ways, before.columns, after.columns, strict=True)]
+        ways = ways_of(pair.old.mapping, leaves)
+        named = zip(leaves, ways, before.columns, after.columns, strict=True)
+        checks = [Check(leaf.text, way, was, now) for leaf, way, was, now in named]
         tallies = [f"count({group.name}_place)" if group.streamed else str(group.rows_told) for group in (before, after)]
         counted, outcomes = compare(relation, checks, tallies=["count(*)", *tallies], examples=pair.examples)
         if counted is None:
