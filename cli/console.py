@@ -191,7 +191,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
     shadow = f" --shadow {report.shadow}" if report.shadow else ""
     if report.status == "staged":
         console.print(f"staged   {escape(report.stage or '')}")
-        look, publish = f"verify {report.dataset} {report.run}", f"upgrade {report.dataset} {report.target}"
+        look, publish = f"verify {report.dataset} {report.run}", f"{report.verb} {report.dataset} {report.target}"
         for what, command in (("look", look), ("publish", publish), ("discard", f"rollback {report.dataset}")):
             console.print(f"{what:<8} instar {escape(command + shadow)}")
     elif report.undoes:

@@ -164,8 +164,8 @@ def _way_back(name: str, run: RunState, states: Sequence[RunState]) -> str:
     if run.status == "interrupted" and not run.settled:
         return f"the same command goes on with it; instar rollback {name} discards it"
     if run.status == "staged":
-        to = run.facts.get("to")
-        return f"instar upgrade {name}{'' if to is None else f' {to}'} publishes it; instar rollback {name} discards it"
+        to, verb = run.facts.get("to"), run.facts.get("verb", "upgrade")
+        return f"instar {verb} {name}{'' if to is None else f' {to}'} publishes it; instar rollback {name} discards it"
     if run.status != "finished":
         return "nothing to undo"
     if not has_snapshot(run):
