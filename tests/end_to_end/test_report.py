@@ -34,7 +34,7 @@ def reported(author: Author, *arguments: str) -> Any:
     return told
 
 
-@pytest.mark.parametrize("dataset", ["flights", "weather", "events"])
+@pytest.mark.parametrize("dataset", ["flights", "events", pytest.param("weather", marks=pytest.mark.slow)])
 def test_a_run_is_told_within_a_hundred_columns(dataset: str, three_months: Path) -> None:
     assert said("upgrade", dataset, "--workers", "1", at=three_months).code == 0
     answer = said("report", dataset, at=three_months)
