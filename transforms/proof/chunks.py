@@ -41,6 +41,7 @@ class Side:
         self.footer: Footer = read_footer(self.file)
         self.leaves = leaves(self.footer.root, schema.record)
         self._chunks: dict[tuple[int, int], Chunk] = {}
+        self._columns = [self.metadata.schema.column(i) for i in range(self.metadata.num_columns)]
         self._groups = [self.metadata.row_group(i) for i in range(self.metadata.num_row_groups)]
         self.rows = [group.num_rows for group in self._groups]
         self.records: int = sum(self.rows) or self.metadata.num_rows
@@ -67,7 +68,7 @@ class Side:
 
     def _refuse_misdescribed(self, meta: Struct, group: int, leaf: int) -> None:
         """What pyarrow does not bear to look at: it may end the process."""
-        column, physical, sizes = self.metadata.schema.column(leaf), self.footer.leaves[leaf].get(1), meta.get(SIZES, {})
+        column, physical, sizes = self._columns[leaf], self.footer.leaves[leaf].get(1), meta.get(SIZES, {})
         levels = ((2, column.max_repetition_level), (3, column.max_definition_level))
         if (
             meta.get(1) != physical
@@ -82,17 +83,17 @@ class Side:
 
     def type(self, leaf: int) -> tuple[Any, ...]:
         """How the leaf's values and levels are read: physical type, length, annotations, the greatest levels."""
-        column, struct = self.metadata.schema.column(leaf), self.footer.leaves[leaf]
+        column, struct = self._columns[leaf], self.footer.leaves[leaf]
         levels = (column.max_definition_level, column.max_repetition_level)
         return (column.physical_type, column.length, *levels, *(struct.get(number) for number in (1, 2, 6, 7, 8, 10)))
 
     def physical(self, leaf: int) -> str:
         """The leaf's physical type."""
-        return self.metadata.schema.column(leaf).physical_type
+        return self._columns[leaf].physical_type
 
     def flat(self, leaf: int) -> bool:
         """Is the leaf in no list, so that it has one value for each record?"""
-        return self.metadata.schema.column(leaf).max_repetition_level == 0
+        return self._columns[leaf].max_repetition_level == 0
 
     def shared(self, leaf: int, other: int) -> int:
         """How many groups above both leaves their levels can tell of: those that may be null, or repeat, and all above them."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Dict
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
@@ -120,10 +121,16 @@ class _Pair:
 
     @classmethod
     def _found(cls, old: Side, new: Side, mapping: Mapping) -> Iterator[_Pair]:
-        for place, origin in with_keys(mapping.untouched(), new.leaves).items():
+        for place, origin in with_keys(_untouched(mapping), new.leaves).items():
             theirs, ours = old.leaves.get(origin), new.leaves.get(place)
             if theirs and ours and theirs.levels == ours.levels and old.type(theirs.number) == new.type(ours.number):
                 yield cls(place, origin, theirs.number, ours.number)
+
+
+@lru_cache(maxsize=16)
+def _untouched(mapping: Mapping) -> Dict[Path, Path]:
+    """As `Mapping.untouched`: many files have one mapping."""
+    return mapping.untouched()
 
 
 def _copies(old: Side, new: Side, pairs: Sequence[_Pair]) -> list[_Pair]:
