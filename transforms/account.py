@@ -14,8 +14,8 @@ from instar.transforms.answers import RunEntry
 from instar.transforms.job import Job, Options, with_options
 from instar.transforms.properties import properties_of
 from instar.transforms.report import REPORT_FORMAT, RunReport, written_json
-from instar.transforms.run.collect import removal
 from instar.transforms.run.journal import Failed, Planned, PublishBegun, Published, Stopped
+from instar.transforms.run.removed import removal
 from instar.transforms.run.state import RunState, known_runs, list_runs, receipts_of
 from instar.transforms.run.timeline import timeline
 from instar.transforms.status import runs_of

@@ -19,7 +19,7 @@ from instar.transforms.execution import Stopwatch
 from instar.transforms.job import Job, Options, with_options
 from instar.transforms.mapping import Mapping as SchemaMapping
 from instar.transforms.progress import Progress, Silent
-from instar.transforms.run.collect import removal, require_snapshot
+from instar.transforms.run.removed import removal, require_snapshot
 from instar.transforms.run.rollback import shadowing, versions_before
 from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.two_trees import TreeFile, TwoTrees, tree_file

@@ -20,11 +20,12 @@ from instar.transforms.progress import Progress, Silent
 from instar.transforms.provenance import Provenance, provenance
 from instar.transforms.retention import Abilities, Retention, Verdict, abilities, judged, moment, published_at
 from instar.transforms.run.backup import Copy, back_up, check_place, check_room
-from instar.transforms.run.collect import Keeping, What, backup_of, collect, keepings, names_in, strangers
+from instar.transforms.run.collect import Keeping, What, collect, keepings, names_in, strangers
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.footprint import freed
 from instar.transforms.run.journal import BackedUp, Planned, system_clock
 from instar.transforms.run.lock import holder
+from instar.transforms.run.removed import backup_of
 from instar.transforms.run.state import list_runs
 
 Action = Literal["list", "dry run", "backed up", "removed"]

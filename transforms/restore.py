@@ -31,7 +31,7 @@ from instar.transforms.renaming import refuse_names
 from instar.transforms.report import RunReport, quarantined_by_file
 from instar.transforms.run.backup import bring_back
 from instar.transforms.run.changes import ChangeSet
-from instar.transforms.run.collect import collect, has_snapshot, keepings
+from instar.transforms.run.collect import collect, keepings
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects
 from instar.transforms.run.executors import in_order
@@ -41,6 +41,7 @@ from instar.transforms.run.listing import Change, listing, read_listing
 from instar.transforms.run.publish import publish as publish_files
 from instar.transforms.run.publish import withdraw
 from instar.transforms.run.quarantine import gather
+from instar.transforms.run.removed import has_snapshot
 from instar.transforms.run.rollback import Origin, Tree, hash_made, require_snapshots, rows_by_hash, rows_in_all, runs_to_undo
 from instar.transforms.run.settle import FOREIGN, Settled, discard_new_files
 from instar.transforms.run.state import RunState, interrupted_run, list_runs, make_folders, run_state

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from instar.formats.errors import UsageError
-from instar.transforms.run.collect import Keeping, has_snapshot
+from instar.transforms.run.collect import Keeping
 from instar.transforms.run.journal import Published
+from instar.transforms.run.removed import has_snapshot
 from instar.transforms.run.rollback import shadowing
 from instar.transforms.run.state import RunState, receipts_of
 

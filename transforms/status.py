@@ -13,9 +13,9 @@ from instar.transforms.job import Job, inventory_of
 from instar.transforms.pick_up import late_of, left_where_it_is
 from instar.transforms.plan import WRITING
 from instar.transforms.report import FileProblem
-from instar.transforms.run.collect import cut_off, has_snapshot, removal
 from instar.transforms.run.late import Late
 from instar.transforms.run.lock import at_work, holder
+from instar.transforms.run.removed import cut_off, has_snapshot, removal
 from instar.transforms.run.shadow import maker
 from instar.transforms.run.state import RunState, State, list_runs, run_folders
 

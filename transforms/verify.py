@@ -24,10 +24,10 @@ from instar.transforms.job import Job, Options, with_options
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.report import FileProblem, Proof, VerifyReport, proved_event
-from instar.transforms.run.collect import has_snapshot, removal, require_snapshot
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import PublishBegun
 from instar.transforms.run.lock import holder
+from instar.transforms.run.removed import has_snapshot, removal, require_snapshot
 from instar.transforms.run.rollback import shadowing, versions_before
 from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.run.unit import BadRecords, FileProof, Receipt, Unit

@@ -15,7 +15,7 @@ from crash_power import PowerCut, Recording, Variant
 from crash_scene import Scene, good, load
 from killing import Quick
 
-from instar.transforms.run.collect import has_snapshot
+from instar.transforms.run.removed import has_snapshot
 from instar.transforms.run.state import list_runs
 
 NAS = "nas"

@@ -46,7 +46,7 @@ def test_the_process_ends_without_a_word(operation: str, author: Author) -> None
 UNUSED = (
     "instar.formats.parquet.rewrite", "instar.formats.parquet.scratch", "instar.formats.parquet.recoding",
     "instar.formats.parquet.uniform", "instar.transforms.proof.claims", "instar.transforms.proof.bounds",
-    "instar.cli.log", "instar.cli.metrics",
+    "instar.cli.log", "instar.cli.metrics", "instar.transforms.run.collect", "instar.transforms.run.footprint",
     "instar.transforms.profile", "instar.transforms.aligned", "instar.transforms.account", "jinja2", "matplotlib",
     "duckdb", "fastavro", "msgspec", "rich", "pandas", "statistics", "difflib", "zoneinfo", "pyarrow.dataset", "pyarrow.compute",
 )  # fmt: skip

@@ -27,7 +27,7 @@ from instar.transforms.gc import gc
 from instar.transforms.job import Options
 from instar.transforms.migrate import migrate
 from instar.transforms.restore import restore
-from instar.transforms.run.collect import has_snapshot
+from instar.transforms.run.removed import has_snapshot
 from instar.transforms.run.state import RunState, list_runs, receipts_of
 from instar.transforms.stamp import stamp
 from instar.transforms.status import runs_of, status_of

@@ -13,9 +13,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
-from instar.transforms.run.collect import has_snapshot
 from instar.transforms.run.journal import Carried, PublishBegun, Published, Resumed, Staged, Withdrawn
 from instar.transforms.run.listing import Entry, Listing, is_folder, listing, read_listing
+from instar.transforms.run.removed import has_snapshot
 from instar.transforms.run.state import RunState, renamed_by
 from instar.transforms.run.tree import folders_above
 

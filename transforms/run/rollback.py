@@ -13,9 +13,9 @@ from typing import NamedTuple
 from instar.formats.errors import RunError, UsageError, Where
 from instar.formats.manifest import content_hash
 from instar.transforms.run.changes import changes_between
-from instar.transforms.run.collect import require_snapshot
 from instar.transforms.run.journal import Planned, Restored, Resumed
 from instar.transforms.run.listing import Entry, Listing, is_folder, read_listing
+from instar.transforms.run.removed import require_snapshot
 from instar.transforms.run.snapshot import base_of
 from instar.transforms.run.state import RunState, State, list_runs, receipts_of
 
