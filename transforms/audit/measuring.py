@@ -2,7 +2,7 @@
 
 A pair is a measurement of either side; which comes first is drawn for one pair and turned round for the next (ABBA or BAAB), so
 that neither a machine that gets slower nor one that favours whoever comes second counts for one side. A measurement of a query that
-takes less than 20 ms is several executions, since a clock tick or an interrupt would else be a good part of it.
+takes less than 20 ms is the median of several executions, of which other processes disturb a few.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import quantiles
+from statistics import median, quantiles
 
 from instar.transforms.audit.verdict import MARGIN, Ratio, fewest_pairs, looks, ratio_of
 
@@ -132,11 +132,19 @@ def _pair(
     clock: Clock,
 ) -> None:
     for side in (0, 1) if old_first else (1, 0):
+        measurement = _measurement(runs[side], executions[side], clock)
+        (pairs.old, pairs.new)[side].append(measurement)
+
+
+def _measurement(run: _Run, executions: int, clock: Clock) -> tuple[float, float]:
+    """Seconds of wall and of processor time: the median of the executions, which one that was interrupted does not move."""
+    walls, cpus = list[float](), list[float]()
+    for _ in range(executions):
         wall, cpu = clock.wall(), clock.cpu()
-        for _ in range(executions[side]):
-            runs[side]()
-        took = (clock.wall() - wall) / executions[side], (clock.cpu() - cpu) / executions[side]
-        (pairs.old, pairs.new)[side].append(took)
+        run()
+        walls.append(clock.wall() - wall)
+        cpus.append(clock.cpu() - cpu)
+    return median(walls), median(cpus)
 
 
 def _times(measurements: Sequence[tuple[float, float]]) -> Times:
