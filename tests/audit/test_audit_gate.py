@@ -13,6 +13,8 @@ import pytest
 from authoring import Author, said
 from support import tree
 
+from instar.transforms.audit import measuring
+
 QUICK = ("--query-seconds", "0.5")
 
 
@@ -21,8 +23,8 @@ def author(tmp_path: Path) -> Author:
     """A dataset sorted by a number, 100 row groups, at version 1 of two: the second has the number as text."""
     author = Author(tmp_path / "team", said)
     author.folder.mkdir()
-    table = duckdb.connect().sql("SELECT i AS id, i * 7.5 AS price, i % 3 AS kind FROM range(300000) t(i)").to_arrow_table()
-    pq.write_table(table, author.data("orders") / "a.parquet", row_group_size=3_000)
+    table = duckdb.connect().sql("SELECT i AS id, i * 7.5 AS price, i % 3 AS kind FROM range(100000) t(i)").to_arrow_table()
+    pq.write_table(table, author.data("orders") / "a.parquet", row_group_size=1_000)
     author.adopt("orders")
     author.step("orders", 'op.cast("id", "string"), op.rename("price", to="amount")')
     (author.folder / "queries").mkdir()
@@ -60,7 +62,8 @@ def test_a_slower_query_stops_the_upgrade_and_nothing_is_published(author: Autho
     assert done["audit"]["queries"][0]["sql"]["new"] == NARROW.replace("price", "amount")
 
 
-def test_people_are_told_in_a_line(author: Author) -> None:
+def test_people_are_told_in_a_line(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "LEAST", 0.001)
     arguments = write(author, kinds=KINDS)
     answer = author.instar("upgrade", "orders", *arguments, "--max-slowdown", "1000", at=author.folder)
     assert (answer.code, answer.err) == (0, "")
@@ -78,7 +81,8 @@ def test_queries_that_cannot_be_used_are_refused_before_anything_is_staged(autho
     assert not list(author.folder.rglob("journal.jsonl"))
 
 
-def test_what_is_staged_can_be_audited_and_what_was_published_after_it(author: Author) -> None:
+def test_what_is_staged_can_be_audited_and_what_was_published_after_it(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "LEAST", 0.001)
     staged = author.do("upgrade", "orders", "--stage-only")
     arguments = ("audit", "orders", *write(author, kinds=KINDS)[:2], "--seconds", "0.1", "--max-slowdown", "1000")
     report = author.do(*arguments)

@@ -110,9 +110,9 @@ def label_of(seed: int, noise: Draw, old: float, new: float, *, queries: int = 4
 
 @pytest.mark.parametrize("noise", [calm, restless])
 def test_what_is_alike_is_never_called_slower(noise: Draw) -> None:
-    labels = [label_of(seed, noise, 0.03, 0.03)[0] for seed in range(100)]
+    labels = [label_of(seed, noise, 0.03, 0.03)[0] for seed in range(40)]
     assert set(labels) <= {"same", "undecided"}
-    assert labels.count("same") > (95 if noise is calm else 10)
+    assert labels.count("same") > (37 if noise is calm else 3)
 
 
 @pytest.mark.parametrize("noise", [calm, restless])
