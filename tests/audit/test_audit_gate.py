@@ -15,16 +15,21 @@ from support import tree
 
 from instar.transforms.audit import measuring
 
-QUICK = ("--query-seconds", "0.5")
+QUICK = ("--query-seconds", "1")
+
+
+def write_orders(author: Author, rows: int) -> None:
+    """Sorted by a number, in 50 row groups."""
+    table = duckdb.connect().sql(f"SELECT i AS id, i * 7.5 AS price, i % 3 AS kind FROM range({rows}) t(i)").to_arrow_table()
+    pq.write_table(table, author.data("orders") / "a.parquet", row_group_size=rows // 50)
 
 
 @pytest.fixture
 def author(tmp_path: Path) -> Author:
-    """A dataset sorted by a number, 100 row groups, at version 1 of two: the second has the number as text."""
+    """A dataset sorted by a number, at version 1 of two: the second has the number as text, which a filter reads whole."""
     author = Author(tmp_path / "team", said)
     author.folder.mkdir()
-    table = duckdb.connect().sql("SELECT i AS id, i * 7.5 AS price, i % 3 AS kind FROM range(100000) t(i)").to_arrow_table()
-    pq.write_table(table, author.data("orders") / "a.parquet", row_group_size=1_000)
+    write_orders(author, 20_000)
     author.adopt("orders")
     author.step("orders", 'op.cast("id", "string"), op.rename("price", to="amount")')
     (author.folder / "queries").mkdir()
@@ -47,6 +52,7 @@ def reports(author: Author) -> list[dict[str, Any]]:
 
 
 def test_a_slower_query_stops_the_upgrade_and_nothing_is_published(author: Author) -> None:
+    write_orders(author, 800_000)
     before = tree(author.folder / "data" / "orders")
     error = author.refused("upgrade", "orders", *write(author, narrow=NARROW))
     assert error["message"].startswith("query narrow: it takes ")
@@ -57,9 +63,6 @@ def test_a_slower_query_stops_the_upgrade_and_nothing_is_published(author: Autho
     assert report["gates"][0]["kind"] == "queries"
     assert report["audit"]["queries"][0]["verdict"] == "slower"
     assert report["audit"]["queries"][0]["results"]["verdict"] == "same"
-    done = author.do("upgrade", "orders", *write(author), "--max-slowdown", "1000")
-    assert next(gate["verdict"] for gate in done["gates"]) in ("passed", "undecided")
-    assert done["audit"]["queries"][0]["sql"]["new"] == NARROW.replace("price", "amount")
 
 
 def test_people_are_told_in_a_line(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,5 +91,7 @@ def test_what_is_staged_can_be_audited_and_what_was_published_after_it(author: A
     report = author.do(*arguments)
     assert (report["run"], report["from"], report["to"]) == (staged["run"], [1], 2)
     assert report["queries"][0]["results"]["verdict"] == "same"
-    author.do("upgrade", "orders")
+    done = author.do("upgrade", "orders", *write(author), "--max-slowdown", "1000")
+    assert next(gate["verdict"] for gate in done["gates"]) in ("passed", "undecided")
+    assert done["audit"]["queries"][0]["sql"] == report["queries"][0]["sql"]
     assert author.do(*arguments)["queries"][0]["sql"] == report["queries"][0]["sql"]
