@@ -72,17 +72,19 @@ def tree_views(
     memory: int,
     threads: int = 1,
     wanted: Collection[str] | None = None,
+    trusting: bool = False,
 ) -> Iterator[Views]:
     """A view of each side, by its name, in a connection that can read these files and nothing else, and is closed afterwards.
 
     A side without files is an empty view of the version `target`. `partitions`: types of folders' keys, as in `instar.toml`;
-    `memory` in bytes. `wanted`: the names (casefolded) of the only columns that Arrow batches need to have; None: all.
+    `memory` in bytes. `wanted`: the names (casefolded) of the only columns that Arrow batches need to have; None: all. `trusting`:
+    queries are planned by what files say of their values, as they are outside of Instar.
 
     Raises:
         InstarError: a folder's value is not of its key's type.
     """
     files = [file.file for side in sides.values() for file in side]
-    connection = sealed(*dict.fromkeys(files), memory=memory, lossless=True, threads=threads)
+    connection = sealed(*dict.fromkeys(files), memory=memory, lossless=True, threads=threads, trusting=trusting)
     made = Views(connection)
     try:
         for name, side in sides.items():

@@ -101,7 +101,7 @@ class Sides:
         groups = {_table(version): [file for file in files if file.version == version] for version in self._versions(side)}
         with tree_views(
             self.format, self.schemas, groups, target=self.trees.target, partitions=self.partitions,
-            memory=memory, threads=threads, wanted=reads,
+            memory=memory, threads=threads, wanted=reads, trusting=True,
         ) as views:  # fmt: skip
             self._tables(views, side)
             yield views
