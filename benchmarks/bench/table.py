@@ -93,11 +93,12 @@ def targets(case: Results) -> list[str]:
 def how(results: Results) -> str:
     rounds = max((len(tool["runs"]) for case in results["cases"].values() for tool in case["tools"].values()), default=0)
     return (
-        f"Medians of up to {rounds} runs a tool, in turns, each in a fresh process that has imported its libraries and done the work\n"
-        "once on a small file before the clock starts. Warm page cache; no fsync, but by `instar upgrade`. One core: the process\n"
-        "is pinned to it. × says how many times the first tool's time (wall; CPU for Avro, JSON and proofs) the tool takes, in brackets\n"
-        "the least and the greatest of the rounds. Memory is the peak of the whole process, libraries included. Every output was\n"
-        "compared with the others by value. zstd is at level 1 everywhere. A tool that had its time in a case has fewer runs."
+        f"Medians of up to {rounds} runs a tool, in turns, each in a fresh process that has imported its libraries and done the\n"
+        "work once on a small file before the clock starts. Warm page cache; no fsync, but by `instar upgrade`. One core: the\n"
+        "process is pinned to it. × says how many times the first tool's time (wall; CPU for Avro, JSON and proofs) the tool\n"
+        "takes, in brackets the least and the greatest of the rounds. Memory is the peak of the whole process, libraries\n"
+        "included. Every output was compared with the others by value. zstd is at level 1 everywhere. A tool that had its time\n"
+        "in a case has fewer runs."
     )
 
 
