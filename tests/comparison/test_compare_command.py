@@ -126,6 +126,27 @@ def test_a_null_in_a_key_is_a_value_like_any_other(tmp_path: Path) -> None:
     assert (dict(row.key), [(f.path, f.old, f.new) for f in row.fields]) == ({"a": "null", "b": "null"}, [("v", "2", "9")])
 
 
+@pytest.mark.parametrize("how", [UNORDERED, KEYED, {**COUNTS, **UNORDERED}])
+def test_a_record_in_another_folder_is_another_one(tmp_path: Path, how: How) -> None:
+    some, others = records(6)[:3], records(6)[3:]
+    (old, new, flat) = (tmp_path / name for name in ("old", "new", "flat"))
+    for side, first in ((old, some), (new, others)):
+        second = others if first is some else some
+        write(side / "region=no%2Frth", {"a.parquet": first[:2], "b.parquet": first[2:]})
+        write(side / "region=__HIVE_DEFAULT_PARTITION__", {"c.parquet": second})
+    write(flat, {"a.parquet": [*others, *some]})
+    assert instar.compare(old, old, **how).ok
+    report = instar.compare(old, new, **how)
+    assert not report.ok
+    assert "region" in [column.path for column in report.columns]
+    if how == KEYED:
+        assert report.counts["changed"] == 6
+        assert [(f.path, f.old, f.new) for f in report.rows[0].fields] == [("region", "null", "no/rth")]
+    loose = instar.compare(old, flat, **how)
+    assert loose.ok
+    assert "only one side has folders region=…; they are not compared" in loose.notes
+
+
 def test_files_without_records(tmp_path: Path) -> None:
     none = write(tmp_path / "old", {"a.parquet": []})
     also = write(tmp_path / "new", {"a.parquet": []})

@@ -20,7 +20,7 @@ from .common import as_common, common_scalar, opaque
 
 @dataclass(frozen=True)
 class Leaf:
-    """One column: a field that is no record, or (`record`) only whether there is a record.
+    """One column: a field that is no record, or (`record`) only whether there is a record, or (`folder`) a key of files' folders.
 
     `old`, `new`: its types on the two sides, `common`: the one it is compared as.
     """
@@ -30,6 +30,7 @@ class Leaf:
     new: Type
     common: Type
     record: bool = False
+    folder: bool = False
 
     @property
     def text(self) -> str:

@@ -24,6 +24,7 @@ from instar.transforms.run.unit import FileProof
 
 from .columns import Columns, Leaf, columns_of
 from .connection import spilling
+from .folders import folder_leaves
 from .keyed import key_columns, keyed
 from .pairing import Pairing, paired
 from .reading import Rows
@@ -162,25 +163,34 @@ def _notes(sides: Sides, pairing: Pairing, asked: Asked) -> tuple[str, ...]:
 # ---- both sides as wholes
 def _as_wholes(sides: Sides, asked: Asked) -> Found:
     memory = int((asked.memory - INTERPRETER) * _OF_MEMORY)
+    leaves, notes = _leaves(sides, asked)
     with _plainly(sides) as opened, spilling(sides.files, memory=memory, threads=asked.workers) as connection:
         old, new = (
-            Rows.of(connection, side, sides.columns.leaves, old=side is sides.old, as_given=sides.as_given)
-            for side in (sides.old, sides.new)
+            Rows.of(connection, side, leaves, old=side is sides.old, as_given=sides.as_given) for side in (sides.old, sides.new)
         )
         opened += [old, new]
-        key = key_columns(sides.columns.leaves, asked.key) if asked.key else ()
+        key = key_columns(leaves, asked.key) if asked.key else ()
         if asked.level != "counts" and asked.mode != "rows":
             old.stage()
             new.stage()
-        made = _counted_in(sides, old, new) if asked.level == "auto" else _with_statistics(sides, old, new)
+        made = _counted_in(old, new) if asked.level == "auto" else _with_statistics(sides, old, new)
         if asked.level != "counts" and asked.mode == "unordered":
             counts, rows = unordered(old, new, sides.hidden, asked.examples)
-            made = replace(made, counts=counts, rows=tuple(rows), columns=_by(made.columns, sides, None))
+            made = replace(made, counts=counts, rows=tuple(rows), columns=_by(made.columns, sides, leaves, None))
         elif asked.level != "counts" and asked.mode == "keyed":
-            counts, rows, differs, notes = keyed(old, new, key, sides.hidden, asked.examples)
-            columns = _by(made.columns, sides, differs)
-            made = replace(made, counts=counts, rows=tuple(rows), columns=columns, notes=tuple(notes))
-        return replace(made, problems=(*made.problems, *old.problems, *new.problems))
+            counts, rows, differs, of_key = keyed(old, new, key, sides.hidden, asked.examples)
+            columns = _by(made.columns, sides, leaves, differs)
+            made = replace(made, counts=counts, rows=tuple(rows), columns=columns, notes=tuple(of_key))
+        return replace(made, problems=(*made.problems, *old.problems, *new.problems), notes=(*made.notes, *notes))
+
+
+def _leaves(sides: Sides, asked: Asked) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
+    """The columns of whole records, those of folders among them but where files are compared in pairs; and what to note of them."""
+    if asked.mode == "rows" and asked.level != "counts":
+        return sides.columns.leaves, ()
+    old, new = ([file.path for file in side.files] for side in (sides.old, sides.new))
+    folders, alone = folder_leaves(old, new, sides.columns)
+    return (*sides.columns.leaves, *folders), tuple(f"only one side has folders {key}=…; they are not compared" for key in alone)
 
 
 @contextmanager
@@ -201,13 +211,13 @@ def _plainly(sides: Sides) -> Iterator[list[Rows]]:
         ) from (None if sides.hidden.any else error)
 
 
-def _counted_in(sides: Sides, old: Rows, new: Rows) -> Found:
-    return Found(columns=_reported(sides.columns.leaves), records=(old.count(), new.count()))
+def _counted_in(old: Rows, new: Rows) -> Found:
+    return Found(columns=_reported(old.leaves), records=(old.count(), new.count()))
 
 
 def _with_statistics(sides: Sides, old: Rows, new: Rows) -> Found:
     before, after = (statistics(rows, sides.hidden) for rows in (old, new))
-    pairs = zip(_reported(sides.columns.leaves), before[2], after[2], strict=True)
+    pairs = zip(_reported(old.leaves), before[2], after[2], strict=True)
     told = tuple(replace(column, old=a, new=b) for column, a, b in pairs)
     return Found(columns=told, records=(before[0], after[0]), checksums=(before[1], after[1]))
 
@@ -216,9 +226,11 @@ def _reported(leaves: Sequence[Leaf]) -> tuple[ColumnReport, ...]:
     return tuple(ColumnReport(leaf.text, "record" if leaf.record else type_text(leaf.common)) for leaf in leaves)
 
 
-def _by(columns: tuple[ColumnReport, ...], sides: Sides, differs: Sequence[int] | None) -> tuple[ColumnReport, ...]:
+def _by(
+    columns: tuple[ColumnReport, ...], sides: Sides, leaves: Sequence[Leaf], differs: Sequence[int] | None
+) -> tuple[ColumnReport, ...]:
     """How the columns of whole records were compared, and in how many records each differs, where that is known."""
-    ways, counts = ways_of(sides.old.mapping, sides.columns.leaves), differs or [0] * len(columns)
+    ways, counts = ways_of(sides.old.mapping, leaves), differs or [0] * len(columns)
     return tuple(replace(c, ways=(way,), differs=count) for c, way, count in zip(columns, ways, counts, strict=True))
 
 

@@ -33,6 +33,7 @@ from instar.transforms.shared_types import Expansion
 
 from .columns import Leaf, sql_column
 from .common import opaque
+from .folders import folder_sql
 from .report import Problem
 from .sides import Side, SideFile, alike
 from .values import AvroValues, JsonValues, given_values
@@ -140,11 +141,12 @@ class _Group:
     def __init__(self, rows: Rows, name: str, files: list[SideFile], first: int, as_given: bool) -> None:
         self.rows, self.name, self.files, self.first = rows, name, files, first
         mapping = rows.side.mapping_of(files[0])
-        asked = [_asked(mapping, leaf, old=rows.old) for leaf in rows.leaves]
+        self.fields = [leaf for leaf in rows.leaves if not leaf.folder]
+        asked = [_asked(mapping, leaf, old=rows.old) for leaf in self.fields]
         if rows.side.format.name == "parquet":
             self.source: _Parquet | _Records = _Parquet(rows, name, files, mapping, asked, as_given)
         else:
-            self.source = _Records(rows, name, files, mapping, asked)
+            self.source = _Records(rows, name, files, mapping, asked, self.fields)
 
     @property
     def streamed(self) -> bool:
@@ -161,21 +163,27 @@ class _Group:
         base = self.source.placed(self.first)
         for stage in self.stages():
             base = f"(SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in stage)} FROM {base})"
-        names = [f"{name} AS c{i}" for i, name in enumerate(self.columns)]
+        values = [*self.columns, *self._folders()]
+        names = [f"{name} AS c{i}" for i, name in enumerate(values)]
         return f"SELECT {', '.join([*names, f'{self.name}_place AS place'])} FROM {base}"
+
+    def _folders(self) -> Iterator[str]:
+        """What the files' folders say, whose columns come after the fields."""
+        paths, number = [file.path for file in self.files], f"CAST({self.name}_place // {PER_FILE} - {self.first} AS BIGINT)"
+        return (folder_sql(leaf.path[0], paths, number) for leaf in self.rows.leaves if leaf.folder)
 
     def stages(self) -> Stages:
         """From the columns of the source to those that are compared."""
         rows, source = self.rows, self.source
         made = expected(rows.connection, source.asked, source.schema, source.columns)
         values = [(f"{self.name}_v{i}", value) for i, value in enumerate(made.values)]
-        found = zip(self.columns, rows.leaves, values, strict=True)
+        found = zip(self.columns, self.fields, values, strict=True)
         compared = [(column, leaf.sql(name, old=rows.old)) for column, leaf, (name, _) in found]
         return [stage for stage in ([*source.prepared], *map(list, made.stages), values, compared) if stage]
 
     @property
     def columns(self) -> list[str]:
-        return [f"{self.name}_c{i}" for i in range(len(self.rows.leaves))]
+        return [f"{self.name}_c{i}" for i in range(len(self.fields))]
 
 
 def _asked(mapping: Mapping, leaf: Leaf, *, old: bool) -> tuple[Expression, Type]:
@@ -278,10 +286,12 @@ class _Records:
     streamed = True
     prepared: tuple[tuple[str, str], ...] = ()
 
-    def __init__(self, rows: Rows, name: str, files: list[SideFile], mapping: Mapping, asked: Asked) -> None:
+    def __init__(
+        self, rows: Rows, name: str, files: list[SideFile], mapping: Mapping, asked: Asked, fields: Sequence[Leaf]
+    ) -> None:
         self.rows, self.name, self.files = rows, name, files
         self.wants = Wants(f"{name}_w", Expansion(mapping.source.definitions))
-        self.asked = [(_over(e, self.wants, leaf), type) for (e, type), leaf in zip(asked, rows.leaves, strict=True)]
+        self.asked = [(_over(e, self.wants, leaf), type) for (e, type), leaf in zip(asked, fields, strict=True)]
         avro = rows.side.format.name == "avro"
         self.reader = AvroValues() if avro else JsonValues()
         self.open: Callable[[FilePath], Iterator[object]] = avro_blocks.records if avro else json_text.records
