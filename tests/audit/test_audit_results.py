@@ -60,6 +60,17 @@ def test_rows_are_compared_by_their_values(old: str, new: str, verdict: str) -> 
             "differ",
         ),
         ("SELECT i AS a FROM range(500) t(i)", "SELECT i + (i = 3)::INT AS a FROM range(500) t(i)", "differ"),
+        (
+            "SELECT i AS a, i / 7 AS b FROM range(500) t(i)",
+            "SELECT i AS a, CASE WHEN i > 0 THEN i / 7 END AS b FROM range(500) t(i)",
+            "differ",  # null for zero: the sums agree
+        ),
+        (
+            "SELECT i AS a, CASE WHEN i = 9 THEN 'nan'::DOUBLE ELSE i / 7 END AS b FROM range(500) t(i)",
+            "SELECT i AS a, CASE WHEN i = 9 THEN 'inf'::DOUBLE ELSE i / 7 END AS b FROM range(500) t(i)",
+            "differ",
+        ),
+        ("SELECT i AS a, i / 7 AS b FROM range(500) t(i)", "SELECT i AS a, (499 - i) / 7 AS b FROM range(500) t(i)", "differ"),
         ("SELECT i AS a FROM range(500) t(i)", "SELECT i AS a FROM range(499) t(i)", "differ"),
         ("SELECT i AS a FROM range(500) t(i)", "SELECT i::VARCHAR AS a FROM range(500) t(i)", "not compared"),
     ],

@@ -195,12 +195,16 @@ def _text(value: Any) -> str:
 
 # ---- by checksums
 def _checksums(connection: duckdb.DuckDBPyConnection, text: str, named: Rows, columns: Sequence[int]) -> tuple[Any, ...]:
-    """The number of rows, the checksum of all columns together, that of those that are no floats, the sum of each that is one, and
-    of its absolute values."""
+    """The number of rows, the checksum of all columns together, and that of all that is exact: the columns that are no floats, and
+    which floats are no numbers; of each float its sum, its sum weighted by what is exact in its row (so that values cannot change
+    places), and the sum of its absolute values."""
     floats = [f"c{i}" for i in columns if named.types[i] in _FLOATS]
-    exact = [f"c{i}" for i in columns if named.types[i] not in _FLOATS] or ["1"]
-    sums = [f"sum(hash({', '.join(each)})::HUGEINT)" for each in ([f"c{i}" for i in columns], exact)]
-    sums += [f"sum({c}) FILTER (isfinite({c}))" for c in floats] + [f"sum(abs({c})) FILTER (isfinite({c}))" for c in floats]
+    exact = [f"c{i}" for i in columns if named.types[i] not in _FLOATS]
+    exact += [f"CASE WHEN isfinite({c}) THEN '' ELSE CAST({c} AS VARCHAR) END" for c in floats]
+    sums = [f"sum(hash({', '.join(each)})::HUGEINT)" for each in ([f"c{i}" for i in columns] or ["1"], exact or ["1"])]
+    weight = f"(hash({', '.join(exact)}) % 1000003 / 1000003)"
+    for part in ("{c}", "{c} * {weight}", "abs({c})"):
+        sums += [f"sum({part.format(c=c, weight=weight)}) FILTER (isfinite({c}))" for c in floats]
     select = f"SELECT count(*), {', '.join(sums)} FROM {_named(text, len(named.names))}"
     found = connection.execute(select).fetchone()
     assert found is not None
@@ -215,8 +219,8 @@ def _sums_differ(old: tuple[Any, ...], new: tuple[Any, ...], named: Rows, column
     floats = [named.names[i] for i, _ in columns if named.types[i] in _FLOATS]
     if old[2] != new[2] or not floats:
         return "the checksums of the rows differ"
-    sizes = old[3 + len(floats) :]
-    for name, a, b, size in zip(floats, old[3:], new[3:], sizes, strict=False):
+    sizes = old[3 + 2 * len(floats) :]
+    for name, a, b, size in zip(floats * 2, old[3:], new[3:], sizes * 2, strict=False):
         if not alike(a, b, size or 0.0):
             return f"the sums of {name} differ"
     return ""
