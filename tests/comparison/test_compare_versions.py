@@ -136,3 +136,14 @@ def test_what_a_function_gives_is_repeated_and_never_called_proved(tmp_path: Pat
         wrong = project.compare(tmp_path / "data/things", tmp_path / "wrong", subject="things", from_=1, **how)
         assert not wrong.ok
         assert {f.path for row in wrong.rows for f in row.fields} == {"loud"}
+
+
+@pytest.mark.parametrize("how", [{}, {"unordered": True}, {"key": "id"}, {"level": "counts"}])
+def test_a_value_of_another_type_is_not_quoted_where_its_field_is_tagged_pii(tmp_path: Path, how: How) -> None:
+    schema = pa.schema([pa.field("id", pa.int64()), pa.field("email", pa.string(), metadata={"instar.tags": '["pii"]'})])
+    old = write(tmp_path / "old", {"a.parquet": [{"id": 1, "email": "me"}]}, schema=schema)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a.json").write_text('{"id": 1, "email": {"k": "secret"}}\n')
+    report = instar.compare(old, tmp_path / "new", **how)
+    assert not report.ok
+    assert "secret" not in str(report.as_json())

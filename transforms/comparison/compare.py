@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 
 from instar.formats.errors import FileError, InstarError, UsageError
 from instar.formats.path import path_text
+from instar.formats.pii import NOT_SHOWN
 from instar.formats.schema import type_text
 from instar.transforms.configuration import DEFAULT_MEMORY
 from instar.transforms.events import FileProved
@@ -181,7 +182,13 @@ def _as_wholes(sides: Sides, asked: Asked) -> Found:
             counts, rows, differs, of_key = keyed(old, new, key, sides.hidden, asked.examples)
             columns = _by(made.columns, sides, leaves, differs)
             made = replace(made, counts=counts, rows=tuple(rows), columns=columns, notes=tuple(of_key))
-        return replace(made, problems=(*made.problems, *old.problems, *new.problems), notes=(*made.notes, *notes))
+        unfit = (_unquoted(problem, sides.hidden) for problem in (*old.problems, *new.problems))
+        return replace(made, problems=(*made.problems, *unfit), notes=(*made.notes, *notes))
+
+
+def _unquoted(problem: Problem, hidden: Hidings) -> Problem:
+    """A problem with a value, without it where it is not to be shown."""
+    return replace(problem, problem=f"a value is not of its type {NOT_SHOWN}") if hidden(problem.path) else problem
 
 
 def _leaves(sides: Sides, asked: Asked) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
