@@ -53,7 +53,8 @@ def show_account(console: Console, told: Mapping[str, Any], *, verbose: bool) ->
     for label, lines in (("warning", told["warnings"]), ("note", told["notes"])):
         for line in lines if verbose else lines[:LONGEST]:
             console.print(f"{label}: {escape(line)}")
-    console.print(f"way back {escape(told['now']['way_back'])}")
+    label = "next" if told["now"]["status"] == "staged" else "way back"
+    console.print(f"{label:<8} {escape(told['now']['way_back'])}")
 
 
 def _who(by: Mapping[str, Any]) -> str:

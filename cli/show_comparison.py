@@ -166,12 +166,13 @@ def _place(place: Place) -> str:
 
 
 def _change(change: FieldChange) -> Iterator[str]:
-    line = f"         {change.path}: {change.old} → {change.new}"
+    path = change.path or "(keys)"  # of the record itself, in JSON: which there are, and in which order
+    line = f"         {path}: {change.old} → {change.new}"
     if len(line) <= _WIDTH:
         yield line
         return
-    yield f"         {change.path}: {change.old}"
-    yield f"         {' ' * len(change.path)}→ {change.new}"
+    yield f"         {path}: {change.old}"
+    yield f"         {' ' * len(path)}→ {change.new}"
 
 
 def _wrapped(parts: Sequence[str]) -> Iterator[str]:

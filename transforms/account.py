@@ -92,7 +92,9 @@ def _by_journal(job: Job, state: RunState) -> dict[str, Any]:
         state.begun, str(facts.get("user", "")), str(facts.get("host", "")), "", (), facts.get("git"), str(facts.get("verb", ""))
     )
     to = facts.get("to")
-    error = None if ended is None else {"kind": ended.kind, "message": ended.message, "hint": ended.hint, "errors": []}
+    error = (
+        None if ended is None else {"kind": ended.kind, "message": ended.message or "interrupted", "hint": ended.hint, "errors": []}
+    )
     report = RunReport(
         verb=str(facts.get("verb", "")), status="done" if state.last(Published) else "failed", run=state.id, dataset=job.name,
         subject=str(facts.get("subject", job.subject)), origin=facts.get("from", {}), target=to if isinstance(to, int) else None,

@@ -109,7 +109,7 @@ def finished(job: Job, runs: Sequence[RunState], id: str | None) -> RunState:
     """
     known = [r for r in runs if (r.status == "finished" and not r.undoes) or r.status == "staged"]
     if id is None and not known:
-        raise UsageError(f"{job.name} has no finished run to verify", hint=f"`instar runs {job.name}` lists what was done to it.")
+        raise UsageError(f"{job.name} has no finished run to look at", hint=f"`instar runs {job.name}` lists what was done to it.")
     if id is not None:
         job.state.run(id)
     busy = holder(job.state.lock) is not None

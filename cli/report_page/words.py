@@ -29,14 +29,21 @@ def verdict(told: Mapping[str, Any]) -> Verdict:
     """Of an account."""
     status, proof, now = told["status"], told["proof"], told["now"]["status"]
     name, failed = told["dataset"], [gate for gate in told["gates"] if gate["verdict"] == "failed"]
+    if now == "interrupted" and told["now"]["way_back"] == "nothing to undo":
+        return Verdict("calm", "Interrupted, and discarded since", f"{name} is as it was before the run.")
     if now in ("interrupted", "half-published", "running"):
         return _unfinished(now, name)
+    if now == "discarded" and not told["error"]:
+        return Verdict("calm", "Staged, and discarded since", f"{name} is as it was before the run.")
     if status == "failed":
         what = "The proof failed" if proof and proof["verdict"] == "failed" else "A check failed" if failed else "The run failed"
         return Verdict("bad", f"{what}: nothing was published", f"{name} is as it was before the run.")
     done = _done(told)
     if now == "rolled back":
         return Verdict("calm", "Rolled back since", f"{done} A later run took this one back: {name} is as it was before it.")
+    if status == "staged" and (failed or (told["audit"] or {}).get("verdict") == "failed"):
+        what = "a check said no" if failed else "queries did"
+        return Verdict("bad", f"Staged and proved, but {what}: not published", f"{name} is unchanged. {_checks(told)}")
     if status == "staged":
         return Verdict("good", "Staged and proved, not yet published", f"{name} is unchanged so far. {_checks(told)}")
     if told["verb"] == "rollback":

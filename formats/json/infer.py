@@ -51,13 +51,13 @@ def _look_through(path: FilePath, root: _Seen) -> None:
                 raise FileError(
                     f"{shown(text)} is {kind_of_text(text)}, not an object",
                     hint="Instar migrates records; write each value as an object with fields.",
-                    where=Where(file=path.name, row=row),
+                    where=Where(file=str(path), row=row),
                 )
             root.object(value)
             root.count += 1
             root.kinds.add("object")
     except DataError as error:
-        placed = error.at(file=path.name, row=row)
+        placed = error.at(file=str(path), row=row)
         raise FileError(placed.message, hint=placed.hint, where=placed.where) from None
 
 

@@ -265,3 +265,62 @@ def test_nothing_is_written_and_nothing_left_behind(
     for how in (IN_PLACE, UNORDERED, KEYED, FULL):
         instar.compare(*sides, **how)
     assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("how", [("--key", "id"), ("--unordered",)])
+def test_records_in_lists_and_maps_are_shown_with_the_names_of_their_fields(how: tuple[str, ...], tmp_path: Path) -> None:
+    entry = pa.struct([("sku", pa.string()), ("odd name", pa.list_(pa.struct([("n", pa.int32())])))])
+    twins = pa.struct([("a", pa.int32()), ("A", pa.int32())])  # which DuckDB has no names for
+    types = [("id", pa.int64()), ("items", pa.list_(entry)), ("by", pa.map_(pa.string(), entry)), ("twins", pa.list_(twins))]
+    schema = pa.schema([*types, *((name, pa.int32()) for name in ("one", "two", "three"))])
+    item = {"sku": "s", "odd name": [{"n": 1}, None]}
+    rows = [
+        {"id": 0, "items": [item, None], "by": [("k", item)], "twins": [{"a": 1, "A": 2}]},
+        {"id": 1, "items": None, "by": None},
+    ]
+    for name, sku in (("old", "s"), ("new", "t")):
+        changed = [{**rows[0], "items": [{**item, "sku": sku}, None], "by": [("k", {**item, "sku": sku})]}, rows[1]]
+        if name == "new":
+            changed[0]["twins"] = [{"a": 1, "A": 3}]
+            changed[1]["by"] = [("k", None)]
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.Table.from_pylist(changed, schema=schema), tmp_path / name / "a.parquet")
+    answer = said("verify", "old", "new", *how, "--json", at=tmp_path)
+    fields = {(row["old"]["row"], change["path"]): (change["old"], change["new"]) for row in json.loads(answer.out)["rows"]
+              for change in row["fields"]}  # fmt: skip
+    before, after = (f"{{'sku': {sku}, 'odd name': [{{'n': 1}}, NULL]}}" for sku in "st")
+    assert fields[0, "items"] == (f"[{before}, NULL]", f"[{after}, NULL]")
+    assert fields[0, "by"] == (f"{{k={before}}}", f"{{k={after}}}")
+    assert fields[1, "by"] == ("null", "{k=NULL}")
+    assert (0, "twins") in fields
+
+
+def test_counts_do_not_depend_on_the_order_of_zeros_and_of_numbers_that_no_double_tells_apart(tmp_path: Path) -> None:
+    close = ["1e-5", "1.0000000000000000001e-5", "-0", "0", "0.0", "-0.0", "3", "123456789012345678901234567890.5"]
+    for name, turn in (("old", 1), ("new", -1)):
+        (tmp_path / name).mkdir()
+        floats = pa.table(
+            {"zero": pa.array([0.0, -0.0, float("nan"), None, 1.0][::turn]), "half": pa.array([-0.0, 0.0, -1, -1, -2][::turn])}
+        )
+        pq.write_table(floats, tmp_path / name / "a.parquet")
+        (tmp_path / f"{name}.ndjson").write_text("".join(f'{{"n": {number}}}\n' for number in close[::turn]))
+    for suffix in ("", ".ndjson"):
+        answer = said("verify", f"old{suffix}", f"new{suffix}", "--level", "counts", at=tmp_path)
+        assert (answer.code, answer.out.split("  ")[0]) == (0, "Counts agree"), answer.out
+
+
+def test_keys_of_json_that_differ_are_said_to_be_keys(tmp_path: Path) -> None:
+    (tmp_path / "old.ndjson").write_text('{"a": 1, "b": 2}\n')
+    (tmp_path / "new.ndjson").write_text('{"b": 2, "a": 1}\n')
+    answer = said("verify", "old.ndjson", "new.ndjson", at=tmp_path)
+    assert answer.code == 1
+    assert "         (keys): " in answer.out, answer.out
+
+
+def test_text_that_is_no_json_is_named_with_its_whole_path(tmp_path: Path) -> None:
+    for folder in ("old/x", "old/y", "new/x", "new/y"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.ndjson").write_text('{"a": 1}\n' + ("oops" if folder == "new/y" else ""))
+    answer = said("verify", "old", "new", at=tmp_path)
+    assert answer.code == 1
+    assert "new/y/a.ndjson, record 1: " in answer.err

@@ -79,6 +79,10 @@ def test_a_run_that_was_interrupted_is_told_by_its_journal(author: Author, monke
     assert (told["now"]["status"], told["proof"], told["rows_in"], len(told["written"])) == ("interrupted", None, 3, 1)
     answer = author.instar("report", "sales", at=author.folder)
     assert answer.out.splitlines()[:2] == ["! Interrupted", "sales is unchanged. The same command goes on where it was."]
+    assert "error    interrupted" in answer.out
+    author.do("rollback", "sales")  # which discards it
+    discarded = author.instar("report", "sales", at=author.folder).out
+    assert discarded.splitlines()[0].endswith("Interrupted, and discarded since")
     author.do("upgrade", "sales")
     assert reported(author)["now"]["status"] == "finished"
 

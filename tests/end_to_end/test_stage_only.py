@@ -68,6 +68,7 @@ def test_what_is_staged_can_be_discarded(way: tuple[str, ...], author: Author) -
     assert tree(folder, times=True) == before
     (entry,) = author.do("runs", "orders")["runs"]
     assert (entry["status"], entry["way_back"]) == ("discarded", "nothing to undo")
+    assert "Staged, and discarded since" in author.instar("report", "orders", run.name, at=author.folder).out
     assert author.do("status", "orders")["staged"] == []
     assert author.do("upgrade", "orders")["resumed"] is None
     assert len(runs(author)) == 2
@@ -121,6 +122,7 @@ def test_what_a_gate_refuses_is_kept_to_look_at_and_never_published(author: Auth
     assert f"instar verify orders {run.name}" in error["hint"]
     assert [gate["verdict"] for gate in json.loads((run / "report.json").read_text())["gates"]] == ["failed", "failed"]
     assert author.run("verify", "orders").code == 1
+    assert "Staged and proved, but a check said no: not published" in author.instar("report", "orders", at=author.folder).out
     assert author.do("status", "orders")["staged"]
     assert author.refused("upgrade", "orders")["errors"]
     assert tree(folder, times=True) == before
@@ -171,6 +173,9 @@ def test_it_is_said_to_people(author: Author) -> None:
     assert "orders staged to version 2: 3 files from 1" in said
     assert f"run      {run.name}, not published" in said
     assert f"look     instar verify orders {run.name}\npublish  instar upgrade orders 2\ndiscard  instar rollback orders\n" in said
+    told = author.instar("report", "orders", at=author.folder).out
+    assert "Staged and proved, not yet published" in told
+    assert "next     instar upgrade orders 2 publishes it; instar rollback orders discards it" in told
     log = author.instar("upgrade", "orders", "--stage-only", "--log", "json", at=author.folder).err.splitlines()
     assert json.loads(log[-1])["status"] == "staged"
 

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 import duckdb
 
-from instar.formats.schema import Float
+from instar.formats.schema import Float, Record, Type, children
+from instar.transforms.evaluate.sql_types import Fresh, quoted, rebuilt
 
+from .columns import Leaf
 from .reading import Rows
 from .statistics import holds_floats, keys
 
@@ -77,6 +79,21 @@ def totals(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     return int(missing), int(extra)
 
 
-def texts(count: int) -> Sequence[str]:
-    """The columns as text, for showing them."""
-    return [f"CAST(c{i} AS VARCHAR)" for i in range(count)]
+def texts(leaves: Sequence[Leaf]) -> list[str]:
+    """The columns as text, for showing them: records in lists and maps with the names of their fields."""
+    return [f"CAST({_named(f'c{i}', leaf.common, Fresh())} AS VARCHAR)" for i, leaf in enumerate(leaves)]
+
+
+def _named(value: str, type: Type, fresh: Fresh) -> str:
+    if not _has_records(type):
+        return value
+    return rebuilt(value, type, fresh, lambda v, _: v, _named, lambda _, f: quoted(f.name))
+
+
+def _has_records(type: Type) -> bool:
+    """Are there records that can be shown with names? DuckDB holds no two that differ by their case alone, and no empty one."""
+    inner = [f for _, f in children(type)]
+    if not isinstance(type, Record):
+        return any(_has_records(f.type) for f in inner)
+    names = {f.name.casefold() for f in inner}
+    return bool(inner) and "" not in names and len(names) == len(inner)

@@ -40,10 +40,12 @@ def _asked(c: str, type: Type) -> list[str]:
 
 
 def _extreme(function: str, c: str, type: Type) -> str:
-    """Unbounded numbers are texts, which have another order."""
+    """The same whatever the order of the records: of zeros that differ by their sign alone, which are equal here, either would do.
+    Unbounded numbers are texts, which have another order."""
     if isinstance(type, Integer | Number):
-        return f"{function}_by({c}, TRY_CAST({c} AS {'HUGEINT' if isinstance(type, Integer) else 'DOUBLE'}))"
-    return f"{function}({c})"
+        number = f"TRY_CAST({c} AS {'HUGEINT' if isinstance(type, Integer) else 'DOUBLE'})"
+        return f"{function}_by({c}, ROW({number}, {c})) FILTER ({number} IS NOT NULL)"
+    return f"{function}(CASE WHEN {c} = 0 THEN 0 ELSE {c} END)" if isinstance(type, Float) else f"{function}({c})"
 
 
 def keys(c: str, type: Type) -> list[str]:

@@ -72,7 +72,7 @@ class Told:
     def records(self, test: str, most: int) -> list[Record]:
         """The first records that the test holds of, in the order in which they stand."""
         place = "CASE WHEN d > 0 THEN old_place ELSE new_place END"
-        columns = ", ".join([f"{place} AS place", "abs(d)", *texts(len(self.leaves))])
+        columns = ", ".join([f"{place} AS place", "abs(d)", *texts(self.leaves)])
         rows = self.connection.execute(f"SELECT {columns} FROM differing WHERE {test} ORDER BY place LIMIT {most}").fetchall()
         return [Record(place, int(times), tuple(values)) for place, times, *values in rows]
 

@@ -135,7 +135,7 @@ def test_records_that_give_no_schema(tmp_path: Path, text: str, message: str) ->
     with pytest.raises(FileError, match=message) as error:
         FORMAT.infer([path])
     assert error.value.where
-    assert (error.value.where.file, error.value.where.row) == ("a.ndjson", 1)
+    assert (error.value.where.file, error.value.where.row) == (str(path), 1)
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
