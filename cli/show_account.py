@@ -35,7 +35,9 @@ def show_account(console: Console, told: Mapping[str, Any], *, verbose: bool) ->
     if told["status"] in ("done", "staged"):
         console.print(f"size     {size(told['bytes_in'])} → {size(told['bytes_out'])}")
     if told["seconds"]:
-        console.print("time     " + ", ".join(f"{step} {duration(seconds)}" for step, seconds in told["seconds"].items()))
+        steps = (f"{step} {duration(seconds)}".replace(" ", "\N{NO-BREAK SPACE}") for step, seconds in told["seconds"].items())
+        lines = fill(", ".join(steps), WIDTH, initial_indent="time     ", subsequent_indent=" " * 9)
+        console.print(lines.replace("\N{NO-BREAK SPACE}", " "))
     if told["quarantine"]:
         console.print(f"apart    {counted(told['rows_quarantined'], 'record')} in quarantine:")
         for reason in sections.reasons(told)[:LONGEST]:
