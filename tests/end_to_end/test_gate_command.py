@@ -31,7 +31,7 @@ for folder, _, names in os.walk(new):
         path = os.path.join(folder, name)
         found[os.path.relpath(path, new)] = os.path.getsize(path)
 said = {key: value for key, value in os.environ.items() if key.startswith("INSTAR_")}
-print(json.dumps({"files": found, "env": said, "cwd": os.getcwd(), "args": sys.argv[1:], "in": sys.stdin.read()}))
+print(json.dumps({"files": found, "env": said, "cwd": os.getcwd(), "args": sys.argv[1:], "in": sys.stdin.read()}), flush=True)
 print("to stderr", file=sys.stderr)
 """
 WAITS = """
