@@ -23,7 +23,11 @@ OPTIONS = ("subject", "from_", "to", "key", "unordered", "level")
 def comparing(function: F) -> F:
     """The options of a comparison."""
     for option in (
-        click.option("--level", type=click.Choice(["counts", "auto", "full"]), help="counts: statistics of each column only."),
+        click.option(
+            "--level",
+            type=click.Choice(["counts", "auto", "full"]),
+            help="counts: statistics of each column only; full: both these and all values. [default: auto]",
+        ),
         click.option("--unordered", is_flag=True, help="Records may stand anywhere, in any order; how often each occurs counts."),
         click.option("--key", metavar="A,B", help="Columns that tell records apart, wherever they stand."),
         click.option("--to", "to", type=int, metavar="M", help="The version of NEW. [default: the newest]"),
@@ -49,7 +53,10 @@ def two_sides(first: str | None, second: str | None, given: dict[str, Any]) -> t
     if not asked and (plain or not (first and Path(first).exists())):
         return None
     if first is None or second is None:
-        raise UsageError(f"{asked[0]} is for comparing two sides", hint="Name both: instar verify OLD NEW")
+        run = " A run is proved in full by --proof full." if given.get("level") == "full" else ""
+        raise UsageError(
+            f"{asked[0]} is for comparing two sides", hint=f"Name both: instar verify OLD NEW{'.' if run else ''}{run}"
+        )
     missing = first if not Path(first).exists() else second
     raise UsageError(f"there is nothing at {missing}", hint="Name two directories, or two files: instar verify OLD NEW")
 

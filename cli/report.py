@@ -20,7 +20,7 @@ instar report flights                          its last run
 instar report 20261121-222141-166230           a run that `instar runs` lists
 instar report flights --html flights.html      one page for who owns the data; --open shows it
 instar report --list                           the runs of all datasets
-instar report --all --html reports             a page of every run in the folder, and index.html over them
+instar report --all --html reports             a page of every run, and index.html over them
 """
 
 

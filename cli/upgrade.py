@@ -20,7 +20,7 @@ instar upgrade flights 2
 instar upgrade flights +1
 instar upgrade flights --plan plan.json        exactly what was reviewed, or not at all
 instar upgrade flights --batch-files 100       file by file, published a hundred at a time
-instar upgrade flights --stage-only            staged, proved and checked; a later upgrade publishes it
+instar upgrade flights --stage-only            staged and proved; a later upgrade publishes it
 instar upgrade flights --queries queries/ --max-slowdown 1.5
 instar upgrade flights --log json --metrics flights.prom
 """

@@ -309,6 +309,12 @@ def test_counts_do_not_depend_on_the_order_of_zeros_and_of_numbers_that_no_doubl
         assert (answer.code, answer.out.split("  ")[0]) == (0, "Counts agree"), answer.out
 
 
+def test_full_of_a_run_is_said_to_be_another_option(tmp_path: Path) -> None:
+    answer = said("verify", "flights", "--level", "full", at=tmp_path)
+    assert answer.code == 2
+    assert "Name both: instar verify OLD NEW. A run is proved in full by --proof full." in answer.err
+
+
 def test_keys_of_json_that_differ_are_said_to_be_keys(tmp_path: Path) -> None:
     (tmp_path / "old.ndjson").write_text('{"a": 1, "b": 2}\n')
     (tmp_path / "new.ndjson").write_text('{"b": 2, "a": 1}\n')
