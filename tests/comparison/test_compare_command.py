@@ -309,6 +309,20 @@ def test_counts_do_not_depend_on_the_order_of_zeros_and_of_numbers_that_no_doubl
         assert (answer.code, answer.out.split("  ")[0]) == (0, "Counts agree"), answer.out
 
 
+def test_the_empty_text_is_shown_where_nothing_is_hidden(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"s": ["", "b"]}), tmp_path / "a.parquet")
+    (column,) = json.loads(said("verify", "a.parquet", "a.parquet", "--level", "counts", "--json", at=tmp_path).out)["columns"]
+    assert (column["old"]["min"], column["old"]["max"]) == ("''", "b")
+    assert "not shown" not in said("verify", "a.parquet", "a.parquet", "--level", "counts", at=tmp_path).out
+
+
+def test_text_that_is_no_number_is_told_once(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"p": pa.array([1], pa.decimal128(10, 2))}), tmp_path / "a.parquet")
+    (tmp_path / "b.ndjson").write_text('{"p": "1.00"}\n')
+    report = json.loads(said("verify", "a.parquet", "b.ndjson", "--level", "full", "--json", at=tmp_path).out)
+    assert [problem["problem"] for problem in report["problems"]] == ["on the new side record 0: '1.00' is no number"]
+
+
 def test_full_of_a_run_is_said_to_be_another_option(tmp_path: Path) -> None:
     answer = said("verify", "flights", "--level", "full", at=tmp_path)
     assert answer.code == 2

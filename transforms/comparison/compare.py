@@ -301,7 +301,7 @@ def _report(
         subject=versions.subject if versions else None,
         pairs=len(pairing.pairs) if asked.mode == "rows" else 0,
         columns=_merged([part.columns for part in parts]),
-        problems=tuple(problem for part in parts for problem in part.problems),
+        problems=tuple(dict.fromkeys(problem for part in parts for problem in part.problems)),
         rows=tuple(row for part in parts for row in part.rows),
         counts=next((part.counts for part in parts if part.counts), {}),
         notes=tuple(note for part in parts for note in part.notes),

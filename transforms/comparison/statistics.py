@@ -84,7 +84,7 @@ def _told(found: Sequence[object], hidden: bool) -> Statistics:
     nulls, low, high, distinct, checksum = found
     assert isinstance(nulls, int)
     assert isinstance(distinct, int)
-    texts = ["" if hidden and value is not None else value if value is None else short(str(value)) for value in (low, high)]
+    texts = ["" if hidden and value is not None else value if value is None else short(str(value)) or "''" for value in (low, high)]
     return Statistics(nulls, texts[0], texts[1], distinct, _hex(checksum))
 
 
