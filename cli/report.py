@@ -130,7 +130,10 @@ def _page(told: Mapping[str, Any], html: Path | None) -> Path:
 def _pages(project: Project, told: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     """A page of every run, and the index, which is answered with."""
     from instar.cli.report_page.page import index_page, run_page
+    from instar.formats.errors import UsageError
 
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", hint="With --all, --html names a folder, which is made where there is none.")
     folder.mkdir(parents=True, exist_ok=True)
     for each in told:
         _write(folder / _name(each), run_page(each))

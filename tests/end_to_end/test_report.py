@@ -87,6 +87,15 @@ def test_a_run_that_was_interrupted_is_told_by_its_journal(author: Author, monke
     assert reported(author)["now"]["status"] == "finished"
 
 
+def test_pages_of_all_runs_are_not_written_where_a_file_is(author: Author) -> None:
+    with_sales(author)
+    author.do("upgrade", "sales")
+    (author.folder / "pages").write_text("a file")
+    answer = author.instar("report", "--all", "--html", "pages", at=author.folder)
+    assert (answer.code, answer.err.splitlines()[0]) == (2, "Error: pages is no folder")
+    assert (author.folder / "pages").read_text() == "a file"
+
+
 def test_a_report_of_an_older_version_is_completed(author: Author) -> None:
     runs = with_sales(author)
     author.do("upgrade", "sales")
