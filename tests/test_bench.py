@@ -23,6 +23,7 @@ from benchmarks.bench.summary import ratio, reached
 from benchmarks.bench.table import page
 from benchmarks.bench.task import Change, Task
 from benchmarks.bench.tools import instar, pyarrow
+from benchmarks.bench.tools.installed import clean_environment, copied, digest
 
 SCALE = 0.0001
 KNOWN = ("processor", "cores", "memory", "system", "Python", "pyarrow", "duckdb", "polars", "fastavro", "orjson")
@@ -161,7 +162,8 @@ def test_results_take_the_place_of_earlier_ones(tmp_path: Path, store: Store) ->
 
 def test_the_page_shows_times_ratios_and_targets(store: Store) -> None:
     (case,) = chosen(["large-rename"])
-    result = measure(case, store, rounds=2, run=in_this_process) | {"command": "a command", "commit": "c0ffee"}
+    result: dict[str, Any] = measure(case, store, rounds=2, run=in_this_process) | {"command": "a command", "commit": "c0ffee"}
+    result["tools"]["Instar"]["told"]["measured_in"] = "Python 3, numpy not installed"
     text = page(
         {
             "environment": {"processor": "P", "cores": "2", "memory": "8 GB", "system": "S", "jq": "jq-1.7"},
@@ -172,6 +174,7 @@ def test_the_page_shows_times_ratios_and_targets(store: Store) -> None:
     assert "≤ 2 × cp, wall<br>≤ 250 MB" in text
     assert "`a command` at c0ffee" in text
     assert "jq-1.7" in text
+    assert "\n- Instar: Python 3, numpy not installed\n" in text
 
 
 def test_what_is_kept_of_the_results(store: Store, tmp_path: Path) -> None:
@@ -196,6 +199,17 @@ def test_every_tool_orders_columns_alike() -> None:
     assert "op.rename('b', to='z')" in instar.script(ordered)
     table = pyarrow.changed(pa.table({"b": [1], "c": ["x"]}), ordered, ["b", "c"])
     assert table.to_pydict() == {"c": ["x"], "z": [1]}
+
+
+def test_the_sources_that_are_installed(tmp_path: Path) -> None:
+    """What was built in the checkout is no part of them, and every module counts."""
+    sources = copied(tmp_path)
+    assert (sources / "instar" / "formats" / "schema.py").exists()
+    assert not [path for path in sources.rglob("*") if path.suffix in (".so", ".pyc")]
+    before = digest(sources)
+    (sources / "cli" / "main.py").write_text("")
+    assert digest(sources) != before
+    assert not [name for name in clean_environment() if name.startswith("PYTHON")]
 
 
 def test_a_case_that_there_is_not() -> None:

@@ -77,6 +77,7 @@ MSGSPEC = Tool("msgspec loop", "msgspec")
 AUTO, FULL = (Tool(f"proof, {level}", "prove", {"level": level}) for level in ("auto", "full"))
 STAGING = Tool("staging", "stage")
 UPGRADE = Tool("instar upgrade", "upgrade")
+WITH_NUMPY = Tool("instar upgrade, numpy installed", "upgrade", {"development": True})
 DUCKDB_ALL = Tool("DuckDB, all files at once", "duckdb", {"at_once": True}, checked=False)
 PEERS = ("DuckDB", "polars", "pyarrow")
 
@@ -199,7 +200,7 @@ CASES = (
         "rename",
         "rename, proved and published",
         RENAME,
-        (UPGRADE, DUCKDB, DUCKDB_ALL, CP),
+        (UPGRADE, WITH_NUMPY, DUCKDB, DUCKDB_ALL, CP),
         Faster(("DuckDB",), 8, of="instar upgrade"),
     ),
     upgrade("cores", "cast 1 of 19 columns, by 1 and by 2 workers", CAST, (TWO, ONE), Faster(("1 worker",), 1.7, of="2 workers")),

@@ -55,7 +55,7 @@ def available(tool: Tool) -> bool:
     return tool.module != "jq" or shutil.which("jq") is not None
 
 
-def task_of(case: Case, tool: Tool, data: Data, target: Path, files: int | None) -> Task:
+def task_of(case: Case, tool: Tool, data: Data, target: Path, cache: Path, files: int | None) -> Task:
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     return Task(
         tool.module,
@@ -67,6 +67,7 @@ def task_of(case: Case, tool: Tool, data: Data, target: Path, files: int | None)
         usable[-case.cores :],
         str(data.warm_up or ""),
         str(data.document or ""),
+        str(cache.absolute()),
         {"row_group": data.row_group, "columns": str(data.columns or ""), **tool.options},
     )
 
@@ -76,6 +77,7 @@ def in_turns(
     tools: Sequence[Tool],
     data: Data,
     scratch: Path,
+    cache: Path,
     *,
     rounds: int,
     patience: float,
@@ -84,7 +86,7 @@ def in_turns(
     check: Callable[[Tool, list[Path]], None],
 ) -> Runs:
     """`rounds` rounds; in each, every tool works once, in an order that is another each time. A tool is left out of later rounds
-    once it has had `patience` seconds. `check` is given every output of a tool that can be checked.
+    once it has had `patience` seconds. `check` is given every output of a tool that can be checked. `cache` stays when all is done.
 
     Raises:
         Failed: a tool broke, or `check` found an output wrong.
@@ -99,7 +101,7 @@ def in_turns(
                 runs[tool.name].append(None)
                 continue
             with tempfile.TemporaryDirectory(prefix="run-", dir=scratch) as name:
-                task = task_of(case, tool, data, Path(name), files)
+                task = task_of(case, tool, data, Path(name), cache, files)
                 figures = run(task)
                 outputs = outputs_of(Path(name))
                 if tool.checked:

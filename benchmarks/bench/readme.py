@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.bench.environment import CHECKOUT
 from benchmarks.bench.summary import spelled
-from benchmarks.bench.table import compared, named, seconds
+from benchmarks.bench.table import OTHERS, compared, named, seconds
 
 BEGIN, END = "<!-- benchmark: written by python -m benchmarks.bench.readme -->", "<!-- benchmark ends -->"
 RESULTS = CHECKOUT / "benchmarks" / "results"
@@ -61,9 +61,9 @@ def time(case: Mapping[str, Any]) -> str:
 
 
 def others(case: Mapping[str, Any]) -> str:
-    """From the fastest to the slowest."""
-    _, *tools = case["tools"].items()  # the first is Instar
-    times = {name: tool[f"times_{case['clock']}"]["value"] for name, tool in tools if name != "cp"}
+    """From the fastest to the slowest; Instar's own are in the table of all."""
+    tools = case["tools"].items()
+    times = {name: tool[f"times_{case['clock']}"]["value"] for name, tool in tools if name.startswith(OTHERS)}
     return ", ".join(f"{name} {spelled(times[name])}" for name in sorted(times, key=lambda name: times[name]))
 
 

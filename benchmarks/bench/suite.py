@@ -15,6 +15,7 @@ from benchmarks.bench.environment import command, commit
 from benchmarks.bench.measure import available, in_a_process, in_turns
 from benchmarks.bench.summary import summarised
 from benchmarks.bench.task import Task
+from benchmarks.bench.tools.installed import installed
 
 
 def measure(
@@ -32,11 +33,15 @@ def measure(
         Failed: a tool broke, or gave something else than the others.
     """
     data, tools = store.get(case.data), [tool for tool in case.tools if available(tool)]
+    if any(tool.module == "upgrade" for tool in tools):
+        installed(store.folder)  # before the first run: pip is no part of its memory
     with tempfile.TemporaryDirectory(prefix="bench-", dir=store.folder) as name:
         keep = Path(name) / "keep"
         keep.mkdir()
         check = Check(case, data, keep, files)
-        runs = in_turns(case, tools, data, Path(name), rounds=rounds, patience=patience, files=files, run=run, check=check)
+        runs = in_turns(
+            case, tools, data, Path(name), store.folder, rounds=rounds, patience=patience, files=files, run=run, check=check
+        )
     taken = data.files[:files]
     return {
         "title": case.title,

@@ -8,6 +8,8 @@ from typing import Any
 from benchmarks.bench.summary import spelled
 
 Results = Mapping[str, Any]
+OTHERS = ("pyarrow", "DuckDB", "polars", "fastavro", "orjson loop", "jq")
+"""What a user would pick instead."""
 
 
 def page(results: Results) -> str:
@@ -45,9 +47,8 @@ def title(case: Results) -> str:
 
 def compared(results: Results) -> list[Results]:
     """The cases in which other tools do the same work, and not only `cp`, or Instar itself."""
-    others = {"pyarrow", "DuckDB", "polars", "fastavro", "orjson loop", "jq"}
     every = [(case, list(case["tools"])) for case in results["cases"].values()]
-    return [case for case, tools in every if others & set(tools) and not tools[0].startswith("proof")]
+    return [case for case, tools in every if {*OTHERS} & set(tools) and not tools[0].startswith("proof")]
 
 
 def named(case: Results) -> str:
@@ -94,7 +95,8 @@ def how(results: Results) -> str:
     rounds = max((len(tool["runs"]) for case in results["cases"].values() for tool in case["tools"].values()), default=0)
     return (
         f"Medians of up to {rounds} runs a tool, in turns, each in a fresh process that has imported its libraries and done the\n"
-        "work once on a small file before the clock starts. Warm page cache; no fsync, but by `instar upgrade`. One core: the\n"
+        "work once on a small file before the clock starts; but `instar upgrade` is measured from the start of its process, as\n"
+        "pip installs it: with what Instar depends on and nothing else. Warm page cache; nobody else calls fsync. One core: the\n"
         "process is pinned to it. × says how many times the first tool's time (wall; CPU for Avro, JSON and proofs) the tool\n"
         "takes, in brackets the least and the greatest of the rounds. Memory is the peak of the whole process, libraries\n"
         "included. Every output was compared with the others by value. zstd is at level 1 everywhere. A tool that had its time\n"
@@ -108,8 +110,14 @@ def where(results: Results) -> str:
         f"{name} {value}" for name, value in known.items() if name not in ("processor", "cores", "memory", "system", "cp", "jq")
     )
     programs = ", ".join(known[name] for name in ("cp", "jq") if name in known)
+    environments = [
+        f"{name}: {tool['told']['measured_in']}"
+        for case in results["cases"].values()
+        for name, tool in case["tools"].items()
+        if "measured_in" in tool["told"]
+    ]
     commands = sorted({f"`{case['command']}` at {case['commit']}, {case['measured']}" for case in results["cases"].values()})
     return (
         f"{known['processor']}, {known['cores']} cores, {known['memory']}, {known['system']}. {versions}; {programs}.\n\n"
-        + "\n".join(f"- {line}" for line in commands)
+        + "\n".join(f"- {line}" for line in (*dict.fromkeys(environments), *commands))
     )

@@ -36,8 +36,8 @@ class Change:
 class Task:
     """`target` is an empty folder; each source becomes a file of the same name there. `warm_up` is a small file of the same kind.
 
-    `cores` are the processors that the process may use, `document` a schema document for files that carry none. `options` are the
-    tool's own.
+    `cores` are the processors that the process may use, `document` a schema document for files that carry none, `cache` a folder in
+    which a tool may keep what it needs in every run. `options` are the tool's own.
     """
 
     tool: str
@@ -49,6 +49,7 @@ class Task:
     cores: Sequence[int]
     warm_up: str = ""
     document: str = ""
+    cache: str = ""
     options: Json = field(default_factory=dict)
 
     @property

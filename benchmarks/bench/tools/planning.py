@@ -7,14 +7,14 @@ from pathlib import Path
 
 import instar
 from benchmarks.bench.task import Task
-from benchmarks.bench.tools.upgrade import project
+from benchmarks.bench.tools.upgrade import of_the_checkout, project
 
 
 def prepared(task: Task) -> Callable[[], object]:
     small, whole = Path(task.target) / "small", Path(task.target) / "whole"
     for folder, sources in ((small, task.sources[:3]), (whole, task.share)):
         folder.mkdir()
-        project(Task(**{**task.__dict__, "sources": sources}), folder)
+        project(Task(**{**task.__dict__, "sources": sources}), folder, of_the_checkout())
     instar.open(small).dataset("data").plan()
 
     def work() -> dict[str, int]:
