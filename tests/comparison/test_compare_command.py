@@ -320,7 +320,7 @@ def test_text_that_is_no_number_is_told_once(tmp_path: Path) -> None:
     pq.write_table(pa.table({"p": pa.array([1], pa.decimal128(10, 2))}), tmp_path / "a.parquet")
     (tmp_path / "b.ndjson").write_text('{"p": "1.00"}\n')
     report = json.loads(said("verify", "a.parquet", "b.ndjson", "--level", "full", "--json", at=tmp_path).out)
-    assert [problem["problem"] for problem in report["problems"]] == ["on the new side record 0: '1.00' is no number"]
+    assert [problem["problem"] for problem in report["problems"]] == ['on the new side record 0: "1.00" is no number']
 
 
 def test_full_of_a_run_is_said_to_be_another_option(tmp_path: Path) -> None:

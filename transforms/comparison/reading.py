@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from instar.formats.errors import UsageError
 from instar.formats.path import path_text
 from instar.formats.schema import Field, Json, List, Map, Record, Schema, Type, children
+from instar.transforms.evaluate.nodes import everything
 from instar.transforms.evaluate.sql_types import sql_type
 from instar.transforms.expression import Column, Expression, Source, Struct
 from instar.transforms.mapping import Mapping
@@ -114,6 +115,11 @@ class Rows:
         number, row = divmod(place, PER_FILE)
         return self.files[number], row
 
+    def unfit(self, column: int, place: int) -> str | None:
+        """What stands in a record where a column has null because that is not of its type."""
+        group = next(group for group in reversed(self._groups) if group.first <= place // PER_FILE)
+        return group.unfit(column, place)
+
 
 def _alike_in_duckdb(rows: Rows, files: list[SideFile]) -> Iterator[list[SideFile]]:
     """Files of one schema in groups that DuckDB reads as the same types, one after the other."""
@@ -184,6 +190,16 @@ class _Group:
     @property
     def columns(self) -> list[str]:
         return [f"{self.name}_c{i}" for i in range(len(self.fields))]
+
+    def unfit(self, column: int, place: int) -> str | None:
+        """See `Rows.unfit`; in a positional join, files have no number but 0."""
+        known = self.source.unfit if isinstance(self.source, _Records) else {}
+        if not known or column >= len(self.fields):
+            return None
+        expression = self.source.asked[column][0]
+        names = [e.path[0] for e in everything([expression]) if isinstance(e, Source) and e.path]
+        found = next((known[name][place] for name in names if place in known.get(name, ())), None)
+        return found if found is None or isinstance(expression, Source) else f"made of {found}"
 
 
 def _asked(mapping: Mapping, leaf: Leaf, *, old: bool) -> tuple[Expression, Type]:
@@ -292,6 +308,7 @@ class _Records:
         self.rows, self.name, self.files = rows, name, files
         self.wants = Wants(f"{name}_w", Expansion(mapping.source.definitions))
         self.asked = [(_over(e, self.wants, leaf), type) for (e, type), leaf in zip(asked, fields, strict=True)]
+        self.unfit: dict[str, dict[int, str]] = {}  # by the names of wants: values that are not of their types, by their places
         avro = rows.side.format.name == "avro"
         self.reader = AvroValues() if avro else JsonValues()
         self.open: Callable[[FilePath], Iterator[object]] = avro_blocks.records if avro else json_text.records
@@ -321,10 +338,11 @@ class _Records:
                 columns = [batch.column(f.name) for f in list(self.arrow)[:-1]]
                 yield pa.record_batch([*columns, _places(number * PER_FILE + row, batch.num_rows)], schema=self.arrow)
                 row += batch.num_rows
-            self._tell(file, table)
+            self._tell(file, table, number * PER_FILE)
 
-    def _tell(self, file: SideFile, table: Table) -> None:
+    def _tell(self, file: SideFile, table: Table, place: int) -> None:
         for name, misfit in table.misfits.items():
+            self.unfit.setdefault(name, {}).update((place + row, text) for row, text in misfit.texts.items())
             path = next(path_text(want.path) for want in self.wants.all.values() if want.name == name)
             problem = Problem(f"on the {self.rows.name} side {misfit.message}", file.path, path)
             if problem not in self.rows.problems:

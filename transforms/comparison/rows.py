@@ -31,8 +31,8 @@ from .reading import Rows
 from .report import Level
 from .sides import Side, SideFile
 
-UNFIT = "unfit"
-"""Stands for the way where a value is not of the type that it is compared as."""
+UNFIT_OLD, UNFIT_NEW = "unfit old", "unfit new"
+"""Stand for the way where a value of that side is not of the type that it is compared as."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,23 @@ def _by_value(pair: Pair) -> Proved:
         named = zip(leaves, ways, before.columns, after.columns, strict=True)
         checks = [Check(leaf.text, way, was, now) for leaf, way, was, now in named]
         tallies = [f"count({group.name}_place)" if group.streamed else str(group.rows_told) for group in (before, after)]
-        counted, outcomes = compare(relation, checks, tallies=["count(*)", *tallies], examples=pair.examples)
+        counted, outcomes = compare(relation, checks, tallies=["count(*)", *tallies], examples=max(pair.examples, 1))
         if counted is None:
             counted, _ = compare(relation, [], tallies=["count(*)", *tallies])
         assert counted is not None
-        said = list(zip(checks, outcomes, strict=True))
-        said += [(Check(p.path, UNFIT, "", ""), Outcome(p.problem, failed=True)) for p in (*old.problems, *new.problems)]
+        shown = [_as_read(outcome, i, old, new, pair.examples) for i, outcome in enumerate(outcomes)]
+        said = list(zip(checks, shown, strict=True))
+        unfit = [(UNFIT_OLD, p) for p in old.problems] + [(UNFIT_NEW, p) for p in new.problems]
+        said += [(Check(p.path, way, "", ""), Outcome(p.problem, failed=True)) for way, p in unfit]
     return located(Proved(counted[1], counted[2], tuple(said), ()), pair.new.format.name, files[1], 0)
+
+
+def _as_read(outcome: Outcome, column: int, old: Rows, new: Rows, examples: int) -> Outcome:
+    """The same with so many examples, and in them what stands in the files where a null stands for what is not of its type."""
+    if outcome.differing is None:
+        return outcome
+    told = (
+        replace(each, expected=old.unfit(column, each.row) or each.expected, actual=new.unfit(column, each.row) or each.actual)
+        for each in outcome.examples
+    )
+    return Outcome.of(tuple(told), outcome.differing, examples)

@@ -10,7 +10,7 @@ from instar.transforms.proof.groups import NO_RECORD
 from instar.transforms.run.unit import ColumnProof, Example, FileProof
 
 from .report import ColumnReport, FieldChange, Place, Problem, RowDifference
-from .rows import UNFIT
+from .rows import UNFIT_NEW, UNFIT_OLD
 
 
 def columns_told(proofs: Iterable[FileProof], types: Mapping[str, str]) -> tuple[ColumnReport, ...]:
@@ -18,7 +18,7 @@ def columns_told(proofs: Iterable[FileProof], types: Mapping[str, str]) -> tuple
     found: dict[str, ColumnReport] = {}
     for column in (column for proof in proofs for column in proof.columns if column.path):
         known = found.setdefault(column.path, ColumnReport(column.path, types.get(column.path, "")))
-        if column.way == UNFIT:
+        if column.way in (UNFIT_OLD, UNFIT_NEW):
             continue
         differs = (column.differing or 1) if column.problem else 0
         found[column.path] = replace(known, ways=tuple(sorted({*known.ways, column.way})), differs=known.differs + differs)
@@ -35,7 +35,9 @@ def rows_told(
         problems += [Problem(proof.unread, proof.path)] if proof.unread else []
         if proof.rows_old != proof.rows_new:
             problems.append(Problem(f"{proof.rows_old:,} records on the old side, {proof.rows_new:,} on the new one", proof.path))
-        problems += [Problem(c.problem, proof.path, c.path) for c in proof.columns if c.problem and not c.examples]
+        for c in proof.columns:
+            if c.problem and not c.examples:
+                problems.append(Problem(c.problem, old_names[proof.path] if c.way == UNFIT_OLD else proof.path, c.path))
         if len(rows) < most:
             rows += _of_file(proof, old_names[proof.path])
     return tuple(rows[:most]), tuple(problems)

@@ -73,8 +73,12 @@ class Told:
         """The first records that the test holds of, in the order in which they stand."""
         place = "CASE WHEN d > 0 THEN old_place ELSE new_place END"
         columns = ", ".join([f"{place} AS place", "abs(d)", *texts(self.leaves)])
-        rows = self.connection.execute(f"SELECT {columns} FROM differing WHERE {test} ORDER BY place LIMIT {most}").fetchall()
-        return [Record(place, int(times), tuple(values)) for place, times, *values in rows]
+        found = self.connection.execute(f"SELECT {columns} FROM differing WHERE {test} ORDER BY place LIMIT {most}").fetchall()
+        side = (self.old if test.startswith("d > 0") else self.new).rows
+        return [
+            Record(place, int(times), tuple(side.unfit(i, place) if value is None else value for i, value in enumerate(values)))
+            for place, times, *values in found
+        ]
 
     def alone(self, kind: str, record: Record, key: dict[str, str] | None = None) -> RowDifference:
         """A record of one side only."""

@@ -26,6 +26,8 @@ from instar.formats.schema import (
     Float,
     Int,
     Integer,
+    Json,
+    Map,
     Number,
     Schema,
     String,
@@ -40,7 +42,7 @@ from .check import EXAMPLES
 from .json_kept import judged_by, kept
 from .json_lines import fields_of
 from .json_named import named_reader
-from .json_text import canonical, records
+from .json_text import canonical, records, short
 from .json_text import number_text as text_of
 from .keys import Keys, asked_keys
 from .places import Place, places
@@ -135,7 +137,7 @@ class JsonReader:
         return _Branches(type, named).of
 
     def pairs(self, map: Any) -> Iterable[tuple[str, Any]]:
-        return map.items()
+        return map.items() if isinstance(map, dict) else _refuse(map, Map(Field("", Json())))
 
     def keys(self, scope: Any, keys: Keys) -> bytes | None:
         found = asked_keys(scope, keys)
@@ -157,7 +159,7 @@ class _Branches:
         found = [i for i, valid in enumerate(self.valid) if valid(plain)]
         if len(found) != 1:
             names = ", ".join(f"<{self.names[i]}>" for i in found) or "none"
-            raise ValueError(f"{_shown(value)} should be of one branch of a union, but is of {names}")
+            raise ValueError(f"{short(value)} should be of one branch of a union, but is of {names}")
         return found[0], value
 
 
@@ -170,7 +172,7 @@ _DIGITS = re.compile(rb"0|-?[1-9][0-9]*").fullmatch
 def _digits(value: Any, type: Type) -> Any:
     """An integer that is written as one: many readers take 1.0 for none."""
     if isinstance(value, Raw) and not _DIGITS(value):
-        raise ValueError(f"{_shown(value)} is not how {type_text(type)} is written")
+        raise ValueError(f"{short(value)} is not how {type_text(type)} is written")
     return value
 
 
@@ -210,9 +212,4 @@ def _float(value: Any, bits: int, type: Type) -> float:
 
 
 def _refuse(value: Any, type: Type) -> Any:
-    raise ValueError(f"{_shown(value)} is no {type_text(type)}")
-
-
-def _shown(value: Any) -> str:
-    text = canonical(value).decode()
-    return text if len(text) <= 60 else text[:59] + "…"
+    raise ValueError(f"{short(value)} is no {type_text(type)}")

@@ -79,6 +79,12 @@ def _spelled(value: Any) -> str:
             return json.dumps(value)
 
 
+def short(value: Any) -> str:
+    """A value as JSON, of a long one the beginning: for messages."""
+    text = canonical(value).decode()
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
 def number_text(number: Raw) -> str:
     """The text of a number."""
     return bytes(number).decode()

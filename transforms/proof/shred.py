@@ -22,9 +22,11 @@ from instar.formats.schema import (
     Reference,
     Type,
     Union,
+    type_text,
 )  # fmt: skip
 from instar.transforms.evaluate.plain import plain_type
 
+from .json_text import short
 from .keys import Keys
 from .relation import Stream
 from .wants import Dialect, Want, Wants, want_type
@@ -70,12 +72,16 @@ class Reader(Protocol):
         ...
 
 
+_MOST_TEXTS = 1000
+
+
 @dataclass
 class Misfit:
-    """A value that is not of its type: the first one of each want, by name."""
+    """A value that is not of its type: the first one of each want, by name. `texts`: by row, what this and later ones are."""
 
     row: int
     message: str
+    texts: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -107,10 +113,10 @@ class Table:
             first = 0
             for some, values in self._read(names, whole=not all(want.path for want in asked)):
                 columns = [
-                    self.column(want, inside, values[want.path[0]], type, first)
+                    self.column(inner, inside, values[want.path[0]], type, first)
                     if values and want.path
                     else self.column(want, whole, some, type, first)
-                    for want, (whole, inside), type in zip(asked, getters, types, strict=True)
+                    for want, inner, (whole, inside), type in zip(asked, below, getters, types, strict=True)
                 ]
                 yield pa.record_batch([*columns, pa.array([True] * len(some), pa.bool_())], schema=schema)
                 first += len(some)
@@ -137,12 +143,27 @@ class Table:
         """The value of one record, or null where it does not fit: then the misfit is remembered."""
         try:
             value = get([record])
-            pa.array(value, type)
-            return value[0]
         except _UNFIT as error:
-            what = "it is no record" if isinstance(error, AttributeError) else error
-            self.misfits.setdefault(want.name, Misfit(row, f"record {row}: {what}"))
-            return None
+            what = f"{short(_raw(record, want.path))} is no record" if isinstance(error, AttributeError) else error
+        else:
+            try:
+                pa.array(value, type)
+                return value[0]
+            except _UNFIT:  # pyarrow's words speak of its own types
+                what = f"{short(_raw(record, want.path))} does not fit {type_text(want.type)}"
+        misfit = self.misfits.setdefault(want.name, Misfit(row, f"record {row}: {what}"))
+        if len(misfit.texts) < _MOST_TEXTS:
+            misfit.texts[row] = short(_raw(record, want.path))
+        return None
+
+
+def _raw(record: Any, path: Sequence[str]) -> Any:
+    """The value at a path, or what stands in the place of a record on the way."""
+    for name in path:
+        if not isinstance(record, dict):
+            break
+        record = record.get(name)
+    return record
 
 
 def values_of(records: Sequence[Any], names: Sequence[str]) -> dict[str, Sequence[Any]]:
@@ -232,7 +253,27 @@ def _elements(want: Want, reader: Reader) -> Callable[[Any], Any]:
         return _branch(reader.branch(want.type, want.inner.names.named), want.branch, element)
     if isinstance(want.type, Map):
         return lambda values: [(key, element(value)) for key, value in _once(reader.pairs(values))]
-    return lambda values: [element(value) for value in values]
+    return lambda values: [element(value) for value in _items(values)]
+
+
+def _items(values: Any) -> list[Any]:
+    """
+    Raises:
+        ValueError: it is no list. (A text, or an object's keys, could be walked through like one.)
+    """
+    if values.__class__ is not list:
+        raise ValueError(f"{short(values)} is no list")
+    return values
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """
+    Raises:
+        ValueError: it is no record.
+    """
+    if value.__class__ is not dict:
+        raise ValueError(f"{short(value)} is no record")
+    return value
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -260,10 +301,10 @@ def _typed(type: Type, reader: Reader) -> Convert | None:
     match type:
         case Record(fields):
             parts = [(f"f{i}", f.name, _each(f.type, reader)) for i, f in enumerate(fields)]
-            return lambda value: {f: convert(value.get(name)) for f, name, convert in parts}
+            return lambda value: {f: convert(_members(value).get(name)) for f, name, convert in parts}
         case List(item):
             convert = _each(item.type, reader)
-            return lambda values: [convert(v) for v in values]
+            return lambda values: [convert(v) for v in _items(values)]
         case Map(value):
             convert = _each(value.type, reader)
             return lambda values: [(k, convert(v)) for k, v in dict(reader.pairs(values)).items()]
