@@ -111,7 +111,8 @@ def _place(unit: Unit, why: str) -> str:
 
 def of_readers() -> tuple[type[Exception], ...]:
     """What the readers of a proof raise; those that were not needed are not even loaded."""
-    loaded = [(sys.modules.get(name), error) for name, error in (("duckdb", "Error"), ("pyarrow", "ArrowException"))]
+    names = (("duckdb", "Error"), ("pyarrow", "ArrowException"), ("zlib", "error"), ("zstandard", "ZstdError"))
+    loaded = [(sys.modules.get(name), error) for name, error in names]
     return (
         OSError,
         ValueError,

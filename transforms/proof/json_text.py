@@ -161,29 +161,51 @@ def _lines(text: io.TextIOWrapper, left_out: frozenset[int]) -> Iterator[Any]:
 
 
 def _elements(text: io.TextIOWrapper, left_out: frozenset[int]) -> Iterator[Any]:
-    """The elements of one array, read piece by piece."""
-    buffer, at, number = text.read(_CHUNK), 0, 0
-    at = buffer.index("[") + 1
-    while True:
-        while at < len(buffer) and buffer[at] in " \t\r\n,":
-            at += 1
-        if at < len(buffer) and buffer[at] == "]":
-            return
+    """The elements of one array, read piece by piece.
+
+    Raises:
+        ValueError: it is no array, or more than one.
+    """
+    buffer, at, _ = _next(text, "", 0)
+    buffer, at, mark = _next(text, buffer, at + 1)
+    number = 0
+    while mark != "]":
         try:
             value, end = (None, _end(buffer, at)) if number in left_out else _DECODER.raw_decode(buffer, at)
-            if end == len(buffer):  # a number may go on
+            if end + 3 > len(buffer) and not buffer[end:].strip(".eE+-"):  # a number may go on
                 raise json.JSONDecodeError("more to come", buffer, end)
-        except json.JSONDecodeError:
+        except json.JSONDecodeError as error:
             more = text.read(max(_CHUNK, len(buffer) - at))
-            if not more:
-                raise
+            if not more or mark == ",":
+                raise ValueError(f"record {number}: {error.msg}") from None
             buffer, at = buffer[at:] + more, 0
             continue
         if number not in left_out:
             if left_out:
                 _checked(buffer[at:end])
             yield value
-        number, at = number + 1, end
+        number += 1
+        buffer, at, mark = _next(text, buffer, end)
+        if mark == ",":
+            buffer, at, mark = _next(text, buffer, at + 1)
+            if mark == "]":
+                raise ValueError(f"record {number} is missing after a comma")
+        elif mark != "]":
+            raise ValueError(f"record {number}: there is no comma before it")
+    if _next(text, buffer, at + 1)[2]:
+        raise ValueError("there is more after the end of the array")
+
+
+def _next(text: io.TextIOWrapper, buffer: str, at: int) -> tuple[str, int, str]:
+    """The text from there on, read further where it must be, the place of the next character that is no white space, and that; ""
+    at the end."""
+    while True:
+        found = _NOT_BLANK.search(buffer, at)
+        if found:
+            return buffer, found.start(), found[0]
+        buffer, at = text.read(_CHUNK), 0
+        if not buffer:
+            return "", 0, ""
 
 
 def _checked(text: str) -> str:
@@ -192,6 +214,7 @@ def _checked(text: str) -> str:
     return text
 
 
+_NOT_BLANK = re.compile(r"[^ \t\r\n]")
 _MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]|"', re.DOTALL)
 
 

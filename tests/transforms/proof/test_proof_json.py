@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from instar import op
 from instar.formats.format import format_named
 from instar.formats.schema import Field, Int, Record, Schema
+from instar.transforms.proof import json_text
 from instar.transforms.proof.integrity import prove_file
 from tests.faults import plant, possible
 from tests.transforms.proof.conftest import problems
@@ -197,3 +199,55 @@ def test_an_integer_that_a_migration_made_is_written_as_one(key, right, wrong, l
     lines[2] = lines[2].replace(f'"{key}":{right}', f'"{key}":{wrong}')
     Path(unit.staged).write_text("\n".join(lines) + "\n")
     assert [(c.path, c.row) for c in prove_file(unit, receipt, level=level).columns if c.problem] == [(key, 2)]
+
+
+MALFORMED = {
+    "more after the end": ("]\n", "] x\n"),
+    "another array": ("]\n", "]\n[]\n"),
+    "no comma": ("},", "} "),
+    "two commas": ("},", "},,"),
+    "a comma first": ("[", "[,"),
+    "a comma last": ("]\n", ",]\n"),
+    "no end": ("]\n", "\n"),
+}
+
+
+SHORT = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}, "s": {"type": "string"}}}
+KINDS = {"rename": [op.rename("s", to="t")], "derive": [op.derive("d", "int64", sql="id * 2")]}
+
+
+@pytest.mark.parametrize("operations", KINDS.values(), ids=KINDS)
+def test_an_array_that_is_not_json_is_not_proved(operations, tmp_path, staged):
+    path = tmp_path / "data.json"
+    path.write_text("[\n" + ",\n".join(f'{{"id":{i},"s":"x"}}' for i in range(3)) + "\n]\n")
+    unit, receipt = staged(path, "json", operations, schema(SHORT))
+    assert prove_file(unit, receipt).failures == ()
+    text = Path(unit.staged).read_text()
+    for what, (right, wrong) in MALFORMED.items():
+        assert right in text
+        Path(unit.staged).write_text(text.replace(right, wrong, 1))
+        assert prove_file(unit, receipt).unread, what
+
+
+@pytest.mark.parametrize("left_out", [(), (1,)])
+def test_the_elements_of_an_array_are_found_across_pieces(left_out, tmp_path, monkeypatch):
+    """Wherever a piece of the file ends: in a number, in a text, before a comma."""
+    path = tmp_path / "data.json"
+    path.write_text('\ufeff \n[ {"a" : 12} ,\n {"b":"] ,"},  3.25 ,"x",[ ] ] \n', encoding="utf-8")
+    monkeypatch.setattr(json_text, "_CHUNK", 1)
+    found = [json.loads(json_text.canonical(value)) for value in json_text.records(path, frozenset(left_out))]
+    assert found == [each for number, each in enumerate([{"a": 12}, {"b": "] ,"}, 3.25, "x", []]) if number not in left_out]
+
+
+@pytest.mark.parametrize("operations", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("ending", ["gz", "zst"])
+def test_a_packed_file_that_is_damaged_is_told(ending, operations, tmp_path, staged):
+    pack = gzip.compress if ending == "gz" else zstandard.ZstdCompressor(write_checksum=True).compress
+    path = tmp_path / f"data.ndjson.{ending}"
+    path.write_bytes(pack("".join(f'{{"id":{i},"s":"x{i * 7919 % 1000}"}}\n' for i in range(300)).encode()))
+    unit, receipt = staged(path, "json", operations, schema(SHORT))
+    whole = Path(unit.staged).read_bytes()
+    middle = len(whole) // 2
+    for damaged in (whole + b"junk", whole[:-1], whole[:middle] + b"\xff\xff" + whole[middle + 2 :]):
+        Path(unit.staged).write_bytes(damaged)
+        assert prove_file(unit, receipt).unread
