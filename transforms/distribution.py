@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ BINS = 20
 TOP = 10
 LONGEST = 60
 """Characters of a text that is shown."""
+_EXACT = 2.0**53
+"""From here on doubles are not all whole numbers."""
 
 
 def hidden(path: str, field: Field) -> dict[str, Any]:
@@ -79,23 +82,35 @@ def _bins(order: pa.Array, shown: pa.Array) -> list[dict[str, Any]] | None:
     if not len(order):
         return None
     low, high = (end.as_py() for end in _bounds(order))
-    whole = pc.all(pc.equal(pc.floor(order), order)).as_py()
-    if high == low:
+    whole = high - low < _EXACT and pc.all(pc.equal(pc.floor(order), order)).as_py()
+    width = max(1.0, float(-(-(high - low + 1) // BINS))) if whole else high / BINS - low / BINS  # which is never infinite
+    if high == low or not width:
         return [{"from": _edge(low, shown, whole), "to": _edge(high, shown, whole), "count": len(order)}]
-    width = max(1.0, float(-(-(high - low + 1) // BINS))) if whole else (high - low) / BINS
     count = int((high - low) // width) + 1 if whole else BINS
-    at = pc.floor(pc.divide(pc.subtract(order, low), width)).cast(pa.int64(), safe=False)
-    counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(pc.min_element_wise(at, count - 1)).to_pylist()}
-    edges = [_edge(low + number * width, shown, whole) for number in range(count + 1)]
+    half = 1.0 if math.isfinite(high - low) else 0.5  # the difference of two doubles may be greater than any
+    at = pc.floor(pc.divide(pc.subtract(pc.multiply(order, half), low * half), width * half))
+    last = pc.min_element_wise(at, float(count - 1)).cast(pa.int64())
+    counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(last).to_pylist()}
+    edges = [_edge(low + number * width, shown, whole) for number in range(count)]
+    edges.append(_edge(low + count * width if whole else high, shown, whole))
     return [{"from": edges[n], "to": edges[n + 1], "count": counts.get(n, 0)} for n in range(count)]
 
 
 def _edge(number: float, shown: pa.Array, whole: bool) -> str:
-    """A bin's edge, as the values are written."""
+    """A bin's edge, as the values are written; of times that there are no more, the last one."""
     type = shown.type
     if pa.types.is_temporal(type):
-        return _text(pa.array([int(number)], pa.int32() if type.bit_width == 32 else pa.int64()).cast(type), 0)
+        bits = pa.int32() if type.bit_width == 32 else pa.int64()
+        least, most = _ends(type)
+        return _text(pa.array([min(max(int(number), least), most)], bits).cast(type), 0)
     return f"{number:.0f}" if whole and abs(number) < 1e15 else f"{number:.4g}"
+
+
+def _ends(type: pa.DataType) -> tuple[int, int]:
+    """The first and the last number that a type of times has."""
+    if pa.types.is_time(type):
+        return 0, {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[type.unit] * 86_400 - 1
+    return -(1 << (type.bit_width - 1)), (1 << (type.bit_width - 1)) - 1
 
 
 def _text(values: pa.Array, at: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path as FilePath
@@ -89,13 +89,32 @@ def profile(units: Sequence[Unit], receipts: Mapping[str, Receipt]) -> dict[str,
         columns = [column for column in wanted[sample.unit.chain] if column.path not in unseen]
         records += _look(sample, columns, before, after, unseen)
     shown = {column.path: (column, unit) for unit in worked for column in wanted[unit.chain]}
+    columns = list(_shown(shown, before, after, unseen))
     return {
         "records": records,
         "of": sum(receipts[unit.path].rows_in for unit in worked),
         "files": len(chosen),
-        "columns": [_told(column, unit, before, after) for path, (column, unit) in shown.items() if path not in unseen],
+        "columns": columns,
         "unseen": [{"path": path_text(path), "why": why} for path, why in unseen.items()],
     }
+
+
+def _shown(
+    columns: Mapping[Path, tuple[Computed, Unit]],
+    before: Mapping[tuple[Path, Path], Sequence[pa.Array]],
+    after: Mapping[Path, Sequence[pa.Array]],
+    unseen: dict[Path, str],
+) -> Iterator[dict[str, Any]]:
+    """Each column's distributions; one that cannot be reckoned with is noted, too: nobody's run is to fail by its report."""
+    import pyarrow as pa
+
+    for path, (column, unit) in columns.items():
+        if path in unseen:
+            continue
+        try:
+            yield _told(column, unit, before, after)
+        except (ArithmeticError, ValueError, pa.ArrowException) as error:
+            unseen[path] = str(error).splitlines()[0]
 
 
 def _chosen(units: Sequence[tuple[Unit, Receipt]], most: int) -> list[Sampled]:

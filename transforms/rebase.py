@@ -65,10 +65,10 @@ def _rebased(mapping: Mapping, file: Schema) -> Mapping:
     over = _Over(file.root, _Ground(file.definitions, known, Expansion(file.definitions), _reordered(mapping.source, file)))
     root = over.column(mapping.root)
     named = {name: over.ground.definition(name, field) for name, field in known.items()}
-    return Mapping(_tagged_as(file, mapping.source), root, named)
+    return Mapping(tagged_as(file, mapping.source), root, named)
 
 
-def _tagged_as(file: Schema, registered: Schema) -> Schema:
+def tagged_as(file: Schema, registered: Schema) -> Schema:
     """The file's schema with the registered one's `pii` tags."""
     if not any_tagged([registered]):
         return file

@@ -147,3 +147,20 @@ def test_a_value_of_another_type_is_not_quoted_where_its_field_is_tagged_pii(tmp
     report = instar.compare(old, tmp_path / "new", **how)
     assert not report.ok
     assert "secret" not in str(report.as_json())
+
+
+@pytest.mark.parametrize("how", [IN_PLACE, FULL, COUNTS, UNORDERED, KEYED, EMAIL], ids=str)
+def test_a_tag_that_only_the_registry_has_hides_values_of_files_that_do_not_say_it(tmp_path: Path, how: How) -> None:
+    schema = pa.schema([("id", pa.int64()), ("email", pa.string())])
+    rows = [{"id": i, "email": f"secret{i}@example.com"} for i in range(5)]
+    write(tmp_path / "data" / "things", {"a.parquet": rows}, schema=schema)
+    assert said("init", "--from", "data/things", at=tmp_path).code == 0
+    script = tmp_path / "migrations" / "things" / "0002_tag.py"
+    script.parent.mkdir(parents=True)
+    script.write_text('"""Tag."""\nfrom instar import op\n\nupgrade = [op.set_tag("email", "pii")]\n')
+    assert said("register", "things", at=tmp_path).code == 0
+    other = [*rows[:3], {"id": 3, "email": "secret-other@example.com"}, rows[4]]
+    write(tmp_path / "made", {"a.parquet": other}, schema=schema)
+    report = instar.open(tmp_path).compare(tmp_path / "data/things", tmp_path / "made", subject="things", from_=1, **how)
+    assert not report.ok
+    assert "secret" not in json.dumps(report.as_json())

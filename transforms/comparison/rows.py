@@ -24,6 +24,7 @@ from instar.transforms.proof.integrity import of_readers, prove_file, told
 from instar.transforms.proof.places import places
 from instar.transforms.proof.proved import Proved
 from instar.transforms.proof.relation import Relation
+from instar.transforms.rebase import tagged_as
 from instar.transforms.run.unit import FileProof, Unit
 
 from .columns import Columns, Leaf
@@ -124,11 +125,12 @@ def taken_apart(mapping: Mapping) -> Mapping:
 
 
 def as_the_new_file(side: Side, old: SideFile, new: SideFile) -> Mapping:
-    """From the old file's own schema to the new one's: as the side's, but for order and null-ness, which are the new file's own."""
+    """From the old file's own schema to the new one's: as the side's, but for order and null-ness, which are the new file's own.
+    What the side's says is not to be shown is not, though the file says nothing of it."""
     mapping = side.mapping_of(old)
     if new.schema is None:
         return mapping
-    return mapping.then(identity(new.schema).rebased(mapping.target))
+    return mapping.then(identity(tagged_as(new.schema, mapping.target)).rebased(mapping.target))
 
 
 def ways_of(mapping: Mapping, leaves: Sequence[Leaf]) -> list[str]:
