@@ -114,9 +114,8 @@ def _for_the_page(svg: str, label: str) -> str:
 
     drawing = svg[svg.index("<svg") :]
     drawing = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>| font-family: [^;]*;", "", drawing, flags=re.DOTALL)
-    drawing = re.sub(
-        r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf'<svg \1 role="img" aria-label="{escape(label)}">', drawing, count=1
-    )
+    named = f'role="img" aria-label="{escape(label)}">'
+    drawing = re.sub(r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", lambda found: f"<svg {found[1]} {named}", drawing, count=1)
     for colour, variable in COLOURS.items():
         drawing = drawing.replace(colour, f"var({variable})")
     own = f"c{crc32(label.encode()):08x}-"

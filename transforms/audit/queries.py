@@ -68,13 +68,26 @@ def _loaded(path: Path, tables: tuple[str, ...]) -> Query:
     from instar.transforms.audit.reading import tables_read
 
     try:
-        query = Query(path.stem, path.read_bytes().decode("utf-8-sig"), path.name)
+        query = Query(path.stem, _ended(path.read_bytes().decode("utf-8-sig")), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", hint="It is a text file in UTF-8; check its permissions.") from None
     if not tables_read(query.tree(), tables):
         names = " or ".join(dict.fromkeys(tables))
         raise UsageError(f"{path.name} does not read the dataset", hint=f"In a query the dataset is the table {names}.")
     return query
+
+
+def _ended(text: str) -> str:
+    """The text up to its last word: what says something behind a semicolon at the end is a comment, and no statement."""
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+    from sqlglot.tokens import TokenType
+
+    try:
+        words = [token for token in sqlglot.tokenize(text, read="duckdb") if token.token_type != TokenType.SEMICOLON]
+    except (SqlglotError, IndexError):
+        return text  # which `_parsed` refuses
+    return text[: words[-1].end + 1] if words else text
 
 
 def _parsed(text: str, where: str) -> exp.Query:
