@@ -79,7 +79,11 @@ def _without_text(array: pa.Array) -> pa.Array:
 
 def by_fastavro(path: Path) -> Rows:
     with path.open("rb") as file:
-        return [bits(row) for row in fastavro.reader(file)]
+        written = fastavro.reader(file).writer_schema
+        assert isinstance(written, dict)
+        wanted = {**written, "fields": [field for field in written["fields"] if field["name"] != DROPPED]}
+        file.seek(0)
+        return [bits(row) for row in fastavro.reader(file, reader_schema=fastavro.parse_schema(wanted))]
 
 
 def by_python(path: Path) -> Rows:

@@ -189,7 +189,7 @@ def codecs_used(footer: Footer) -> Iterator[tuple[int, int]]:
         return
     for group in footer.row_groups:
         for leaf, chunk in enumerate(items(group, 1)):
-            yield leaf, get(get(chunk, 3, {}), 4)
+            yield leaf, get(get(chunk, 3, {}), 4, 0)  # as pyarrow takes a codec that a damaged footer lacks
 
 
 def read_footer(path: FilePath) -> Footer:

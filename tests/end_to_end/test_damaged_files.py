@@ -144,6 +144,12 @@ def test_a_few_damaged_files_of_each_format(victims: Victims) -> None:
         assert {outcome for outcome, _ in found} == {"refused", "migrated"}
 
 
+def test_a_footer_without_a_codec_is_refused_and_damage_in_what_is_dropped_goes_with_it(victims: Victims) -> None:
+    """Numbers that a longer run met: gzip's chunk loses its codec's field, and a text that is no UTF-8 is dropped."""
+    outcomes = {name: judged(KINDS[name], victims, number) for name, number in (("gzip.parquet", 27), ("null.avro", 66))}
+    assert outcomes == {"gzip.parquet": ("refused", ""), "null.avro": ("migrated", "")}
+
+
 def test_files_that_only_the_proofs_readers_refuse_are_all_named(author: Author) -> None:
     """Footers with a field that is of another type: pyarrow passes over it, DuckDB does not."""
     found = {"one.parquet": (KINDS["plain-crc.parquet"], 328), "other.parquet": (KINDS["brotli.parquet"], 207)}
