@@ -178,13 +178,12 @@ class Repeating:
 def _statistics(coded: pa.DictionaryArray) -> Struct:
     """A chunk's nulls, and the least and the greatest of its values in the order of their bytes, as pyarrow's writer says them.
     All values of the dictionary are among them."""
-    found = pc.min_max(coded.dictionary).as_py()
+    found = pc.min_max(coded.dictionary.cast(pa.binary())).as_py()  # text need not be UTF-8
     said: Struct = {3: (I64, coded.null_count)}
     for which, (bound, exact) in {"max": (5, 7), "min": (6, 8)}.items():
         value = found[which]
-        data = value.encode() if isinstance(value, str) else value
-        if data is not None and len(data) <= _LONGEST_BOUND:
-            said |= {bound: (BINARY, data), exact: (BOOL, True)}
+        if value is not None and len(value) <= _LONGEST_BOUND:
+            said |= {bound: (BINARY, value), exact: (BOOL, True)}
     return dict(sorted(said.items()))
 
 

@@ -91,6 +91,18 @@ def test_distinct_values_give_what_all_do(change: str, stored: str, tmp_path: Pa
     assert told(new) == told(by_rows)
 
 
+def test_text_that_is_not_utf8_is_carried_among_computed_values(tmp_path: Path) -> None:
+    values = [b"\xff\xfe", b"a", b"b", None] * 3000
+    bare = pa.Array.from_buffers(pa.string(), len(values), pa.array(values, pa.binary()).buffers())
+    pq.write_table(pa.table({"text": bare}), tmp_path / "source")
+    made = done(tmp_path / "source", tmp_path / "new", [op.map_values("text", {"a": "c", "b": "c"}, otherwise="keep")])
+    assert made.way == "spliced"
+    new = pq.read_table(tmp_path / "new")["text"].cast(pa.binary())
+    assert new.to_pylist() == [b"\xff\xfe", b"c", b"c", None] * 3000
+    statistics = pq.read_metadata(tmp_path / "new").row_group(0).column(0).statistics
+    assert (statistics.min_raw, statistics.max_raw) == (b"c", b"\xff\xfe")
+
+
 def test_each_distinct_value_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
     whole = scratch.Repeating._converted  # pyright: ignore[reportPrivateUsage]
