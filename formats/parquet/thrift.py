@@ -23,6 +23,8 @@ BOOL = TRUE
 RAW = 0x100
 
 Struct = dict[int, tuple[int, Any]]
+_DEEPEST = 64  # levels; the definition of Parquet has some ten, and other readers stop there, too
+
 Opened = dict[int, Any] | bool
 """Which nested fields to open: True for all below, else {field id: Opened}; what is not in it stays raw."""
 
@@ -68,6 +70,8 @@ class _Reader:
             shift += 7
             if shift > 70:
                 raise ThriftError("a thrift number is too long")
+        if number >> 64:
+            raise ThriftError("a thrift number has more than 64 bits")
         self.at = at + 1
         return number
 
@@ -95,8 +99,7 @@ class _Reader:
         return byte & 15, count
 
     def struct(self, opened: Opened, depth: int) -> Struct:
-        if depth > 64:
-            raise ThriftError("thrift structs are nested too deep")
+        _check_depth(depth)
         out: Struct = {}
         number = 0
         while byte := self.data[self.at]:
@@ -109,7 +112,7 @@ class _Reader:
                 out[number] = BOOL, wire == TRUE
             elif wire >= LIST and opened is not True and number not in (opened or ()):
                 start = self.at
-                self.skip(wire)
+                self.skip(wire, depth)
                 out[number] = wire | RAW, self.data[start : self.at]
             else:
                 below = True if isinstance(opened, bool) else opened.get(number, True)
@@ -125,6 +128,7 @@ class _Reader:
         if wire == STRUCT:
             return self.struct(opened, depth + 1)
         if wire in (LIST, SET):
+            _check_depth(depth)
             kind, count = self.header()
             if kind <= FALSE:
                 return kind, [byte == TRUE for byte in self.take(count)]
@@ -138,6 +142,7 @@ class _Reader:
         raise ThriftError(f"there is no thrift type {wire}")
 
     def map(self, opened: Opened, depth: int) -> Any:
+        _check_depth(depth)
         count = self.varint()
         if not count:
             return 0, 0, []
@@ -148,8 +153,9 @@ class _Reader:
     def element(self, wire: int, opened: Opened, depth: int) -> Any:
         return self.take(1)[0] == TRUE if wire <= FALSE else self.value(wire, opened, depth + 1)
 
-    def skip(self, wire: int) -> None:
+    def skip(self, wire: int, depth: int) -> None:
         """Passes a value that stays raw; most of a big footer is passed, so it makes no objects."""
+        _check_depth(depth)
         data = self.data
         if I16 <= wire <= I64:
             while data[self.at] >= 0x80:
@@ -161,7 +167,7 @@ class _Reader:
                 if byte < 0x10:
                     self.varint()
                 if byte & 15 > FALSE:
-                    self.skip(byte & 15)
+                    self.skip(byte & 15, depth + 1)
                 elif not byte & 15:
                     raise ThriftError("there is no thrift type 0")
             self.at += 1
@@ -171,11 +177,16 @@ class _Reader:
                 self.take(count)
             else:
                 for _ in range(count):
-                    self.skip(kind)
+                    self.skip(kind, depth + 1)
         elif wire == BINARY:
             self.take(self.varint())
         else:
-            self.value(wire, True, 0)
+            self.value(wire, True, depth)
+
+
+def _check_depth(depth: int) -> None:
+    if depth > _DEEPEST:
+        raise ThriftError("thrift values are nested too deep")
 
 
 def encode(struct: Struct) -> bytes:

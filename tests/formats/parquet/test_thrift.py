@@ -80,6 +80,28 @@ def test_a_truncated_struct_is_an_error(struct: dict, cut: int) -> None:
             decode(data[: min(cut, len(data) - 1)], 0, opened)
 
 
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"\x1c" * 5000 + b"\0" * 5001, "nested too deep"),
+        (b"\x19" * 5000, "nested too deep"),
+        (b"\x19" * 70 + b"\x13\0\0", "nested too deep"),
+        (b"\x1b\x01\x3b\x01" + b"\x01\x3b\x01" * 5000, "nested too deep"),
+        (b"\x16" + b"\xff" * 9 + b"\x02\0", "more than 64 bits"),
+        (b"\x0c" + b"\xff" * 9 + b"\x02\0\0", "more than 64 bits"),
+    ],
+)
+@pytest.mark.parametrize("opened", [True, {}])
+def test_what_no_reader_takes_is_an_error(data: bytes, problem: str, opened: bool | dict) -> None:
+    with pytest.raises(ThriftError, match=problem):
+        decode(data, 0, opened)
+
+
+def test_numbers_have_64_bits() -> None:
+    for number in (2**63 - 1, -(2**63)):
+        assert decode(encode({1: (I64, number)}))[0] == {1: (I64, number)}
+
+
 @pytest.mark.skipif(not FILES, reason="no conformance files")
 def test_real_footers_come_back_byte_for_byte() -> None:
     for path in FILES:
