@@ -7,6 +7,7 @@ only where the conversion touches them, by its `Values`.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,16 @@ class Stamp:
 
     subject: str
     version: int
+
+    @classmethod
+    def read(cls, subject: bytes | None, version: bytes | None) -> Stamp | None:
+        """The stamp that these two values say; None where one is missing, or says nothing that can be read."""
+        if not subject or version is None or not _VERSION.fullmatch(version):
+            return None
+        return cls(subject.decode("utf-8", "replace"), int(version))
+
+
+_VERSION = re.compile(rb"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)

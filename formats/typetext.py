@@ -50,6 +50,7 @@ _NATIVE = {
     "interval": "duration(us)",
 }  # fmt: skip
 _TOKEN = re.compile(r'\s*(?:(?P<quoted>"(?:[^"]|"")*")|(?P<word>[^\s<>(){},:?"]+)|(?P<mark>[<>(){},:?]))')
+_COUNT = re.compile(r"[0-9]{1,18}")
 
 
 def parse_type(text: str) -> Type:
@@ -67,7 +68,10 @@ def parse_type(text: str) -> Type:
 def parse_field_type(text: str) -> Field:
     """As `parse_type`, with an optional `?` at the end: the unnamed field of that type and nullability."""
     reader = _Reader(text)
-    field = reader.field("")
+    try:
+        field = reader.field("")
+    except RecursionError:
+        raise reader.error("it is nested too deeply") from None
     if reader.peek():
         raise reader.error(f"unexpected {reader.peek()!r}")
     return field
@@ -174,10 +178,10 @@ class _Reader:
 
     def with_arguments(self, word: str, given: list[str]) -> Type:
         match word, given:
-            case "decimal", [precision, scale] if precision.isdigit() and re.fullmatch(r"-?\d+", scale):
+            case "decimal", [precision, scale] if _COUNT.fullmatch(precision) and _COUNT.fullmatch(scale.removeprefix("-")):
                 if 1 <= int(precision) <= 76 and int(scale) <= int(precision):
                     return Decimal(int(precision), int(scale))
-            case "fixed", [size] if size.isdigit():
+            case "fixed", [size] if _COUNT.fullmatch(size):
                 return Fixed(int(size))
             case (("time" | "duration"), [("s" | "ms" | "us" | "ns") as unit]):
                 return Time(unit) if word == "time" else Duration(unit)

@@ -109,10 +109,7 @@ def _schema_of(text: bytes) -> Schema:
 
 def stamp_of(metadata: Mapping[str, bytes]) -> Stamp | None:
     """What the header says of subject and version, None where it says nothing that can be read."""
-    subject, version = metadata.get(SUBJECT), metadata.get(VERSION, b"")
-    if subject is None or not version.isdigit():
-        return None
-    return Stamp(subject.decode("utf-8", "replace"), int(version))
+    return Stamp.read(metadata.get(SUBJECT), metadata.get(VERSION))
 
 
 def _metadata(source: Container, target: Schema, stamp: Stamp | None) -> dict[str, bytes]:

@@ -129,10 +129,7 @@ def _one(form: Hashable) -> Hashable:
 
 def stamp_of(footer: Footer) -> Stamp | None:
     """The subject and version among the key-values; None where they are missing or no version."""
-    subject, version = footer.key_values.get(SUBJECT), footer.key_values.get(VERSION)
-    if not subject or not version or not version.isdigit():
-        return None
-    return Stamp(subject.decode("utf-8", "replace"), int(version))
+    return Stamp.read(footer.key_values.get(SUBJECT), footer.key_values.get(VERSION))
 
 
 def _footer(path: FilePath) -> Footer:

@@ -445,6 +445,9 @@ def test_what_avro_could_only_hold_as_text_is_refused_for_a_new_field(type: Type
         ({"type": "array", "items": "int", "instar.type": "int8"}, "array"),
         ({"type": "int", "instar.type": "smallint"}, "int16"),
         ({"type": "int", "instar.type": 8}, "not a type's name"),
+        ({"type": "bytes", "instar.type": "decimal(\N{SUPERSCRIPT TWO},1)"}, "cannot be read"),
+        ({"type": "bytes", "instar.type": f"fixed({'9' * 5000})"}, "cannot be read"),
+        ({"type": "int", "instar.type": "list<" * 2000 + "int8" + ">" * 2000}, "nested too deeply"),
         ({"type": "int", "instar.tags": "pii"}, "list of strings"),
     ],
 )

@@ -253,6 +253,12 @@ def test_an_old_stamp_is_replaced_in_place_or_taken_away(files: Files) -> None:
         assert "instar.subject" not in new.header.metadata
 
 
+@pytest.mark.parametrize("version", ["x", "", "-1", "9" * 5000])
+def test_a_stamp_without_a_version_is_none(version: str, files: Files) -> None:
+    path = files.write(FLIGHT, flights(1), metadata={"instar.subject": "flights", "instar.version": version})
+    assert FORMAT.inspect(path).stamp is None
+
+
 def test_an_unchanged_schema_keeps_its_very_text(files: Files) -> None:
     text = json.dumps(FLIGHT, indent=7) + "\n "
     head = header_bytes({SCHEMA: text.encode()}, SYNC)
