@@ -11,6 +11,8 @@ from .footer import Footer, get
 from .outlines import Outlines
 from .thrift import BINARY, I32, I64, LIST, STRUCT
 
+_INDEX_PLACES = (4, 5, 6, 7)  # fields of ColumnChunk: where its offset index and its column index are, and how long
+
 
 @dataclass(slots=True)
 class Moved:
@@ -58,8 +60,10 @@ def written_slowly(moved: Moved) -> bytes:
         meta[14], meta[15] = (I64, moved.bloom_filter_at), (I32, moved.bloom_filter_length)
     at = get(old, 2, 0)  # deprecated, and of several meanings
     chunk = {**old, 2: (I64, at + moved.by if outlines.starts[leaf] <= at < outlines.stops[leaf] else 0), 3: (STRUCT, meta)}
+    for field in _INDEX_PLACES:  # of an index whose length nobody knows there is nothing that could be moved
+        chunk.pop(field, None)
     if outlines.offset_index_at[leaf]:
         chunk[4], chunk[5] = (I64, moved.offset_index_at), (I32, moved.offset_index_length)
     if outlines.column_index_at[leaf]:
-        chunk[6] = (I64, moved.column_index_at)
+        chunk[6], chunk[7] = (I64, moved.column_index_at), (I32, outlines.column_index_length[leaf])
     return thrift.encode(chunk)

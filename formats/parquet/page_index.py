@@ -42,7 +42,8 @@ def moved_slowly(index: bytes, by: int) -> bytes:
         return _moved_as_struct(index, by)
     parts, at = [begin[0]], begin.end()
     while (location := _LOCATION.match(index, at)) is not None:
-        parts += (b"\x16", thrift.varint(_number(location[1]) + 2 * by), location[2])
+        offset = _number(location[1])
+        parts += (b"\x16", thrift.varint(2 * _further(-1 if offset & 1 else offset >> 1, by)), location[2])
         at = location.end()
     if len(parts) // 3 != _count(begin[0]):
         return _moved_as_struct(index, by)
@@ -52,10 +53,16 @@ def moved_slowly(index: bytes, by: int) -> bytes:
 def _moved_as_struct(index: bytes, by: int) -> bytes:
     try:
         struct, _ = thrift.decode(index, 0, {1: True})
-        locations = [{**each, 1: (I64, get(each, 1) + by)} for each in items(struct, 1)]
+        locations = [{**each, 1: (I64, _further(get(each, 1), by))} for each in items(struct, 1)]
         return thrift.encode({**struct, 1: (LIST, (STRUCT, locations))})
     except (thrift.ThriftError, TypeError, KeyError, AttributeError) as error:
         raise Unspliceable(f"an offset index is damaged: {error}") from None
+
+
+def _further(offset: int, by: int) -> int:
+    if offset < 0 or not 0 <= offset + by < 1 << 63:
+        raise Unspliceable("an offset index says that a page lies nowhere")
+    return offset + by
 
 
 def _count(header: bytes) -> int:

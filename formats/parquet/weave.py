@@ -198,4 +198,4 @@ def _opened_orders(footer: Footer) -> list[Struct]:
     wire, held = footer.bare.get(7, (LIST, (STRUCT, [])))
     if wire & RAW:
         held = get(thrift.decode(bytes([0x10 | LIST]) + held + b"\0")[0], 1)
-    return held[1]
+    return held[1] if held[0] == STRUCT else []
