@@ -1,4 +1,4 @@
-"""The forms of what stands among a chunk's pages: their headers, and their index.
+"""The forms of what stands among a chunk's pages: their headers, their index, and bloom filters' headers.
 
 Source: the Apache Parquet project's parquet.thrift. As in a footer, a field of another wire type is damage.
 """
@@ -16,6 +16,7 @@ _SECOND = Form(
     "DataPageHeaderV2", {1: I32, 2: I32, 3: I32, 4: I32, 5: I32, 6: I32, 7: BOOL, 8: STATISTICS}, (1, 2, 3, 4, 5, 6)
 )  # fmt: skip
 PAGE_HEADER = Form("PageHeader", {1: I32, 2: I32, 3: I32, 4: I32, 5: _FIRST, 6: STRUCT, 7: _DICTIONARY, 8: _SECOND}, (1, 2, 3))
+BLOOM_FILTER = Form("BloomFilterHeader", {1: I32, 2: STRUCT, 3: STRUCT, 4: STRUCT}, (1,))
 _LOCATION = Form("PageLocation", {1: I64, 2: I32, 3: I64}, (1, 2, 3))
 OFFSET_INDEX = Form("OffsetIndex", {1: [_LOCATION], 2: [I64]}, (1,))
 COLUMN_INDEX = Form(

@@ -21,7 +21,6 @@ from instar.formats.errors import DataError
 from instar.formats.schema import Bytes, String
 from instar.formats.splice import Part
 
-from . import thrift
 from .arrays import barely_stored, fitted, with_entries
 from .footer import get, items
 from .output import Output
@@ -84,7 +83,7 @@ def _in_dictionary(meta: Struct) -> bool:
 def _distinct_values(source: Source, meta: Struct) -> int:
     """The length of a chunk's dictionary, as its page says."""
     header = page_header(source, get(meta, _PAGES))
-    return get(thrift.decode(header[_DICTIONARY_HEADER][1])[0], 1, 0) if _DICTIONARY_HEADER in header else 0
+    return get(get(header, _DICTIONARY_HEADER, {}), 1, 0)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from instar.formats.errors import UnreadableError, Where
 
 from . import thrift
 from .footer import BOOLEAN, CODECS, ENCODINGS, INT32, INT64, Element, Footer, codecs_used, get, items
+from .footer_form import Form
+from .page_form import BLOOM_FILTER, PAGE_HEADER, formed
 from .source import Source
 from .thrift import Struct
 
@@ -21,6 +23,7 @@ WRITABLE_CODECS = {"UNCOMPRESSED": "NONE", "SNAPPY": "SNAPPY", "GZIP": "GZIP", "
 _NEAREST = WRITABLE_CODECS | {"LZ4": "LZ4"}  # what is taken where it is allowed: LZ4 without Hadoop's frames
 _PLAIN_DICTIONARY, _RLE_DICTIONARY = 2, 8
 _LEVEL_ENCODINGS = {0, 3, 4}  # PLAIN, and RLE and BIT_PACKED, which levels use
+_OWN_HEADERS = {5: {}, 7: {}, 8: {}}  # fields of PageHeader: what it says of a page of each kind
 _FALSE_POSITIVES = 0.01  # what writers aim at by default
 
 
@@ -133,19 +136,28 @@ def first_page(source: Source) -> Struct | None:
 
 
 def page_header(source: Source, offset: int) -> Struct:
-    """A page's or bloom filter's header; a page's may hold long statistics, so it is read in growing pieces."""
-    for length in (1 << 12, 1 << 16, 1 << 24):
+    """
+    Raises:
+        UnreadableError: it is damaged.
+    """
+    return _header(source, offset, PAGE_HEADER, "page")
+
+
+def _header(source: Source, offset: int, form: Form, what: str) -> Struct:
+    """A page's header may hold long statistics, so it is read in growing pieces."""
+    failure = "it lies before the file"
+    for length in (1 << 12, 1 << 16, 1 << 24) if offset >= 0 else ():
         with open(source.path, "rb") as file:
             file.seek(offset)
             data = file.read(length)
         try:
-            return thrift.decode(data, 0, {})[0]
+            return formed(form, data, 0, _OWN_HEADERS)[0]
         except thrift.ThriftError as error:
-            failure = error
+            failure = str(error)
             if len(data) < length:
                 break
     raise UnreadableError(
-        f"the page at byte {offset} is damaged: {failure}", hint="Write the file again.", where=Where(file=str(source.path))
+        f"the {what} at byte {offset} is damaged: {failure}", hint="Write the file again.", where=Where(file=str(source.path))
     )
 
 
@@ -155,7 +167,7 @@ def _bloom_filters(source: Source, pairs: list[tuple[str, int | None]]) -> dict[
     for path, leaf in pairs:
         offsets = [] if leaf is None else [get(meta, 14) for meta in source.footer.metas(leaf) if 14 in meta]
         if offsets:
-            size = get(page_header(source, offsets[0]), 1, 1 << 20)
+            size = get(_header(source, offsets[0], BLOOM_FILTER, "bloom filter"), 1)
             made[path] = {"ndv": _distinct(size), "fpp": _FALSE_POSITIVES}
     return made
 

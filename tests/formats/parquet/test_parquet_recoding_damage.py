@@ -124,6 +124,15 @@ def test_a_header_that_none_should_be_is_left_to_others(change: str, tmp_path: P
     assert outcome(done, source, tmp_path / "new", wider) == outcome(by_pages, source, tmp_path / "other", wider)
 
 
+@pytest.mark.parametrize("held", [(I32, 1), (STRUCT, {1: (BINARY, b"5"), 2: (I32, 0)})], ids=["a number", "of other types"])
+def test_a_dictionary_s_header_that_none_should_be_is_damage(held: tuple[int, Any], tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    pq.write_table(pa.table({"a": pa.array([1, 2, 3, None, 1000] * 1000, pa.int32())}), source)
+    with_page_header(source, DICTIONARY, lambda header: {**header, 7: held})
+    with pytest.raises(UnreadableError, match="the page at byte 4 is damaged"):
+        done(source, tmp_path / "new", [op.cast("a", "string")])
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_damaged_bytes_end_as_where_all_pages_are_encoded(seed: int, tmp_path: Path, by_pages: Way) -> None:
     draw, source = random.Random(seed), tmp_path / "source"

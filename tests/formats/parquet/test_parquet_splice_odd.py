@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from instar import op
-from instar.formats.errors import DataError
+from instar.formats.errors import DataError, UnreadableError
 from instar.formats.format import Stamp
-from instar.formats.parquet.chunks import extent
+from instar.formats.parquet.chunks import Unspliceable, extent
 from instar.formats.parquet.footer import Footer, get, items, read_footer, replace_footer
 from instar.formats.parquet.page_index import moved
 from instar.formats.parquet.source import Source
@@ -151,6 +151,49 @@ def test_an_offset_index_moves_whatever_its_form() -> None:
         assert [get(each, 1) for each in items(found, 1)] == [1_000_004 + 1000 * i for i in range(count)]
     odd = {1: (LIST, (STRUCT, [{**locations[1], 9: (I32, 5)}]))}
     assert decode(moved(encode(odd), -4))[0] == {1: (LIST, (STRUCT, [{**odd[1][1][1][0], 1: (I64, 1000)}]))}
+
+
+@pytest.mark.parametrize("more", [{}, {9: (I32, 5)}], ids=["plain", "odd"])
+def test_an_offset_index_whose_pages_would_lie_nowhere_is_damaged(more: Any) -> None:
+    for offset, by in ((10, -11), (-1, 5), (2**63 - 5, 5)):
+        index = encode({1: (LIST, (STRUCT, [{1: (I64, offset), 2: (I32, 5), 3: (I64, 0), **more}]))})
+        with pytest.raises(Unspliceable, match="lies nowhere"):
+            moved(index, by)
+
+
+def test_an_index_of_unknown_length_is_left_out_when_chunks_move(source: Path, tmp_path: Path) -> None:
+    path, target = tmp_path / "odd.parquet", tmp_path / "o.parquet"
+    shutil.copy(source, path)
+    footer = read_footer(path)
+    without = [[{n: held for n, held in chunk.items() if n not in (5, 7)} for chunk in items(g, 1)] for g in footer.row_groups]
+    groups = [{**group, 1: (LIST, (STRUCT, chunks))} for group, chunks in zip(footer.groups, without, strict=True)]
+    replace_footer(path, footer, {**footer.struct, 4: (LIST, (STRUCT, groups))})
+    done, _ = rewritten(path, target, [op.drop("id")])
+    assert done.way == "spliced"
+    chunks = [chunk for group in read_footer(target).row_groups for chunk in items(group, 1)]
+    assert not any(chunk.keys() & {4, 5, 6, 7} for chunk in chunks)
+    assert pq.read_table(target).equals(pq.read_table(source).drop_columns(["id"]))
+
+
+def test_column_orders_that_are_none_are_left_out(source: Path, tmp_path: Path) -> None:
+    path, target = tmp_path / "odd.parquet", tmp_path / "o.parquet"
+    shutil.copy(source, path)
+    footer = read_footer(path)
+    replace_footer(path, footer, {**footer.struct, 7: (LIST, (I32, [0] * len(footer.leaves)))})
+    done, _ = rewritten(path, target, [op.drop("id")])
+    assert (done.way, 7 in read_footer(target).bare) == ("spliced", False)
+    assert pq.read_table(target).equals(pq.read_table(source).drop_columns(["id"]))
+
+
+@pytest.mark.parametrize(("offset", "problem"), [(-5, "lies before the file"), (4, "of BloomFilterHeader")])
+def test_a_bloom_filter_that_is_none_is_damage(offset: int, problem: str, source: Path, tmp_path: Path) -> None:
+    def elsewhere(group: int, number: int, meta: Any) -> None:
+        if 14 in meta:
+            meta[14] = (I64, offset)
+
+    odd = altered(source, tmp_path / "odd.parquet", elsewhere)
+    with pytest.raises(UnreadableError, match=problem):
+        rewritten(odd, tmp_path / "o.parquet", [op.cast("id", "string")])
 
 
 # ---- files of one schema
