@@ -145,10 +145,15 @@ def _float(text: bytes, kind: Float) -> float:
     near = nearest(float(exact), kind.bits)
     if not math.isfinite(near):
         raise _refused(f"{shown(text)} is out of the range of {_short(kind)}", "a number", kind)
-    too_long = len(exact.as_tuple().digits) > _DIGITS[kind.bits] and len(exact.normalize().as_tuple().digits) > _DIGITS[kind.bits]
+    too_long = len(exact.as_tuple().digits) > _DIGITS[kind.bits] and _significant(exact) > _DIGITS[kind.bits]
     if (too_long or (near == 0) != (exact == 0)) and Exact(near) != exact:
         raise _refused(f"{shown(text)} has more digits than {_short(kind)} holds", "a number", kind)
     return near
+
+
+def _significant(number: Exact) -> int:
+    """Its digits without the zeros at the end (`normalize` would round it to 28 first)."""
+    return len(bytes(number.as_tuple().digits).rstrip(b"\0"))
 
 
 def _whatever(text: bytes, kind: Type) -> Any:
