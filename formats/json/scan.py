@@ -191,6 +191,10 @@ def key_twice(text: bytes) -> DataError:
     )
 
 
+def _unread(number: str) -> None:
+    """Of numbers nothing is asked: Python refuses to read some that JSON has."""
+
+
 def duplicates(text: bytes) -> tuple[str, ...]:
     """The keys that are twice in one object, at any depth, innermost objects first; () where there are none."""
     found: list[str] = []
@@ -203,5 +207,5 @@ def duplicates(text: bytes) -> tuple[str, ...]:
             seen.add(name)
         return dict(pairs)
 
-    json.loads(text, object_pairs_hook=note)
+    json.loads(text, object_pairs_hook=note, parse_int=_unread, parse_float=_unread)
     return tuple(dict.fromkeys(found))
