@@ -80,8 +80,8 @@ def _names(of: exp.Expr, query: exp.Expr) -> frozenset[str] | None:
     for node in of.walk():
         if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
             return None
-        if isinstance(node, exp.Column) and node.name.casefold() in tables and not node.table:
-            return None  # a whole row
+        if isinstance(node, exp.Column) and node.name.casefold() in tables:
+            return None  # a whole row, which the name of a schema may stand before
         if isinstance(node, exp.TableAlias) and node.columns:
             return None
         if isinstance(node, _UNNAMED) or (isinstance(node, exp.Join) and node.method == "NATURAL"):

@@ -94,7 +94,11 @@ def test_values_that_are_not_to_be_shown_are_not_shown(author: Author) -> None:
     author.step("flights", 'op.set_tag("name", "pii"), op.rename("id", to="number")')
     author.do("upgrade", "flights")
     pq.write_table(pa.table({"number": [1, 2], "name": ["Ada", "Hedy"]}), data / "a.parquet")
-    queries = write_queries(author, names="SELECT name FROM flights", casts="SELECT CAST(name AS INTEGER) FROM flights")
+    queries = write_queries(
+        author, names="SELECT name FROM flights", casts="SELECT CAST(name AS INTEGER) FROM flights",
+        rows="SELECT (SELECT max(main.data) FROM main.data) AS most, count(*) AS n FROM data",
+        tables="SELECT max(t.name) AS most FROM query_table('data') AS t, data",
+    )  # fmt: skip
     answer = author.run("audit", "flights", "--queries", queries, "--seconds", SECONDS)
     assert answer.code == 1
     assert "its results differ: a row differs in name" in answer.out

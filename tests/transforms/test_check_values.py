@@ -21,6 +21,8 @@ SHOWN = {
     "SELECT * EXCLUDE (id) FROM new": [False] * 2,
     "SELECT new FROM new": [False],
     "SELECT n FROM new AS n": [False],
+    "SELECT id, main.new FROM main.new": [True, False],
+    "SELECT id, temp.main.new FROM temp.main.new": [True, False],
     "SELECT to_json(n) FROM new AS n": [False],
     "SELECT x FROM (SELECT buyer AS x FROM new)": [False],
     "WITH t AS (SELECT buyer AS x FROM new) SELECT x FROM t": [False],

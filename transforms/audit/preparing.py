@@ -15,6 +15,7 @@ from instar.transforms.audit.counterparts import Side, may_not_show
 from instar.transforms.audit.queries import Query
 from instar.transforms.audit.reading import Reading, read_of
 from instar.transforms.audit.sides import SIDES, SideName, Sides
+from instar.transforms.check_values import reading_of
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -173,6 +174,7 @@ def _described(
         reading.whole
         or bool(made and made.changed)
         or any(may_not_show(schema, path) for schema in schemas for pair in pairs for path in pair)
+        or any(reading_of(text).touches(sides.private) for text in texts.values())  # by ways that name no column
     )
     folders = reading.whole or any(place[0] in sides.keys for place in places)
     return Prepared(query, tree, names, texts, made, why, None if all_columns else reads, folders, hidden, by_name=reading.whole)

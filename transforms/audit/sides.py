@@ -17,6 +17,7 @@ from instar.formats.schema import Schema
 from instar.transforms.audit.adapting import Given, given
 from instar.transforms.audit.counterparts import Counterpart, Names, Side, places_of, sides
 from instar.transforms.audit.queries import TABLE
+from instar.transforms.check_values import private_names
 from instar.transforms.evaluate.view_columns import Reader, view_columns
 from instar.transforms.mapping import Mapping as SchemaMapping
 from instar.transforms.mapping import identity
@@ -52,6 +53,11 @@ class Sides:
     @property
     def mixed(self) -> bool:
         return len(self.versions) > 1
+
+    @cached_property
+    def private(self) -> frozenset[str]:
+        """The columns, of either side, of which no value may be shown (casefolded)."""
+        return private_names([*self.ways.values(), identity(self.schemas[self.trees.target])])
 
     @cached_property
     def keys(self) -> Names:
