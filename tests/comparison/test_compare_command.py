@@ -147,6 +147,15 @@ def test_a_record_in_another_folder_is_another_one(tmp_path: Path, how: How) -> 
     assert "only one side has folders region=…; they are not compared" in loose.notes
 
 
+def test_the_only_file_of_either_side_in_another_folder_is_another_one(tmp_path: Path) -> None:
+    for side, folder in (("old", "year=2024"), ("new", "year=2025"), ("flat", ".")):
+        write(tmp_path / side / folder, {"a.parquet": records(3)})
+    report = instar.compare(tmp_path / "old", tmp_path / "new")
+    assert [problem.file for problem in report.problems] == ["year=2024/a.parquet", "year=2025/a.parquet"]
+    loose = instar.compare(tmp_path / "old", tmp_path / "flat")
+    assert (loose.ok, loose.notes) == (True, ("only one side has folders year=…; they are not compared",))
+
+
 def test_files_without_records(tmp_path: Path) -> None:
     none = write(tmp_path / "old", {"a.parquet": []})
     also = write(tmp_path / "new", {"a.parquet": []})

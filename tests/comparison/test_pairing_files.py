@@ -40,6 +40,13 @@ def test_one_file_on_each_side_is_a_pair_whatever_their_names() -> None:
     assert paired(["old.parquet"], ["new.avro"]).pairs == (("old.parquet", "new.avro"),)
 
 
+def test_one_file_in_another_partition_is_another_one() -> None:
+    found = paired(["year=2024/a.parquet"], ["year=2025/a.parquet"])
+    assert (found.pairs, found.missing, found.extra) == ((), ("year=2024/a.parquet",), ("year=2025/a.parquet",))
+    assert paired(["year=2024/old.parquet"], ["new/year=2024/new.avro"]).pairs
+    assert paired(["year=2024/a.parquet"], ["a.parquet"]).pairs
+
+
 def test_folders_keep_files_apart() -> None:
     found = paired(["m=1/a.parquet", "m=2/a.parquet"], ["m=1/a.avro", "m=3/a.avro"])
     assert found.pairs == (("m=1/a.parquet", "m=1/a.avro"),)

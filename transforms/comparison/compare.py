@@ -195,9 +195,15 @@ def _leaves(sides: Sides, asked: Asked) -> tuple[tuple[Leaf, ...], tuple[str, ..
     """The columns of whole records, those of folders among them but where files are compared in pairs; and what to note of them."""
     if asked.mode == "rows" and asked.level != "counts":
         return sides.columns.leaves, ()
+    folders, alone = _folders(sides)
+    return (*sides.columns.leaves, *folders), alone
+
+
+def _folders(sides: Sides) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
+    """The columns of folders, and what to note of those that only one side has."""
     old, new = ([file.path for file in side.files] for side in (sides.old, sides.new))
     folders, alone = folder_leaves(old, new, sides.columns)
-    return (*sides.columns.leaves, *folders), tuple(f"only one side has folders {key}=…; they are not compared" for key in alone)
+    return folders, tuple(f"only one side has folders {key}=…; they are not compared" for key in alone)
 
 
 @contextmanager
@@ -260,7 +266,7 @@ def _row_by_row(sides: Sides, pairing: Pairing, asked: Asked, progress: Progress
     rows, problems = rows_told(proofs, names, asked.examples)
     types = {leaf.text: "record" if leaf.record else type_text(leaf.common) for leaf in sides.columns.leaves}
     records = (sum(p.rows_old for p in proofs), sum(p.rows_new for p in proofs))
-    notes = (HOW_MOVED,) if any(row.kind == "changed" for row in rows) else ()
+    notes = ((HOW_MOVED,) if any(row.kind == "changed" for row in rows) else ()) + (_folders(sides)[1] if pairing.pairs else ())
     whole = not pairing.missing and not pairing.extra
     return Found(problems, rows, columns_told(proofs, types), records if whole else None, notes=notes)
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from instar.formats.partitions import partitions_of
+
 _ENDINGS = re.compile(r"(\.(parquet|parq|pq|avro|ndjson|jsonl|geojson|json|snappy|zstd|gzip|gz|zst|v[0-9]+))+$", re.IGNORECASE)
 
 
@@ -19,11 +21,11 @@ class Pairing:
 
 
 def paired(old: Sequence[str], new: Sequence[str]) -> Pairing:
-    """Pairs the relative paths of two sides. One file on each side is a pair, whatever their names.
+    """Pairs the relative paths of two sides. One file on each side is a pair, whatever their names, but in no other partition.
 
     A name without format and version that stands for several files pairs none of them: who could say which?
     """
-    if len(old) == len(new) == 1:
+    if len(old) == len(new) == 1 and _in_one_partition(old[0], new[0]):
         return Pairing(((old[0], new[0]),), (), ())
     same = set(old) & set(new)
     rest_old, rest_new = ([path for path in side if path not in same] for side in (old, new))
@@ -35,6 +37,12 @@ def paired(old: Sequence[str], new: Sequence[str]) -> Pairing:
     missing = tuple(path for path in rest_old if path not in found)
     taken = set(found.values())
     return Pairing(tuple(pairs), missing, tuple(path for path in rest_new if path not in taken))
+
+
+def _in_one_partition(old: str, new: str) -> bool:
+    """Do the folders of two files say nothing that contradicts?"""
+    before, after = dict(partitions_of(old)), dict(partitions_of(new))
+    return all(before[key] == after[key] for key in before.keys() & after.keys())
 
 
 def _by_stem(paths: Iterable[str]) -> dict[str, list[str]]:
