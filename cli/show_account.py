@@ -42,6 +42,7 @@ def show_account(console: Console, told: Mapping[str, Any], *, verbose: bool) ->
         console.print(f"apart    {counted(told['rows_quarantined'], 'record')} in quarantine:")
         for reason in sections.reasons(told)[:LONGEST]:
             console.print(f"         {reason['count']:,} × {escape(reason['path'] or 'the record')}: {escape(reason['why'])}")
+    _show_left(console, told, verbose)
     if told["error"]:
         _show_error(console, told["error"], verbose)
     _show_schema(console, told, verbose)
@@ -61,6 +62,19 @@ def show_account(console: Console, told: Mapping[str, Any], *, verbose: bool) ->
 
 def _who(by: Mapping[str, Any]) -> str:
     return f"{by['started'][:19].replace('T', ' ')}, {escape(by['user'])}@{escape(by['host'])}"
+
+
+def _show_left(console: Console, told: Mapping[str, Any], verbose: bool) -> None:
+    """What was not migrated, or is not in the new files."""
+    lines = [f"skipped  {file['path']}: {file['problem']}" for file in told["skipped"]]
+    lines += [f"late     {file['path']} was {file['what']}" + (f": {file['why']}" if file["why"] else "") for file in told["late"]]
+    lines += [f"lost     {loss['path']}: {loss['reason']}" for loss in told["losses"]]
+    if told["left_behind"]:
+        lines.append(f"left     {', '.join(told['left_behind'])}: version {told['to']} has no place for it; the snapshot keeps it")
+    for line in lines if verbose else lines[:LONGEST]:
+        console.print(escape(line))
+    if len(lines) > LONGEST and not verbose:
+        console.print(f"… and {len(lines) - LONGEST} more; -v or --json lists all")
 
 
 def _show_error(console: Console, error: Mapping[str, Any], verbose: bool) -> None:

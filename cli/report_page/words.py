@@ -50,11 +50,13 @@ def verdict(told: Mapping[str, Any]) -> Verdict:
         return Verdict("good", "Rolled back: every file is as it was", done)
     if proof is None:
         return Verdict("calm", "Done", done)
-    apart = told["rows_quarantined"]
+    apart, unread = told["rows_quarantined"], len(told["skipped"])
     if proof["verdict"] == "repeated":
         return Verdict("mixed", "Done, but not everything could be proved", f"{done} {_checks(told)}")
-    if apart:
-        return Verdict("mixed", f"Proved, and {counted(apart, 'record')} left out", f"{done} {_checks(told)}")
+    if apart or unread:
+        parts = [f"{counted(apart, 'record')} left out"] if apart else []
+        parts += [f"{counted(unread, 'file')} could not be read"] if unread else []
+        return Verdict("mixed", f"Proved, and {', '.join(parts)}", f"{done} {_checks(told)}")
     return Verdict("good", "Proved: every record and value is as it must be", f"{done} {_checks(told)}")
 
 

@@ -144,6 +144,28 @@ def test_records_that_were_left_out_are_told_by_reason(author: Author) -> None:
     assert "'a'" not in line
 
 
+def test_files_that_could_not_be_read_are_told_and_no_run_with_such_is_called_whole(author: Author) -> None:
+    with_sales(author)
+    (author.folder / "data" / "sales" / "b.parquet").write_bytes(b"PAR1 and no more")
+    author.do("upgrade", "sales", "--skip-unreadable")
+    assert [file["path"] for file in reported(author)["skipped"]] == ["b.parquet"]
+    out = author.instar("report", "sales", at=author.folder).out
+    assert out.startswith("! Proved, and 1 file could not be read\n")
+    assert "\nskipped  b.parquet: " in out
+    assert "1 file could not be read" in author.instar("report", "--list", at=author.folder).out
+
+
+def test_what_a_way_down_loses_is_told(author: Author) -> None:
+    with_sales(author, 'op.add("more", "int64", default=1)')
+    author.do("upgrade", "sales")
+    author.do("downgrade", "sales", "1")
+    assert reported(author)["left_behind"] == ["more"]
+    assert (
+        "\nleft     more: version 1 has no place for it; the snapshot keeps it\n"
+        in author.instar("report", "sales", at=author.folder).out
+    )
+
+
 def test_without_what_pages_are_made_with_all_else_works(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
     with_sales(author)
     author.do("upgrade", "sales")
