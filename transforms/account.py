@@ -49,7 +49,7 @@ def account(job: Job, run: str | None = None, *, properties: bool = True) -> Acc
     Raises:
         UsageError: there is no such run, or none. RunError: its journal or its report cannot be understood.
     """
-    runs, entries = list_runs(job.state), {entry.run: entry for entry in runs_of(job).runs}
+    runs, entries = _runs(job)
     known = [each.id for each in runs if each.last(Planned)]
     if not known:
         raise UsageError(f"{job.name} has no runs yet", hint=f"`instar upgrade {job.name}` makes one.")
@@ -57,14 +57,27 @@ def account(job: Job, run: str | None = None, *, properties: bool = True) -> Acc
     if id not in known:
         raise UsageError(f"there is no run {id!r}", hint=known_runs(known))
     state = next(each for each in runs if each.id == id)
-    told = {**_by_journal(job, state), **_left(state), "format": REPORT_FORMAT, "timeline": list(timeline(state.lines))}
-    told |= {"seconds": {**told["seconds"], **_publish(state)}, "schema": told["schema"] or _schema(job, told)}
-    return Account({**told, "now": _now(entries[id]), "properties": _properties(job, state, runs, told) if properties else None})
+    made = _account(job, state, entries[id])
+    return Account({**made, "properties": _properties(job, state, runs, made) if properties else None})
 
 
 def accounts(job: Job) -> tuple[Account, ...]:
     """Of all runs, oldest first, without a look at files."""
-    return tuple(account(job, state.id, properties=False) for state in list_runs(job.state) if state.last(Planned))
+    runs, entries = _runs(job)
+    told = (_account(job, state, entries[state.id]) for state in runs if state.last(Planned))
+    return tuple(Account({**made, "properties": None}) for made in told)
+
+
+def _runs(job: Job) -> tuple[Sequence[RunState], Mapping[str, RunEntry]]:
+    """All runs, and what became of each, by its id."""
+    return list_runs(job.state), {entry.run: entry for entry in runs_of(job).runs}
+
+
+def _account(job: Job, state: RunState, entry: RunEntry) -> dict[str, Any]:
+    """All that is told of a run but its files' properties."""
+    told = {**_by_journal(job, state), **_left(state), "format": REPORT_FORMAT, "timeline": list(timeline(state.lines))}
+    told |= {"seconds": {**told["seconds"], **_publish(state)}, "schema": told["schema"] or _schema(job, told)}
+    return {**told, "now": _now(entry)}
 
 
 def _left(state: RunState) -> dict[str, Any]:

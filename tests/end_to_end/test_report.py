@@ -15,7 +15,9 @@ from authoring import Author, said
 
 from instar.formats.errors import UnreadableError
 from instar.formats.format import format_named
+from instar.transforms import account
 from instar.transforms.properties import Circumstances, accounted
+from instar.transforms.run.state import State
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "transforms" / "report.schema.json").read_text(encoding="utf-8"))
 
@@ -131,6 +133,17 @@ def test_what_became_of_a_run_is_told(author: Author) -> None:
         ("upgrade", "rolled back"), ("rollback", "finished"), ("upgrade", "finished"),
     ]  # fmt: skip
     assert author.instar("report", "--list", at=author.folder).out.count("sales") == 3
+
+
+def test_the_runs_are_listed_once_however_many_are_told(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_sales(author)
+    for verb in ("upgrade", "rollback", "upgrade"):
+        author.do(verb, "sales")
+    listed: list[State] = []
+    list_runs = account.list_runs
+    monkeypatch.setattr(account, "list_runs", lambda state: (listed.append(state), list_runs(state))[1])
+    assert len(author.do("report", "--list")) == 3
+    assert len(listed) == 1
 
 
 def test_records_that_were_left_out_are_told_by_reason(author: Author) -> None:
