@@ -245,7 +245,8 @@ def prove(staged: StagedRun) -> ProvedRun:
     skipped = list(staged.skipped)
     with run.watch.step("prove", files=len(staged.units), size=run.plan.bytes_in):
         work = partial(prove_unless_changed, level=run.options.proof, examples=run.options.examples)
-        for found in in_order(run.executor, work, ((unit, receipts[unit.path]) for unit in staged.units)):
+        items = ((unit, receipts[unit.path]) for unit in staged.units)
+        for found in in_order(run.executor, work, items, keeping=len(staged.units) > 1):
             if found is None:
                 continue
             if found.unread and run.options.skip_unreadable:

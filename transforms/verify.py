@@ -22,10 +22,12 @@ from instar.transforms.events import FileProved
 from instar.transforms.execution import Stopwatch, executor_for
 from instar.transforms.job import Job, Options, with_options
 from instar.transforms.progress import Progress, Silent
+from instar.transforms.proof.database import Database
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.report import FileProblem, Proof, VerifyReport, proved_event
 from instar.transforms.run.executors import in_order
 from instar.transforms.run.journal import PublishBegun
+from instar.transforms.run.kept import Kept
 from instar.transforms.run.lock import holder
 from instar.transforms.run.removed import has_snapshot, removal, require_snapshot
 from instar.transforms.run.rollback import shadowing, versions_before
@@ -85,7 +87,8 @@ def verify(job: Job, run: str | None, options: Options, progress: Progress | Non
         first = OLD_OTHER if staged else FIRST_CHANGED if shadowing(state) else ""
         level, most, allow = options.proof, options.examples, job.settings.allow
         work = partial(verify_file, level=level, examples=most, allow=allow, first=first, staged=staged)
-        for file in in_order(executor, work, ((unit, receipts[unit.path]) for unit in units if unit.path not in lost)):
+        items = ((unit, receipts[unit.path]) for unit in units if unit.path not in lost)
+        for file in in_order(executor, work, items, keeping=len(units) > 1):
             found.append(file)
             progress.event(_verified_event(file, receipts[file.path]))
             progress.advance(files=1, rows=receipts[file.path].rows_out, size=receipts[file.path].source_size)
@@ -195,6 +198,7 @@ def _rewriters(later: Sequence[RunState]) -> dict[str, Path]:
 def verify_file(
     unit: Unit,
     receipt: Receipt,
+    kept: Kept | None = None,
     *,
     level: Literal["auto", "full"],
     examples: int,
@@ -220,7 +224,8 @@ def verify_file(
         if not new:
             return Verified(unit.path, tuple(problems))
         facts = format_named(unit.format).inspect(Path(unit.source))
-        proof = prove_file(replace(unit, schema=facts.schema), receipt, level=level, examples=examples)
+        database = kept.one(Database) if kept else None
+        proof = prove_file(replace(unit, schema=facts.schema), receipt, level=level, examples=examples, database=database)
         return Verified(unit.path, tuple(problems), proof=tolerated(proof, allow))
     except InstarError as error:
         return Verified(unit.path, (*problems, Hidden(unit.mapping).error(error).message))

@@ -315,9 +315,9 @@ def test_a_rollback_in_its_midst_is_not_taken_for_damage(orders: Author, monkeyp
     dataset = library.open(orders.folder).dataset("orders")
     real = verify.in_order
 
-    def later(*arguments: Any) -> Any:
+    def later(*arguments: Any, **options: Any) -> Any:
         dataset.rollback()
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(verify, "in_order", later)
     with pytest.raises(library.InstarError, match="published or rolled back while"):

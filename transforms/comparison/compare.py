@@ -257,7 +257,7 @@ def _row_by_row(sides: Sides, pairing: Pairing, asked: Asked, progress: Progress
     )
     proofs: list[FileProof] = []
     with executor_for(options) as executor:
-        for proof in in_order(executor, compared, ((pair,) for pair in pairs)):
+        for proof in in_order(executor, compared, ((pair,) for pair in pairs), keeping=len(pairing.pairs) > 1):
             proofs.append(proof)
             size = new[proof.path].size
             progress.event(FileProved(proof.path, proof.verdict, _ways(proof), proof.rows_new, size, proof.seconds))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,13 +17,14 @@ from instar.transforms.expression import Column, Source, Struct
 from instar.transforms.mapping import Mapping, identity, opened
 from instar.transforms.proof.check import Check, Outcome
 from instar.transforms.proof.compare import compare
-from instar.transforms.proof.connection import sealed
+from instar.transforms.proof.database import Database, Room
 from instar.transforms.proof.groups import located
-from instar.transforms.proof.integrity import of_readers, prove_file, told
+from instar.transforms.proof.integrity import of_readers, plain, prove_file, told
 from instar.transforms.proof.places import places
 from instar.transforms.proof.proved import Proved
 from instar.transforms.proof.relation import Relation
 from instar.transforms.rebase import tagged_as
+from instar.transforms.run.kept import Kept
 from instar.transforms.run.unit import FileProof, Unit
 
 from .columns import Columns, Leaf
@@ -72,13 +72,15 @@ class Pair:
     memory: int
 
 
-def compared(pair: Pair) -> FileProof:
-    """What differs between the two files is in the proof, not raised; so is that one of them cannot be read."""
+def compared(pair: Pair, kept: Kept | None = None) -> FileProof:
+    """What differs between the two files is in the proof, not raised; so is that one of them cannot be read. `kept`: from one pair
+    of files to the next."""
+    database = kept.one(Database) if kept else None
     if pair.old.format.name == pair.new.format.name and not pair.columns.unpaired and not pair.columns.retyped:
-        return _proved(pair)
+        return _proved(pair, database)
     started = time.perf_counter()
     try:
-        found = _by_value(pair)
+        found = _by_value(pair, database)
     except of_readers() as error:
         why = "(its words are not shown: a field is tagged pii)" if pair.hidden.any else _first_line(error)
         return FileProof(pair.path, 0, 0, (), (), time.perf_counter() - started, unread=f"it cannot be compared: {why}")
@@ -91,7 +93,7 @@ def _first_line(error: Exception) -> str:
 
 
 # ---- within one format
-def _proved(pair: Pair) -> FileProof:
+def _proved(pair: Pair, database: Database | None) -> FileProof:
     unit = Unit(
         path=pair.path,
         source=str(pair.old.path(pair.old_file)),
@@ -104,7 +106,7 @@ def _proved(pair: Pair) -> FileProof:
         memory=pair.memory,
     )
     level = "full" if pair.level == "full" else "auto"
-    proof = prove_file(unit, None, level=level, examples=pair.examples)
+    proof = prove_file(unit, None, level=level, examples=pair.examples, database=database)
     if proof.verdict != "failed" or proof.unread:
         return proof
     finer = prove_file(replace(unit, mapping=taken_apart(unit.mapping)), None, level=level, examples=pair.examples)
@@ -140,11 +142,12 @@ def ways_of(mapping: Mapping, leaves: Sequence[Leaf]) -> list[str]:
 
 
 # ---- across formats
-def _by_value(pair: Pair) -> Proved:
+def _by_value(pair: Pair, database: Database | None) -> Proved:
     files = pair.old.path(pair.old_file), pair.new.path(pair.new_file)
+    room = Room(pair.memory, files, (pair.old.root, pair.new.root), database)
     as_given = pair.old.format.name == pair.new.format.name
     leaves = pair.columns.leaves
-    with closing(sealed(*files, memory=pair.memory, lossless=True)) as connection:
+    with room.connected(lossless=True) as connection:
         old = Rows.of(connection, pair.old, leaves, old=True, files=[pair.old_file], as_given=as_given)
         new = Rows.of(connection, pair.new, leaves, old=False, files=[pair.new_file], as_given=as_given)
         before, after = old.only, new.only
@@ -161,7 +164,10 @@ def _by_value(pair: Pair) -> Proved:
         said = list(zip(checks, shown, strict=True))
         unfit = [(UNFIT_OLD, p) for p in old.problems] + [(UNFIT_NEW, p) for p in new.problems]
         said += [(Check(p.path, way, "", ""), Outcome(p.problem, failed=True)) for way, p in unfit]
-    return located(Proved(counted[1], counted[2], tuple(said), ()), pair.new.format.name, files[1], 0)
+    proved = Proved(counted[1], counted[2], tuple(said), ())
+    if database is not None and not plain(proved):
+        database.close()
+    return located(proved, pair.new.format.name, files[1], 0)
 
 
 def _as_read(outcome: Outcome, column: int, old: Rows, new: Rows, examples: int) -> Outcome:

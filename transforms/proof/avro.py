@@ -41,6 +41,7 @@ from .avro_blocks import count, records, schema_of
 from .avro_copied import prove_copied
 from .avro_header import misfits
 from .check import EXAMPLES
+from .database import Room
 from .keys import Keys
 from .proved import Proved
 from .wants import Dialect
@@ -51,7 +52,7 @@ def prove(
     staged: FilePath,
     mapping: Mapping,
     *,
-    memory: int,
+    room: Room,
     full: bool,
     left_out: Sequence[int] = (),
     examples: int = EXAMPLES,
@@ -73,7 +74,7 @@ def prove(
 
     def compared(fields: Fields | None = None) -> Proved:
         format = Records(AvroReader(), records, fields=fields)
-        return prove_records(format, source, staged, mapping, memory=memory, full=full, left_out=left_out, examples=examples)
+        return prove_records(format, source, staged, mapping, room=room, full=full, left_out=left_out, examples=examples)
 
     part = compiled_part()
     if part is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 
 import duckdb
@@ -16,9 +17,14 @@ max): a proof looks at the values."""
 
 
 def sealed(
-    *files: FilePath, memory: int, lossless: bool = False, threads: int = 1, trusting: bool = False
+    *files: FilePath,
+    memory: int,
+    lossless: bool = False,
+    threads: int = 1,
+    trusting: bool = False,
+    folders: Sequence[FilePath] = (),
 ) -> duckdb.DuckDBPyConnection:
-    """A new in-memory connection that can read `files` and nothing else; `memory` in bytes.
+    """A new in-memory connection that can read `files`, what is in `folders`, and nothing else; `memory` in bytes.
 
     `lossless`: what it gives as Arrow arrays comes back to DuckDB as the very types. `trusting`: queries are planned by the files'
     statistics, as DuckDB does by itself.
@@ -38,12 +44,24 @@ def sealed(
         "temp_directory = ''",
         f"arrow_lossless_conversion = {str(lossless).lower()}",
         f"disabled_optimizers = '{'' if trusting else _UNTRUSTING}'",
-        "allowed_paths = [" + ", ".join(f"{text_literal(str(file))}, {file_literal(file)}" for file in files) + "]",
+        f"allowed_paths = {_allowed(files)}",
+        f"allowed_directories = {_allowed(folders)}",
         "enable_external_access = false",
         "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
     return connection
+
+
+def cleared(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take out of a connection all that was registered in it."""
+    for (name,) in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall():
+        connection.unregister(name)
+
+
+def _allowed(paths: Sequence[FilePath]) -> str:
+    """The paths as DuckDB's list of what may be read: as they are, and as they are asked for."""
+    return "[" + ", ".join(f"{text_literal(str(path))}, {file_literal(path)}" for path in paths) + "]"
 
 
 def text_literal(text: str) -> str:

@@ -24,27 +24,38 @@ from instar.transforms.run.quarantine import left_out
 from instar.transforms.run.unit import ColumnProof, FileProof, Quarantined, Receipt, Unit
 
 from .check import EXAMPLES
+from .database import Database, Room
 
 if TYPE_CHECKING:
     from .check import Check, Outcome
     from .proved import Proved
 
+    _Found = tuple[Proved, Quarantined, tuple[Unlike, ...]]
+
 
 def prove_file(
-    unit: Unit, receipt: Receipt | None, *, level: Literal["auto", "full"] = "auto", examples: int = EXAMPLES
+    unit: Unit,
+    receipt: Receipt | None,
+    *,
+    level: Literal["auto", "full"] = "auto",
+    examples: int = EXAMPLES,
+    database: Database | None = None,
 ) -> FileProof:
     """The proof of `unit.staged` against `unit.source`; what does not hold is a problem in it, not an error.
 
     `level`: "auto" proves every place of the target once; "full" recomputes what was compared as bytes by SQL as well.
     `examples`: so many of the records that differ at a place are shown, each with both values. Without a receipt no run wrote the
-    new file: then only records are compared, not how they are stored.
+    new file: then only records are compared, not how they are stored. `database`: where other files are proved, too.
 
     That one of the two files cannot be read is one, too (`FileProof.unread`), so that it hides no other file.
     """
     started = time.perf_counter()
     mapping = unit.mapping if unit.schema is None else unit.mapping.rebased(unit.schema)
     positions, forms = left_out(unit, receipt) if receipt else ((), ())
-    found = _proved(unit, mapping, positions, forms, full=level == "full", examples=examples, stored=receipt is not None)
+    stored, room = receipt is not None, _room(unit, database)
+    found = _proved(unit, mapping, positions, forms, room=room, full=level == "full", examples=examples, stored=stored)
+    if database is not None and (isinstance(found, str) or not plain(found[0])):
+        database.close()
     if isinstance(found, str):
         seconds, apart = time.perf_counter() - started, Quarantined(receipt.quarantined if receipt else 0)
         rows = (receipt.rows_in, receipt.rows_out) if receipt else (0, 0)
@@ -63,9 +74,30 @@ def prove_file(
     )
 
 
+def _room(unit: Unit, database: Database | None) -> Room:
+    """Where DuckDB compares. Of Avro it reads no file itself."""
+    if unit.format == "avro":
+        return Room(unit.memory, database=database)
+    return Room(unit.memory, (FilePath(unit.source), FilePath(unit.staged)), unit.folders, database)
+
+
+def plain(proved: Proved) -> bool:
+    """Is all as it must be, and no function of the user's had a part in it? Else the database is not to be used again: it may have
+    failed, and functions stay in it."""
+    return not proved.misfits and all(not outcome.problem and check.way != "repeated" for check, outcome in proved.outcomes)
+
+
 def _proved(
-    unit: Unit, mapping: Mapping, positions: Sequence[int], forms: Sequence[int], *, full: bool, examples: int, stored: bool
-) -> tuple[Proved, Quarantined, tuple[Unlike, ...]] | str:
+    unit: Unit,
+    mapping: Mapping,
+    positions: Sequence[int],
+    forms: Sequence[int],
+    *,
+    room: Room,
+    full: bool,
+    examples: int,
+    stored: bool,
+) -> _Found | str:
     """What was compared, judged again, and not kept; why it could not be, where one of the files cannot be read."""
     source, staged = FilePath(unit.source), FilePath(unit.staged)
     try:
@@ -78,7 +110,7 @@ def _proved(
                 from .avro import prove
             case _:
                 from .json import prove
-        proved = prove(source, staged, mapping, memory=unit.memory, full=full, left_out=positions, examples=examples)
+        proved = prove(source, staged, mapping, room=room, full=full, left_out=positions, examples=examples)
         if any(outcome.row is not None for _, outcome in proved.outcomes):
             from .groups import located
 

@@ -39,6 +39,7 @@ from instar.formats.schema import (
 from instar.transforms.mapping import Mapping
 
 from .check import EXAMPLES
+from .database import Room
 from .json_kept import judged_by, kept
 from .json_lines import fields_of
 from .json_named import named_reader
@@ -55,7 +56,7 @@ def prove(
     staged: FilePath,
     mapping: Mapping,
     *,
-    memory: int,
+    room: Room,
     full: bool,
     left_out: Sequence[int] = (),
     examples: int = EXAMPLES,
@@ -70,21 +71,19 @@ def prove(
         ValueError, OSError: a side cannot be read at all.
     """
     asked = tuple(places(mapping.root))
-    if not left_out and (proved := _plainly(source, staged, mapping, asked, memory=memory, full=full)):
+    if not left_out and (proved := _plainly(source, staged, mapping, asked, room=room, full=full)):
         return replace(proved, outcomes=in_order(asked, proved.outcomes))
     from .records import Records, prove_records
 
     found = None if full or left_out else kept(source, staged, mapping)
     known = frozenset[Path]() if found is None else found.places
     format = Records(JsonReader(), records, fields_of if known else None)
-    read = prove_records(
-        format, source, staged, mapping, memory=memory, full=full, left_out=left_out, examples=examples, known=known
-    )
+    read = prove_records(format, source, staged, mapping, room=room, full=full, left_out=left_out, examples=examples, known=known)
     return replace(read, outcomes=in_order(asked, [*by_bytes(known), *read.outcomes]))
 
 
 def _plainly(
-    source: FilePath, staged: FilePath, mapping: Mapping, asked: Sequence[Place], *, memory: int, full: bool
+    source: FilePath, staged: FilePath, mapping: Mapping, asked: Sequence[Place], *, room: Room, full: bool
 ) -> Proved | None:
     """The proof of a file in which all is plainly right; None where that cannot be seen."""
     judged = judged_by(mapping)
@@ -96,13 +95,13 @@ def _plainly(
     else:
         from .json_computed import prove_computed
 
-        proved = prove_computed(source, staged, mapping, judged, JsonReader(), memory=memory)
+        proved = prove_computed(source, staged, mapping, judged, JsonReader(), room=room)
     if proved is None or not full:
         return proved
     from .json_again import read_again
 
     carried = [place for place in asked if place.path in judged.places and not place.record]
-    again = read_again(source, staged, carried, memory=memory) if carried else (proved.rows_old, [])
+    again = read_again(source, staged, carried, room=room) if carried else (proved.rows_old, [])
     return replace(proved, outcomes=(*proved.outcomes, *again[1])) if again and again[0] == proved.rows_old else None
 
 

@@ -19,7 +19,8 @@ from instar.formats.schema import Bool, Enum, Float, Int, Integer, String, Type
 from instar.transforms.expression import Source
 
 from .check import AGREED, Check, Outcome
-from .connection import file_literal, sealed, text_literal
+from .connection import file_literal, text_literal
+from .database import Room
 from .exact import differ
 from .places import Place
 
@@ -30,7 +31,7 @@ Again = tuple[int, list[tuple[Check, Outcome]]]
 """The number of records, and an outcome for each place."""
 
 
-def read_again(source: FilePath, staged: FilePath, asked: Sequence[Place], *, memory: int) -> Again | None:
+def read_again(source: FilePath, staged: FilePath, asked: Sequence[Place], *, room: Room) -> Again | None:
     """What is carried to each of these places is what DuckDB reads there; None where it cannot, or finds another value."""
     pairs = [_Pair.of(place) for place in asked]
     found = [pair for pair in pairs if pair is not None]
@@ -38,7 +39,7 @@ def read_again(source: FilePath, staged: FilePath, asked: Sequence[Place], *, me
         return None
     for typed in (True, False):
         try:
-            with sealed(source, staged, memory=memory) as connection:
+            with room.connected() as connection:
                 rows, *wrong = connection.execute(_query(source, staged, found, typed=typed)).fetchall()[0]
         except duckdb.Error:  # a value that its type does not hold, or a line that is too long
             continue

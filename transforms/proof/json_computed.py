@@ -20,7 +20,7 @@ from instar.transforms.shared_types import Expansion
 
 from .check import AGREED, Check, Outcome
 from .compare import compare
-from .connection import sealed
+from .database import Room
 from .json_edits import Taken, Texts, UnlikeError, compiled_part, taken
 from .json_kept import Judged
 from .json_levels import At, Edited, edited
@@ -36,7 +36,7 @@ _READING = (ValueError, EOFError, OSError, RecursionError, zlib.error, pa.ArrowE
 
 
 def prove_computed(
-    source: FilePath, staged: FilePath, mapping: Mapping, judged: Judged, reader: Reader, *, memory: int
+    source: FilePath, staged: FilePath, mapping: Mapping, judged: Judged, reader: Reader, *, room: Room
 ) -> Proved | None:
     """The proof of a file in which all is plainly right; None where that cannot be seen. `judged`: what judges single lines."""
     part, first = compiled_part(), edited(mapping.root)
@@ -54,7 +54,7 @@ def prove_computed(
     columns = len(told.old) + len(told.new)
     batches = _Batches(sides, lambda: taken(source, staged, told.levels, columns, part, judged.judge, _texts(told)))
     try:
-        found = _compared(batches, mapping, asked, memory)
+        found = _compared(batches, mapping, asked, room)
     except _READING:
         return None
     if found is None:
@@ -119,10 +119,10 @@ class _Batches:
 
 
 def _compared(
-    batches: _Batches, mapping: Mapping, asked: Sequence[Lowered], memory: int
+    batches: _Batches, mapping: Mapping, asked: Sequence[Lowered], room: Room
 ) -> tuple[int, list[tuple[Check, Outcome]]] | None:
     before = batches.sides[0].table
-    with sealed(memory=memory) as connection:
+    with room.connected() as connection:
         stream = batches.stream()
         made = expected_of(connection, asked, before, stream)
         relation = Relation(connection, [stream], made.stages)

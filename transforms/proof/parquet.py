@@ -11,6 +11,7 @@ from instar.transforms.mapping import Mapping
 
 from .check import EXAMPLES, Check, Outcome
 from .copied import copied
+from .database import Room
 from .places import places
 from .proved import Proved, by_bytes, in_order
 
@@ -20,7 +21,7 @@ def prove(
     staged: FilePath,
     mapping: Mapping,
     *,
-    memory: int,
+    room: Room,
     full: bool,
     left_out: Sequence[int] = (),
     examples: int = EXAMPLES,
@@ -44,5 +45,5 @@ def prove(
         return Proved(*found.rows, tuple(outcomes), ())
     from .parquet_sql import prove_values
 
-    read = prove_values(source, staged, mapping, by_value, memory=memory, full=full, left_out=left_out, examples=examples)
+    read = prove_values(source, staged, mapping, by_value, room=room, full=full, left_out=left_out, examples=examples)
     return replace(read, outcomes=in_order(asked, [*outcomes, *read.outcomes]))

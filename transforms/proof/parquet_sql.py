@@ -17,7 +17,7 @@ from instar.transforms.mapping import Mapping
 
 from .check import EXAMPLES, Check, Outcome
 from .compare import compare
-from .connection import sealed
+from .database import Room
 from .elements import exact, misfits
 from .expected import Expected, as_compared, expected
 from .places import TRUE, Place, guarded
@@ -36,7 +36,7 @@ def prove_values(
     mapping: Mapping,
     asked: Sequence[Place],
     *,
-    memory: int,
+    room: Room,
     full: bool,
     left_out: Sequence[int] = (),
     examples: int = EXAMPLES,
@@ -47,10 +47,10 @@ def prove_values(
     Raises:
         duckdb.Error, pa.ArrowException, DamagedError: a side cannot be read at all.
     """
-    with sealed(source, staged, memory=memory) as connection:
+    with room.connected() as connection:
         old, new = side(connection, source, "old", mapping.source.record), side(connection, staged, "new", mapping.target.record)
         if left_out:
-            old = old.without(left_out, memory)
+            old = old.without(left_out, room.memory)
         wrong = [(m.path, m.message) for m in misfits(new.root, mapping.target)]
         if wrong:
             return Proved(old.rows, new.rows, (), tuple(wrong))

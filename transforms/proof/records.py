@@ -18,7 +18,7 @@ from instar.transforms.shared_types import Expansion
 
 from .check import EXAMPLES, Check, Outcome
 from .compare import compare
-from .connection import sealed
+from .database import Room
 from .expected import Expected, expected
 from .places import Place, places
 from .proved import Proved
@@ -46,7 +46,7 @@ def prove_records(
     staged: FilePath,
     mapping: Mapping,
     *,
-    memory: int,
+    room: Room,
     full: bool,
     left_out: Sequence[int],
     known: frozenset[Path] = frozenset(),
@@ -68,7 +68,7 @@ def prove_records(
         Table(wants.prefix, wants, format.reader, _opened(format, file, wants, out), by_fields and partial(by_fields, file))
         for wants, file, out in ((old, source, gone), (new, staged, frozenset()))
     )
-    with sealed(memory=memory) as connection:
+    with room.connected() as connection:
         streams = [before.stream(), after.stream()]
         made = expected_of(connection, asked, before, streams[0])
         relation = Relation(connection, streams, made.stages)

@@ -18,10 +18,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
 from instar.formats.errors import InstarError, RunError, Where
+from instar.transforms.run.kept import Kept
 from instar.transforms.run.pipe import receive, send
 
 _R = TypeVar("_R")
@@ -40,10 +42,22 @@ class Reporting(Protocol):
         ...
 
 
+@runtime_checkable
+class Keeping(Protocol):
+    """An executor that keeps things for the next piece of work."""
+
+    def submit_keeping(self, work: Callable[..., _R], *args: Any) -> Future[_R]:
+        """Run `work(*args, kept)`, where `kept` (a `Kept`) is what work before it in the same thread has left."""
+        ...
+
+
 class InlineExecutor(Executor):
     """Does the work at once, in the caller's thread."""
 
     workers = 1
+
+    def __init__(self) -> None:
+        self._kept = Kept()
 
     def submit(self, fn: Callable[..., _R], /, *args: Any, **kwargs: Any) -> Future[_R]:
         future: Future[_R] = Future()
@@ -55,6 +69,12 @@ class InlineExecutor(Executor):
 
     def submit_reporting(self, work: Callable[[Any, Report], _R], item: Any, report: Report) -> Future[_R]:
         return self.submit(work, item, report)
+
+    def submit_keeping(self, work: Callable[..., _R], *args: Any) -> Future[_R]:
+        return self.submit(work, *args, self._kept)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._kept.close()
 
 
 class SubprocessExecutor(Executor):
@@ -79,10 +99,13 @@ class SubprocessExecutor(Executor):
             server.start()
 
     def submit(self, fn: Callable[..., _R], /, *args: Any, **kwargs: Any) -> Future[_R]:
-        return self._put(_Task(Future(), fn, args, kwargs, None))
+        return self._put(_Task(Future(), fn, args, kwargs))
 
     def submit_reporting(self, work: Callable[[Any, Report], _R], item: Any, report: Report) -> Future[_R]:
         return self._put(_Task(Future(), work, (item,), {}, report))
+
+    def submit_keeping(self, work: Callable[..., _R], *args: Any) -> Future[_R]:
+        return self._put(_Task(Future(), work, args, {}, keeping=True))
 
     def _put(self, task: _Task) -> Future[Any]:
         with self._guard:
@@ -125,26 +148,36 @@ class SubprocessExecutor(Executor):
             self.kill()
 
 
-def in_order(executor: Executor, work: Callable[..., _R], items: Iterable[tuple[Any, ...]]) -> Iterator[_R]:
+def in_order(
+    executor: Executor, work: Callable[..., _R], items: Iterable[tuple[Any, ...]], *, keeping: bool = False
+) -> Iterator[_R]:
     """The results of `work(*item)` in the items' order; a few are under way at a time, so that many items take little memory.
+
+    `keeping`: it is `work(*item, kept)`, where the executor keeps things (`Kept`).
 
     Raises:
         Exception: the first that `work` raised, in the items' order. What is under way then is the executor's to end.
     """
     width, running = 2 * getattr(executor, "workers", os.cpu_count() or 1), deque[Future[_R]]()
+    submit = executor.submit_keeping if keeping and isinstance(executor, Keeping) else executor.submit
     for item in items:
-        running.append(executor.submit(work, *item))
+        running.append(submit(work, *item))
         if len(running) >= width or running[0].done():
             yield running.popleft().result()
     while running:
         yield running.popleft().result()
 
 
+@dataclass
 class _Task:
-    def __init__(
-        self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], report: Report | None
-    ):
-        self.future, self.fn, self.args, self.kwargs, self.report = future, fn, args, kwargs, report
+    """`fn(*args, **kwargs)`, and what else it is given: a function to tell `report` by, or what is kept from task to task."""
+
+    future: Future[Any]
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    report: Report | None = None
+    keeping: bool = False
 
     @property
     def path(self) -> str | None:
@@ -182,7 +215,8 @@ class _Server(threading.Thread):
 
     def _serve(self, task: _Task) -> None:
         try:
-            message = pickle.dumps((task.fn, task.args, task.kwargs, task.report is not None), pickle.HIGHEST_PROTOCOL)
+            more = "report" if task.report else "kept" if task.keeping else ""
+            message = pickle.dumps((task.fn, task.args, task.kwargs, more), pickle.HIGHEST_PROTOCOL)
         except Exception as error:  # pickling runs the items' own code
             task.future.set_exception(error)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from typing import Literal as OneOf
 
@@ -49,8 +50,19 @@ class Unit:
     threads: int = 1
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that the old and the new file are named in, which a run's files have in common."""
+        return _named_in(self.source, self.path), _named_in(self.staged, self.new_path)
+
+    @property
     def new_path(self) -> str:
         return self.target or self.path
+
+
+def _named_in(file: str, path: str) -> Path:
+    """The folder that the file is called `path` in; its own, where that is not its name."""
+    found, names = Path(file), PurePosixPath(path).parts
+    return found.parents[len(names) - 1] if found.parts[-len(names) :] == names else found.parent
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any
 
+from instar.transforms.run.kept import Kept
 from instar.transforms.run.pipe import receive, send
 
 _EVERY = 0.1  # seconds between two messages about progress
@@ -27,8 +28,9 @@ def main() -> None:
     source, sink = _private_pipes()
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(source, tasks), daemon=True).start()
+    kept = Kept()
     while True:
-        _serve(tasks.get(), sink)
+        _serve(tasks.get(), sink, kept)
 
 
 def _die_with(parent: int) -> None:
@@ -59,11 +61,12 @@ def _read(source: IO[bytes], tasks: queue.SimpleQueue[bytes]) -> None:
         os._exit(0)  # at once, whatever the main thread does: nobody waits for its answer
 
 
-def _serve(message: bytes, sink: IO[bytes]) -> None:
+def _serve(message: bytes, sink: IO[bytes], kept: Kept) -> None:
     try:
-        fn, args, kwargs, reporting = pickle.loads(message)
+        fn, args, kwargs, more = pickle.loads(message)
         tell = _Teller(sink)
-        result = fn(*args, tell.add, **kwargs) if reporting else fn(*args, **kwargs)
+        given = {"report": (tell.add,), "kept": (kept,)}.get(more, ())
+        result = fn(*args, *given, **kwargs)
         tell.flush()
         answer = pickle.dumps(("result", result), pickle.HIGHEST_PROTOCOL)
     except Exception as error:

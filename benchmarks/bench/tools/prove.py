@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from typing import Any
 
 from benchmarks.bench.task import Task
 from benchmarks.bench.tools.stage import staged
+from instar.transforms.proof.database import Database
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.run.unit import Receipt, Unit
 
@@ -28,7 +30,8 @@ def proved(files: Sequence[tuple[Unit, Receipt]], level: Any) -> None:
     Raises:
         RuntimeError: a file is not proved.
     """
-    for unit, receipt in files:
-        found = prove_file(unit, receipt, level=level)
-        if found.verdict != "proved":
-            raise RuntimeError(f"{unit.path} is {found.verdict}: {found.unread or found.fidelity or found.columns}")
+    with closing(Database()) as database:
+        for unit, receipt in files:
+            found = prove_file(unit, receipt, level=level, database=database)
+            if found.verdict != "proved":
+                raise RuntimeError(f"{unit.path} is {found.verdict}: {found.unread or found.fidelity or found.columns}")

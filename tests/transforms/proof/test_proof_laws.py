@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ from instar.formats.errors import DataError, FileError, MigrationError, SchemaEr
 from instar.formats.format import Stamp, format_named
 from instar.formats.schema import Float, Int, String
 from instar.transforms.mapping import chain
+from instar.transforms.proof.database import Database
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.run.stage import stage_file
 from instar.transforms.run.unit import Receipt, Unit
@@ -43,14 +46,15 @@ def law(count: int) -> settings:
     return settings(max_examples=count, deadline=None, database=None, phases=PHASES, suppress_health_check=SLOW)
 
 
-def staged(case: Case, format: str, folder: Path, write: Callable[[Path], None]) -> tuple[Unit, Receipt]:
-    """The case as a file, upgraded; a case that the upgrade or the format refuses is no case."""
-    old = folder / "old"
+def staged(case: Case, format: str, folder: Path, write: Callable[[Path], None], path: str = "file") -> tuple[Unit, Receipt]:
+    """The case as the file `path` of a dataset, upgraded; a case that the upgrade or the format refuses is no case."""
+    old, new = folder / "old" / path, folder / "new" / path
+    old.parent.mkdir(parents=True)
     try:
         write(old)
         own = format_named(format).inspect(old).schema
         mapping = chain(case.schema, case.operations)
-        unit = Unit("old", str(old), str(folder / "new"), format, mapping, own, Stamp("s", 2), "chain", 1 << 27)
+        unit = Unit(path, str(old), str(new), format, mapping, own, Stamp("s", 2), "chain", 1 << 27)
         return unit, stage_file(unit)
     except (DataError, FileError, SchemaError, MigrationError):
         reject()
@@ -59,20 +63,20 @@ def staged(case: Case, format: str, folder: Path, write: Callable[[Path], None])
 def all_prove(name: str, count: int) -> Counter[str]:
     """How many migrations were staged in which way, all of them proved at both levels."""
     format, drawn = DRAWN[name]
-    ways = Counter[str]()
+    ways, numbers = Counter[str](), itertools.count()
 
     @law(count)
     @given(drawn, spliced.FORMS)
     def proves(case: Case, form: spliced.Form) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            write = spliced.FILES[format][0]
-            unit, receipt = staged(case, format, Path(folder), lambda path: write(case, path, form))
-            for level in ("auto", "full"):
-                proof = prove_file(unit, receipt, level=level)
-                assert (proof.verdict in ("proved", "repeated"), proof.failures) == (True, ()), level
-            ways[receipt.way] += 1
+        write, path = spliced.FILES[format][0], f"{next(numbers)}/file"
+        unit, receipt = staged(case, format, Path(folder), lambda path: write(case, path, form), path)
+        for level in ("auto", "full"):
+            proof = prove_file(unit, receipt, level=level, database=database)
+            assert (proof.verdict in ("proved", "repeated"), proof.failures) == (True, ()), level
+        ways[receipt.way] += 1
 
-    proves()
+    with tempfile.TemporaryDirectory() as folder, closing(Database()) as database:  # as the files of one run are
+        proves()
     return ways
 
 

@@ -7,19 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psutil
 import pytest
 
 from instar.formats.errors import Collected, DataError, RunError, Where
-from instar.transforms.run.executors import InlineExecutor, Reporting, SubprocessExecutor
+from instar.transforms.run.executors import InlineExecutor, Reporting, SubprocessExecutor, in_order
 from instar.transforms.run.threads import ThreadExecutor
 
 # Work must be importable in the worker; these are from the standard library or written into a module by the fixture.
 WORK = """
-import os, signal, sys, time
+import os, signal, sys, threading, time
 from dataclasses import dataclass
 from instar.formats.errors import Collected, DataError, Where
 
@@ -27,6 +27,7 @@ from instar.formats.errors import Collected, DataError, Where
 class Item:
     path: str
     number: int = 0
+    here: int = 0
 
 def double(item): return item.number * 2
 def pid(): return os.getpid()
@@ -46,6 +47,13 @@ def counting(item, tell):
     for _ in range(5): tell(10, 100); time.sleep(0.06)
     return item.number
 def sleep(item): time.sleep(60)
+class Marks:
+    def __init__(self): self.items = []
+    def close(self): self.items.append("closed")
+def marking(item, kept):
+    marks = kept.one(Marks)
+    marks.items.append((threading.get_ident(), item.number))
+    return marks.items if os.getpid() == item.here else list(marks.items)
 def spin(item):
     while True: pass
 def paths(): return sys.path, sys.modules["__main__"].__dict__.get("marker"), dict(os.environ)
@@ -135,6 +143,26 @@ def test_progress_arrives_whole_before_the_result(work, make):
         assert future.result() == 7
         assert (sum(rows for rows, _ in told), sum(size for _, size in told)) == (50, 500)
         assert len(told) > 1
+
+
+@pytest.mark.parametrize("make", [InlineExecutor, lambda: ThreadExecutor(2), lambda: SubprocessExecutor(2)])
+def test_what_work_keeps_is_there_for_the_next_work_in_the_same_thread(work, make):
+    with make() as executor:
+        found = list(in_order(executor, work.marking, ((work.Item("x", n, os.getpid()),) for n in range(40)), keeping=True))
+    if isinstance(executor, SubprocessExecutor):
+        assert max(len(items) for items in found) > 1
+    else:
+        assert all(items[-1] == "closed" for items in found)
+        seen = {id(items): items[:-1] for items in found}
+        assert sum(map(len, seen.values())) == 40
+    assert all(
+        len({thread for thread, _ in items if items}) == 1 for items in ([i for i in items if i != "closed"] for items in found)
+    )
+
+
+def test_an_executor_that_keeps_nothing_does_the_work_all_the_same():
+    with ThreadPoolExecutor(1) as executor:
+        assert list(in_order(executor, int, (("7",), ("8",)), keeping=True)) == [7, 8]
 
 
 def test_a_worker_sees_the_same_modules_and_not_the_main_module(work, monkeypatch):
