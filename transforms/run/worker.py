@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import queue
@@ -17,6 +18,8 @@ from instar.transforms.run.kept import Kept
 from instar.transforms.run.pipe import receive, send
 
 _EVERY = 0.1  # seconds between two messages about progress
+COLLECTED = (50_000, 20, 20)
+"""How seldom Python looks for garbage in cycles, of which there is little, among the many objects of the libraries."""
 
 
 def main() -> None:
@@ -25,6 +28,7 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # these go to whole process groups; the coordinator decides
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    gc.set_threshold(*COLLECTED)
     source, sink = _private_pipes()
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(source, tasks), daemon=True).start()

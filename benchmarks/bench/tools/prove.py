@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -14,9 +15,11 @@ from benchmarks.bench.tools.stage import staged
 from instar.transforms.proof.database import Database
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.run.unit import Receipt, Unit
+from instar.transforms.run.worker import COLLECTED
 
 
 def prepared(task: Task) -> Callable[[], object]:
+    gc.set_threshold(*COLLECTED)
     level: Any = task.options["level"]
     if task.warm_up:
         with TemporaryDirectory(prefix="warm-up-", dir=Path(task.target).parent) as folder:
