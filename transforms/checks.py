@@ -13,6 +13,7 @@ from instar.formats.errors import Collected, ConfigurationError, UsageError
 from instar.formats.schema import Schema
 from instar.transforms.proof.connection import sealed
 from instar.transforms.tree_views import Views, empty_views
+from instar.transforms.unknown_tables import of_own_tables
 
 _LINE = re.compile(r"\s*LINE (\d+):.*", re.DOTALL)
 _MEANING = (
@@ -124,7 +125,8 @@ def misfit(check: Check, views: Views) -> str:
     except duckdb.Error as error:
         hidden = {column: why for side in views.hidden.values() for column, why in side.items()}
         named = [f"{column} is in neither view: {why}" for column, why in hidden.items() if f'"{column}"' in str(error)]
-        return "; ".join([_place(error).removeprefix(", ").removeprefix(": "), *named])
+        said = of_own_tables(_place(error).removeprefix(", ").removeprefix(": "), list(views.columns))
+        return "; ".join([said, *named])
     return ""
 
 

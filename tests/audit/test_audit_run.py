@@ -214,6 +214,7 @@ REFUSED = {
     "SELECT id\nFROM flights WHERE (": "line",
     "-- nothing": "empty",
     "SELECT nonsense FROM flights": "fits neither",
+    "SELECT 1 FROM flights, enums": "There is 'flights', 'data'.",
     "SELECT * FROM flights, read_csv('secret.csv')": "Permission Error",  # queries reach nothing but the dataset's files
 }
 

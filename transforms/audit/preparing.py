@@ -16,6 +16,7 @@ from instar.transforms.audit.queries import Query
 from instar.transforms.audit.reading import Reading, read_of
 from instar.transforms.audit.sides import SIDES, SideName, Sides
 from instar.transforms.check_values import reading_of
+from instar.transforms.unknown_tables import of_own_tables
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -47,15 +48,16 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Binder:
-    """Says what is wrong with a text on a side, "" where it fits: asked of DuckDB, over tables without rows."""
+    """Says what is wrong with a text on a side, "" where it fits: asked of DuckDB, over `tables` without rows."""
 
     connections: Mapping[SideName, duckdb.DuckDBPyConnection]
+    tables: Sequence[str]
 
     def wrong(self, side: SideName, text: str) -> str:
         try:
             self.connections[side].execute(f"EXPLAIN {text}")
         except duckdb.Error as error:
-            return said(error)
+            return of_own_tables(said(error), self.tables)
         return ""
 
 
@@ -73,7 +75,7 @@ def prepared(queries: Sequence[Query], sides: Sides) -> tuple[Prepared, ...]:
     """
     made, errors = list[Prepared](), list[UsageError]()
     with sides.empty("old") as old, sides.empty("new") as new:
-        binder = Binder({"old": old.connection, "new": new.connection})
+        binder = Binder({"old": old.connection, "new": new.connection}, sides.tables)
         for query in queries:
             try:
                 made.append(_prepared(query, sides, binder))
