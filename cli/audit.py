@@ -29,15 +29,13 @@ instar audit 20261121-222141-166230               a run that `instar runs` lists
     "--queries",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The folder of the queries. [default: plain ones, made from the schema]",
+    help="The folder of the queries. [default: instar.toml's, else plain ones, made from the schema]",
 )
 @click.option(
     "--max-slowdown",
     type=float,
     metavar="RATIO",
-    default=1.2,
-    show_default=True,
-    help="Fail where a query certainly takes more than so many times as long.",
+    help="Fail where a query certainly takes more than so many times as long. [default: instar.toml's, else 1.2]",
 )
 @click.option("--seconds", type=float, default=10.0, show_default=True, help="Measure each query for so long at most.")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of DuckDB. [default: one a core]")
@@ -50,7 +48,7 @@ def command(
     dataset: str | None,
     run: str | None,
     queries: Path | None,
-    max_slowdown: float,
+    max_slowdown: float | None,
     seconds: float,
     threads: int | None,
     memory: str | None,

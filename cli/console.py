@@ -110,6 +110,8 @@ def _plan(plan: Plan, console: Console, verbose: bool) -> None:
         console.print(f"checks   {counted(len(plan.checks), 'check')} after the proof, before the publish")
     if plan.test:
         console.print(f"test     {escape(' '.join(plan.test))}")
+    if plan.queries:
+        console.print(f"queries  those in {escape(plan.queries)} are timed before the publish")
     batches = f", in {counted(plan.batches, 'batch', 'batches')}" if plan.batches > 1 else ""
     console.print(f"publish  {plan.method}: {escape(plan.method_reason)}{batches}")
     _names(console, plan.renamed, verbose)

@@ -46,10 +46,14 @@ instar upgrade flights --log json --metrics flights.prom
     "--queries",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Before the publish, run the queries in DIR on the old and the new files; fail where results differ, or one is slower.",
+    help="Before the publish, run the queries in DIR on the old and the new files; fail where results differ, or one is slower. "
+    "[default: instar.toml's]",
 )
 @click.option(
-    "--max-slowdown", type=float, metavar="RATIO", help="How many times as long a query may take, at most. [default: 1.2]"
+    "--max-slowdown",
+    type=float,
+    metavar="RATIO",
+    help="How many times as long a query may take, at most. [default: instar.toml's, else 1.2]",
 )
 @click.option("--query-seconds", type=float, metavar="N", help="Measure each query for so long at most. [default: 10]")
 @running

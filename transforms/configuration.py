@@ -37,6 +37,8 @@ _KEYS = (
     "shadow",
     "checks",
     "test",
+    "queries",
+    "max_slowdown",
     "fidelity",
     "skip_unreadable",
     "on_error",
@@ -51,7 +53,8 @@ class DatasetSettings:
     `partitions`: the type of each `key=value` key, in Instar's type names. `allow`: the fidelity codes that may differ.
     `file_name`: the template that names rewritten files. `shadow`: where runs build a second tree, which leaves this one alone.
     `test`: a command, with its arguments, that tries the application out on the staged data before it is published. `checks`: the
-    folder of the SQL checks that must hold then. `skip_unreadable`: files that cannot be read stay as they are, and fail no run.
+    folder of the SQL checks that must hold then. `queries`: the folder of those that are timed then, and `max_slowdown` how many
+    times as long one may take, as in `Options`. `skip_unreadable`: files that cannot be read stay as they are, and fail no run.
     `on_error` and `max_errors`: what becomes of records that cannot be migrated, as in `Options`.
     """
 
@@ -70,6 +73,8 @@ class DatasetSettings:
     shadow: Path | None = None
     checks: Path | None = None
     test: tuple[str, ...] = ()
+    queries: Path | None = None
+    max_slowdown: float | None = None
     allow: tuple[str, ...] = ()
     skip_unreadable: bool = False
 
@@ -172,7 +177,7 @@ def _dataset(name: str, table: _Table, folder: Path) -> DatasetSettings:
         known = f"Say format = {' or '.join(map(toml_string, FORMATS))}."
         said = f"{where}.format is {format!r}" if format else f"{where} has no format"
         raise ConfigurationError(said, hint=(suggestion(format, FORMATS) if format else "") or known)
-    state, shadow = table.text("state"), table.text("shadow")
+    state, shadow, queries = (table.text(key) for key in ("state", "shadow", "queries"))
     return DatasetSettings(
         path=_place(path, folder, f"{where}.path"),
         subject=table.text("subject") or name,
@@ -188,7 +193,9 @@ def _dataset(name: str, table: _Table, folder: Path) -> DatasetSettings:
         on_error=table.one_of("on_error", "fail", "quarantine"),
         max_errors=table.most_errors("max_errors"),
         checks=_place(table.text("checks") or f"checks/{name}", folder, f"{where}.checks"),
-        test=table.texts("test"),
+        test=table.words("test"),
+        queries=_place(queries, folder, f"{where}.queries") if queries else None,
+        max_slowdown=table.ratio("max_slowdown"),
         allow=table.table("fidelity", only=("allow",)).texts("allow"),
         skip_unreadable=table.flag("skip_unreadable"),
     )
@@ -281,6 +288,20 @@ class _Table:
         if not isinstance(found, list) or not all(isinstance(item, str) and item for item in found):
             raise self.bad(key, 'a list of texts, such as ["*.tmp"]')
         return tuple(found)
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """A command and its arguments, which no shell takes apart: always a list."""
+        value = self.values.get(key)
+        if isinstance(value, str):
+            words = value.split() or ["PROGRAM", "ARGUMENT"]
+            raise self.bad(key, f"a list, since no shell takes it apart: {key} = [{', '.join(map(toml_string, words))}]")
+        return self.texts(key)
+
+    def ratio(self, key: str) -> float | None:
+        value = self.values.get(key)
+        if value is not None and (type(value) not in (int, float) or not value >= 1):
+            raise self.bad(key, "a ratio of at least 1, such as 1.2")
+        return value
 
     def flag(self, key: str) -> bool:
         value = self.values.get(key, False)

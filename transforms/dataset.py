@@ -176,7 +176,7 @@ class Dataset:
         run: str | None = None,
         *,
         queries: Path | str | None = None,
-        max_slowdown: float = 1.2,
+        max_slowdown: float | None = None,
         seconds: float = 10.0,
         threads: int = 1,
         options: Options | None = None,
@@ -185,19 +185,22 @@ class Dataset:
         """Queries over the files as a run found them and as it left them (the last one by default): are the results the same, and
         is the new side slower? Writes nothing; what does not hold is in the report.
 
-        `queries`: a folder of *.sql files, one SELECT over the dataset in each; None: plain ones, made from the schema.
-        `max_slowdown`: a ratio new/old; `seconds`: how long to measure each query; `threads` of DuckDB.
+        `queries`: a folder of *.sql files, one SELECT over the dataset in each. `max_slowdown`: a ratio new/old. None: what
+        `instar.toml` says, else plain queries, made from the schema, and 1.2. `seconds`: how long to measure each query; `threads` of
+        DuckDB.
 
         Raises:
             UsageError: there is no such run; queries that cannot be used. RunError: the run did not finish, or was rolled back.
         """
-        from instar.transforms.audit.audit import Wanted
+        from instar.transforms.audit.audit import MOST_SLOWDOWN, Wanted
         from instar.transforms.audit_run import audit
         from instar.transforms.job import with_options
 
         with observed(progress, "audit", self.name, self.settings.subject) as seen:
             chosen = with_options(options or Options(), self.settings)
-            wanted = Wanted(Path(queries) if queries is not None else None, chosen.memory, threads, max_slowdown, seconds)
+            folder = chosen.queries if queries is None else Path(queries)
+            most = chosen.max_slowdown if max_slowdown is None else max_slowdown
+            wanted = Wanted(folder, chosen.memory, threads, MOST_SLOWDOWN if most is None else most, seconds)
             report = audit(self.run_job(), run, wanted, chosen, seen)
             seen.audited(report.run, {side: layout.files for side, layout in report.layouts.items()}, report.problems)
             return report

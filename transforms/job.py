@@ -46,8 +46,8 @@ class Options:
     `stage_only`: the run ends before its publish; the next upgrade to the same version goes on with it.
 
     `queries`: the folder of queries that are run on the old and the staged files before the publish. It fails where their results
-    differ, or one takes certainly more than `max_slowdown` times as long (1.2 where nothing is said); each is measured for up to
-    `query_seconds` (10).
+    differ, or one takes certainly more than `max_slowdown` times as long; each is measured for up to `query_seconds` (10). None:
+    what `instar.toml` says, else no queries, and 1.2.
 
     `cores`: how many workers there may be, where there are fewer as the files are few (`for_files` sets it). `at_most`: nobody has
     asked for so many workers; there may be fewer where the work is not worth starting them. `threads`: how many files are worked on
@@ -78,8 +78,6 @@ class Options:
         if self.on_error not in (None, "fail", "quarantine"):
             raise UsageError(f"on_error is {self.on_error!r}", hint='It is "fail" or "quarantine".')
         _ = self.most_errors
-        if self.queries is None and (self.max_slowdown is not None or self.query_seconds is not None):
-            raise UsageError("how long queries may take is said, but not which", hint="Name their folder: --queries DIR.")
         if self.examples < 0:
             raise UsageError(f"examples is {self.examples}", hint="It is a number of records; 0 shows none.")
 
@@ -281,7 +279,8 @@ def with_options(options: Options, settings: DatasetSettings) -> Options:
     """What the caller said; the dataset's own settings where he said nothing.
 
     Raises:
-        UsageError: batches, and a method that publishes everything in one step; or batches that are to be staged only.
+        UsageError: batches, and a method that publishes everything in one step; batches that are to be staged only; how long
+            queries may take, but no queries.
     """
     if options.batched and options.method not in (None, "replace"):
         raise UsageError(
@@ -293,8 +292,13 @@ def with_options(options: Options, settings: DatasetSettings) -> Options:
             "a roll-out in batches cannot be staged only: each batch is staged when the one before it is published",
             hint="Leave out the batches, or --stage-only.",
         )
+    queries = options.queries or settings.queries
+    if queries is None and (options.max_slowdown is not None or options.query_seconds is not None):
+        raise UsageError("how long queries may take is said, but not which", hint="Name their folder: --queries DIR.")
     return replace(
         options,
+        queries=queries,
+        max_slowdown=settings.max_slowdown if options.max_slowdown is None else options.max_slowdown,
         memory=options.memory or settings.memory or DEFAULT_MEMORY,
         workers=options.workers or settings.workers or 1,
         skip_unreadable=settings.skip_unreadable if options.skip_unreadable is None else options.skip_unreadable,

@@ -58,8 +58,8 @@ class Plan:
     `seconds` is a rough estimate of wall time; `skipped` are files that cannot be read and stay as they are, `arriving` such as
     are being written and make no sense yet, which stay as well; `resumes` is what
     of an interrupted run's stage would be used; `batches` how many runs publish it, one after the other; `shadow` is where a
-    second tree is built, `copied` the bytes of what goes into it as it is. All sizes are bytes. `checks` (files) and the command
-    `test` are asked between the proof and the publish.
+    second tree is built, `copied` the bytes of what goes into it as it is. All sizes are bytes. `checks` (files), the command
+    `test` and the `queries` of a folder are asked between the proof and the publish.
     """
 
     dataset: str
@@ -86,6 +86,7 @@ class Plan:
     copied: int = 0
     checks: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+    queries: str = ""
 
     @property
     def rewrites(self) -> tuple[Action, ...]:
@@ -163,7 +164,7 @@ class Plan:
             "shadow": str(self.shadow) if self.shadow else None,
             "way_back": self.way_back(),
             "resumes": self.resumes.as_json() if self.resumes else None,
-            "gates": {"checks": list(self.checks), "test": list(self.test)},
+            "gates": {"checks": list(self.checks), "test": list(self.test), "queries": self.queries or None},
             "dropped": list(self.dropped),
             "chains": [_chain_json(version, chain) for version, chain in sorted(self.chains.items())],
             "actions": [

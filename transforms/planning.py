@@ -88,6 +88,7 @@ def plan_of(
         batches=len(plan.parts(options.batch_files, options.batch_bytes)) if options.batched else 1,
         checks=tuple(map(str, job.checks)) if verb != "rollback" else (),
         test=job.settings.test if verb != "rollback" else (),
+        queries=str(options.queries) if options.queries and verb != "rollback" else "",
     )
 
 

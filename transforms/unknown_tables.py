@@ -12,4 +12,6 @@ _UNKNOWN = re.compile(r'Table with name (?P<name>.+?) does not exist!(\s*Did you
 
 def of_own_tables(message: str, tables: Sequence[str]) -> str:
     """DuckDB's message, in which an unknown table is likened to one of `tables`, or told which of them there are."""
-    return _UNKNOWN.sub(lambda found: f"Table with name {found['name']} does not exist! {suggestion(found['name'], tables)}", message)
+    return _UNKNOWN.sub(
+        lambda found: f"Table with name {found['name']} does not exist! {suggestion(found['name'], tables)}", message
+    )

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author, said
+from gating import setting
 from support import tree
 
 from instar.transforms.audit import measuring
@@ -65,12 +66,19 @@ def test_a_slower_query_stops_the_upgrade_and_nothing_is_published(author: Autho
     assert report["audit"]["queries"][0]["results"]["verdict"] == "same"
 
 
-def test_people_are_told_in_a_line(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_names_its_queries_once_and_people_are_told_in_a_line(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "LEAST", 0.001)
-    arguments = write(author, kinds=KINDS)
-    answer = author.instar("upgrade", "orders", *arguments, "--max-slowdown", "1000", at=author.folder)
+    write(author, kinds=KINDS)
+    setting(author, 'queries = "queries"\nmax_slowdown = 1000')
+    assert author.do("plan", "orders")["gates"]["queries"] == str(author.folder / "queries")
+    answer = author.instar("upgrade", "orders", *QUICK, at=author.folder)
     assert (answer.code, answer.err) == (0, "")
     assert re.search(r"^queries  (passed|undecided): 1 \w+ \(", answer.out, re.MULTILINE)
+    report = author.do("audit", "orders", "--seconds", "0.1")
+    assert [query["name"] for query in report["queries"]] == ["kinds"]
+    assert report["settings"]["max_slowdown"] == 1000
+    other = author.refused("audit", "orders", "--queries", "none", "--max-slowdown", "0.5", code=2)  # the command line wins
+    assert "0.5" in other["message"]
 
 
 def test_queries_that_cannot_be_used_are_refused_before_anything_is_staged(author: Author) -> None:

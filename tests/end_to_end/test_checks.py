@@ -42,7 +42,8 @@ def test_a_check_that_returns_rows_stops_the_run_and_one_that_returns_none_does_
     assert not (failed / "stage").exists()
 
     file.write_text("SELECT id, km FROM new WHERE km > 100")
-    assert author.do("plan", "orders")["gates"] == {"checks": [str(f) for f in sorted(file.parent.iterdir())], "test": []}
+    checks = [str(f) for f in sorted(file.parent.iterdir())]
+    assert author.do("plan", "orders")["gates"] == {"checks": checks, "test": [], "queries": None}
     report = author.do("upgrade", "orders")
     assert [gate["verdict"] for gate in report["gates"]] == ["passed"] * 3
     assert report["gates"][0]["detail"]["description"] == "No order is lost."

@@ -37,6 +37,8 @@ workers = 2
 name = "{stem}.v{version}{suffix}"
 shadow = "data/flights-next"
 test = ["flights.sql"]
+queries = "queries"
+max_slowdown = 2
 partitions = { month = "int32", day = "date" }
 fidelity.allow = ["parquet.bloom-filter"]
 """
@@ -57,6 +59,7 @@ def test_everything_a_dataset_may_say(tmp_path: Path) -> None:
     assert flights.file_name == NameTemplate("{stem}.v{version}{suffix}")
     assert flights.shadow == tmp_path / "data" / "flights-next"
     assert flights.test == ("flights.sql",)
+    assert (flights.queries, flights.max_slowdown) == (tmp_path / "queries", 2)
     assert flights.partitions == {"month": "int32", "day": "date"}
     assert flights.allow == ("parquet.bloom-filter",)
 
@@ -90,6 +93,11 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         (DATASET + "memory = 0", "datasets.x.memory is 0", "2GB"),
         (DATASET + "memory = 1.5", "datasets.x.memory is 1.5", "2GB"),
         (DATASET + "include = [3]", "datasets.x.include is [3]", "list of texts"),
+        (DATASET + 'test = "pytest -q"', "datasets.x.test is 'pytest -q'", 'test = ["pytest", "-q"]'),
+        (DATASET + "test = [3]", "datasets.x.test is [3]", "list of texts"),
+        (DATASET + "max_slowdown = 0.5", "datasets.x.max_slowdown is 0.5", "at least 1"),
+        (DATASET + "max_slowdown = nan", "datasets.x.max_slowdown is nan", "at least 1"),
+        (DATASET + "max_slowdown = true", "datasets.x.max_slowdown is True", "at least 1"),
         (DATASET + 'partitions = { month = "int" }', "datasets.x.partitions.month", "'int32'"),
         (DATASET + 'fidelity = "all"', "datasets.x.fidelity is 'all'", "a table"),
         (DATASET + 'name = "{stem}{suffix}"', "datasets.x.name: the template '{stem}{suffix}' has no {version}", "{version}"),

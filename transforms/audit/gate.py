@@ -18,7 +18,7 @@ from instar.transforms.plan import Plan
 from instar.transforms.progress import Progress
 from instar.transforms.run.two_trees import TreeFile, TwoTrees
 
-_HINT = "Allow more with --max-slowdown, or measure for longer with --query-seconds."
+_HINT = "Allow more with --max-slowdown (`max_slowdown` in instar.toml), or measure for longer with --query-seconds."
 
 
 def refuse_unusable(job: Job, plan: Plan, options: Options) -> None:
