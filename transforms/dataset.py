@@ -186,8 +186,8 @@ class Dataset:
         is the new side slower? Writes nothing; what does not hold is in the report.
 
         `queries`: a folder of *.sql files, one SELECT over the dataset in each. `max_slowdown`: a ratio new/old. None: what
-        `instar.toml` says, else plain queries, made from the schema, and 1.2. `seconds`: how long to measure each query; `threads` of
-        DuckDB.
+        `instar.toml` says, else plain queries, made from the schema, and 1.2. `seconds`: how long to measure each query; `threads`
+        of DuckDB.
 
         Raises:
             UsageError: there is no such run; queries that cannot be used. RunError: the run did not finish, or was rolled back.
