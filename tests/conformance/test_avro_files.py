@@ -33,6 +33,20 @@ SHARE = """
 """
 RECORDS = tuple(f"arrow-testing/data/avro/{n}" for n in ARROW.split()) + tuple(f"avro-share/{n}" for n in SHARE.split())
 
+ALIKE = """
+    arrow-testing/data/avro/alltypes_dictionary arrow-testing/data/avro/alltypes_plain arrow-testing/data/avro/binary
+    arrow-testing/data/avro/datapage_v2.snappy arrow-testing/data/avro/dict-page-offset-zero
+    arrow-testing/data/avro/fixed256_decimal arrow-testing/data/avro/fixed_length_decimal_legacy
+    arrow-testing/data/avro/fixed_length_decimal_legacy_32 arrow-testing/data/avro/int128_decimal
+    arrow-testing/data/avro/int32_decimal arrow-testing/data/avro/int64_decimal arrow-testing/data/avro/list_columns
+    arrow-testing/data/avro/nulls.snappy arrow-testing/data/avro/single_nan
+    avro-share/c-tests/avro-1279-no-codec avro-share/data/schemas/simple/data avro-share/data/weather-snappy
+    avro-share/data/weather-sorted avro-share/data/weather-zstd avro-share/data/weather
+    avro-share/interop/rpc/add/onePlusOne/request avro-share/interop/rpc/echo/foo/response
+    avro-share/interop/rpc/hello/world/request
+"""
+"""Those of which another of the same kind is listed, that differs in values: they are for `make test-all`."""
+
 NO_RECORDS = (
     "avro-share/c-tests/avro-1237-good",
     "avro-share/c-tests/avro-1238-good",
@@ -58,6 +72,12 @@ POLARS_CANNOT = {
 }
 
 
+def each_kind_first() -> list[Any]:
+    """All names; those which are alike to others are slow ones."""
+    alike = set(ALIKE.split())
+    return [pytest.param(name, marks=pytest.mark.slow if name in alike else ()) for name in RECORDS]
+
+
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
     nursery = Nursery("avro_file.py")
@@ -81,9 +101,10 @@ def test_every_file_is_known(conformance: Path) -> None:
     known = {*RECORDS, *NO_RECORDS, *DAMAGED}
     assert {p.relative_to(conformance).as_posix().removesuffix(".avro") for p in conformance.rglob("*.avro")} == known
     assert (len(RECORDS), len(NO_RECORDS), len(DAMAGED)) == (46, 4, 3)
+    assert set(ALIKE.split()) < set(RECORDS)
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", each_kind_first())
 def test_records_come_out_equal(name: str, migrate: Callable[[str], Any], conformance: Path, tmp_path: Path) -> None:
     told = migrate(name)
     assert not told["refused"]

@@ -63,12 +63,30 @@ REFUSED = {
 }
 """What each refusal says. All but the last two are damaged, on purpose; docs/refusals.md tells of each."""
 
+ALIKE = """
+    alltypes_plain alltypes_plain.snappy alltypes_tiny_pages_plain data_index_bloom_encoding_with_length
+    datapage_v1-uncompressed-checksum delta_binary_packed delta_encoding_optional_column delta_encoding_required_column
+    delta_length_byte_array fixed_length_byte_array fixed_length_decimal float16_zeros_and_nans int32_decimal int64_decimal
+    list_columns lz4_raw_compressed_larger nan_in_stats nested_structs.rust nullable.impala nulls.snappy
+    page_v2_empty_compressed plain-dict-uncompressed-checksum repeated_no_annotation rle-dict-snappy-checksum single_nan
+    sort_columns geospatial/crs-arbitrary-value geospatial/crs-default geospatial/crs-geography geospatial/crs-srid
+    geospatial/geography-lines geospatial/geography-points geospatial/geography-polygons geospatial/geospatial-with-nan
+    hadoop_lz4_compressed non_hadoop_lz4_compressed
+"""
+"""Those of which another of the same kind is listed, that differs in values: they are for `make test-all`."""
+
 NOT_BY_DUCKDB = {
     f"{BAD}ARROW-GH-43605.parquet",  # an encoding that it does not decode
     f"{DATA}byte_stream_split_extended.gzip.parquet",
     f"{DATA}int96_from_spark.parquet",  # years that its timestamps do not reach
     f"{DATA}map_no_value.parquet",  # a schema that it refuses
 }
+
+
+def each_kind_first() -> list[Any]:
+    """All names; those which are alike to others are slow ones."""
+    alike = {f"{DATA}{name}.parquet" for name in ALIKE.split()}
+    return [pytest.param(name, marks=pytest.mark.slow if name in alike else ()) for name in MIGRATED]
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +115,10 @@ def test_every_file_is_known(conformance: Path) -> None:
     known = {*MIGRATED, *REFUSED}
     assert known == {path.relative_to(conformance).as_posix() for path in conformance.rglob("*.parquet")}
     assert (len(MIGRATED), len(REFUSED)) == (76, 10)
+    assert {f"{DATA}{name}.parquet" for name in ALIKE.split()} < set(MIGRATED)
 
 
-@pytest.mark.parametrize("name", MIGRATED)
+@pytest.mark.parametrize("name", each_kind_first())
 def test_it_is_migrated_with_equal_values(migrate: Migrate, conformance: Path, tmp_path: Path, name: str) -> None:
     told = migrate(name)
     steps = ["rename", "add", *(["cast"] if told["cast"] else []), "back"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import given, seed, settings
 
 from instar import op
@@ -123,7 +124,9 @@ def of(kind: str) -> str:
     return {"fill": "require"}.get(kind) or re.split(r"[ ,]", kind, maxsplit=1)[0]
 
 
+@pytest.mark.slow
 def test_every_operation_option_and_type_is_drawn() -> None:
+    """Of the laws' own strategies: what they draw changes with them only. That every operation has a kind is asked each time."""
     seen = Seen()
     for number in range(ROUNDS):
         for case in drawn(number):

@@ -13,7 +13,7 @@ from tests.laws.drawn import careful_moves
 from tests.laws.interpreters import by_record
 from tests.laws.schemas import CARRIED, SCALARS
 
-EXAMPLES = int(os.environ.get("INSTAR_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("INSTAR_EXAMPLES", "16"))
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("INSTAR_SHRINK") else [])]
 """A failing case is small enough to read; making it smaller takes minutes, so that is done on request."""
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example]
