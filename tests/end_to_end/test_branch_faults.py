@@ -156,18 +156,33 @@ FAULTS: dict[Callable[[list[Any]], None], str] = {
 """Each with the start of the place at which it is found."""
 
 
+@pytest.mark.parametrize("level", ["auto", pytest.param("full", marks=pytest.mark.slow)])
+def test_every_fault_is_found(level: Any, author: Author) -> None:
+    """Each is done to the same staged file, which is proved as it was in the end: the fault is what fails, not how it is planted."""
+    adopted(author)
+    with begun(author.folder, "events", Options(proof=level)) as run:
+        staged = stage(run)
+        file = run.folder.staged("events.ndjson")
+        right = file.read_bytes()
+        for fault, place in FAULTS.items():
+            damage(file, fault)
+            with pytest.raises(InstarError) as failure:
+                prove(staged)
+            told = [str(error) for error in (failure.value, *getattr(failure.value, "errors", ()))]
+            assert "proof failed" in told[0], (fault.__name__, told)
+            assert any(place in text.partition("events.ndjson")[2] for text in told), (fault.__name__, told)
+            file.write_bytes(right)
+        assert prove(staged).proof.verdict == "proved"
+
+
 @pytest.mark.parametrize("level", ["auto", "full"])
-def test_every_fault_is_found_and_nothing_is_published(level: Any, author: Author) -> None:
+def test_what_is_found_is_not_published(level: Any, author: Author) -> None:
     adopted(author)
     before = data_tree(author.folder / "data")
-    for fault, place in FAULTS.items():
-        with pytest.raises(InstarError) as failure:
-            upgraded(author.folder, level, fault)
-        told = [str(error) for error in (failure.value, *getattr(failure.value, "errors", ()))]
-        assert "proof failed" in told[0], (fault.__name__, told)
-        assert any(place in text.partition("events.ndjson")[2] for text in told), (fault.__name__, told)
-        assert data_tree(author.folder / "data") == before, fault.__name__
-    upgraded(author.folder, level, lambda rows: None)  # the control: the fault is what fails, not the way it is planted
+    with pytest.raises(InstarError):
+        upgraded(author.folder, level, computed_in_a_branch)
+    assert data_tree(author.folder / "data") == before
+    upgraded(author.folder, level, lambda rows: None)
     assert data_tree(author.folder / "data") != before
 
 

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from authoring import Author
-from support import Answer, tree
+from support import Answer, leave_three_months, tree
 
 import instar as library
 from instar.formats.parquet.footer import read_footer, replace_footer
 from instar.formats.parquet.thrift import I32
 
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 FORMATS = {"flights": "parquet", "weather": "avro", "events": "json"}
 PUBLISHED = {"flights": "month=03/part-0.parquet", "weather": "JFK.avro", "events": "2024-05.ndjson"}
 COLUMN = {"flights": {"constant": "source"}, "weather": {}, "events": {"constant": "source", "shifted": "event", "value": "event"}}
@@ -49,10 +50,26 @@ def untimed(proof: dict[str, Any]) -> dict[str, Any]:
     return {**proof, "checks": [{key: value for key, value in check.items() if key != "seconds"} for check in proof["checks"]]}
 
 
-@pytest.mark.usefixtures("three_months")
+@pytest.fixture(scope="module")
+def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample project, each of its datasets upgraded: to be copied."""
+    folder = tmp_path_factory.mktemp("upgraded") / "project"
+    shutil.copytree(SAMPLES / "project", folder, ignore=shutil.ignore_patterns(".instar"))
+    leave_three_months(folder / "data" / "flights")
+    for dataset in FORMATS:
+        library.open(folder).dataset(dataset).upgrade()
+    return folder
+
+
+@pytest.fixture
+def published(upgraded: Path, tmp_path: Path) -> Path:
+    """A copy of it, as if it had been upgraded there."""
+    return Path(shutil.copytree(upgraded, tmp_path / "published"))
+
+
 @pytest.mark.parametrize(("dataset", "fault"), CASES)
-def test_a_fault_in_one_published_file_is_found(dataset: str, fault: str, project: Path, instar: Callable[..., Answer]) -> None:
-    instar("upgrade", dataset, "--workers", "1", at=project)
+def test_a_fault_in_one_published_file_is_found(dataset: str, fault: str, published: Path, instar: Callable[..., Answer]) -> None:
+    project = published
     file = project / "data" / dataset / PUBLISHED[dataset]
     faults.plant(fault, file, FORMATS[dataset], column=COLUMN[dataset].get(fault))
     answer = instar("verify", dataset, "--json", "--workers", "1", at=project)
@@ -62,16 +79,16 @@ def test_a_fault_in_one_published_file_is_found(dataset: str, fault: str, projec
     assert told.count(CHANGED) == 1
     assert any(not message.startswith(CHANGED) for message in told), told
     assert answer.json["verdict"] == "failed"
-    spoken = instar("verify", dataset, "--workers", "1", at=project)
-    assert spoken.code == 1
-    assert f"problem: {PUBLISHED[dataset]}: {CHANGED}" in spoken.out
-    assert not spoken.err
+    if fault == "value":
+        spoken = instar("verify", dataset, "--workers", "1", at=project)
+        assert spoken.code == 1
+        assert f"problem: {PUBLISHED[dataset]}: {CHANGED}" in spoken.out
+        assert not spoken.err
 
 
-@pytest.mark.usefixtures("three_months")
 @pytest.mark.parametrize("dataset", sorted(FORMATS))
-def test_the_first_records_that_differ_are_shown(dataset: str, project: Path, instar: Callable[..., Answer]) -> None:
-    instar("upgrade", dataset, "--workers", "1", at=project)
+def test_the_first_records_that_differ_are_shown(dataset: str, published: Path, instar: Callable[..., Answer]) -> None:
+    project = published
     file = project / "data" / dataset / PUBLISHED[dataset]
     faults.plant("dropped", file, FORMATS[dataset])
     answer = instar("verify", dataset, "--json", "--workers", "1", "--examples", "2", at=project)
