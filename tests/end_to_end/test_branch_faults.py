@@ -158,7 +158,7 @@ FAULTS: dict[Callable[[list[Any]], None], str] = {
 
 @pytest.mark.parametrize("level", ["auto", pytest.param("full", marks=pytest.mark.slow)])
 def test_every_fault_is_found(level: Any, author: Author) -> None:
-    """Each is done to the same staged file, which is proved as it was in the end: the fault is what fails, not how it is planted."""
+    """Each is done to the same staged file, which is proved as it was in the end: the fault is what fails, not its planting."""
     adopted(author)
     with begun(author.folder, "events", Options(proof=level)) as run:
         staged = stage(run)
