@@ -22,7 +22,7 @@ def told_lines(examples: Sequence[Mapping[str, object]]) -> list[str]:
 
 
 def _lines(example: Mapping[str, object]) -> list[str]:
-    group = "" if example["group"] is None else f"group {example['group']}, "
+    group = "" if example["group"] is None else f"{example.get('unit', 'group')} {example['group']}, "
     place = f"    {group}record {example['row']}"
     if example["old"] is None:
         return [place]

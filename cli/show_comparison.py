@@ -17,6 +17,7 @@ from instar.transforms.comparison.report import (
     SideReport,
     Statistics,
 )
+from instar.transforms.proof.groups import GROUPS
 
 _SHOWN = 20  # lines of a kind, where -v does not ask for all
 _NAME, _VALUE, _SUM = 20, 15, 8  # characters in a cell of the table
@@ -36,7 +37,7 @@ def show_comparison(console: Console, report: ComparisonReport, *, verbose: bool
     _columns(console, report.columns, verbose)
     _lines(console, list(_problems(report)), verbose)
     for row in report.rows:
-        _row(console, row)
+        _row(console, row, report)
     if report.rows and _shown(report) < _differing(report):
         console.print(f"… and more; --examples {max(20, 4 * len(report.rows))} shows more of them")
     _lines(console, [f"note: {note}" for note in report.notes], verbose)
@@ -45,7 +46,7 @@ def show_comparison(console: Console, report: ComparisonReport, *, verbose: bool
 
 def _said(report: ComparisonReport) -> str:
     """What was compared, or what differs."""
-    rows = f"{report.new.rows:,} rows"
+    rows = _rows(report.new)
     how = f"by key {', '.join(report.key)}" if report.key else _HOW[report.mode]
     if report.verdict == "counts agree":
         return f"{rows} on both sides; nulls, min, max and checksums of {counted(len(report.columns), 'column')} agree"
@@ -57,11 +58,13 @@ def _said(report: ComparisonReport) -> str:
         told = ", ".join(
             f"{count} by {way}" if way != "repeated" else f"{count} repeated (not proved)" for way, count in ways.items()
         )
-        return f"{rows} compared {how}, {counted(len(report.columns), 'column')}: {told}"
-    parts = [f"{report.old.rows:,} rows before, {report.new.rows:,} after"] if report.old.rows != report.new.rows else []
+        return f"{rows} compared {how}, {counted(len(report.columns), 'column')}{f': {told}' if told else ''}"
+    uneven = report.old.rows != report.new.rows and None not in (report.old.rows, report.new.rows)
+    parts = [f"{_rows(report.old)} before, {report.new.rows:,} after"] if uneven else []
     parts += [f"{count:,} {kind}" for kind, count in report.counts.items() if count]
     differing = sum(not column.same for column in report.columns)
-    parts += [f"{counted(differing, 'column')} of {len(report.columns)} differ"] if differing else []
+    differ = "differs" if differing == 1 else "differ"
+    parts += [f"{differing} of {counted(len(report.columns), 'column')} {differ}"] if differing else []
     parts += [counted(len(report.problems), "problem")] if report.problems else []
     return f"compared {how if report.level != 'counts' else 'by counts'}: {', '.join(parts) or 'records differ'}"
 
@@ -69,7 +72,11 @@ def _said(report: ComparisonReport) -> str:
 def _side(side: SideReport, width: int) -> str:
     version = f", version {side.version}" if side.version is not None else ""
     place = side.location if len(side.location) <= width else "…" + side.location[1 - width :]
-    return f"{place:<{width}}  {counted(side.files, f'{side.format} file')}, {side.rows:,} rows, {size(side.bytes)}{version}"
+    return f"{place:<{width}}  {counted(side.files, f'{side.format} file')}, {_rows(side)}, {size(side.bytes)}{version}"
+
+
+def _rows(side: SideReport) -> str:
+    return "rows not counted" if side.rows is None else counted(side.rows, "row")
 
 
 def _checksums(report: ComparisonReport) -> str:
@@ -137,14 +144,14 @@ def _differing(report: ComparisonReport) -> int:
 
 def _shown(report: ComparisonReport) -> int:
     """How many of these are told; in no order a record that changed is a missing and an extra one."""
-    return sum(2 if row.kind == "changed" and report.mode == "unordered" else 1 for row in report.rows)
+    return sum(row.times * (2 if row.kind == "changed" and report.mode == "unordered" else 1) for row in report.rows)
 
 
-def _row(console: Console, row: RowDifference) -> None:
+def _row(console: Console, row: RowDifference, report: ComparisonReport) -> None:
     """Where the record is, then its fields, a line each."""
     times = f", {row.times:,} times" if row.times > 1 else ""
     key = ", ".join(f"{path}={value}" for path, value in row.key.items())
-    console.print(f"[red]{row.kind}[/]  {escape(f'{key}: ' if key else '')}{escape(_places(row))}{times}")
+    console.print(f"[red]{row.kind:<7}[/]  {escape(f'{key}: ' if key else '')}{escape(_places(row, report))}{times}")
     for change in row.fields:
         for line in _change(change):
             console.print(escape(line))
@@ -153,15 +160,14 @@ def _row(console: Console, row: RowDifference) -> None:
             console.print(escape(line), style="dim")
 
 
-def _places(row: RowDifference) -> str:
-    old, new = (_place(place) if place else "" for place in (row.old, row.new))
-    if row.old and row.new and row.old.file == row.new.file and row.old.row == row.new.row:
-        return new
-    return f"{old} → {new}" if old and new else old or new
+def _places(row: RowDifference, report: ComparisonReport) -> str:
+    """Where the record is; said once where its file, number and group are the same on both sides."""
+    sides = ((row.old, report.old.format), (row.new, report.new.format))
+    return " → ".join(dict.fromkeys(_place(place, GROUPS.get(format, "")) for place, format in sides if place))
 
 
-def _place(place: Place) -> str:
-    group = "" if place.group is None else f", group {place.group}"
+def _place(place: Place, groups: str) -> str:
+    group = "" if place.group is None else f", {groups} {place.group}"
     return f"{place.file}{group}" + ("" if place.row is None else f", record {place.row:,}")
 
 

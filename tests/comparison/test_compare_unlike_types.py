@@ -110,6 +110,8 @@ def test_an_instant_with_an_offset_is_the_same_and_its_digits_at_another_offset_
         (pa.array([dt.date(2020, 1, 1)]), ['"20200101"'], '"20200101" is no date'),
         (pa.array([dt.time(1, 2)], pa.time64("us")), ['"01:02:00Z"'], "has an offset from UTC"),
         (pa.array([b"ab"]), ['"YW="'], '"YW=" is no base64'),
+        (pa.array([2.0**53]), ["9007199254740993"], "9007199254740993 has more digits than a double"),
+        (pa.array([Decimal("1.10")], pa.decimal256(50, 2)), ["1.101"], "1.101 does not fit decimal(50,2)"),
         (pa.array([Decimal("1.00")], pa.decimal128(10, 2)), ["1.001"], "1.001 does not fit decimal(10,2)"),
     ],
 )
@@ -117,3 +119,9 @@ def test_what_looks_like_a_value_of_another_type_is_none(tmp_path: Path, values:
     report = against(tmp_path, values, texts)
     assert not report.ok
     assert [problem in p.problem for p in report.problems] == [True], report.problems
+
+
+def test_long_numbers_are_the_same_however_they_are_written(tmp_path: Path) -> None:
+    doubles = pa.array([2.0**53, 12345678901234567168.0, 1e22, 0.1, 3.0])
+    assert against(tmp_path, doubles, ["9007199254740992", "12345678901234567000", "1" + "0" * 22, "0.1", "3"]).ok
+    assert against(tmp_path, pa.array([Decimal("1.10")], pa.decimal256(50, 2)), ["1.1"]).ok

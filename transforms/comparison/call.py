@@ -51,7 +51,7 @@ def compared(
         asked = Asked(level, keys, unordered, examples, memory or DEFAULT_MEMORY, workers)
         report = compare(Path(old), Path(new), asked, versions, seen)
         files = report.old.files + report.new.files
-        seen.compared(files=files, rows=report.new.rows, verdict=report.verdict, differences=_told(report))
+        seen.compared(files=files, rows=report.new.rows or 0, verdict=report.verdict, differences=_told(report))
         return report
 
 

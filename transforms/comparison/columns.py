@@ -66,14 +66,15 @@ class Columns:
     retyped: tuple[Leaf, ...]
 
 
-def columns_of(old: Schema, new: Schema, *, same_format: bool) -> Columns:
+def columns_of(old: Schema, new: Schema, *, same_format: bool, keys: bool = False) -> Columns:
     """Pairs the columns of two schemas by their paths. Order and null-ness do not count.
 
-    `same_format`: opaque values are compared by their bytes as stored, which say nothing in another format.
+    `same_format`: opaque values are compared by their bytes as stored, which say nothing in another format. `keys`: records have
+    keys and an order of them, so that each is a column, also where it is never null.
     """
     records = [Expansion(side.definitions).field(side.root).with_(nullable=False) for side in (old, new)]
     before, after = (_inside(record.type) for record in records)
-    found = list(_Pairing(same_format).fields(before, after, ()))
+    found = list(_Pairing(same_format, keys).fields(before, after, ()))
     leaves = tuple(each for each in found if isinstance(each, Leaf))
     retyped = tuple(leaf for leaf in leaves if not leaf.record and _plain(leaf.old) != _plain(leaf.new))
     return Columns(leaves, tuple(each for each in found if isinstance(each, Unpaired)), retyped)
@@ -125,6 +126,7 @@ def _bare(field: Field) -> Field:
 @dataclass(frozen=True)
 class _Pairing:
     same_format: bool
+    keys: bool
 
     def fields(self, old: Record, new: Record, path: tuple[str, ...]) -> Iterator[Leaf | Unpaired]:
         for field in old.fields:
@@ -140,7 +142,7 @@ class _Pairing:
     def field(self, old: Field, new: Field, path: tuple[str, ...]) -> Iterator[Leaf | Unpaired]:
         match old.type, new.type:
             case Record(mine) as a, Record(others) as b if mine and others:
-                if any(f.nullable or f.optional for f in (old, new)):
+                if self.keys or any(f.nullable or f.optional for f in (old, new)):
                     yield Leaf(path, Bool(), Bool(), Bool(), record=True)
                 yield from self.fields(a, b, path)
             case a, b:

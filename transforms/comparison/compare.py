@@ -5,7 +5,7 @@ Reads only, but for a folder in the system's temporary directory that holds what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
@@ -25,17 +25,19 @@ from instar.transforms.run.unit import FileProof
 
 from .columns import Columns, Leaf, columns_of
 from .connection import spilling
-from .folders import folder_leaves
+from .folders import folder_leaves, in_pairs
 from .keyed import key_columns, keyed
+from .located import Located
 from .pairing import Pairing, paired
 from .reading import Rows
 from .report import ColumnReport, ComparisonReport, Level, Mode, Problem, RowDifference, SideReport
-from .rows import Hidings, Pair, compared, ways_of
+from .rows import Compared, Hidings, Pair, compared, ways_of
 from .sides import Side, Versions, found, of_one_schema, of_versions
 from .statistics import statistics
 from .told import columns_told, rows_told
 from .unknown import unknown_keys
 from .unordered import unordered
+from .unread import in_words, why_unread
 
 _OF_MEMORY = 0.7
 """How much of the budget DuckDB gets for whole sides: it goes beyond what it is given by a part of it."""
@@ -86,12 +88,12 @@ class Sides:
 
 @dataclass(frozen=True)
 class Found:
-    """What comparing came to, part by part."""
+    """What comparing came to, part by part. `records`: of both sides, None of one of which a file cannot be read."""
 
     problems: tuple[Problem, ...] = ()
     rows: tuple[RowDifference, ...] = ()
     columns: tuple[ColumnReport, ...] = ()
-    records: tuple[int, int] | None = None
+    records: tuple[int | None, int | None] | None = None
     checksums: tuple[str, str] | None = None
     counts: dict[str, int] | None = None
     notes: tuple[str, ...] = ()
@@ -124,8 +126,9 @@ def compare(
 def _sides(old: FilePath, new: FilePath, versions: Versions | None) -> Sides:
     a, b = found(old), found(new)
     before, after = of_one_schema(a, b) if versions is None else of_versions(a, b, versions)
-    same = before.format.name == after.format.name
-    columns = columns_of(before.mapping.target, after.mapping.target, same_format=same)
+    formats = {before.format.name, after.format.name}
+    targets = before.mapping.target, after.mapping.target
+    columns = columns_of(*targets, same_format=len(formats) == 1, keys=formats == {"json"})
     return Sides(before, after, columns, Hidings(before.mapping, after.mapping))
 
 
@@ -165,7 +168,7 @@ def _notes(sides: Sides, pairing: Pairing, asked: Asked) -> tuple[str, ...]:
 def _as_wholes(sides: Sides, asked: Asked) -> Found:
     memory = int((asked.memory - INTERPRETER) * _OF_MEMORY)
     leaves, notes = _leaves(sides, asked)
-    with _plainly(sides) as opened, spilling(sides.files, memory=memory, threads=asked.workers) as connection:
+    with _plainly(sides, memory) as opened, spilling(sides.files, memory=memory, threads=asked.workers) as connection:
         old, new = (
             Rows.of(connection, side, leaves, old=side is sides.old, as_given=sides.as_given) for side in (sides.old, sides.new)
         )
@@ -207,21 +210,39 @@ def _folders(sides: Sides) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
 
 
 @contextmanager
-def _plainly(sides: Sides) -> Iterator[list[Rows]]:
+def _plainly(sides: Sides, memory: int) -> Iterator[list[Rows]]:
     """What readers raise as an error of ours; without its words, which may quote any value, where some are not to be shown."""
     opened: list[Rows] = []
     try:
         yield opened
     except of_readers() as error:
-        fault = next((rows.fault for rows in opened if rows.fault is not None), error)
+        rows = next((rows for rows in opened if rows.fault is not None), None)
+        fault = error if rows is None or rows.fault is None else rows.fault
         if isinstance(fault, InstarError):
             raise fault from None
-        words = str(fault).strip().splitlines()[0] if str(fault).strip() else repr(fault)
-        shown = f"{type(fault).__name__} (its words are not shown: a field is tagged pii)" if sides.hidden.any else words
+        quoting = not sides.hidden.any
+        words = in_words(fault, quoting=quoting)
+        found = (rows.side, rows.reading, words) if rows else _first_unread(sides, memory, quoting, words)
+        side, file, why = found or (None, "", words)
+        what = f"{sides.old.location} and {sides.new.location} cannot be compared"
+        what = what if side is None else f"{_named(side, file)} cannot be read"
         raise FileError(
-            f"{sides.old.location} and {sides.new.location} cannot be compared: {shown}",
-            hint="Without --unordered, --key and --level each file is compared alone, and the one that cannot be read is named.",
-        ) from (None if sides.hidden.any else error)
+            f"{what}: {why}",
+            hint="Without --unordered, --key and --level what the other files hold is compared all the same.",
+        ) from (error if quoting else None)
+
+
+def _named(side: Side, file: str) -> str:
+    return side.location if side.single else f"{file} of {side.location}"
+
+
+def _first_unread(sides: Sides, memory: int, quoting: bool, words: str) -> tuple[Side, str, str] | None:
+    """The first file that cannot be read, which DuckDB does not always name."""
+    for side in (sides.old, sides.new):
+        for file in side.files:
+            if why := why_unread(side.path(file), side.format.name, memory, quoting=quoting, words=words):
+                return side, file.path, why
+    return None
 
 
 def _counted_in(old: Rows, new: Rows) -> Found:
@@ -255,20 +276,48 @@ def _row_by_row(sides: Sides, pairing: Pairing, asked: Asked, progress: Progress
         Pair(b, sides.old, sides.new, old[a], new[b], sides.columns, sides.hidden, asked.level, asked.examples, options.unit_memory)
         for a, b in pairing.pairs
     )
-    proofs: list[FileProof] = []
+    found: list[Compared] = []
     with executor_for(options) as executor:
-        for proof in in_order(executor, compared, ((pair,) for pair in pairs), keeping=len(pairing.pairs) > 1):
-            proofs.append(proof)
-            size = new[proof.path].size
+        for each in in_order(executor, compared, ((pair,) for pair in pairs), keeping=len(pairing.pairs) > 1):
+            found.append(each)
+            proof, size = each.proof, new[each.proof.path].size
             progress.event(FileProved(proof.path, proof.verdict, _ways(proof), proof.rows_new, size, proof.seconds))
             progress.advance(files=1, rows=proof.rows_new, size=size)
     names = {b: a for a, b in pairing.pairs}
-    rows, problems = rows_told(proofs, names, asked.examples)
-    types = {leaf.text: "record" if leaf.record else type_text(leaf.common) for leaf in sides.columns.leaves}
-    records = (sum(p.rows_old for p in proofs), sum(p.rows_new for p in proofs))
-    notes = ((HOW_MOVED,) if any(row.kind == "changed" for row in rows) else ()) + (_folders(sides)[1] if pairing.pairs else ())
-    whole = not pairing.missing and not pairing.extra
-    return Found(problems, rows, columns_told(proofs, types), records if whole else None, notes=notes)
+    rows, problems = rows_told(found, names, Located(sides.old), Located(sides.new), asked.examples)
+    folders, alone = _folders(sides)
+    columns = columns_told(_reported(sides.columns.leaves), sides.columns.leaves, [each.proof for each in found])
+    notes = ((HOW_MOVED,) if any(row.kind == "changed" for row in rows) else ()) + (alone if pairing.pairs else ())
+    unread = tuple(_unread(found, names))
+    records = None if pairing.missing or pairing.extra or unread else _summed(found)
+    return Found((*unread, *problems), rows, (*columns, *in_pairs(folders)), records or _counted(sides, found), notes=notes)
+
+
+def _unread(found: Sequence[Compared], names: Mapping[str, str]) -> Iterator[Problem]:
+    """The files that cannot be read, of either side."""
+    for each in found:
+        for side, path, why in (("old", names[each.proof.path], each.old_unread), ("new", each.proof.path, each.new_unread)):
+            if why:
+                yield Problem(f"the {side} file cannot be read: {why}", path)
+        if each.proof.unread and not (each.old_unread or each.new_unread):
+            yield Problem(each.proof.unread, each.proof.path)
+
+
+def _summed(found: Sequence[Compared]) -> tuple[int, int]:
+    return sum(each.proof.rows_old for each in found), sum(each.proof.rows_new for each in found)
+
+
+def _counted(sides: Sides, found: Sequence[Compared]) -> tuple[int | None, int | None]:
+    """The records of both sides, counted by their files alone; None of one of which a file cannot be read."""
+    old, new = any(each.old_unread for each in found), any(each.new_unread for each in found)
+    return None if old else _records_of(sides.old), None if new else _records_of(sides.new)
+
+
+def _records_of(side: Side) -> int | None:
+    try:
+        return sum(side.format.count(side.path(file)) for file in side.files)
+    except (InstarError, *of_readers()):  # a file without a partner, which nobody has looked into
+        return None
 
 
 def _ways(proof: FileProof) -> dict[str, int]:
@@ -288,7 +337,7 @@ def _report(
     seconds: dict[str, float],
 ) -> ComparisonReport:
     checksums = next((part.checksums for part in parts if part.checksums), (None, None))
-    records = next((part.records for part in parts if part.records), None) or _counted(sides)
+    records = next(part.records for part in reversed(parts) if part.records)
     old, new = (
         SideReport(side.location, side.format.name, len(side.files), rows, side.size, version, checksum)
         for side, rows, version, checksum in zip(
@@ -314,12 +363,6 @@ def _report(
         key=asked.key,
         seconds=seconds,
     )
-
-
-def _counted(sides: Sides) -> tuple[int, int]:
-    """The records of both sides, where some files have no partner."""
-    old, new = (sum(side.format.count(side.path(file)) for file in side.files) for side in (sides.old, sides.new))
-    return old, new
 
 
 def _merged(parts: Sequence[tuple[ColumnReport, ...]]) -> tuple[ColumnReport, ...]:

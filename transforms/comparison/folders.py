@@ -9,6 +9,7 @@ from instar.formats.schema import String
 from instar.transforms.proof.connection import text_literal
 
 from .columns import Columns, Leaf
+from .report import ColumnReport
 
 
 def folder_leaves(old: Iterable[str], new: Iterable[str], columns: Columns) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
@@ -18,6 +19,11 @@ def folder_leaves(old: Iterable[str], new: Iterable[str], columns: Columns) -> t
     before, after = ([key for key in partition_keys(map(partitions_of, side)) if key not in inside] for side in (old, new))
     shared = tuple(Leaf((key,), String(), String(), String(), folder=True) for key in before if key in after)
     return shared, tuple(key for key in (*before, *after) if (key in before) != (key in after))
+
+
+def in_pairs(leaves: Sequence[Leaf]) -> tuple[ColumnReport, ...]:
+    """The columns of folders' keys where files are compared in pairs: no pair is of two partitions."""
+    return tuple(ColumnReport(leaf.text, "string", ("folders",)) for leaf in leaves)
 
 
 def folder_sql(key: str, paths: Sequence[str], number: str) -> str:

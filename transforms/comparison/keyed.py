@@ -99,8 +99,7 @@ class _Keyed:
             return self.told.changed(before[0], after[0], key)
         if kind in ("missing", "extra"):
             return self.told.alone(kind, record, key)
-        place = self.told.old if before else self.told.new
-        located = {"old" if before else "new": place.place(record.place)}
+        located = {"old" if before else "new": self.told.place(self.old if before else self.new, record.place)}
         return RowDifference("duplicated", key=key, times=record.times, **located)  # type: ignore[arg-type]
 
     def differs(self) -> list[int]:

@@ -6,21 +6,23 @@ from collections.abc import Sequence
 
 from instar.transforms.proof.groups import group_of, rows_of_groups
 
-from .reading import Rows
 from .report import Place
+from .sides import Side
 
 
 class Located:
     """Places of one side; a file's footer or blocks are read once, and only where something in it is to be told."""
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
+    def __init__(self, side: Side) -> None:
+        self.side = side
         self._groups: dict[str, Sequence[int]] = {}
 
-    def place(self, number: int | None) -> Place | None:
-        if number is None:
-            return None
-        file, row = self.rows.place_of(number)
-        if file.path not in self._groups:
-            self._groups[file.path] = rows_of_groups(self.rows.side.format.name, self.rows.side.path(file))
-        return Place(file.path, row, group_of(self._groups[file.path], row))
+    def place(self, file: str, row: int) -> Place:
+        """`file` is relative to the side's root.
+
+        Raises:
+            ValueError, OSError: the file cannot be read.
+        """
+        if file not in self._groups:
+            self._groups[file] = rows_of_groups(self.side.format.name, self.side.root / file)
+        return Place(file, row, group_of(self._groups[file], row))

@@ -46,7 +46,7 @@ _ROWS = 16_384
 @dataclass
 class Rows:
     """The records of some files of a side. `files`: in the order in which places count them; `problems` fills while records are
-    read, with values that are not of their type. `fault` is what a file's own reader raised."""
+    read, with values that are not of their type. `fault` is what a file's own reader raised, and `reading` that file."""
 
     connection: duckdb.DuckDBPyConnection
     side: Side
@@ -56,6 +56,7 @@ class Rows:
     files: list[SideFile] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     fault: Exception | None = None
+    reading: str = ""
     _groups: list[_Group] = field(default_factory=list)
     _table: str = ""
 
@@ -224,7 +225,8 @@ class _Parquet:
         columns = tuple(Column(Field(f"c{i}", type, nullable=True), e) for i, (e, type) in enumerate(asked))
         whole = Mapping(mapping.source, Column(mapping.root.field, Struct(columns, None)))
         self.read = [(name, self.side.positions[name], mapping.source.record[name].type) for name in whole.reads()]
-        self.streamed = any(self._inexact(position, type, as_given) for _, position, type in self.read)
+        nothing = not self.side.types  # a file without columns, which DuckDB refuses
+        self.streamed = nothing or any(self._inexact(position, type, as_given) for _, position, type in self.read)
         self.columns = {column: (f"{name}_r{position}", sql_type(type)) for column, position, type in self.read}
 
     def _inexact(self, position: int, type: Type, as_given: bool) -> bool:
@@ -270,7 +272,11 @@ class _Parquet:
     def _batches(self, first: int) -> Iterator[pa.RecordBatch]:
         schema, names = self._arrow(), [name for name, _, _ in self.read]
         for number, file in enumerate(self.files, first):
-            place = number * PER_FILE
+            place, self.rows.reading = number * PER_FILE, file.path
+            if not names:
+                count = self.rows.side.format.count(self.rows.side.path(file))
+                yield from (pa.record_batch([some], schema=schema) for some in _counted(place, count))
+                continue
             with pq.ParquetFile(
                 self.rows.side.path(file), pre_buffer=False, buffer_size=1 << 16, coerce_int96_timestamp_unit="us",
                 page_checksum_verification=True,
@@ -293,6 +299,12 @@ def _holds_opaque(type: Type) -> bool:
 
 def _places(first: int, count: int) -> pa.Array:
     return pa.array(range(first, first + count), pa.int64())
+
+
+def _counted(first: int, count: int) -> Iterator[pa.Array]:
+    """So many places, some at a time."""
+    for done in range(0, count, _ROWS):
+        yield _places(first + done, min(_ROWS, count - done))
 
 
 # ---- Avro and JSON
@@ -333,7 +345,7 @@ class _Records:
 
     def _batches(self, first: int) -> Iterator[pa.RecordBatch]:
         for number, file in enumerate(self.files, first):
-            table, row = self._table(file), 0
+            table, row, self.rows.reading = self._table(file), 0, file.path
             for batch in table.stream().open():
                 columns = [batch.column(f.name) for f in list(self.arrow)[:-1]]
                 yield pa.record_batch([*columns, _places(number * PER_FILE + row, batch.num_rows)], schema=self.arrow)

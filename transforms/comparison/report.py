@@ -113,12 +113,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class SideReport:
-    """One side. `location` as given; `checksum`: of whole rows, whatever their order."""
+    """One side. `location` as given; `rows` None where a file cannot be read; `checksum`: of whole rows, whatever their order."""
 
     location: str
     format: str
     files: int
-    rows: int
+    rows: int | None
     bytes: int
     version: int | None = None
     checksum: str | None = None

@@ -19,7 +19,7 @@ from instar.transforms.proof.check import Check, Outcome
 from instar.transforms.proof.compare import compare
 from instar.transforms.proof.database import Database, Room
 from instar.transforms.proof.groups import located
-from instar.transforms.proof.integrity import of_readers, plain, prove_file, told
+from instar.transforms.proof.integrity import UNLIKE, of_readers, plain, prove_file, told
 from instar.transforms.proof.places import places
 from instar.transforms.proof.proved import Proved
 from instar.transforms.proof.relation import Relation
@@ -31,6 +31,7 @@ from .columns import Columns, Leaf
 from .reading import Rows
 from .report import Level
 from .sides import Side, SideFile
+from .unread import in_words, why_unread
 
 UNFIT_OLD, UNFIT_NEW = "unfit old", "unfit new"
 """Stand for the way where a value of that side is not of the type that it is compared as."""
@@ -72,24 +73,36 @@ class Pair:
     memory: int
 
 
-def compared(pair: Pair, kept: Kept | None = None) -> FileProof:
+@dataclass(frozen=True)
+class Compared:
+    """Two files as they were compared, and why the old or the new one cannot be read, "" where it can."""
+
+    proof: FileProof
+    old_unread: str = ""
+    new_unread: str = ""
+
+
+def compared(pair: Pair, kept: Kept | None = None) -> Compared:
     """What differs between the two files is in the proof, not raised; so is that one of them cannot be read. `kept`: from one pair
     of files to the next."""
     database = kept.one(Database) if kept else None
-    if pair.old.format.name == pair.new.format.name and not pair.columns.unpaired and not pair.columns.retyped:
-        return _proved(pair, database)
     started = time.perf_counter()
     try:
-        found = _by_value(pair, database)
+        if pair.old.format.name == pair.new.format.name and not pair.columns.unpaired and not pair.columns.retyped:
+            proof = _proved(pair, database)
+        else:
+            found = _by_value(pair, database)
+            lines = tuple(told(found.outcomes, pair.hidden))
+            proof = FileProof(pair.path, found.rows_old, found.rows_new, lines, (), time.perf_counter() - started)
+        why = proof.unread.removeprefix(UNLIKE)
     except of_readers() as error:
-        why = "(its words are not shown: a field is tagged pii)" if pair.hidden.any else _first_line(error)
-        return FileProof(pair.path, 0, 0, (), (), time.perf_counter() - started, unread=f"it cannot be compared: {why}")
-    lines = tuple(told(found.outcomes, pair.hidden))
-    return FileProof(pair.path, found.rows_old, found.rows_new, lines, (), time.perf_counter() - started)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0]
+        why = in_words(error, quoting=not pair.hidden.any)
+        proof = FileProof(pair.path, 0, 0, (), (), time.perf_counter() - started)
+    if not why:
+        return Compared(proof)
+    sides = ((pair.old, pair.old_file), (pair.new, pair.new_file))
+    old, new = (why_unread(s.path(f), s.format.name, pair.memory, quoting=not pair.hidden.any, words=why) for s, f in sides)
+    return Compared(replace(proof, unread="; ".join(filter(None, (old, new))) or f"it cannot be compared: {why}"), old, new)
 
 
 # ---- within one format

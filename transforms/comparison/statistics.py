@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from instar.formats.schema import Float, Integer, List, Map, Number, Record, Type, children
 
+from .columns import Leaf
 from .common import ordered
 from .reading import Rows
 from .report import Statistics
@@ -24,7 +25,7 @@ def statistics(rows: Rows, hidden: Callable[[str], bool]) -> tuple[int, str, lis
         duckdb.Error: a record cannot be read.
     """
     leaves = rows.leaves
-    asked = [text for i, leaf in enumerate(leaves) for text in _asked(f"c{i}", leaf.common)]
+    asked = [text for i, leaf in enumerate(leaves) for text in _asked(f"c{i}", leaf)]
     whole = _hash([part for i, leaf in enumerate(leaves) for part in keys(f"c{i}", leaf.common)])
     query = f"SELECT count(*), {', '.join([f'sum({whole})', *asked])} FROM {rows.sql()}"
     count, checksum, *found = rows.connection.execute(query).fetchall()[0]
@@ -34,8 +35,10 @@ def statistics(rows: Rows, hidden: Callable[[str], bool]) -> tuple[int, str, lis
     return count, _hex(checksum), told
 
 
-def _asked(c: str, type: Type) -> list[str]:
-    extremes = [f"CAST({_extreme(function, c, type)} AS VARCHAR)" if ordered(type) else "NULL" for function in ("min", "max")]
+def _asked(c: str, leaf: Leaf) -> list[str]:
+    """Records are only there or not: they have no order."""
+    type, has_order = leaf.common, ordered(leaf.common) and not leaf.record
+    extremes = [f"CAST({_extreme(function, c, type)} AS VARCHAR)" if has_order else "NULL" for function in ("min", "max")]
     return [f"count(*) - count({c})", *extremes, f"approx_count_distinct({c})", f"sum({_hash(keys(c, type))})"]
 
 

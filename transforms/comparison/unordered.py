@@ -11,7 +11,7 @@ from instar.transforms.proof.shown import shown
 from .located import Located
 from .multiset import differing, texts, totals
 from .reading import Rows
-from .report import FieldChange, RowDifference
+from .report import FieldChange, Place, RowDifference
 from .statistics import short
 
 _CANDIDATES = 1000
@@ -66,7 +66,8 @@ class Told:
 
     def __init__(self, old: Rows, new: Rows, hidden: Callable[[str], bool]) -> None:
         self.connection, self.leaves = old.connection, old.leaves
-        self.old, self.new = Located(old), Located(new)
+        self.old, self.new = old, new
+        self._located = {id(rows): Located(rows.side) for rows in (old, new)}
         self.hidden = [hidden(leaf.text) for leaf in old.leaves]
 
     def records(self, test: str, most: int) -> list[Record]:
@@ -74,11 +75,16 @@ class Told:
         place = "CASE WHEN d > 0 THEN old_place ELSE new_place END"
         columns = ", ".join([f"{place} AS place", "abs(d)", *texts(self.leaves)])
         found = self.connection.execute(f"SELECT {columns} FROM differing WHERE {test} ORDER BY place LIMIT {most}").fetchall()
-        side = (self.old if test.startswith("d > 0") else self.new).rows
+        side = self.old if test.startswith("d > 0") else self.new
         return [
             Record(place, int(times), tuple(side.unfit(i, place) if value is None else value for i, value in enumerate(values)))
             for place, times, *values in found
         ]
+
+    def place(self, rows: Rows, number: int) -> Place:
+        """Where a record of a side stands."""
+        file, row = rows.place_of(number)
+        return self._located[id(rows)].place(file.path, row)
 
     def alone(self, kind: str, record: Record, key: dict[str, str] | None = None) -> RowDifference:
         """A record of one side only."""
@@ -86,8 +92,8 @@ class Told:
         missing = kind == "missing"
         return RowDifference(
             "missing" if missing else "extra",
-            old=self.old.place(record.place) if missing else None,
-            new=None if missing else self.new.place(record.place),
+            old=self.place(self.old, record.place) if missing else None,
+            new=None if missing else self.place(self.new, record.place),
             key=key or {},
             values=values,
             times=record.times,
@@ -101,7 +107,8 @@ class Told:
             if a != b
         ]
         times = min(old.times, new.times)
-        return RowDifference("changed", self.old.place(old.place), self.new.place(new.place), key or {}, tuple(fields), times=times)
+        places = self.place(self.old, old.place), self.place(self.new, new.place)
+        return RowDifference("changed", *places, key or {}, tuple(fields), times=times)
 
     def shown(self, column: int, text: str | None) -> str:
         return NOT_SHOWN if self.hidden[column] and text is not None else "null" if text is None else short(text)

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from msgspec import Raw
 
-from instar.formats.schema import Decimal, Json, Number, Record, Type
+from instar.formats.schema import Decimal, Float, Json, Number, Record, Type, type_text
 from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.proof import json_text
 from instar.transforms.proof.avro import AvroReader
@@ -45,11 +45,43 @@ class JsonValues(JsonReader):
         plain = super().typed(type)
         match type:
             case Decimal() if sql_scalar(type) is None:
-                return lambda value: digits(plain(value))
+                return lambda value: digits(_scaled(plain(value), type))
+            case Float(bits):
+                return lambda value: _as_written(plain(value), value, bits)
             case Number():
                 return lambda value: "-0" if isinstance(value, Raw) and _NEGATIVE_ZERO(value) else plain(value)
             case _:
                 return plain
+
+
+def _scaled(value: Exact, type: Decimal) -> Exact:
+    """The number with the type's scale, as the formats that have decimals give it.
+
+    Raises:
+        ValueError: it has more places.
+    """
+    found = value.quantize(Exact(1).scaleb(-type.scale), context=_EXACT)
+    if found != value:
+        raise ValueError(f"{value} does not fit {type_text(type)}")
+    return abs(found) if found.is_zero() else found
+
+
+_DIGITS = {16: (3, 4, 5), 32: (6, 7, 8, 9), 64: (15, 16, 17)}
+"""With how many digits floats are written: with fewer not every one comes back."""
+
+
+def _as_written(number: float, value: Any, bits: int) -> float:
+    """The float, if a long whole number is that, or is how the float is written: of any other the last digits would be lost.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = bytes(value)
+    if len(text) > _DIGITS[bits][0] and text.lstrip(b"-").isdigit():
+        exact = Exact(text.decode())
+        if exact != Exact(number) and all(exact != Exact(f"{number:.{count}g}") for count in _DIGITS[bits]):
+            raise ValueError(f"{json_text.short(value)} has more digits than a {type_text(Float(bits))}")
+    return number
 
 
 def json_bytes(text: str) -> bytes:

@@ -22,7 +22,14 @@ _NOT_NEEDED = ("logicalType", "precision", "scale", "default", "doc", "aliases",
 
 
 class Damaged(ValueError):
-    """The file is no whole Avro container."""
+    """The file is no whole Avro container. `place`: the block and the record, where they are known: words that quote no value."""
+
+    def __init__(self, message: str, place: str = "") -> None:
+        super().__init__(message, place)
+        self.place = place
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def header_of(file: BinaryIO) -> tuple[dict[str, bytes], bytes]:
@@ -62,14 +69,27 @@ def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[
                         yield record
                     number += 1
             except DECODING as error:
-                kind = "" if isinstance(error, _TOLD) else f"{type(error).__name__}: "
-                raise Damaged(f"block {position} is damaged in record {number}: {kind}{error}") from error
+                place = f"block {position} is damaged in record {number}"
+                raise Damaged(f"{place}: {_in_words(error)}", place) from error
 
 
 _TOLD = (ValueError, EOFError, zlib.error, lzma.LZMAError, struct.error)
 """What fastavro and the codecs raise of bytes that make no sense, and say in words."""
 DECODING = (*_TOLD, IndexError, KeyError, OverflowError, MemoryError)
 """What reading damaged values raises."""
+
+
+def _in_words(error: Exception) -> str:
+    """What is wrong with the bytes, where the reader only trips over it."""
+    match error:
+        case IndexError():
+            return "it has a symbol of an enum, or a branch of a union, that there is not"
+        case EOFError():
+            return f"it has a value that would not end within the block ({error})"
+        case _ if isinstance(error, _TOLD):
+            return str(error)
+        case _:
+            return f"it has a length that cannot be ({type(error).__name__})"
 
 
 def _of_block(count: int, data: bytes, decompress: Callable[[bytes], bytes], schema: Any) -> Iterator[Any]:
@@ -102,16 +122,31 @@ def blocks(file: BinaryIO, sync: bytes) -> Iterator[tuple[int, bytes]]:
     """
     number = 0
     while file.peek(1) if isinstance(file, io.BufferedReader) else True:
-        rows, size = _long(file), _long(file)
-        yield rows, _exactly(file, size)
-        if _exactly(file, _SYNC) != sync:
-            raise Damaged(f"block {number} does not end with the sync marker")
+        try:
+            found = _block(file, sync)
+        except Damaged as error:
+            place = f"block {number} is damaged"
+            raise Damaged(f"{place}: {error}", place) from None
+        yield found
         number += 1
 
 
+def _block(file: BinaryIO, sync: bytes) -> tuple[int, bytes]:
+    rows, size = _long(file), _long(file)
+    if min(rows, size) < 0:
+        raise Damaged(f"it says that it holds {rows} records in {size} bytes")
+    data = _exactly(file, size)
+    if _exactly(file, _SYNC) != sync:
+        raise Damaged("it does not end with the sync marker")
+    return rows, data
+
+
 def _exactly(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size)
-    if size < 0 or len(data) != size:
+    try:
+        data = file.read(size) if size >= 0 else b""
+    except (MemoryError, OverflowError):  # no file has so many
+        data = b""
+    if len(data) != size:
         raise Damaged("it ends too early")
     return data
 

@@ -13,6 +13,8 @@ from instar.transforms.run.unit import Example
 from .check import Outcome
 from .proved import Proved
 
+GROUPS = {"parquet": "row group", "avro": "block"}
+"""What the groups of a format's records are called."""
 NO_RECORD = "no record"
 """Stands for a value where one side has fewer records than the other."""
 
@@ -25,13 +27,14 @@ def located(proved: Proved, format: str, staged: FilePath, left_out: int) -> Pro
     """
     groups = rows_of_groups(format, staged)
     ends = proved.rows_old - left_out, proved.rows_new
-    return replace(proved, outcomes=tuple((check, _placed(outcome, groups, ends)) for check, outcome in proved.outcomes))
+    unit = GROUPS.get(format, "")
+    return replace(proved, outcomes=tuple((check, _placed(outcome, groups, unit, ends)) for check, outcome in proved.outcomes))
 
 
-def _placed(outcome: Outcome, groups: Sequence[int], ends: tuple[int, int]) -> Outcome:
+def _placed(outcome: Outcome, groups: Sequence[int], unit: str, ends: tuple[int, int]) -> Outcome:
     if outcome.row is None:
         return outcome
-    placed = tuple(_within(example, groups, ends) for example in outcome.examples)
+    placed = tuple(_within(example, groups, unit, ends) for example in outcome.examples)
     problem = outcome.problem
     if outcome.row >= ends[0]:
         problem = f"record {outcome.row} is one too many: there must be {ends[0]}"
@@ -40,10 +43,11 @@ def _placed(outcome: Outcome, groups: Sequence[int], ends: tuple[int, int]) -> O
     return replace(outcome, problem=problem, examples=placed)
 
 
-def _within(example: Example, groups: Sequence[int], ends: tuple[int, int]) -> Example:
+def _within(example: Example, groups: Sequence[int], unit: str, ends: tuple[int, int]) -> Example:
     expected = example.expected if example.row < ends[0] else NO_RECORD
     actual = example.actual if example.row < ends[1] else NO_RECORD
-    return replace(example, group=group_of(groups, example.row), expected=expected, actual=actual)
+    group = group_of(groups, example.row)
+    return replace(example, group=group, unit="" if group is None else unit, expected=expected, actual=actual)
 
 
 def group_of(rows: Sequence[int], record: int) -> int | None:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     _Found = tuple[Proved, Quarantined, tuple[Unlike, ...]]
 
+UNLIKE = "it cannot be compared with its old form: "
+"""What is said before the reason why a file, or its old form, cannot be read."""
+
 
 def prove_file(
     unit: Unit,
@@ -128,7 +131,7 @@ def _proved(
     except of_readers() as error:
         why = (str(error).strip() or repr(error)).splitlines()[0]
         told = f"{type(error).__name__} (its words are not shown: a field is tagged {PII})" if Hidden(mapping).any else why
-        return f"it cannot be compared with its old form: {told}{_place(unit, why)}"
+        return f"{UNLIKE}{told}{_place(unit, why)}"
 
 
 def _place(unit: Unit, why: str) -> str:

@@ -106,8 +106,8 @@ class Example:
     """One record in which a place is not what it must be.
 
     `row` counts the new file's records from 0; `group` is the row group (Parquet) or block (Avro) that it is in, where there are
-    any. `expected` and `actual` are what must be there and what is, as short texts that differ; "" where `hidden`: values of fields
-    tagged pii are not shown.
+    any, and `unit` says which. `expected` and `actual` are what must be there and what is, as short texts that differ; "" where
+    `hidden`: values of fields tagged pii are not shown.
     """
 
     row: int
@@ -115,11 +115,13 @@ class Example:
     expected: str
     actual: str
     hidden: bool = False
+    unit: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As it stands in reports; `old` is what must be there."""
         old, new = (None, None) if self.hidden else (self.expected, self.actual)
-        return {"row": self.row, "group": self.group, "old": old, "new": new}
+        unit = {"unit": self.unit} if self.unit else {}
+        return {"row": self.row, "group": self.group, **unit, "old": old, "new": new}
 
 
 @dataclass(frozen=True)

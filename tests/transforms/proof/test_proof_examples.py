@@ -116,10 +116,11 @@ def test_an_error_has_them_for_people_and_programs(proof, format):
     error = Proof.of([proof(examples=2)]).error()
     errors = error.errors if isinstance(error, Collected) else (error,)
     (shown,) = (e.examples for e in errors if isinstance(e, ProofError) and e.examples)
-    group = None if format == "json" else 1
+    unit = {"parquet": {"unit": "row group"}, "avro": {"unit": "block"}}.get(format, {})
+    group = {"group": 1 if unit else None, **unit}
     assert shown == (
-        {"row": 41, "group": group, "old": "41.0", "new": "42.0"},
-        {"row": 42, "group": group, "old": "42.0", "new": "43.0"},
+        {"row": 41, **group, "old": "41.0", "new": "42.0"},
+        {"row": 42, **group, "old": "42.0", "new": "43.0"},
     )
 
 
@@ -131,7 +132,7 @@ def test_hidden_values_are_in_no_example(tmp_path, staged):
     (column,) = (c for c in prove_file(unit, receipt).columns if c.path == "price" and c.examples)
     assert {(e.expected, e.actual, e.hidden) for e in column.examples} == {("", "", True)}
     assert [(e.row, e.group) for e in column.examples] == [(41, 1), (42, 1), (43, 1), (77, 2), (78, 2)]
-    assert column.examples[0].as_json() == {"row": 41, "group": 1, "old": None, "new": None}
+    assert column.examples[0].as_json() == {"row": 41, "group": 1, "unit": "row group", "old": None, "new": None}
 
 
 @pytest.mark.parametrize(
