@@ -57,12 +57,15 @@ MISSING = Missing()
 
 # ---- scalar types
 @dataclass(frozen=True)
-class Null:
+class Plain:
+    """A type that its name says all of. Two are equal where they are of one class."""
+
+
+class Null(Plain):
     """A column of nulls only (Arrow's null type, Avro's and JSON's "null")."""
 
 
-@dataclass(frozen=True)
-class Bool:
+class Bool(Plain):
     pass
 
 
@@ -80,13 +83,11 @@ class Int:
         return (1 << (self.bits - 1 if self.signed else self.bits)) - 1
 
 
-@dataclass(frozen=True)
-class Integer:
+class Integer(Plain):
     """JSON's unbounded integer."""
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(Plain):
     """JSON's unbounded decimal number."""
 
 
@@ -101,13 +102,11 @@ class Decimal:
     scale: int
 
 
-@dataclass(frozen=True)
-class String:
+class String(Plain):
     pass
 
 
-@dataclass(frozen=True)
-class Bytes:
+class Bytes(Plain):
     pass
 
 
@@ -117,8 +116,7 @@ class Fixed:
     name: str = field(default="", compare=False)  # Avro's full name
 
 
-@dataclass(frozen=True)
-class Date:
+class Date(Plain):
     pass
 
 
@@ -140,8 +138,7 @@ class Duration:
     unit: Unit
 
 
-@dataclass(frozen=True)
-class Uuid:
+class Uuid(Plain):
     pass
 
 
@@ -151,8 +148,7 @@ class Enum:
     name: str = field(default="", compare=False)  # Avro's full name
 
 
-@dataclass(frozen=True)
-class Json:
+class Json(Plain):
     """A JSON value of any shape: a schema node whose keywords Instar carries but does not model."""
 
 
@@ -228,10 +224,13 @@ class List:
     item: Field
 
 
+TEXT = String()
+
+
 @dataclass(frozen=True)
 class Map:
     value: Field
-    key: Type = String()
+    key: Type = TEXT
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from instar.formats.schema import (
 )
 from instar.transforms.mapping import Mapping as SchemaMapping
 from instar.transforms.mapping import chain
-from instar.transforms.operations.cast import Cast
+from instar.transforms.operations._cast import Cast
 from instar.transforms.shared_types import places
 
 FORMATS = {"parquet": "parquet", "avro": "avro", "ndjson": "json", "json": "json"}

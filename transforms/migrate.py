@@ -36,7 +36,7 @@ from instar.transforms.plan import WRITING, Plan, refuse_changed
 from instar.transforms.planning import Work, plan_of, suited
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.proof.standing import prove_unless_changed
-from instar.transforms.provenance import provenance
+from instar.transforms.provenance import asking
 from instar.transforms.remember import remember_versions
 from instar.transforms.report import FileProblem, Proof, RunReport, proved_event, published_event, quarantined_by_file
 from instar.transforms.run.changes import ChangeSet, change_set
@@ -74,12 +74,13 @@ def migrate(
         InstarError: as the steps below tell. The dataset is unchanged then, but for earlier batches; what was staged is discarded,
             or kept for the next command where it is worth something.
     """
-    progress, effects, origin = progress or Silent(), effects or PosixEffects(), provenance(job.project, verb)
+    progress, effects = progress or Silent(), effects or PosixEffects()
     watch, options = Stopwatch(progress), with_options(options, job.settings)
     said: list[Settled] = []
     if to is None or not str(to).strip().startswith(("+", "-")):
         job.version(to, at=None)
     with (
+        asking(job.project, verb) as answer,
         holding(job, verb, effects, said.append) as effects,
         picking_up(job, progress, effects, planned=saved is not None) as picked,
     ):
@@ -90,6 +91,7 @@ def migrate(
             refuse_changed(plan, saved)
         for warning in plan.warnings:
             progress.event(Warned(warning))
+        origin = answer()
         if not plan.rewrites:
             return telling(nothing_to_do(job, plan, verb, origin, watch), said, picked)
         if job.gated or options.queries:

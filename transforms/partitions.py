@@ -8,7 +8,7 @@ from instar.formats.errors import MigrationError
 from instar.formats.path import parse_path
 from instar.formats.schema import Schema
 from instar.transforms.migration import Migration
-from instar.transforms.operations.python import Python
+from instar.transforms.scripted import calls_functions
 from instar.transforms.spelling import operation_text
 
 
@@ -32,7 +32,7 @@ def refuse_partitions(migrations: Iterable[Migration], schemas: Mapping[int, Sch
 
 def _named(operation: object) -> Iterator[str]:
     """The top-level names that an operation speaks of or brings in."""
-    if isinstance(operation, Python):
+    if calls_functions(operation):
         yield from (str(parse_path(path)[0]) for path in (*operation.reads, *operation.writes))
         return
     path, to = getattr(operation, "path", None), getattr(operation, "to", None)

@@ -6,7 +6,8 @@ import os
 import platform
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -31,6 +32,13 @@ class Provenance:
 
 def provenance(project: Path, command: str) -> Provenance:
     """Of this process, now."""
+    with asking(project, command) as answer:
+        return answer()
+
+
+@contextmanager
+def asking(project: Path, command: str) -> Iterator[Callable[[], Provenance]]:
+    """As `provenance`, now; git is heard when the answer is asked for, and works until then."""
     import getpass
     import socket
 
@@ -38,17 +46,19 @@ def provenance(project: Path, command: str) -> Provenance:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's uid without a name
         user = "unknown"
+    started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     git = _asked_git(project)
-    versions = library_versions()  # found while git runs
-    return Provenance(
-        started=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        user=user,
-        host=socket.gethostname(),
-        python=platform.python_version(),
-        versions=versions,
-        git=_commit(git),
-        command=command,
-    )
+
+    def answer() -> Provenance:
+        python, versions, commit = platform.python_version(), library_versions(), _commit(git)
+        return Provenance(started, user, socket.gethostname(), python, versions, commit, command)
+
+    try:
+        yield answer
+    finally:
+        if git is not None and git.returncode is None:
+            git.kill()
+            git.communicate()
 
 
 @cache

@@ -20,8 +20,7 @@ from instar.formats.schema import Record, Schema, Type, field_text, type_text
 from instar.formats.typetext import parse_field_type
 
 from .mapping import Operation
-from .operations.python import Python
-from .scripted import Scripted, code_of, run_script, with_functions
+from .scripted import Scripted, calls_functions, code_of, run_script, with_functions
 from .shared_types import editable
 from .spelling import quoted
 
@@ -66,7 +65,7 @@ def _normal_value(name: str, value: Any, operation: Any) -> str:
         return type_text(value) if isinstance(value, Type) else field_text(parse_field_type(value))
     if isinstance(value, Scripted):
         return "function"
-    if isinstance(value, Python):
+    if calls_functions(value):
         return json.dumps(_normal(value), sort_keys=True, ensure_ascii=False)
     if name == "reads":
         return json.dumps([path_text(parse_path(path)) for path in value])

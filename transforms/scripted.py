@@ -11,10 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from instar.formats.errors import MigrationError
-from instar.transforms.operations.python import Python
+
+if TYPE_CHECKING:
+    from instar.transforms.operations._python import Python
+
+
+def calls_functions(operation: Any) -> TypeGuard[Python]:
+    """Is it an `op.python`? Its module is loaded where a script names it."""
+    if type(operation).__name__ != "Python":
+        return False
+    from instar.transforms.operations._python import Python
+
+    return isinstance(operation, Python)
 
 
 def run_script(source: bytes, file: Path) -> tuple[ast.Module, dict[str, Any]]:
@@ -74,13 +85,13 @@ def with_functions(operations: Sequence[Any], file: Path, source: bytes) -> tupl
 
     def told(python: Python, number: int, at: tuple[str, ...]) -> Python:
         back = python.inverse
-        if isinstance(back, Python):
-            back = told(back, number, (*at, "inverse"))
-        elif back is not None:
+        if callable(back):
             back = Scripted(back, str(file), hash, number, (*at, "inverse"))
+        elif back is not None:
+            back = told(back, number, (*at, "inverse"))
         return replace(python, func=Scripted(python.func, str(file), hash, number, (*at, "func")), inverse=back)
 
-    return tuple(told(o, number, ()) if isinstance(o, Python) else o for number, o in enumerate(operations))
+    return tuple(told(o, number, ()) if calls_functions(o) else o for number, o in enumerate(operations))
 
 
 def _hash(source: bytes) -> str:
@@ -92,7 +103,7 @@ def code_of(operations: Sequence[Any], tree: ast.Module, file: Path) -> str:
     """The code that operations call: the script's own without layout, comments and message, and of every function that it
     imports the file that defines it. "" where no operation calls any. What those files import in turn is not looked at.
     """
-    functions = [f for o in operations if isinstance(o, Python) for f in _functions(o)]
+    functions = [f for o in operations if calls_functions(o) for f in _functions(o)]
     if not functions:
         return ""
     body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
@@ -102,7 +113,7 @@ def code_of(operations: Sequence[Any], tree: ast.Module, file: Path) -> str:
 
 def _functions(python: Python) -> list[Callable[..., Any]]:
     back = python.inverse
-    return [python.func, *(_functions(back) if isinstance(back, Python) else [back] if back is not None else [])]
+    return [python.func, *([back] if callable(back) else _functions(back) if back is not None else [])]
 
 
 def _code_elsewhere(function: Any, file: Path) -> str:

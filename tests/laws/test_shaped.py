@@ -21,8 +21,8 @@ from instar.transforms.evaluate.scope import Live
 from instar.transforms.expression import Branches, Literal, Part
 from instar.transforms.mapping import chain
 from instar.transforms.operations import computed
-from instar.transforms.operations.merge import Merge
-from instar.transforms.operations.split import Split
+from instar.transforms.operations._merge import Merge
+from instar.transforms.operations._split import Split
 from tests.laws import laws, named
 from tests.laws.cases import Case
 from tests.laws.interpreters import by_record
@@ -91,7 +91,7 @@ def nulls_are_wrapped(patch: Patch) -> None:
 
 def empty_lists_hold_a_null(patch: Patch) -> None:
     """Where a null becomes an empty list, it stands in it."""
-    module = import_module("instar.transforms.operations.wrap")
+    module = import_module("instar.transforms.operations._wrap")
     patch.setattr(module, "Literal", lambda _, type: Literal([None], type))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,13 @@ def refused(*operations: Any, source: Schema = SOURCE) -> InstarError:
 
 def test_the_operations_of_scripts_are_reached_from_the_package():
     assert instar.op is op
-    assert {name for name, made in vars(op).items() if isinstance(made, type) and name.islower()} == set(op.__all__)
+    made = {name: getattr(op, name) for name in op.__all__}
+    assert dir(op) == sorted(made)
+    assert {spelled(each) for each in made.values()} == made.keys()
+
+
+def spelled(operation: type) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", operation.__name__).lower()
 
 
 @pytest.mark.parametrize(
