@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instar.formats.errors import UsageError
 from instar.formats.format import Stamp
@@ -22,7 +22,7 @@ from instar.transforms.renaming import refuse_method
 from instar.transforms.report import json_text
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
+from instar.transforms.run.executors import InlineExecutor
 from instar.transforms.run.fence import Fenced
 from instar.transforms.run.journal import Journal, Method, Planned, new_run_id, system_clock
 from instar.transforms.run.listing import Change, Listing
@@ -35,7 +35,10 @@ from instar.transforms.run.state import RunFolder, RunState, begin_run, interrup
 from instar.transforms.run.threads import ThreadExecutor
 from instar.transforms.run.unit import BadRecords, Receipt, Unit
 
-LocalExecutor = InlineExecutor | ThreadExecutor | SubprocessExecutor
+if TYPE_CHECKING:
+    from instar.transforms.run.processes import SubprocessExecutor
+
+    LocalExecutor = InlineExecutor | ThreadExecutor | SubprocessExecutor
 
 
 @dataclass
@@ -158,6 +161,8 @@ def _held_place(job: Job, verb: str, effects: Effects) -> Iterator[Effects]:
 def executor_for(options: Options) -> LocalExecutor:
     """In this process for one worker, in as many threads as it may have, else worker processes."""
     if options.workers > 1:
+        from instar.transforms.run.processes import SubprocessExecutor
+
         return SubprocessExecutor(options.workers)
     return ThreadExecutor(options.threads) if options.threads > 1 else InlineExecutor()
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from typing import Literal as OneOf
 
 from instar.formats.schema import Field, Type
 
-from .casts.ways import Way
+if TYPE_CHECKING:
+    from .casts.ways import Way
 
 Policy = OneOf["fail", "quarantine"] | None
 """What becomes of a record in which a node refuses a value: it fails the run, or it is left out and kept apart. None: what the run

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from instar.formats.errors import InstarError, MigrationError, suggestion
 from instar.formats.fingerprint import differences
@@ -19,8 +19,7 @@ from instar.formats.schema import Field, List, Map, Record, Schema, Type, Union,
 
 from .composition import substituted
 from .expression import Branches, Column, Each, Source, Struct
-from .inverse import inverse
-from .recovered import Loss
+from .relabelled import relabelled_back
 from .shared_types import dangling, places
 from .spelling import operation_text
 from .touched import touched
@@ -29,7 +28,10 @@ from .unions import branch_at, union_with
 from .untouched import carried, is_identity, keeps_values, reads, untouched
 from .weave import refuse_shared, settled, whole_type, woven
 
-__all__ = ["Loss", "Mapping", "Operation", "applied", "chain", "identity", "opened", "rebuilt"]
+if TYPE_CHECKING:
+    from .recovered import Loss
+
+__all__ = ["Mapping", "Operation", "applied", "chain", "identity", "opened", "rebuilt"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,6 +133,10 @@ class Mapping:
         Raises:
             MigrationError: an entry for a path that does not exist or is not lost, or SQL that cannot be used.
         """
+        if not restore and (back := relabelled_back(self.source, self.root)):
+            return Mapping(self.target, back, self.source.definitions), ()
+        from .inverse import inverse
+
         root, losses = inverse(self.source, self.root, self.target.definitions, restore or {})
         return Mapping(self.target, root, self.source.definitions), losses
 

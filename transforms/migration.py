@@ -12,18 +12,18 @@ from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from instar.formats.errors import InstarError, MigrationError
 from instar.formats.fingerprint import fingerprint
 from instar.formats.format import format_named
 from instar.formats.path import path_text
 from instar.formats.schema import Schema
-from instar.transforms.backwards import losses_through, merged
 from instar.transforms.mapping import Mapping, Operation, applied, identity
-from instar.transforms.rebase import exact_differences
-from instar.transforms.recovered import UNREGISTERED, Loss
 from instar.transforms.script import Script, draft, number_of, read_script
-from instar.transforms.typecheck import sql_check, type_check
+
+if TYPE_CHECKING:
+    from instar.transforms.recovered import Loss
 
 __all__ = ["Chain", "Checked", "Migration", "check_mapping", "check_step", "draft", "load_migrations", "make_chain", "unregistered"]
 
@@ -65,6 +65,8 @@ class Migration:
         Raises:
             MigrationError: as `type_check`; names the script.
         """
+        from instar.transforms.typecheck import type_check
+
         try:
             type_check(mapping, format_named(format))
         except MigrationError as e:
@@ -223,16 +225,30 @@ def make_chain(schemas: Dict[int, Schema], migrations: Sequence[Migration], from
 
 def _back(newest: Schema, steps: Sequence[tuple[Migration, Mapping]], format: str) -> tuple[Mapping, tuple[Loss, ...]]:
     """All steps back from the newest schema; losses of fields that a later step down leaves out anyway are none."""
-    mapping, losses = identity(newest), ()
+    mapping = identity(newest)
+    losses: tuple[Loss, ...] = ()
     for m, step in reversed(steps):
         back, new = m.back(step)
-        losses = (*losses_through(losses, back), *_possible(new, format))
+        if losses or new:
+            from instar.transforms.backwards import losses_through
+
+            losses = (*losses_through(losses, back), *_possible(new, format))
         mapping = mapping.then(back)
-    return mapping, merged(losses)
+    return mapping, _merged(losses)
+
+
+def _merged(losses: Sequence[Loss]) -> tuple[Loss, ...]:
+    if not losses:
+        return ()
+    from instar.transforms.backwards import merged
+
+    return merged(losses)
 
 
 def _possible(losses: Sequence[Loss], format: str) -> tuple[Loss, ...]:
     """Only JSON records can have keys that no schema names."""
+    from instar.transforms.recovered import UNREGISTERED
+
     return tuple(loss for loss in losses if format == "json" or loss.reason != UNREGISTERED)
 
 
@@ -256,13 +272,16 @@ def check_step(old: Schema, migration: Migration, new: Schema, format: str) -> C
 
 def check_mapping(migration: Migration, mapping: Mapping, new: Schema, format: str) -> Checked:
     """The same of a script whose `mapping` is made already."""
+    from instar.transforms.rebase import exact_differences
+    from instar.transforms.typecheck import sql_check
+
     problems = [f"{migration.name}: {d}" for d in exact_differences(mapping.target, new)]
     try:
         back, losses = mapping.inverse(migration.restore)
         sql_check(back)
     except InstarError as e:
         return Checked((*problems, f"{migration.name}: {_problem(e)}"), ())
-    return Checked(tuple(problems), merged(_possible(losses, format)))
+    return Checked(tuple(problems), _merged(_possible(losses, format)))
 
 
 def _problem(e: InstarError) -> str:

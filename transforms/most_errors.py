@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from instar.formats.errors import UsageError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class MostErrors:
         Raises:
             UsageError: neither.
         """
+        from fractions import Fraction
+
         said = str(text).strip()
         try:
             if said.endswith("%"):

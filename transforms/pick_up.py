@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from instar.formats.dataset import take_inventory
 from instar.formats.discover import is_data_name
@@ -16,11 +17,12 @@ from instar.transforms.progress import Progress
 from instar.transforms.remember import save_manifest
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
-from instar.transforms.run.intake import record, take_in
-from instar.transforms.run.late import Late, changed_too, hash_before, hashes_of_first, late_files, old_trees
 from instar.transforms.run.listing import listing
 from instar.transforms.run.rollback import versions_before
 from instar.transforms.run.state import list_runs
+
+if TYPE_CHECKING:
+    from instar.transforms.run.late import Late
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,11 @@ def late_of(job: Job) -> tuple[Late, ...]:
 
 def _found(job: Job) -> tuple[Late, ...]:
     """The same, and what stands in the dataset already, since who took it in was killed before he could record it."""
-    if job.shadow is not None or not (trees := old_trees(runs := list_runs(job.state))):
+    if job.shadow is not None or not (runs := list_runs(job.state)):
         return ()
+    from instar.transforms.run.late import late_files, old_trees
+
+    trees = old_trees(runs)
     return late_files(runs, trees, listing(job.location)) if any(tree.open for tree in trees) else ()
 
 
@@ -83,10 +88,17 @@ def pick_up(job: Job, progress: Progress, effects: Effects) -> PickedUp:
     Raises:
         RunError: the disk says no.
     """
-    taken, left, used = list[tuple[Late, str]](), list[Late](), set[str]()
+    taken: list[tuple[Late, str]] = []
+    left: list[Late] = []
+    used: set[str] = set()
     base = job.location if job.location.is_dir() else job.location.parent
     try:
-        for late in _found(job):
+        if not (found := _found(job)):
+            return PickedUp()
+        from instar.transforms.run.intake import record, take_in
+        from instar.transforms.run.late import changed_too
+
+        for late in found:
             if late.over and late.over in used:
                 late = replace(late, left=changed_too(late.over))
             hash, why = ("", late.left) if late.left else _judged(job, late, effects)
@@ -113,6 +125,8 @@ def left_where_it_is(late: Late) -> str:
 
 def _judged(job: Job, late: Late, effects: Effects) -> tuple[str, str]:
     """The content's hash, where it will be asked for, and why it cannot be taken in, "" where it can."""
+    from instar.transforms.run.late import hash_before, hashes_of_first
+
     if late.what == "landed":
         return "", "" if late.stands else _noted(job, late, "", effects)
     size = late.known.size if late.known and late.what == "grown" else 0

@@ -13,13 +13,13 @@ from instar.formats.inventory import SKIPPING
 from instar.formats.path import path_text
 from instar.transforms.events import FileProved, RunPublished
 from instar.transforms.provenance import Provenance
-from instar.transforms.recovered import Loss
 from instar.transforms.run.listing import Change
 from instar.transforms.run.resume import Resumption
 from instar.transforms.run.unit import ColumnProof, Example, FileProof, Receipt
 
 if TYPE_CHECKING:
     from instar.transforms.gate_result import GateResult
+    from instar.transforms.recovered import Loss
 
 REPORT_FORMAT = 2
 """Of `report.json`, whose JSON Schema is beside this file; raised when a key changes its meaning or goes."""

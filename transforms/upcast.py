@@ -13,11 +13,12 @@ from instar.formats.errors import DataError, InstarError, UsageError, Where
 from instar.formats.format import format_named
 from instar.formats.registry import Registry
 from instar.transforms.migration import Chain, load_migrations, make_chain
-from instar.transforms.recovered import Loss
 from instar.transforms.typecheck import type_check
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from instar.transforms.recovered import Loss
 
     Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 

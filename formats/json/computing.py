@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from instar.formats.levels import Compute, Level
 from instar.formats.schema import MISSING
-from instar.formats.splice import Compute, Level
 
 Column = list[bytes | None]
 """The texts of a level's input; None where it is missing."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from instar.formats.levels import Compute, Computed, Elements, Fixed, Kept, Level, Opened
 from instar.formats.schema import MISSING
-from instar.formats.splice import Compute, Computed, Elements, Fixed, Kept, Level, Opened
 
 from .order import Arrangement, Member
 from .scan import compact

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -10,8 +12,10 @@ from instar.formats.errors import MigrationError
 from instar.formats.path import path_text
 from instar.formats.schema import Field, Float, Int, List, Map, Record, Schema, String, schema
 from instar.transforms import operations as op
+from instar.transforms.inverse import inverse
 from instar.transforms.mapping import Mapping, chain
 from instar.transforms.recovered import COMPUTED, DROPPED, FILLED, GUARDED, NULLNESS, UNREGISTERED, Loss
+from instar.transforms.relabelled import relabelled_back
 from tests.reference import Refused, evaluate, misfit
 
 I64, I32, DOUBLE, STR = Int(64), Int(32), Float(64), String()
@@ -51,6 +55,41 @@ ROWS: list[dict[str, Any]] = [
         "tags": {},
     },
 ]
+
+
+RELABELLED = (
+    [op.rename("x", to="z")],
+    [op.rename("x", to="swap"), op.rename("n", to="x"), op.rename("swap", to="n")],
+    [op.rename("items", to="lines"), op.reorder(["tags", "x"])],
+    [op.set_doc("x", "a number"), op.rename("a", to="b")],
+)
+
+
+@pytest.mark.parametrize("operations", RELABELLED)
+def test_where_fields_are_only_called_otherwise_the_short_way_finds_the_same(operations: list[Any]) -> None:
+    there = chain(SOURCE, operations)
+    column, losses = inverse(there.source, there.root, there.target.definitions, {})
+    assert relabelled_back(there.source, there.root) == column
+    assert losses == ()
+    assert there.inverse() == (ANY, ())
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [op.drop("x")], [op.cast("x", "string")], [op.require("n", fill=0)], [op.allow_null("x")], [op.rename("a.y", to="z")],
+        [op.rename("items[].price", to="cost")], [op.derive("x2", "int64", sql="x")], [op.move("x", to="r.x")],
+        [op.rename("x", to="y"), op.derive("x2", "int64", sql="y"), op.drop("y")],
+    ],
+)  # fmt: skip
+def test_where_there_is_more_the_short_way_finds_nothing(operations: list[Any]) -> None:
+    there = chain(SOURCE, operations)
+    assert relabelled_back(there.source, there.root) is None
+
+
+def test_open_records_may_lose_keys_and_so_take_the_long_way() -> None:
+    there = chain(replace(SOURCE, open=True), [op.rename("x", to="z")])
+    assert relabelled_back(there.source, there.root) is None
 
 
 def back(operations: list[Any], restore: dict[str, str] | None = None) -> tuple[Mapping, Mapping, dict[str, str]]:

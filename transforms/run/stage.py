@@ -25,7 +25,7 @@ from instar.transforms.provenance import library_versions
 from instar.transforms.run.bad_records import Quarantine, may_leave_out, moved
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects, PosixEffects, begin_flush
-from instar.transforms.run.executors import Report, Reporting, SubprocessExecutor
+from instar.transforms.run.executors import Killable, Report, Reporting
 from instar.transforms.run.fence import unfenced
 from instar.transforms.run.journal import Journal, Staged
 from instar.transforms.run.request import rewrite_request
@@ -239,7 +239,7 @@ def _finished(
 
 def _stop(executor: Executor, running: Iterable[Future[Receipt]]) -> None:
     busy = [future for future in running if not future.cancel() and not future.done()]
-    if busy and isinstance(executor, SubprocessExecutor):
+    if busy and isinstance(executor, Killable):
         executor.kill()
     wait(busy)
 

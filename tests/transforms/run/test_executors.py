@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from instar.formats.errors import Collected, DataError, RunError, Where
-from instar.transforms.run.executors import InlineExecutor, Reporting, SubprocessExecutor, in_order
+from instar.transforms.run.executors import InlineExecutor, Reporting, in_order
+from instar.transforms.run.processes import SubprocessExecutor
 from instar.transforms.run.threads import ThreadExecutor
 
 # Work must be importable in the worker; these are from the standard library or written into a module by the fixture.
@@ -222,7 +223,7 @@ COORDINATOR = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import worker_jobs
-from instar.transforms.run.executors import SubprocessExecutor
+from instar.transforms.run.processes import SubprocessExecutor
 executor = SubprocessExecutor(3)
 pids = set()
 while len(pids) < 3:

@@ -19,9 +19,10 @@ from instar.formats.format import Stamp, format_named
 from instar.transforms.mapping import chain
 from instar.transforms.run.changes import change_set
 from instar.transforms.run.effects import PosixEffects
-from instar.transforms.run.executors import InlineExecutor, SubprocessExecutor
+from instar.transforms.run.executors import InlineExecutor
 from instar.transforms.run.journal import Planned
 from instar.transforms.run.listing import listing
+from instar.transforms.run.processes import SubprocessExecutor
 from instar.transforms.run.publish import publish
 from instar.transforms.run.settle import abandon, settle
 from instar.transforms.run.stage import stage
