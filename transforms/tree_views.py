@@ -43,6 +43,8 @@ _NUMBERS = (
     "FLOAT",
     "DOUBLE",
 )
+_A_THREAD = 128 << 20
+"""Bytes for each thread that reads JSON: of a file that it is in DuckDB takes 32 MB, and a join is in two."""
 _READERS: dict[str, Reader] = {"parquet": "parquet", "json": "json", "avro": "avro"}
 _COMPRESSIONS = {"gz": "gzip", "zst": "zstd"}
 _LAYOUTS = {"lines": "newline_delimited", "array": "array", "document": "unstructured"}
@@ -83,7 +85,7 @@ def tree_views(
     Raises:
         InstarError: a folder's value is not of its key's type.
     """
-    files = [file.file for side in sides.values() for file in side]
+    files, threads = [file.file for side in sides.values() for file in side], threads_within(format, threads, memory)
     connection = sealed(*dict.fromkeys(files), memory=memory, lossless=True, threads=threads, trusting=trusting)
     made = Views(connection)
     try:
@@ -92,6 +94,11 @@ def tree_views(
         yield made
     finally:
         connection.close()
+
+
+def threads_within(format: str, threads: int, memory: int) -> int:
+    """So many threads, or as many as so much memory (bytes) is enough for."""
+    return min(threads, max(1, memory // _A_THREAD)) if format == "json" else threads
 
 
 @contextmanager
@@ -213,6 +220,7 @@ def _read(
         kind, _, packed = files[0].layout.partition(".")
         options += f", format = '{_LAYOUTS[kind]}', compression = '{_COMPRESSIONS.get(packed, 'none')}'"
         options += f", maximum_object_size = {largest}, columns = {{{read}}}"
+        options += ", records = 'true'"  # else DuckDB looks at the first records of every file, and keeps what it read of each
     relation = f"read_{reader}([{paths}], {options}) AS src"
     given = [(f"src.{quoted(c.name)}", c) for c in shown.columns]
     columns = [(c.name, c.type, c.value(at)) for at, c in given]

@@ -202,6 +202,17 @@ def test_only_the_wanted_columns_of_batches_are_decoded(tmp_path: Path) -> None:
         shown("avro", {1: schema}, files, "SELECT y FROM new", wanted={"x"})
 
 
+@pytest.mark.parametrize("layout", ["lines", "array", "document"])
+def test_memory_does_not_grow_with_the_files_or_the_threads(layout: str, tmp_path: Path) -> None:
+    text = {"lines": '{"a": 1}\n{"a": 1}\n', "array": '[{"a": 1}, {"a": 1}]', "document": '{"a": 1}'}[layout]
+    for i in range(40):
+        (tmp_path / f"{i}.json").write_text(text)
+    files = [tree_file(path.name, path, "json") for path in sorted(tmp_path.iterdir())]
+    query = "SELECT count(*), (SELECT count(*) FROM new n JOIN new o ON n.a = o.a) FROM new"
+    count = len(files) * text.count("a")
+    assert shown("json", {1: schema_of(field("a", "int64"))}, files, query, threads=8) == [(str(count), str(count**2))]
+
+
 def test_a_side_without_files_is_an_empty_view(tmp_path: Path) -> None:
     assert shown("parquet", {1: NEW}, [], "SELECT km FROM new") == []
 

@@ -21,6 +21,7 @@ from instar.transforms.audit.running import Settings, ran
 from instar.transforms.audit.sides import SIDES, SideName, Sides
 from instar.transforms.audit.verdict import ERROR, MARGIN, level_for
 from instar.transforms.progress import Progress, Silent
+from instar.transforms.tree_views import threads_within
 
 _T = TypeVar("_T")
 
@@ -64,14 +65,14 @@ def audited(
     begun = time.perf_counter()
     layouts: dict[SideName, Layout] = {side: layout_of(_places(sides, side), sides.format) for side in SIDES}
     queries = load_queries(wanted.queries, sides.tables) if wanted.queries is not None else _plain(sides, layouts, wanted)
-    ready = prepared(queries, sides)
-    intervals = sum(len(each.texts) == len(SIDES) for each in ready) * (2 if wanted.threads == 1 else 1)
+    ready, threads = prepared(queries, sides), threads_within(sides.format, wanted.threads, wanted.memory // len(SIDES))
+    intervals = sum(len(each.texts) == len(SIDES) for each in ready) * (2 if threads == 1 else 1)
     level = level_for(intervals)  # of wall and, perhaps, of processor time
-    settings = Settings(wanted.memory, wanted.threads, Patience(wanted.seconds, level))
+    settings = Settings(wanted.memory, threads, Patience(wanted.seconds, level))
     reports, told = [], progress or Silent()
     told.step("audit", files=len(ready), size=0)
     for each in ready:
-        reports.append(QueryReport(ran(each, sides, settings, told.advance), wanted.most_slowdown, MARGIN, wanted.threads))
+        reports.append(QueryReport(ran(each, sides, settings, told.advance), wanted.most_slowdown, MARGIN, threads))
         told.advance(files=1)
     return AuditReport(
         dataset=sides.name,
