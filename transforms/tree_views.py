@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from instar.formats.columnar import written_out
-from instar.formats.errors import InstarError
+from instar.formats.errors import FileError, InstarError
 from instar.formats.format import format_named
 from instar.formats.partitions import partition_keys, partitions_of
 from instar.formats.plain import plain_type
@@ -83,14 +83,20 @@ def tree_views(
     queries are planned by what files say of their values, as they are outside of Instar.
 
     Raises:
-        InstarError: a folder's value is not of its key's type.
+        InstarError: a folder's value is not of its key's type. FileError: DuckDB cannot open a file.
     """
     files, threads = [file.file for side in sides.values() for file in side], threads_within(format, threads, memory)
     connection = sealed(*dict.fromkeys(files), memory=memory, lossless=True, threads=threads, trusting=trusting)
     made = Views(connection)
     try:
         for name, side in sides.items():
-            _add(made, name, format, schemas, side, target, partitions, memory, threads, wanted)
+            try:
+                _add(made, name, format, schemas, side, target, partitions, memory, threads, wanted)
+            except duckdb.InterruptException:
+                raise
+            except duckdb.Error as error:
+                why = " ".join(str(error).partition("\n\n")[0].split())
+                raise FileError(f"the {name} files cannot be read: {why}", hint="Restore them, or write them again.") from error
         yield made
     finally:
         connection.close()

@@ -14,6 +14,7 @@ import pytest
 from support import field
 
 from instar.formats.columnar import column_schema
+from instar.formats.errors import FileError
 from instar.formats.format import format_named
 from instar.formats.schema import Field, Record, Schema
 from instar.transforms.run.two_trees import TreeFile
@@ -215,6 +216,14 @@ def test_memory_does_not_grow_with_the_files_or_the_threads(layout: str, tmp_pat
 
 def test_a_side_without_files_is_an_empty_view(tmp_path: Path) -> None:
     assert shown("parquet", {1: NEW}, [], "SELECT km FROM new") == []
+
+
+def test_a_file_that_duckdb_cannot_even_open_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    file.write_bytes(b"PAR1 and no more PAR1")
+    with pytest.raises(FileError, match=r"^the old files cannot be read: .*a\.parquet"):  # noqa: SIM117
+        with tree_views("parquet", {1: NEW}, {"old": [TreeFile("a.parquet", file, 1)]}, target=1, partitions={}, memory=256 << 20):
+            pass
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
