@@ -16,8 +16,6 @@ from instar.transforms.expression import FAIL, NULL, Branches, Column, Each, Exp
 from instar.transforms.shared_types import Named
 from instar.transforms.tree import opened
 
-ROOT = Source((), Bool())
-
 
 @dataclass(frozen=True)
 class Place:
