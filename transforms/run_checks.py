@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from instar.formats.errors import InstarError
 from instar.formats.partitions import partition_keys, partitions_of
 from instar.formats.schema import Schema
 from instar.transforms.check_values import Reading, private_names, reading_of
@@ -86,6 +87,7 @@ def _asked(
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:
+        views.raise_if_stopped()
         return "failed", f"{check.name} could not be run: {_told(error, views, private, mappings)}", {}
     shown = reading.shows(len(found.columns), private)
     table = [[_text(value, may) for value, may in zip(row, shown, strict=True)] for row in rows[:examples]]
@@ -97,8 +99,7 @@ def _asked(
 
 def _told(error: duckdb.Error, views: Views, private: frozenset[str], mappings: Sequence[Way]) -> str:
     """What went wrong, without any value where some are not to be shown."""
-    if views.fault is not None:
-        fault = views.fault
+    if isinstance(fault := views.fault, InstarError):
         for mapping in mappings:
             fault = Hidden(mapping).error(fault)
         return str(fault)

@@ -54,13 +54,21 @@ _LAYOUTS = {"lines": "newline_delimited", "array": "array", "document": "unstruc
 class Views:
     """Views in a sealed connection. `columns`: of each view, by name, the DuckDB type; `hidden`: those that it lacks, and why.
 
-    `fault` is what a reader of ours raised while a query ran, of which DuckDB passes on only the text.
+    `fault` is what a reader of ours, or a signal's handler, raised while a query ran, of which DuckDB passes on only the text.
     """
 
     connection: duckdb.DuckDBPyConnection
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
     hidden: dict[str, dict[str, str]] = field(default_factory=dict)
-    fault: InstarError | None = None
+    fault: BaseException | None = None
+
+    def raise_if_stopped(self) -> None:
+        """
+        Raises:
+            BaseException: a signal's handler raised it, and DuckDB made an error of its own of it.
+        """
+        if self.fault is not None and not isinstance(self.fault, Exception):
+            raise self.fault from None
 
 
 @contextmanager
@@ -286,8 +294,9 @@ def _streamed(
                     given += folders.arrays(file.path, batch.num_rows).values()
                     arrays = [_for_duck(array, type) for array, type in zip(given, types, strict=True)]
                     yield pa.RecordBatch.from_arrays([_falses(batch.num_rows), *arrays], schema=arrow)
-        except InstarError as error:
-            made.fault = made.fault or error
+        except BaseException as error:
+            if isinstance(error, InstarError) or not isinstance(error, Exception | GeneratorExit):
+                made.fault = made.fault or error
             raise
 
     stream = quoted(f"{name}_batches")

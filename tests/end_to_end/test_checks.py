@@ -10,6 +10,9 @@ from authoring import Author
 from gating import SAME_ROWS, SAME_WAY, STEP, SUFFIXES, check, orders, records, runs, setting, write
 from support import tree
 
+import instar
+from instar.transforms.job import Options
+
 
 def mostly(suffix: str) -> list[Any]:
     """All formats; the others run in `make test-all` only."""
@@ -254,3 +257,30 @@ def test_without_gates_nothing_of_them_is_imported(author: Author) -> None:
         "held_back",
     )
     assert [name for name in gates if f"instar.transforms.{name}" in loaded] == []
+
+
+@pytest.mark.parametrize("queries", [False, True], ids=["check", "query"])
+def test_a_signal_while_records_are_read_for_a_check_keeps_what_is_staged(
+    queries: bool, author: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB makes an error of its own of it: neither the check says no then, nor the query fails."""
+    orders(author, "avro")
+    options = Options()
+    if queries:
+        (author.folder / "queries").mkdir()
+        (author.folder / "queries" / "rows.sql").write_text("SELECT count(buyer) FROM orders")
+        options = Options(queries=author.folder / "queries")
+    else:
+        check(author, "rows", SAME_ROWS)
+    dataset = instar.open(author.folder).dataset("orders")
+
+    def stopped(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("instar.transforms.tree_views._records", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            dataset.upgrade(options=options)
+    (entry,) = author.do("runs", "orders")["runs"]
+    assert entry["status"] == "interrupted"
+    assert author.do("upgrade", "orders")["resumed"]["reused"] == 3

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from instar.formats.errors import InstarError
 from instar.formats.pii import NOT_SHOWN
 from instar.transforms.audit.measuring import Clock, Patience, Timing, measured
 from instar.transforms.audit.preparing import Prepared, said
@@ -87,7 +88,12 @@ def ran(prepared: Prepared, sides: Sides, settings: Settings, heed: Callable[[],
         results = _compared(prepared, sides, views)
         runs = [_run(views[side].connection, prepared.texts[side]) for side in SIDES]
         draws = random.Random(f"{settings.seed} {prepared.query.name}")
-        timing = measured(runs[0], runs[1], settings.patience, draws, heed=heed)
+        try:
+            timing = measured(runs[0], runs[1], settings.patience, draws, heed=heed)
+        except duckdb.Error:
+            for view in views.values():
+                _raise_fault(view, sides)
+            raise
         return Measured(prepared, results, timing, costs)
 
 
@@ -102,10 +108,10 @@ def _opened(prepared: Prepared, sides: Sides, side: SideName, settings: Settings
 def _raise_fault(views: Views, sides: Sides) -> None:
     """
     Raises:
-        InstarError: it was a reader of ours that failed.
+        InstarError: it was a reader of ours that failed. BaseException: a signal's handler raised it.
     """
-    fault = views.fault
-    if fault is not None:
+    views.raise_if_stopped()
+    if isinstance(fault := views.fault, InstarError):
         for mapping in sides.ways.values():
             fault = Hidden(mapping).error(fault)
         raise fault from None

@@ -218,7 +218,7 @@ def _plainly(sides: Sides, memory: int) -> Iterator[list[Rows]]:
     except of_readers() as error:
         rows = next((rows for rows in opened if rows.fault is not None), None)
         fault = error if rows is None or rows.fault is None else rows.fault
-        if isinstance(fault, InstarError):
+        if isinstance(fault, InstarError) or not isinstance(fault, Exception):
             raise fault from None
         quoting = not sides.hidden.any
         words = in_words(fault, quoting=quoting)

@@ -55,7 +55,7 @@ class Rows:
     old: bool
     files: list[SideFile] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    fault: Exception | None = None
+    fault: BaseException | None = None
     reading: str = ""
     _groups: list[_Group] = field(default_factory=list)
     _table: str = ""
@@ -377,7 +377,9 @@ def _reader(rows: Rows, schema: pa.Schema, batches: Callable[[], Iterator[pa.Rec
     def watched() -> Iterator[pa.RecordBatch]:
         try:
             yield from batches()
-        except Exception as error:
+        except GeneratorExit:  # nobody asks for more
+            raise
+        except BaseException as error:  # a signal's, too
             rows.fault = rows.fault or error
             raise
 

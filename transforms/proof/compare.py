@@ -72,11 +72,9 @@ def _counts(
     """The tallies, and for each condition the rows it holds in, or what DuckDB says where it fails."""
     counts = ", ".join([*tallies, *(f"count_if({condition})" for condition in conditions.values())])
     try:
-        row = relation.connection.execute(f"SELECT {counts} FROM {relation.opened()}").fetchall()[0]
+        row = relation.rows(f"SELECT {counts} FROM {relation.opened()}")[0]
         return list(row[: len(tallies)]), dict(zip(conditions, row[len(tallies) :], strict=True))
     except duckdb.Error as error:
-        if relation.fault is not None:
-            raise relation.fault from None
         if len(conditions) <= 1:
             return None, dict.fromkeys(conditions, error)
     items = list(conditions.items())
@@ -125,7 +123,7 @@ def _examples(relation: Relation, found: Sequence[_Differing], examples: int) ->
     )
     query = f"SELECT {firsts} FROM (SELECT row_number() OVER () - 1 AS place, {columns} FROM {relation.opened()})"
     try:
-        lists = relation.connection.execute(query).fetchall()[0]
+        lists = relation.rows(query)[0]
     except duckdb.Error:
         if len(found) == 1:
             raise
@@ -153,7 +151,7 @@ def _first_failing(relation: Relation, condition: str) -> int | None:
 
     def fails(rows: int) -> bool:
         try:
-            relation.connection.execute(f"SELECT count_if({condition}) FROM (FROM {relation.opened()} LIMIT {rows})").fetchall()
+            relation.rows(f"SELECT count_if({condition}) FROM (FROM {relation.opened()} LIMIT {rows})")
         except duckdb.Error:
             return True
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -24,13 +25,13 @@ class Relation:
 
     Only scans are joined, no projections: DuckDB then walks all of them in step (its PositionalScan) and holds nothing back, where
     it would otherwise collect one side in memory. `stages` are columns to compute on top, (name, SQL) pairs that may use those of
-    earlier stages. `fault` is what a stream's own reader raised.
+    earlier stages. `fault` is what a stream's own reader raised, or a signal's handler while it read.
     """
 
     connection: duckdb.DuckDBPyConnection
     items: Sequence[str | Stream]
     stages: Sequence[Sequence[tuple[str, str]]] = ()
-    fault: Exception | None = None
+    fault: BaseException | None = None
 
     def bound(self) -> str:
         """The FROM item with empty streams: for types."""
@@ -54,6 +55,21 @@ class Relation:
         """The stream's batches; an error in between is kept, because DuckDB passes on only its text."""
         try:
             yield from stream.open()
-        except Exception as error:
+        except GeneratorExit:  # nobody asks for more
+            raise
+        except BaseException as error:
             self.fault = self.fault or error
+            raise
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query of what is `opened` gives.
+
+        Raises:
+            duckdb.Error: it cannot be answered. Others: a stream's own reader failed; its error as it was.
+        """
+        try:
+            return self.connection.execute(query).fetchall()
+        except duckdb.Error:
+            if self.fault is not None:
+                raise self.fault from None
             raise

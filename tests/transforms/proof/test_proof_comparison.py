@@ -38,6 +38,25 @@ def test_batches_of_any_size_are_set_side_by_side():
     assert (counted, [o.problem for o in outcomes]) == ([6, 6], [""])
 
 
+class Stopped(BaseException):
+    """As a signal's handler raises it."""
+
+
+@pytest.mark.parametrize("checks", [1, 3])
+def test_a_signal_that_comes_while_a_stream_is_read_is_no_difference(checks):
+    schema = pa.schema([("old0", pa.int64())])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch([[1, 2]], schema=schema)
+        raise Stopped
+
+    asked = [Check(f"c{i}", "sql", f"old0 + {i}", "new0") for i in range(checks)]
+    with sealed(memory=1 << 27) as connection:
+        relation = Relation(connection, [Stream("old", schema, batches), stream("new", [[1, 2], [3]])])
+        with pytest.raises(Stopped):
+            compare(relation, asked, tallies=["count(*)"])
+
+
 def test_the_first_difference_is_told():
     counted, (outcome,) = compared([[1, 2, 3, 4]], [[1, 2, 9, 9]])
     assert (outcome.row, outcome.problem) == (2, "record 2 holds 9, not 3 (2 records differ)")
