@@ -14,7 +14,8 @@ import zstandard
 from instar.formats.errors import UnreadableError
 
 BLOCK = 1 << 18
-_PACKED_BLOCK = 1 << 16  # of compressed bytes: text rarely packs better than 1:20
+_PACKED_BLOCK = 1 << 16  # of compressed bytes, and how many are unpacked at once where text packs no better than 1:20
+_LEAST_STEP, _FIRST_STEP = 1 << 4, 1 << 10  # of compressed bytes: lines that repeat pack 1:10,000
 _MAGICS = ((b"\x1f\x8b", "gz"), (b"\x28\xb5\x2f\xfd", "zst"))
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 3
@@ -69,16 +70,22 @@ def blocks(path: FilePath, read: Callable[[int], None] = lambda size: None, name
 
 
 def _unpacked(name: str, file: IO[bytes], compression: str, read: Callable[[int], None]) -> Iterator[bytes]:
-    """All members (gzip) or frames (zstandard), one after the other."""
+    """All members (gzip) or frames (zstandard), one after the other; so much at once as makes about one block."""
     decoder: _Decoder | None = None
+    step = _FIRST_STEP
     try:
         while packed := file.read(_PACKED_BLOCK):
             read(len(packed))
             while packed:
                 decoder = decoder or _decoder(compression)
-                text = decoder.decompress(packed)
-                packed = decoder.unused_data if decoder.eof else b""
+                some, packed = packed[:step], packed[step:]
+                text = decoder.decompress(some)
+                if len(text) < BLOCK // 2:
+                    step = min(2 * step, _PACKED_BLOCK)
+                elif len(text) > 2 * BLOCK:
+                    step = max(step // 2, _LEAST_STEP)
                 if decoder.eof:
+                    packed = decoder.unused_data + packed
                     decoder = None
                     packed = packed.lstrip(b"\0") if compression == "gz" else packed  # gzip files may be padded with zeros
                 if text:

@@ -21,6 +21,7 @@ from instar.formats.json import FORMAT
 from instar.formats.json.layout import BOM
 from instar.formats.json.rewrite import records
 from instar.formats.json.split import pieces
+from instar.formats.json.streams import blocks
 from instar.formats.schema import Field, Integer, Json, schema
 from tests.formats.json.json_texts import RECORDS, VALUES
 
@@ -180,6 +181,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         assert path.stat().st_size > 5_500_000
         assert peak < 4_000_000
         assert new.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zst], ids=["gz", "zst"])
+def test_text_that_packs_well_is_unpacked_in_pieces(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """Equal lines become a ten-thousandth in zstandard: a few kilobytes would be all of them at once."""
+    path, text = tmp_path / "a", b'{"id": 1, "name": "the same"}\n' * 10_000
+    path.write_bytes(pack(text * 100) + pack(text))
+    assert path.stat().st_size < 1 << 17
+    found = list(blocks(path))
+    assert max(map(len, found)) < 1 << 24
+    assert b"".join(found) == text * 101
 
 
 def test_progress_counts_every_row_and_byte(tmp_path: Path) -> None:
