@@ -109,7 +109,7 @@ def facts(path: FilePath) -> FileFacts:
         format="parquet",
         layout="parquet",
         size=footer.size,
-        rows=get(footer.bare, 3),
+        rows=sum(footer.rows),
         schema=_meaning(footer, path).logical,
         stamp=stamp_of(footer),
         bytes_uncompressed=sum(get(group, 2) for group in footer.groups),
