@@ -1,7 +1,7 @@
 """A file's key-values across a migration: all are kept, but those that repeat the schema follow it or go.
 
 Some systems keep their own copy of the schema among the key-values. A stale copy makes readers give wrong types or names, so
-`pandas`, `huggingface` and `geo` are rewritten where that is safe, and the others are dropped when names or types change.
+`pandas` and `geo` are rewritten where that is safe, and the others are dropped when names or types change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def carried_key_values(
 ) -> tuple[dict[bytes, bytes | None], tuple[str, ...]]:
     """The new file's key-values in the old order, and notes about those that were dropped.
 
-    `changed`: do names or types differ between the files; `hinted`: is there to be an ARROW:schema (its value is
+    `changed`: do names or types differ between the files, or is anything under another name; `hinted`: is there to be an ARROW:schema (its value is
     made of the others).
     """
     kept: dict[bytes, bytes | None] = {}
@@ -62,7 +62,7 @@ def _followed(key: bytes, value: bytes | None, renames: Renames) -> bytes | None
     try:
         document = json.loads(value or b"")
         made = _pandas(document, renames) if key == b"pandas" else _geo(document, renames)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # not what the key promises: nobody could read it before either
     return None if made is None else json.dumps(made).encode()
 

@@ -104,7 +104,7 @@ def key_values_of(
     arrow = arrow_schema(logical)
     renames = whole_columns(source.logical, target, carried)
     hinted = _needs_hints(source, bare, arrow, logical)
-    changed = bool(differences(source.logical, target))
+    changed = bool(differences(source.logical, target)) or any(new != old for new, old in carried.items())  # two may swap names
     pairs, notes = carried_key_values(source.footer.key_values, renames, changed=changed, stamp=stamp, hinted=hinted)
     return with_hints(pairs, arrow), notes
 

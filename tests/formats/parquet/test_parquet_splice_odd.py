@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,21 @@ def test_a_bloom_filter_that_is_none_is_damage(offset: int, problem: str, source
     odd = altered(source, tmp_path / "odd.parquet", elsewhere)
     with pytest.raises(UnreadableError, match=problem):
         rewritten(odd, tmp_path / "o.parquet", [op.cast("id", "string")])
+
+
+@pytest.mark.parametrize("spliced", [True, False], ids=["spliced", "rewritten"])
+def test_copies_of_the_schema_follow_columns_that_swap_their_names(spliced: bool, tmp_path: Path) -> None:
+    geo = {"primary_column": "a", "columns": {"a": {"encoding": "WKB", "crs": "A"}, "b": {"encoding": "WKB", "crs": "B"}}}
+    pandas = {"index_columns": ["a"], "columns": [{"name": "a", "metadata": 1}, {"name": "b", "metadata": 2}]}
+    keys = {"geo": json.dumps(geo), "pandas": json.dumps(pandas)}
+    path, target = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    pq.write_table(pa.table({"a": [b"x"], "b": [b"y"]}).replace_schema_metadata(keys), path)
+    ops = [op.rename("a", to="c"), op.rename("b", to="a"), op.rename("c", to="b")]
+    _, mapping = rewritten(path, target, ops, spliced=spliced)
+    found = {key: json.loads(read_footer(target).key_values[key.encode()] or b"") for key in keys}
+    assert found["geo"] == {"primary_column": "b", "columns": {"b": geo["columns"]["a"], "a": geo["columns"]["b"]}}
+    assert found["pandas"] == {"index_columns": ["b"], "columns": [{"name": "b", "metadata": 1}, {"name": "a", "metadata": 2}]}
+    assert FORMAT.fidelity(path, target, target=mapping.target, carried=mapping.carried(), stamp=STAMP) == ()
 
 
 # ---- files of one schema
