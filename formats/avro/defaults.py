@@ -13,6 +13,7 @@ from decimal import Decimal as Exact
 from typing import Any
 
 from instar.formats.avro.physical import DEFAULT, storage
+from instar.formats.numbertext import DIGITS
 from instar.formats.schema import (
     MISSING,
     Decimal,
@@ -93,7 +94,11 @@ def _from_text(written: str, field: Field) -> int | Exact:
         value = Exact(written)
     except ArithmeticError:
         raise Misfit(f"{written!r} is not {_article(field_text(field))}") from None
-    if not value.is_finite() or (isinstance(field.type, Integer) and not written.lstrip("-").isdigit()):
+    if (
+        not value.is_finite()
+        or value.adjusted() >= DIGITS
+        or (isinstance(field.type, Integer) and not written.lstrip("-").isdigit())
+    ):
         raise Misfit(f"{written!r} is not {_article(field_text(field))}")
     return value if "." in written else int(value)
 

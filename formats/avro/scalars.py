@@ -22,6 +22,8 @@ from instar.formats.schema import Decimal, Enum, Field, Float, Int, Integer, Num
 Decode = Callable[[bytes], Any]
 Encode = Callable[[Any], bytes]
 
+_LONGEST = 4300
+"""Digits of the longest number that Python reads and prints (sys.set_int_max_str_digits), whatever precision a header claims."""
 _FLOAT, _HALF = struct.Struct("<f"), struct.Struct("<e")
 _NUMBERS = {
     Integer: re.compile(r"0|-?[1-9][0-9]*"),
@@ -194,6 +196,7 @@ def _enum_decoder(symbols: tuple[str, ...]) -> Decode:
 
 
 def _decimal_decoder(precision: int, scale: int, size: int | None) -> Decode:
+    precision = min(precision, _LONGEST)
     limit = 10**precision
 
     def decode(raw: bytes) -> Exact:
@@ -311,7 +314,7 @@ def _enum_encoder(symbols: tuple[str, ...]) -> Encode:
 
 
 def _decimal_encoder(precision: int, scale: int, size: int | None) -> Encode:
-    limit = 10**precision
+    limit = 10 ** min(precision, _LONGEST)
 
     def encode(value: Any) -> bytes:
         unscaled = unscaled_of(Exact(value), scale) if isinstance(value, Exact | int) and not isinstance(value, bool) else None

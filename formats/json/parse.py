@@ -10,6 +10,7 @@ from typing import Any
 from instar.formats.errors import DataError, SchemaError
 from instar.formats.logical import TAGS, tags_of
 from instar.formats.logical import TYPE as LOGICAL
+from instar.formats.numbertext import DIGITS
 from instar.formats.schema import (
     MISSING,
     Bool,
@@ -352,6 +353,12 @@ def _takes_null(node: dict[str, Any], names: list[str] | None, nullable: bool) -
     return node.get("const") is None and node.get("not") != {"type": "null"}
 
 
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, Exact):
+        return value.adjusted() < DIGITS and value == value.to_integral_value()
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
+
+
 def value_of(value: Any, type: Type, nullable: bool = False) -> Any:
     """A `default` as the logical type's Python value; MISSING where it is not one (JSON Schema does not check defaults)."""
     if value is not None and held_as(type) is not None:
@@ -359,7 +366,7 @@ def value_of(value: Any, type: Type, nullable: bool = False) -> Any:
             return scalar_decoder(Field("", type))(dumps(value).encode())
         except DataError:
             return MISSING
-    whole = isinstance(value, int | float | Exact) and not isinstance(value, bool) and value == int(value)
+    whole = _is_whole(value)
     match type, value:
         case _, None:
             return None if nullable else MISSING

@@ -120,6 +120,14 @@ def test_what_exceeds_the_named_type_in_a_file_is_a_data_error(text: str, raw: b
         AvroValues(found, found).decoder(found.record["f"])(raw)
 
 
+def test_a_precision_that_no_number_has_costs_nothing() -> None:
+    schema, values = parsed(record({"type": "bytes", "logicalType": "decimal", "precision": 10**12, "scale": 2}))
+    decode, encode = values.decoder(schema.record["f0"]), values.encoder(schema.record["f0"])
+    assert encode(decode(b"\x04\x00\x64")) == b"\x02\x64"
+    with pytest.raises(DataError, match="4300 digits"):
+        decode(binary("bytes", b"\x7f" * 2000))
+
+
 def test_decimals_keep_their_scale_and_fixed_uuids_are_text() -> None:
     schema, values = parsed(record({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}))
     assert str(values.decoder(schema.record["f0"])(b"\x04\x00\x64")) == "1.00"

@@ -206,6 +206,12 @@ def test_nullable_wrappers_of_generators() -> None:
     assert record["tags"].default == []
 
 
+def test_a_default_that_nobody_has_the_memory_for_is_none() -> None:
+    text = '{"type": "object", "properties": {"a": {"type": "integer", "default": 1e999999999}, "b": {"type": "integer", "default": 1e2}}}'
+    record = FORMAT.parse(text).record
+    assert (record["a"].default, record["b"].default) == (MISSING, 100)
+
+
 def test_shared_references_inside_one_document() -> None:
     document = {"$id": "https://example.test/a", "type": "object", "$defs": {"P": {"$anchor": "p", "type": "integer"}},
                 "properties": {"a": {"$ref": "#p"}, "b": {"$ref": "https://example.test/a#/$defs/P"}}}  # fmt: skip
