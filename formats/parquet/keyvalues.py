@@ -29,8 +29,8 @@ def carried_key_values(
 ) -> tuple[dict[bytes, bytes | None], tuple[str, ...]]:
     """The new file's key-values in the old order, and notes about those that were dropped.
 
-    `changed`: do names or types differ between the files, or is anything under another name; `hinted`: is there to be an ARROW:schema (its value is
-    made of the others).
+    `changed`: do names or types differ between the files, or is anything under another name; `hinted`: is there to be an
+    ARROW:schema (its value is made of the others).
     """
     kept: dict[bytes, bytes | None] = {}
     notes: list[str] = []

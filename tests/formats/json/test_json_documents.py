@@ -207,8 +207,8 @@ def test_nullable_wrappers_of_generators() -> None:
 
 
 def test_a_default_that_nobody_has_the_memory_for_is_none() -> None:
-    text = '{"type": "object", "properties": {"a": {"type": "integer", "default": 1e999999999}, "b": {"type": "integer", "default": 1e2}}}'
-    record = FORMAT.parse(text).record
+    members = '"a": {"type": "integer", "default": 1e999999999}, "b": {"type": "integer", "default": 1e2}'
+    record = FORMAT.parse(f'{{"type": "object", "properties": {{{members}}}}}').record
     assert (record["a"].default, record["b"].default) == (MISSING, 100)
 
 
