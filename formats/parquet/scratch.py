@@ -89,7 +89,7 @@ def _recoded(source: Source, part: Part, folder: FilePath, open_files: ExitStack
 
 
 def _encoded_anew(source: Source, request: Rewrite, part: Part, folder: FilePath, open_files: ExitStack) -> list[Scratch]:
-    names = repeating(source, part, min(_TOGETHER, piece_bytes(request.memory)))
+    names = repeating(source, part, _TOGETHER)  # whatever memory there is: it shows in the file which way it was
     if not names or part.only is None:
         return [_encoded(source, request, each, folder, open_files) for each in _groups(source, request, part)]
     others = [name for name in part.target_schema.record.names if name not in names]

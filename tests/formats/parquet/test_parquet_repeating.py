@@ -54,12 +54,12 @@ STORED: dict[str, dict[str, Any]] = {
 }
 
 
-def done(source: Path, target: Path, operations: Sequence[Operation]) -> Rewritten:
+def done(source: Path, target: Path, operations: Sequence[Operation], memory: int = 1 << 30) -> Rewritten:
     format = format_named("parquet")
     schema = format.inspect(source).schema
     assert schema is not None
     mapping = chain(schema, operations)
-    return format.rewrite(rewrite_request(format, mapping, source, target, memory=1 << 30, stamp=None, progress=lambda *_: None))
+    return format.rewrite(rewrite_request(format, mapping, source, target, memory=memory, stamp=None, progress=lambda *_: None))
 
 
 def told(path: Path) -> list[object]:
@@ -101,6 +101,15 @@ def test_text_that_is_not_utf8_is_carried_among_computed_values(tmp_path: Path) 
     assert new.to_pylist() == [b"\xff\xfe", b"c", b"c", None] * 3000
     statistics = pq.read_metadata(tmp_path / "new").row_group(0).column(0).statistics
     assert (statistics.min_raw, statistics.max_raw) == (b"c", b"\xff\xfe")
+
+
+def test_the_same_bytes_whatever_memory_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "piece_bytes", lambda memory: memory)
+    pq.write_table(TABLE, tmp_path / "source", row_group_size=GROUP)
+    for change in ("many", "several alike"):
+        done(tmp_path / "source", tmp_path / "new", OPERATIONS[change])
+        done(tmp_path / "source", tmp_path / "scarce", OPERATIONS[change], memory=1)
+        assert (tmp_path / "new").read_bytes() == (tmp_path / "scarce").read_bytes()
 
 
 def test_each_distinct_value_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
