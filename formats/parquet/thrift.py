@@ -158,9 +158,7 @@ class _Reader:
         _check_depth(depth)
         data = self.data
         if I16 <= wire <= I64:
-            while data[self.at] >= 0x80:
-                self.at += 1
-            self.at += 1
+            self.varint()
         elif wire == STRUCT:
             while byte := data[self.at]:
                 self.at += 1

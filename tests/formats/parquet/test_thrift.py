@@ -89,6 +89,8 @@ def test_a_truncated_struct_is_an_error(struct: dict, cut: int) -> None:
         (b"\x1b\x01\x3b\x01" + b"\x01\x3b\x01" * 5000, "nested too deep"),
         (b"\x16" + b"\xff" * 9 + b"\x02\0", "more than 64 bits"),
         (b"\x0c" + b"\xff" * 9 + b"\x02\0\0", "more than 64 bits"),
+        (b"\x1c\x16" + b"\x80" * 20 + b"\0\0\0", "too long"),
+        (b"\x19\x16" + b"\xff" * 9 + b"\x02\0", "more than 64 bits"),
     ],
 )
 @pytest.mark.parametrize("opened", [True, {}])
