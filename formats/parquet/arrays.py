@@ -74,6 +74,23 @@ def with_entries(array: pa.Array) -> pa.Array:
     return array
 
 
+def refers_beyond(array: pa.Array) -> bool:
+    """Does a dictionary array, or one below it, refer to an entry that its dictionary does not have?"""
+    type = array.type
+    if isinstance(array, pa.ExtensionArray):
+        return refers_beyond(array.storage)
+    if is_.is_dictionary(type):
+        found = pc.min_max(array.indices).as_py()
+        return found["min"] is not None and not 0 <= found["min"] <= found["max"] < max(len(array.dictionary), 1)
+    if not is_.is_nested(type) or not _has_dictionary(type):
+        return False
+    if is_.is_struct(type):
+        return any(refers_beyond(array.field(i)) for i in range(type.num_fields))
+    if is_.is_map(type):
+        return refers_beyond(array.keys) or refers_beyond(array.items)
+    return refers_beyond(array.values)
+
+
 def _has_dictionary(type: pa.DataType) -> bool:
     """Is there a dictionary below a nested type?"""
     inner = [type.field(i).type for i in range(type.num_fields)]

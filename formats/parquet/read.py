@@ -18,7 +18,7 @@ from instar.formats.path import Path
 from instar.formats.plain import plain_type
 from instar.formats.schema import Date, Field, Int, Schema, Timestamp, Type
 
-from .arrays import timestamps_shown
+from .arrays import refers_beyond, timestamps_shown
 from .footer import get
 from .levels import values_of
 from .places import leaf_paths
@@ -171,7 +171,7 @@ def read_batches(
         UnreadableError: a page is damaged, or does not fit into memory.
     """
     try:
-        yield from reader.reader.iter_batches(rows, row_groups=[group], column_indices=leaves, use_threads=False)
+        yield from _checked_batches(reader, group, leaves, rows)
     except MemoryError as error:  # Arrow's own is one of ArrowException, too; but nothing is wrong with the file
         raise too_large(path, group, error) from error
     except (pa.ArrowException, OSError) as error:
@@ -180,14 +180,22 @@ def read_batches(
         raise unreadable(path, error, f" (row group {group}{column})") from error
 
 
+def _checked_batches(reader: pq.ParquetFile, group: int, leaves: Sequence[int | None], rows: int) -> Iterator[pa.RecordBatch]:
+    """It raises ArrowInvalid for a reference to what a dictionary does not have, which pyarrow does not look for where it gives
+    dictionaries."""
+    for batch in reader.reader.iter_batches(rows, row_groups=[group], column_indices=leaves, use_threads=False):
+        if any(map(refers_beyond, batch.columns)):
+            raise pa.ArrowInvalid("Index not in dictionary bounds")
+        yield batch
+
+
 def _damaged_leaf(reader: pq.ParquetFile, group: int, leaves: Sequence[int | None]) -> int | None:
     """The first of the leaves that cannot be read by itself, or not to the end; pyarrow does not say which it was."""
     for leaf in leaves:
         if leaf is None:
             continue
         try:
-            batches = reader.reader.iter_batches(_ALONE, row_groups=[group], column_indices=[leaf], use_threads=False)
-            found = sum(batch.num_rows for batch in batches)
+            found = sum(batch.num_rows for batch in _checked_batches(reader, group, [leaf], _ALONE))
         except (pa.ArrowException, OSError):
             return leaf
         if found != reader.metadata.row_group(group).num_rows:  # not what its chunk says: of some pyarrow ends the process

@@ -21,7 +21,7 @@ from instar.formats.errors import DataError
 from instar.formats.schema import Bytes, String
 from instar.formats.splice import Part
 
-from .arrays import barely_stored, fitted, with_entries
+from .arrays import barely_stored, fitted, refers_beyond, with_entries
 from .footer import get, items
 from .output import Output
 from .settings import dotted, has_page_index, page_header
@@ -147,6 +147,8 @@ class Repeating:
         column = reader.reader.read_row_group(group, column_indices=[leaf], use_threads=False).column(0)
         rows = self.source.footer.rows[group]
         if not len(column) == rows == get(self.source.footer.metas(leaf)[group], 5, rows):
+            raise Unlike
+        if any(map(refers_beyond, column.chunks)):
             raise Unlike
         chunks = column if is_.is_dictionary(column.type) else column.dictionary_encode()
         coded = chunks.unify_dictionaries().combine_chunks()

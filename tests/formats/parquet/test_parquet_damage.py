@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from damaged import KINDS, ROWS, damage
 
+from instar import op
 from instar.formats.errors import UnreadableError
-from instar.formats.parquet import FORMAT
+from instar.formats.parquet import FORMAT, scratch
 from instar.formats.parquet.footer import framed, parse_footer
 from instar.formats.parquet.levels import values_of
 from instar.formats.parquet.thrift import BINARY, I32, I64, LIST, STRUCT, Struct
+from tests.formats.parquet.splicing import rewritten
 
 
 def damaged(folder: Path, change: Callable[[Struct], Struct]) -> Path:
@@ -156,3 +158,27 @@ def test_the_column_that_is_damaged_is_named_and_no_other(leaf: int, byte: int, 
     assert schema is not None
     with pytest.raises(UnreadableError, match=problem):
         list(FORMAT.read(path, schema=schema, columns=["a", "s", "z"], memory=1 << 26))
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["dictionaries alone", "all pages"])
+@pytest.mark.parametrize("form", ["text", "categories"])
+def test_a_reference_to_what_a_dictionary_does_not_have_is_damage(
+    form: str, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pyarrow does not look whether there is such an entry where it gives dictionaries."""
+    path, text = tmp_path / "a.parquet", pa.array([f"v{i % 5}" for i in range(5000)])
+    table = pa.table({"id": range(5000), "s": text if form == "text" else text.dictionary_encode()})
+    pq.write_table(table, path, compression="none")
+    data, chunk = bytearray(path.read_bytes()), pq.read_metadata(path).row_group(0).column(1)
+    end = chunk.dictionary_page_offset + chunk.total_compressed_size
+    data[end - 11 : end - 9] = b"\xff\xff"  # references are of three bits
+    path.write_bytes(data)
+    if whole:
+        monkeypatch.setattr(scratch, "recoded", lambda *_: ())
+    for ops in ([op.map_values("s", {"v1": "a", "v2": "a"}, otherwise="keep")], [op.cast("s", "bytes")]):
+        with pytest.raises(UnreadableError, match=r"Index not in dictionary bounds.* \(row group 0, column s\)"):
+            rewritten(path, tmp_path / "b.parquet", ops)
+    schema = FORMAT.inspect(path).schema
+    assert schema is not None
+    with pytest.raises(UnreadableError, match="Index not in dictionary bounds"):
+        list(FORMAT.read(path, schema=schema, columns=["s"], memory=1 << 28))
