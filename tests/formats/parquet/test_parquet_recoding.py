@@ -24,6 +24,7 @@ from instar.formats.parquet.footer import get, items, read_footer
 from instar.formats.parquet.recoding import Recoded
 from instar.transforms import operations as op
 from instar.transforms.mapping import Operation, chain
+from instar.transforms.proof.database import Room
 from instar.transforms.proof.parquet import prove
 from instar.transforms.run.stage import rewrite_request
 
@@ -96,7 +97,7 @@ def done(source: Path, target: Path, operations: Sequence[Operation], proved: bo
     assert schema is not None
     mapping = chain(schema, operations)
     made = format.rewrite(rewrite_request(format, mapping, source, target, memory=1 << 30, stamp=None, progress=lambda *_: None))
-    found = prove(source, target, mapping, memory=1 << 30, full=True) if proved else None
+    found = prove(source, target, mapping, room=Room(1 << 30, (source, target)), full=True) if proved else None
     assert not [outcome for _, outcome in (found.outcomes if found else ()) if outcome.problem]
     return made
 
