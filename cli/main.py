@@ -20,6 +20,7 @@ import click
 from instar.cli.ending import Ending
 from instar.cli.exits import FAULT, exit_codes
 from instar.cli.interruption import CODES, WORDS, Interruption
+from instar.cli.leaving import Leaving
 from instar.formats.errors import InstarError
 
 COMMANDS = (
@@ -100,6 +101,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """The console script: run, and turn every failure into its message and exit code. With `args` it is called by a program whose
     process goes on, and which is left to collect its garbage as it likes."""
     arguments = list(sys.argv[1:] if args is None else args)
+    leaving = Leaving() if args is None else None
     if args is None:
         gc.set_threshold(*COLLECTED)
     for stream in (sys.stdout, sys.stderr):
@@ -109,16 +111,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     interruption.listen()
     code = run(arguments, interruption)
     interruption.over()
-    if args is None:
-        leave_to_the_system()
+    if leaving is not None:
+        leaving.code = code
     sys.exit(code)
-
-
-def leave_to_the_system() -> None:
-    """What the process holds goes with it: Python need not look through all of it for cycles once more at its end. With DuckDB it
-    must: that tells on stderr of every object of its own which was not taken apart first."""
-    if "duckdb" not in sys.modules:
-        gc.freeze()
 
 
 def run(arguments: list[str], interruption: Interruption | None = None) -> int:
