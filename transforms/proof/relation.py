@@ -9,6 +9,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+_STOPPED = "executing the UDF: KeyboardInterrupt"
+"""All that DuckDB tells of a signal that came while it had a Python function called."""
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -65,11 +68,14 @@ class Relation:
         """What a query of what is `opened` gives.
 
         Raises:
-            duckdb.Error: it cannot be answered. Others: a stream's own reader failed; its error as it was.
+            duckdb.Error: it cannot be answered. KeyboardInterrupt: it came while a function of the user's was at work.
+            Others: a stream's own reader failed; its error as it was.
         """
         try:
             return self.connection.execute(query).fetchall()
-        except duckdb.Error:
+        except duckdb.Error as error:
             if self.fault is not None:
                 raise self.fault from None
+            if _STOPPED in str(error):
+                raise KeyboardInterrupt from None
             raise

@@ -57,6 +57,17 @@ def test_a_signal_that_comes_while_a_stream_is_read_is_no_difference(checks):
             compare(relation, asked, tallies=["count(*)"])
 
 
+def test_a_signal_that_comes_while_a_function_of_the_users_is_at_work_is_no_difference():
+    def function(values: pa.Array) -> pa.Array:
+        raise KeyboardInterrupt
+
+    with sealed(memory=1 << 27) as connection:
+        connection.create_function("f", function, ["BIGINT"], "BIGINT", type="arrow")  # type: ignore[arg-type]
+        relation = Relation(connection, [stream("old", [[1, 2]]), stream("new", [[1, 2]])])
+        with pytest.raises(KeyboardInterrupt):
+            compare(relation, [Check("x", "repeated", "f(old0)", "new0"), Check("y", "sql", "old0", "new0")], tallies=["count(*)"])
+
+
 def test_the_first_difference_is_told():
     counted, (outcome,) = compared([[1, 2, 3, 4]], [[1, 2, 9, 9]])
     assert (outcome.row, outcome.problem) == (2, "record 2 holds 9, not 3 (2 records differ)")
