@@ -30,6 +30,7 @@ _WRITERS = {
     "encodings": "the writer chooses them for the columns that it encodes",
 }
 _PARTS = ("row groups", "rows per group", "blocks", "records per block")
+_PAGES = ("page version", "page checksums")
 _COUNTS = ("rows", "records", "lines ending in LF", "lines ending in CRLF", *_PARTS)
 _OF_COLUMNS = ("columns", "codecs", "columns with a dictionary", "bloom filters", "page index", "sorted by")
 _OF_SCHEMA = ("key-values", "header keys", "schema name", "sorted by")
@@ -84,6 +85,8 @@ def accounted(name: str, old: Any, new: Any, known: Circumstances) -> str:
     """Why a property may differ; "" where nothing that was declared accounts for it."""
     if name in _WRITERS:
         return _WRITERS[name]
+    if name in _PAGES and None in (old, new):
+        return "a file without records has no pages"
     if CODES.get(name) in known.allowed:
         return f"fidelity.allow names {CODES[name]}"
     if name in _OF_SCHEMA and isinstance(old, list) and isinstance(new, list) and set(old) ^ set(new) <= _STAMP:

@@ -116,6 +116,11 @@ def broken(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+_REASONS = 1000
+"""So many are told apart: what is told of fifty need not hold all that a million records say."""
+_BEGUN = 40  # characters of a long value by which it is known again
+
+
 def reasons(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Why records were left out, by field and reason, as far as their file is still there; values are not repeated here."""
     counts: dict[tuple[str, str], int] = {}
@@ -126,13 +131,19 @@ def reasons(told: Mapping[str, Any]) -> list[dict[str, Any]]:
             for line in lines:
                 record = json.loads(line)
                 key = (str(record.get("path") or ""), _without(str(record.get("reason") or ""), record.get("value")))
+                key = key if key in counts or len(counts) < _REASONS else (key[0], "for other reasons")
                 counts[key] = counts.get(key, 0) + 1
     made = [{"path": path, "why": why, "count": count} for (path, why), count in counts.items()]
     return sorted(made, key=lambda each: -each["count"])[:50]
 
 
 def _without(reason: str, value: Any) -> str:
-    """A reason without the value that it speaks of, so that alike ones are one; as messages have it, in quotes or as a number."""
+    """A reason without the value that it speaks of, so that alike ones are one; as messages have it, in quotes or as a number, and
+    cut where it is long."""
+    for text in (repr(value), f'"{value}"', str(value)):
+        at = reason.find(text[:_BEGUN]) if len(text) > _BEGUN and text not in reason else -1
+        if at >= 0 and (end := reason.find("…", at)) >= 0:
+            return f"{reason[:at]}…{reason[end + 1 :]}"
     quoted = next((text for text in (repr(value), f'"{value}"') if text in reason), None)
     return reason.replace(quoted, "…") if quoted else re.sub(rf"(?<![\w.]){re.escape(str(value))}(?![\w.])", "…", reason)
 

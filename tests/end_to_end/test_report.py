@@ -157,6 +157,18 @@ def test_records_that_were_left_out_are_told_by_reason(author: Author) -> None:
     assert "'a'" not in line
 
 
+def test_records_with_long_values_are_left_out_for_one_reason_that_shows_none(author: Author) -> None:
+    table = pa.table({"n": [1, 2, 3], "text": ["long" * 50 + str(n) for n in range(3)]})
+    with_sales(author, 'op.cast("text", "int64")')
+    pq.write_table(table, author.folder / "data" / "sales" / "a.parquet")
+    author.do("upgrade", "sales", "--on-error", "quarantine")
+    out = author.instar("report", "sales", at=author.folder).out
+    (line,) = [line for line in out.splitlines() if "×" in line]
+    assert line.strip() == "3 × text: … (string) cannot become int64 and be undone"
+    (file,) = reported(author)["properties"]["files"]
+    assert {each["property"]: each["why"] for each in file["differences"]}["page version"] == "a file without records has no pages"
+
+
 def test_files_that_could_not_be_read_are_told_and_no_run_with_such_is_called_whole(author: Author) -> None:
     with_sales(author)
     (author.folder / "data" / "sales" / "b.parquet").write_bytes(b"PAR1 and no more")
