@@ -41,7 +41,7 @@ def distribution(path: str, field: Field, parts: Sequence[pa.Array]) -> dict[str
     if numbers is not None:
         order = numbers.drop_null()
         least, most = (_text(shown, numbers.index(bound).as_py()) for bound in _bounds(order)) if len(order) else (None, None)
-        return {**told, "min": least, "max": most, "bins": _bins(order, shown), "top": None}
+        return {**told, "min": least, "max": most, "bins": _bins(order.filter(pc.is_finite(order)), shown), "top": None}
     if isinstance(field.type, Bytes | Fixed) or pa.types.is_nested(shown.type) or not len(shown):
         return {**told, "min": None, "max": None, "bins": None, "top": None}
     least, most = (_text(shown, shown.index(bound).as_py()) for bound in _bounds(shown)) if _ordered(shown.type) else (None, None)
@@ -64,7 +64,7 @@ def _bounds(values: pa.Array) -> tuple[Any, Any]:
 
 
 def _numbers(values: pa.Array, field: Field) -> pa.Array | None:
-    """The values as doubles, null where one is not finite; None for what is no number and no time."""
+    """The values as doubles, null where one is NaN; None for what is no number and no time."""
     type = values.type
     if isinstance(field.type, Integer | Number):
         made = pa.array([float(text) for text in values.to_pylist()], pa.float64())
@@ -74,7 +74,7 @@ def _numbers(values: pa.Array, field: Field) -> pa.Array | None:
         made = values.cast(pa.float64(), safe=False)
     else:
         return None
-    return pc.if_else(pc.is_finite(made), made, pa.nulls(1, pa.float64())[0])
+    return pc.if_else(pc.is_nan(made), pa.nulls(1, pa.float64())[0], made)
 
 
 def _bins(order: pa.Array, shown: pa.Array) -> list[dict[str, Any]] | None:

@@ -10,7 +10,7 @@ import pytest
 
 from instar import op
 from instar.formats.compute import pc
-from instar.formats.schema import Date, Decimal, Duration, Field, Float, Int, Time, Timestamp, Type
+from instar.formats.schema import Date, Decimal, Duration, Field, Float, Int, Integer, Time, Timestamp, Type
 from instar.transforms.distribution import BINS, distribution
 from instar.transforms.profile import profile
 from tests.transforms.proof.conftest import staged_at
@@ -51,6 +51,15 @@ def test_every_value_is_in_a_bin_from_the_least_to_the_greatest(type: Type, valu
     assert len(bins) <= BINS
     finite = values.drop_null() if type != Float(64) else values.filter(pc.is_finite(values))
     assert sum(each["count"] for each in bins) == len(finite)
+
+
+def test_the_greatest_value_may_be_infinite_and_beyond_what_a_double_holds() -> None:
+    told = distribution("x", Field("x", Float(64)), [pa.array([float("nan"), 1.0, float("inf"), 2.0])])
+    assert (told["min"], told["max"], sum(each["count"] for each in told["bins"])) == ("1.0", "inf", 2)
+    told = distribution("x", Field("x", Integer()), [pa.array(["9" * 400, "-1"])])
+    assert (told["min"], told["max"][:5], [each["count"] for each in told["bins"]]) == ("-1", "99999", [1])
+    told = distribution("x", Field("x", Float(64)), [pa.array([float("inf"), float("nan")])])
+    assert (told["min"], told["max"], told["bins"]) == ("inf", "inf", None)
 
 
 def test_what_cannot_be_shown_is_noted_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
