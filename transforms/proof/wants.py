@@ -234,16 +234,17 @@ def _typed_anew(e: Expression, old: Wants) -> Expression:
         case Source(path, type):
             meant = old.names.type(type)
             return Source((old.value(path, "typed", meant),), meant)
-        case Constant():
-            return e
+        case Constant(_, type):
+            return replace(e, type=old.names.type(type))
         case Cast(of) | Lookup(of) | Part(of):
             return replace(e, of=as_typed(of, old))
         case Each(of, body):
             return replace(e, of=as_typed(of, old), body=old.spelled.column(body))
         case Sql(_, inputs) | Call(_, inputs):
             return replace(e, inputs=tuple((as_typed(x, old), type) for x, type in inputs))
-        case When(of, then):
-            return replace(e, of=_nullness(of, old), then=as_typed(then, old))
+        case When(of, then, otherwise):
+            filled = as_typed(otherwise, old) if isinstance(otherwise, Constant) else otherwise
+            return replace(e, of=_nullness(of, old), then=as_typed(then, old), otherwise=filled)
         case Struct(columns, of):
             inner = tuple(old.spelled.of_type(c, as_typed(c.expression, old)) for c in columns)
             return replace(e, columns=inner, of=None if of is None else _nullness(of, old))

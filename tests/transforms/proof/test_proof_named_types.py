@@ -7,7 +7,7 @@ import decimal
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import fastavro
 import pytest
@@ -83,3 +83,18 @@ def test_json(text: str, tmp_path: Path, staged: Callable[..., Staged]) -> None:
     assert [line.partition('"kept": ')[2].partition(", ")[0] for line in lines] == [*values, "null"]
     if cast == "string" and kind == "string":
         assert [json.loads(line)["touched"] for line in lines] == [*map(json.loads, values), None]
+
+
+@pytest.mark.parametrize("level", ["auto", "full"])
+def test_a_list_of_a_named_type_that_is_filled(
+    level: Literal["auto", "full"], tmp_path: Path, staged: Callable[..., Staged]
+) -> None:
+    """What it is filled with is of the type that the name stands for, as the list is."""
+    named = {"type": "record", "name": "p.T", "fields": [{"name": "a", "type": "long"}]}
+    fields = [{"name": "one", "type": named}, {"name": "many", "type": ["null", {"type": "array", "items": "p.T"}]}]
+    path = tmp_path / "a.avro"
+    with path.open("wb") as file:
+        rows = [{"one": {"a": 1}, "many": None}, {"one": {"a": 2}, "many": [{"a": 3}]}]
+        fastavro.writer(file, {"type": "record", "name": "R", "fields": fields}, rows)
+    unit, receipt = staged(path, "avro", [op.require("many", fill=[])])
+    assert prove_file(unit, receipt, level=level).failures == ()
