@@ -47,13 +47,14 @@ def law(count: int) -> settings:
 
 
 def staged(case: Case, format: str, folder: Path, write: Callable[[Path], None], path: str = "file") -> tuple[Unit, Receipt]:
-    """The case as the file `path` of a dataset, upgraded; a case that the upgrade or the format refuses is no case."""
+    """The case as the file `path` of a dataset, upgraded; what the registry, the upgrade or the format refuses is no case."""
     old, new = folder / "old" / path, folder / "new" / path
     old.parent.mkdir(parents=True)
     try:
         write(old)
-        own = format_named(format).inspect(old).schema
-        mapping = chain(case.schema, case.operations)
+        of = format_named(format)
+        own, made = of.inspect(old).schema, chain(case.schema, case.operations)
+        mapping = made.onto(of.parse(of.render(made.target)))  # as a registered version has it
         unit = Unit(path, str(old), str(new), format, mapping, own, Stamp("s", 2), "chain", 1 << 27)
         return unit, stage_file(unit)
     except (DataError, FileError, SchemaError, MigrationError):
