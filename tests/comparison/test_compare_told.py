@@ -90,22 +90,19 @@ def test_damage_is_told_of_the_old_side_of_another_format_too(tmp_path: Path) ->
     assert damage.problem.startswith("the new file cannot be read: column s in row group 2 is damaged")
 
 
-def test_an_index_that_means_nothing_is_told_in_words(tmp_path: Path) -> None:
-    schema = {
-        "type": "record",
-        "name": "R",
-        "fields": [{"name": "e", "type": {"type": "enum", "name": "E", "symbols": ["A", "B"]}}],
-    }
-    for name, byte in (("old", b"\0"), ("new", b"\x06")):
+@pytest.mark.parametrize(("byte", "place"), [(b"\x06", " in record 1"), (b"\x01", "")], ids=["3", "-1"])
+def test_an_index_that_means_nothing_is_told_in_words(tmp_path: Path, byte: bytes, place: str) -> None:
+    """-1 is the last symbol for a reader that counts from the end, and so the same value."""
+    symbols = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
+    schema = {"type": "record", "name": "R", "fields": [{"name": "e", "type": symbols}]}
+    for name, index in (("old", b"\x02"), ("new", byte)):
         with (tmp_path / f"{name}.avro").open("wb") as file:
             fastavro.writer(file, fastavro.parse_schema(schema), [{"e": "A"}] * 3, sync_marker=bytes(16))
         data = (tmp_path / f"{name}.avro").read_bytes()
-        (tmp_path / f"{name}.avro").write_bytes(data.replace(b"\x06\x06\0\0\0", b"\x06\x06\0" + byte + b"\0"))
+        (tmp_path / f"{name}.avro").write_bytes(data.replace(b"\x06\x06\0\0\0", b"\x06\x06\0" + index + b"\0"))
     (problem,) = instar.compare(tmp_path / "old.avro", tmp_path / "new.avro").problems
-    assert problem.problem == (
-        "the new file cannot be read: block 0 is damaged in record 1: "
-        "it has a symbol of an enum, or a branch of a union, that there is not"
-    )
+    words = "it has a symbol of an enum, or a branch of a union, that there is not"
+    assert problem.problem == f"the new file cannot be read: block 0 is damaged{place}: {words}"
 
 
 # ---- columns

@@ -12,12 +12,12 @@
 
 typedef const unsigned char *Bytes;
 
-enum { NOTHING, FIXED, LONG, TEXT, UNION, LIST, MAP, RECORD }; /* kinds of values: of a known size, as a number, … */
-enum { DEEPEST = 200, EMPTIEST = 1 << 20 };                    /* values in one another; elements of no bytes in a list */
+enum { NOTHING, FIXED, LONG, TEXT, UNION, LIST, MAP, RECORD, ENUM }; /* kinds of values: of a known size, as a number, … */
+enum { DEEPEST = 200, EMPTIEST = 1 << 20 };                    /* values in one another; elements and records of no bytes */
 
 typedef struct {
     int kind;
-    Py_ssize_t size; /* of FIXED */
+    Py_ssize_t size; /* of FIXED; the symbols of ENUM */
     Py_ssize_t count, *children;
 } Node;
 
@@ -25,6 +25,13 @@ typedef struct {
     Py_ssize_t count;
     Node *nodes; /* the first is the record */
 } Form;
+
+typedef struct {
+    const Form *form;
+    Bytes end;     /* of the block */
+    int64_t empty; /* how many elements and records of no bytes there were: few bytes can tell of as many as one likes */
+    int misnamed;  /* was there a symbol or a branch that there is not? */
+} Walk;
 
 typedef struct {
     char *data;
@@ -60,12 +67,21 @@ static inline Bytes text(Bytes p, Bytes end)
     return beyond(p, end, size);
 }
 
-static Bytes value(const Form *form, Py_ssize_t which, Bytes p, Bytes end, int depth);
-
-static Bytes elements(const Form *form, const Node *node, Bytes p, Bytes end, int depth)
+static inline int is_named(Walk *w, int64_t which, Py_ssize_t count)
 {
+    if (which >= 0 && which < count)
+        return 1;
+    w->misnamed = 1;
+    return 0;
+}
+
+static Bytes value(Walk *w, Py_ssize_t which, Bytes p, int depth);
+
+static Bytes elements(Walk *w, const Node *node, Bytes p, int depth)
+{
+    Bytes end = w->end;
     for (;;) {
-        int64_t count, size, empty = 0;
+        int64_t count, size;
         p = number(p, end, &count);
         if (!p || !count)
             return p;
@@ -78,16 +94,17 @@ static Bytes elements(const Form *form, const Node *node, Bytes p, Bytes end, in
             Bytes from = p;
             if (node->kind == MAP && !(p = text(p, end)))
                 return NULL;
-            p = value(form, node->children[0], p, end, depth);
-            if (!p || (p == from && ++empty > EMPTIEST))
+            p = value(w, node->children[0], p, depth);
+            if (!p || (p == from && ++w->empty > EMPTIEST))
                 return NULL;
         }
     }
 }
 
-static Bytes value(const Form *form, Py_ssize_t which, Bytes p, Bytes end, int depth)
+static Bytes value(Walk *w, Py_ssize_t which, Bytes p, int depth)
 {
-    const Node *node = &form->nodes[which];
+    const Node *node = &w->form->nodes[which];
+    Bytes end = w->end, from = p;
     int64_t branch;
     if (depth == DEEPEST)
         return NULL;
@@ -100,15 +117,18 @@ static Bytes value(const Form *form, Py_ssize_t which, Bytes p, Bytes end, int d
         return number(p, end, &branch);
     case TEXT:
         return text(p, end);
+    case ENUM:
+        p = number(p, end, &branch);
+        return p && is_named(w, branch, node->size) ? p : NULL;
     case UNION:
         p = number(p, end, &branch);
-        return p && branch >= 0 && branch < node->count ? value(form, node->children[branch], p, end, depth + 1) : NULL;
+        return p && is_named(w, branch, node->count) ? value(w, node->children[branch], p, depth + 1) : NULL;
     case RECORD:
         for (Py_ssize_t i = 0; p && i < node->count; i++)
-            p = value(form, node->children[i], p, end, depth + 1);
-        return p;
+            p = value(w, node->children[i], p, depth + 1);
+        return p == from && ++w->empty > EMPTIEST ? NULL : p;
     default:
-        return elements(form, node, p, end, depth + 1);
+        return elements(w, node, p, depth + 1);
     }
 }
 
@@ -131,18 +151,19 @@ static int added(Column *column, Bytes from, size_t size)
     return 1;
 }
 
-enum { SPLIT, UNFIT, NO_MEMORY };
+enum { SPLIT, UNFIT, MISNAMED, NO_MEMORY };
 
 /* `columns` has one for each field, `wanted` which of them are filled. */
 static int split_all(const Form *form, Py_ssize_t records, Bytes p, Bytes end, const char *wanted, Column *columns)
 {
     const Node *record = form->nodes;
+    Walk w = {.form = form, .end = end};
     for (; records; records--)
         for (Py_ssize_t i = 0; i < record->count; i++) {
             Bytes from = p;
-            p = value(form, record->children[i], p, end, 0);
+            p = value(&w, record->children[i], p, 0);
             if (!p)
-                return UNFIT;
+                return w.misnamed ? MISNAMED : UNFIT;
             if (wanted[i] && !added(&columns[i], from, (size_t)(p - from)))
                 return NO_MEMORY;
         }
@@ -181,7 +202,7 @@ static int take_node(Node *node, PyObject *told, Py_ssize_t count)
         return 0;
     }
     int one = node->kind == LIST || node->kind == MAP;
-    if (node->kind < NOTHING || node->kind > RECORD || node->size < 0 || (one && node->count != 1)) {
+    if (node->kind < NOTHING || node->kind > ENUM || node->size < 0 || (one && node->count != 1)) {
         PyErr_SetString(PyExc_ValueError, "there is no such kind of value");
         return 0;
     }
@@ -225,7 +246,7 @@ static PyObject *form(PyObject *module, PyObject *arguments)
 }
 
 /* (form, records, block, wanted) → of each field all values' bytes, of those that are wanted; None where the block is not so many
- * records and no more. `wanted` has a byte for each field. */
+ * records and no more, False where that is because it has a symbol or a branch that there is not. `wanted` has a byte for each field. */
 static PyObject *split(PyObject *module, PyObject *arguments)
 {
     PyObject *capsule, *made = NULL;
@@ -251,8 +272,8 @@ static PyObject *split(PyObject *module, PyObject *arguments)
         Py_END_ALLOW_THREADS
         if (done == NO_MEMORY)
             PyErr_NoMemory();
-        else if (done == UNFIT)
-            made = Py_NewRef(Py_None);
+        else if (done != SPLIT)
+            made = Py_NewRef(done == MISNAMED ? Py_False : Py_None);
         else
             made = PyTuple_New(fields);
         for (Py_ssize_t i = 0; i < fields; i++) {
@@ -272,7 +293,7 @@ static PyObject *split(PyObject *module, PyObject *arguments)
 /* ---- the module */
 static PyMethodDef methods[] = {
     {"form", form, METH_VARARGS, "(nodes) -> form"},
-    {"split", split, METH_VARARGS, "(form, records, block, wanted) -> of each field its values' bytes, or None"},
+    {"split", split, METH_VARARGS, "(form, records, block, wanted) -> of each field its values' bytes, or None or False"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -283,7 +304,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__avro_split(void)
 {
     PyObject *made = PyModule_Create(&definition);
-    if (made && PyModule_AddIntConstant(made, "INTERFACE", 1) < 0) /* as in avro_columns.py */
+    if (made && PyModule_AddIntConstant(made, "INTERFACE", 2) < 0) /* as in avro_columns.py */
         Py_CLEAR(made);
     return made;
 }

@@ -109,15 +109,20 @@ static int has_room(Column *c, size_t more)
     return 1;
 }
 
+static inline size_t taken_size(const Column *c)
+{
+    return c->from ? (size_t)(c->to - c->from) : 0;
+}
+
 /* What was taken out of the line comes to stand in the columns; 0 where there is no memory for it, and then in none of them. */
 static int taken_line_ends(Taken *taken)
 {
     for (Column *c = taken->columns; c < taken->columns + taken->count; c++)
-        if (!has_room(c, (size_t)(c->to - c->from)))
+        if (!has_room(c, taken_size(c)))
             return 0;
     for (Column *c = taken->columns; c < taken->columns + taken->count; c++) {
         int kind = c->from ? kind_of(c->from, c->to) : MISSING, quotes = kind == TEXT;
-        size_t size = (size_t)(c->to - c->from) - 2 * (size_t)quotes;
+        size_t size = taken_size(c) - 2 * (size_t)quotes;
         if (size)
             memcpy(c->data + c->size, c->from + quotes, size);
         c->kinds[taken->rows] = (unsigned char)kind;

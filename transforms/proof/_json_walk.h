@@ -77,6 +77,24 @@ static Text elements(Walk *w, Level *level, Text p, int depth)
     }
 }
 
+/* A member's key, which no other of the object has: the level's own member of it, or NULL, what becomes of it, and where its value
+ * begins; `last` is the key's closing quote.
+ */
+static inline Text named(Walk *w, Level *level, uint64_t object, Text key, Py_ssize_t *next, Text *last, Member **member, int *action)
+{
+    *last = key_end(key, w->end);
+    if (!*last)
+        return NULL;
+    Py_ssize_t size = *last - key - 1;
+    *member = member_of(level, key + 1, size, next);
+    if (*member ? (*member)->seen == object : !is_first(w, object, key + 1, size))
+        return NULL;
+    if (*member)
+        (*member)->seen = object;
+    *action = *member ? (*member)->action : SAME;
+    return *action == REFUSED ? NULL : behind_colon(*last + 1, w->end);
+}
+
 static Text record(Walk *w, Level *level, Text p, int depth)
 {
     Text end = w->end, kept_to = p + 1; /* behind the last member that is kept */
@@ -87,17 +105,11 @@ static Text record(Walk *w, Level *level, Text p, int depth)
     if (p < end && *p == '}')
         return p + 1;
     for (;;) {
-        Text key = p, last = key_end(p, end);
-        if (!last)
-            return NULL;
-        Member *member = member_of(level, key + 1, last - key - 1, &next);
-        if (member ? member->seen == object : !is_first(w, object, key + 1, last - key - 1))
-            return NULL;
-        if (member)
-            member->seen = object;
-        int action = member ? member->action : SAME;
-        p = behind_colon(last + 1, end);
-        if (!p || action == REFUSED)
+        Text key = p, last;
+        Member *member;
+        int action;
+        p = named(w, level, object, p, &next, &last, &member, &action);
+        if (!p)
             return NULL;
         if (action == DROPPED) {
             if (!gap && !same_to(w, kept_to))
@@ -198,17 +210,11 @@ static Text beside(Walk *w, Level *level, Text p, int depth)
     p = blanks(p + 1, end);
     int more = p < end && *p != '}';
     while (more) {
-        Text key = p, last = key_end(p, end);
-        if (!last)
-            return NULL;
-        Member *member = member_of(level, key + 1, last - key - 1, &next);
-        if (member ? member->seen == object : !is_first(w, object, key + 1, last - key - 1))
-            return NULL;
-        if (member)
-            member->seen = object;
-        int action = member ? member->action : SAME;
-        p = behind_colon(last + 1, end);
-        if (!p || action == REFUSED)
+        Text key = p, last;
+        Member *member;
+        int action;
+        p = named(w, level, object, p, &next, &last, &member, &action);
+        if (!p)
             return NULL;
         const void *name = action == SAME ? (const void *)key : member->spelled;
         Py_ssize_t size = action == SAME ? last + 1 - key : member->spelled_size;

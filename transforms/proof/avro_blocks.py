@@ -13,7 +13,7 @@ import json
 import lzma
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any, BinaryIO
 
@@ -57,20 +57,27 @@ def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[
     as a list of {"k": key, "v": value}."""
     import fastavro
 
+    from .avro_columns import misnaming
+
     number = 0
     with path.open("rb") as file:
         metadata, sync = header_of(file)
-        schema = fastavro.parse_schema(told_apart(json.loads(metadata["avro.schema"]), iter(range(1 << 30))))
+        document = told_apart(json.loads(metadata["avro.schema"]), iter(range(1 << 30)))
+        schema, misnames = fastavro.parse_schema(document), misnaming(document)
         decompress = decompressor(metadata.get("avro.codec", b"null").decode())
         for position, (count, data) in enumerate(blocks(file, sync)):
             try:
-                for record in _of_block(count, data, decompress, schema):
+                plain = decompress(data)
+                for record in _of_block(count, plain, schema):
                     if number not in left_out:
                         yield record
                     number += 1
             except DECODING as error:
                 place = f"block {position} is damaged in record {number}"
                 raise Damaged(f"{place}: {_in_words(error)}", place) from error
+            if misnames(count, plain):
+                place = f"block {position} is damaged"
+                raise Damaged(f"{place}: {_MISNAMED}", place)
 
 
 _TOLD = (ValueError, EOFError, zlib.error, lzma.LZMAError, struct.error)
@@ -79,11 +86,14 @@ DECODING = (*_TOLD, IndexError, KeyError, OverflowError, MemoryError)
 """What reading damaged values raises."""
 
 
+_MISNAMED = "it has a symbol of an enum, or a branch of a union, that there is not"
+
+
 def _in_words(error: Exception) -> str:
     """What is wrong with the bytes, where the reader only trips over it."""
     match error:
         case IndexError():
-            return "it has a symbol of an enum, or a branch of a union, that there is not"
+            return _MISNAMED
         case EOFError():
             return f"it has a value that would not end within the block ({error})"
         case _ if isinstance(error, _TOLD):
@@ -92,10 +102,10 @@ def _in_words(error: Exception) -> str:
             return f"it has a length that cannot be ({type(error).__name__})"
 
 
-def _of_block(count: int, data: bytes, decompress: Callable[[bytes], bytes], schema: Any) -> Iterator[Any]:
+def _of_block(count: int, data: bytes, schema: Any) -> Iterator[Any]:
     import fastavro
 
-    block = io.BytesIO(decompress(data))
+    block = io.BytesIO(data)
     for _ in range(count):
         yield fastavro.schemaless_reader(block, schema, None)  # type: ignore[arg-type]
     if block.read(1):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path as FilePath
 from types import ModuleType
@@ -18,10 +18,10 @@ from .avro_blocks import DECODING, Damaged, blocks, decompressor, header_of, tol
 from .avro_header import PRIMITIVES, full_name
 
 PART = "instar.transforms.proof._avro_split"
-INTERFACE = 1
+INTERFACE = 2
 """What the part's INTERFACE must be: in a checkout it may have been built from an older source."""
 
-_NOTHING, _FIXED, _LONG, _TEXT, _UNION, _LIST, _MAP, _RECORD = range(8)
+_NOTHING, _FIXED, _LONG, _TEXT, _UNION, _LIST, _MAP, _RECORD, _ENUM = range(9)
 _PRIMITIVE = {
     "null": (_NOTHING, 0), "boolean": (_FIXED, 1), "float": (_FIXED, 4), "double": (_FIXED, 8), "int": (_LONG, 0),
     "long": (_LONG, 0), "bytes": (_TEXT, 0), "string": (_TEXT, 0),
@@ -57,6 +57,20 @@ def columns(path: FilePath, names: Sequence[str], part: ModuleType) -> Iterator[
         raise NotSplitError(str(error)) from error
 
 
+def misnaming(schema: Any) -> Callable[[int, bytes], bool]:
+    """Has a block of so many records, which fastavro reads, a symbol of an enum or a branch of a union that there is not? It takes
+    a negative number for one counted from the end. Without the compiled part nobody knows."""
+    part = compiled_part()
+    try:
+        form = part and part.form(nodes_of(schema))
+    except NotSplitError:
+        form = None
+    if part is None or form is None:
+        return lambda count, data: False
+    unwanted = bytes(len(schema["fields"]))
+    return lambda count, data: part.split(form, count, data, unwanted) is False
+
+
 def _columns(path: FilePath, names: Sequence[str], part: ModuleType) -> Iterator[dict[str, list[Any]]]:
     import fastavro
 
@@ -71,7 +85,7 @@ def _columns(path: FilePath, names: Sequence[str], part: ModuleType) -> Iterator
         parts, rows = _emptied(fields), 0
         for count, data in blocks(file, sync):
             split = part.split(form, count, decompress(data), wanted)
-            if split is None:
+            if split is None or split is False:
                 raise NotSplitError("a block is not of whole records")
             if not count:
                 continue
@@ -162,7 +176,7 @@ class _Nodes:
         if kind == "fixed":
             return _FIXED, node["size"], ()
         if kind == "enum":
-            return _LONG, 0, ()
+            return _ENUM, len(node["symbols"]), ()
         inside = full.rpartition(".")[0]
         return _RECORD, 0, tuple(self.number(field["type"], inside) for field in node["fields"])
 

@@ -145,7 +145,7 @@ def test_no_bytes_are_read_beyond_their_end(data: bytes, count: int, seed: int) 
     if seed % 3:
         block[seed % len(block)] = (block[seed % len(block)] + seed) % 256
     split = PART.split(form, count, bytes(block), b"\1" * len(NAMES))
-    if split is not None:
+    if split:
         assert sum(map(len, split)) == len(block)
         assert PART.split(form, count, bytes(block), bytes(len(NAMES))) == (b"",) * len(NAMES)
     read, whole = io.BytesIO(bytes(block)), True
@@ -169,6 +169,14 @@ def test_what_the_part_is_told_is_looked_at() -> None:
         PART.split(form, 1, b"", b"")
     endless = PART.form(((7, 0, (0,)),))
     assert PART.split(endless, 1, b"", b"\1") is None
+    enums = PART.form(((7, 0, (1,)), (8, 2, ())))
+    assert [PART.split(enums, 1, bytes([byte]), b"\1") for byte in range(5)] == [(b"\0",), False, (b"\2",), False, False]
+    unions = PART.form(((7, 0, (1,)), (4, 0, (2, 2)), (0, 0, ())))
+    assert [PART.split(unions, 1, bytes([byte]), b"\0") for byte in range(5)] == [(b"",), False, (b"",), False, False]
+    many = PART.form(((7, 0, (1,)), (5, 0, (2,)), (5, 0, (3,)), (0, 0, ())))  # lists of nulls in a list
+    inner = b"\x80\x80\x80\x01\0"
+    assert PART.split(many, 1, b"\x02" + inner + b"\0", b"\0") == (b"",)
+    assert PART.split(many, 1, b"\x06" + 3 * inner + b"\0", b"\0") is None
     lists = PART.form(((7, 0, (1,)), (5, 0, (2,)), (0, 0, ())))
     assert PART.split(lists, 1, b"\x04\0", b"\1") == (b"\x04\0",)
     assert PART.split(lists, 1, b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f\0", b"\1") is None
