@@ -30,9 +30,10 @@ class Ending:
         if listener is not None:
             listener(code, error)
 
-    def keep(self, context: click.Context) -> None:
-        """Make this one the context's, and that of all below it."""
+    def keep(self, context: click.Context, *, reading: bool) -> None:
+        """Make this one the context's, and that of all below it. `reading`: the command changes nothing."""
         context.meta[_KEY] = self
+        self.interruption.reading = reading
 
 
 def ending_of(context: click.Context) -> Ending:

@@ -17,6 +17,7 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "stopped by SIGTERM"}
 if hasattr(signal, "SIGHUP"):  # not on Windows
     CODES[signal.SIGHUP], WORDS[signal.SIGHUP] = 143, "stopped, the terminal being closed (SIGHUP)"
+SETTLED = "The next command on this dataset settles what was left."
 ONE_WISH = 0.5
 """Seconds within which a second signal is the same wish: `timeout` and process groups send theirs twice."""
 
@@ -35,6 +36,8 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self.reading = False
+        """Does the command only read, so that whatever ends it leaves nothing?"""
         self._since = 0.0
         self._waits = self._over = False
 
@@ -72,7 +75,7 @@ class Interruption:
             return
         if self.signal is not None:
             if time.monotonic() - self._since > ONE_WISH:
-                end_at_once(CODES[signal.Signals(number)])
+                end_at_once(CODES[signal.Signals(number)], "" if self.reading else SETTLED)
             return
         self.signal, self._since = signal.Signals(number), time.monotonic()
         if not self._waits:
@@ -80,9 +83,9 @@ class Interruption:
         _say("The publish that has begun comes to its end first. Once more ends at once; the next command then settles it.")
 
 
-def end_at_once(code: int) -> NoReturn:
-    """Leave without another word of Python's: no cleaning up that could hang."""
-    _say("\x1b[?25hEnded at once. The next command on this dataset settles what was left.")  # the cursor that a bar had hidden
+def end_at_once(code: int, then: str) -> NoReturn:
+    """Leave without another word of Python's: no cleaning up that could hang. `then`: what becomes of what is left."""
+    _say(f"\x1b[?25hEnded at once. {then}".rstrip())  # the cursor that a bar had hidden
     os._exit(code)
 
 

@@ -28,6 +28,11 @@ COMMANDS = (
     "status", "current", "plan", "upgrade", "downgrade", "rollback", "verify", "audit", "runs", "report", "gc", "history", "stamp",
     "read", "view", "convert", "completion",
 )  # fmt: skip
+READING = (
+    "check", "show", "diff", "status", "current", "plan", "verify", "audit", "runs", "report", "history", "read", "view",
+    "completion",
+)  # fmt: skip
+"""The commands that change no dataset, and nothing that is kept of one."""
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
 """What a disk or a system says no with: no fault of ours, wherever it comes up."""
 COLLECTED = (50_000, 20, 20)
@@ -93,7 +98,7 @@ def instar(ctx: click.Context, folder: Path | None) -> None:
     if folder is not None:
         ctx.with_resource(contextlib.chdir(folder))  # so that every path on the command line is meant from there
     if isinstance(ctx.obj, Ending):
-        ctx.obj.keep(ctx)
+        ctx.obj.keep(ctx, reading=ctx.invoked_subcommand in READING)
     ctx.obj = Path()
 
 
@@ -128,7 +133,7 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         if arrived is None and isinstance(error, (KeyboardInterrupt, click.Abort)):
             arrived = signal.SIGINT
         if arrived is not None:
-            known = stopped(arrived, error)
+            known = stopped(arrived, error, reading=ending.interruption.reading)
             ending.ended(CODES[arrived], known)
             return interrupted(known, CODES[arrived], as_json=as_json, silent=ending.log_on_stderr)
         if isinstance(error, BrokenPipeError):
@@ -200,11 +205,11 @@ def understood(error: BaseException, *, verbose: bool) -> tuple[InstarError, int
             raise error
 
 
-def stopped(by: signal.Signals, error: BaseException) -> InstarError:
-    """That a signal ended the command, and what it leaves, which the run has noted on the error."""
+def stopped(by: signal.Signals, error: BaseException, *, reading: bool) -> InstarError:
+    """That a signal ended the command, and what it leaves, which the run has noted on the error; nothing, where it only reads."""
     notes = " ".join(note for note in getattr(error, "__notes__", ()) if "\n" not in note)  # the others are tracebacks
-    hint = notes or "Nothing is half-done: the same command starts again and settles what was left."
-    return InstarError(WORDS[by], hint=hint)
+    left = "" if reading else "Nothing is half-done: the same command starts again and settles what was left."
+    return InstarError(WORDS[by], hint=notes or left)
 
 
 def interrupted(known: InstarError, code: int, *, as_json: bool, silent: bool = False) -> int:
@@ -212,6 +217,9 @@ def interrupted(known: InstarError, code: int, *, as_json: bool, silent: bool = 
     try:
         if sys.stderr.isatty() and not silent:
             click.echo(err=True)  # the line on which the terminal showed ^C
+        if not (known.hint or as_json or silent):  # nothing went wrong, and nothing is left
+            click.echo(known.message[0].upper() + known.message[1:], err=True)
+            return code
         return failed(known, code, as_json=as_json, silent=silent)
     except OSError:  # the terminal was closed
         unheard()

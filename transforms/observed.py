@@ -29,7 +29,7 @@ from instar.transforms.events import (
 from instar.transforms.pace import Pace
 from instar.transforms.progress import Progress, Silent
 from instar.transforms.report import RunReport, VerifyReport
-from instar.transforms.run.settle import resumable
+from instar.transforms.run.settle import is_interruption, resumable
 
 if TYPE_CHECKING:
     from instar.transforms.answers import ConvertReport
@@ -163,7 +163,7 @@ class Observed:
 
     def failed(self, error: BaseException) -> None:
         """An error ended the verb."""
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or is_interruption(error):
             ended = self._ended("interrupted", 130 if isinstance(error, KeyboardInterrupt) else None)
             self._to.event(replace(ended, resumable=self._kept(error)))
             return

@@ -335,31 +335,49 @@ def test_a_fault_of_ours_is_exit_70(author: Author, monkeypatch: pytest.MonkeyPa
     assert traced.json["error"]["exit"] == 70
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("verb", "number", "code", "said"),
+    [
+        ("status", signal.SIGINT, 130, "Interrupted\n"),
+        ("status", signal.SIGTERM, 143, "Stopped by SIGTERM\n"),
+        ("upgrade", signal.SIGINT, 130, "Error: interrupted\nNothing is half-done: the same command starts again"),
+    ],
+)
 def test_a_signal_that_a_library_turns_into_an_error_of_its_own_is_still_an_interruption(
-    number: signal.Signals, code: int, author: Author, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    verb: str,
+    number: signal.Signals,
+    code: int,
+    said: str,
+    author: Author,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """As DuckDB does, which was seen to answer a signal during a query so."""
+    """As DuckDB does, which was seen to answer a signal during a query so. What only reads leaves nothing of which to speak."""
     with_sales(author)
 
-    def endless(dataset: object) -> None:
+    def endless(dataset: object, *_: object, **__: object) -> None:
         try:
             os.kill(os.getpid(), number)
             time.sleep(60)
         except BaseException:
             raise RuntimeError("Query interrupted") from None
 
-    monkeypatch.setattr("instar.transforms.dataset.Dataset.status", endless)
+    monkeypatch.setattr(f"instar.transforms.dataset.Dataset.{verb}", endless)
     capfd.readouterr()
     kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with pytest.raises(SystemExit) as left:
-            main(["-C", str(author.folder), "status", "sales", "--json"])
+        for more in (["--json"], []):
+            with pytest.raises(SystemExit) as left:
+                main(["-C", str(author.folder), verb, "sales", *more])
+            assert left.value.code == code
     finally:
         for each, handler in kept.items():
             signal.signal(each, handler)
-    assert left.value.code == code
-    assert json.loads(capfd.readouterr().out)["error"]["exit"] == code
+    answer = capfd.readouterr()
+    error = json.loads(answer.out)["error"]
+    assert (error["exit"], bool(error["hint"])) == (code, verb == "upgrade")
+    assert answer.err.startswith(said)
+    assert said.count("\n") == answer.err.count("\n") or verb == "upgrade"
 
 
 # ---- where the project is

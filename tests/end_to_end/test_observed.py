@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -248,6 +249,14 @@ def test_many_errors_are_told_up_to_a_hundred_and_counted() -> None:
     assert "7 more" in told.of(Errored)[-1].message
     assert {error.hint for error in told.of(Errored)} == {"Mend them."}
     assert told.of(Errored)[3].file == "3"
+
+
+def test_a_signal_during_a_query_is_an_interruption() -> None:
+    """DuckDB makes an error of its own of it."""
+    told = Told()
+    with pytest.raises(duckdb.Error), observed(told, "upgrade", "sales", "sales"):
+        raise duckdb.InterruptException("Query interrupted")
+    assert (told.ended.status, told.of(Errored)) == ("interrupted", [])
 
 
 def test_what_is_no_error_of_ours_has_no_exit_code() -> None:

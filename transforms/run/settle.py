@@ -84,8 +84,10 @@ def abandon(run: RunFolder, journal: Journal, effects: Effects, error: BaseExcep
     """
     hint = error.hint if isinstance(error, InstarError) else ""
     ended = Stopped if resumable(error) else Failed
+    in_a_query = isinstance(error, Exception) and is_interruption(error)
+    kind, said = ("Interrupted", "") if in_a_query else (type(error).__name__, str(error))
     try:
-        journal.write(ended(type(error).__name__, str(error), hint))
+        journal.write(ended(kind, said, hint))
         state = run_state(run)
         if state.status == "failed":
             discard_new_files(run, journal, effects, str(error))
@@ -107,10 +109,14 @@ def _kept_apart(run: RunFolder, journal: Journal, effects: Effects) -> Path | No
 
 def resumable(error: BaseException) -> bool:
     """Does what stopped a run leave what it had staged worth keeping?"""
-    if isinstance(error, (RunError, LockedError, OSError)) or not isinstance(error, Exception):
+    return isinstance(error, (RunError, LockedError, OSError)) or is_interruption(error)
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Did a signal stop it? DuckDB answers one during a query with an error of its own, "Query interrupted"."""
+    if not isinstance(error, Exception):
         return True
-    # DuckDB answers a signal during a query with an error of its own, "Query interrupted"
-    return not isinstance(error, InstarError) and "interrupt" in str(error).lower()
+    return not isinstance(error, (InstarError, OSError)) and "interrupt" in str(error).lower()
 
 
 def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason: str) -> Path | None:
