@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from instar.cli.examples import example_lines
 from instar.cli.kept import print_kept
-from instar.cli.layout import counted, duration, headed, row_count, size
+from instar.cli.layout import counted, duration, headed, row_count, size, steps_taken
 from instar.cli.show_gates import print_gates
 from instar.cli.trees import difference_tree, print_tree, schema_tree
 from instar.formats.path import path_text
@@ -167,7 +167,7 @@ def _run(report: RunReport, console: Console, verbose: bool) -> None:
                 console.print(f"         {escape(path)}", soft_wrap=True)
         console.print(f"size     {size(report.bytes_in)} → {size(report.bytes_out)}")
     if report.seconds:
-        console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
+        console.print(steps_taken(report.seconds))
     if report.resumed:
         console.print(f"resumed  {_resumed(report.resumed)}")
     print_gates(console, report.gates)
@@ -244,7 +244,7 @@ def _verify(report: VerifyReport, console: Console, verbose: bool) -> None:
     origin = ", ".join(f"{counted(count, 'file')} from {version}" for version, count in report.origin.items())
     console.print(f"[bold]{escape(report.dataset)}[/] {report.verb} to version {report.target}: {origin}")
     console.print(f"run      {report.run}, of {report.started[:19].replace('T', ' ')}")
-    console.print("time     " + ", ".join(f"{step} {duration(s)}" for step, s in report.seconds.items()))
+    console.print(steps_taken(report.seconds))
     problems = ["\n".join([f"{p.path}: {p.problem}", *example_lines(p.examples)]) for p in report.problems]
     _lines(console, "[red]problem[/]", problems, verbose)
     print_gates(console, report.gates)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from textwrap import fill
+
 from rich.table import Table
+
+WIDTH = 100
+"""Columns that what people read fits into, where the data allow."""
 
 
 def headed(*headers: str) -> Table:
@@ -30,6 +36,13 @@ def size(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} TB"
+
+
+def steps_taken(seconds: Mapping[str, float]) -> str:
+    """How long each step took, folded between two of them."""
+    steps = (f"{step} {duration(took)}".replace(" ", "\N{NO-BREAK SPACE}") for step, took in seconds.items())
+    lines = fill(", ".join(steps), WIDTH, initial_indent="time     ", subsequent_indent=" " * 9, break_long_words=False)
+    return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def duration(seconds: float) -> str:

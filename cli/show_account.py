@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.text import Text
 
 from instar.cli.examples import told_lines
-from instar.cli.layout import counted, duration, headed, row_count, size
+from instar.cli.layout import WIDTH, counted, duration, headed, row_count, size, steps_taken
 from instar.cli.report_page import sections
 from instar.cli.report_page.words import Tone, verdict
-from instar.cli.trees import WIDTH, print_tree
+from instar.cli.trees import print_tree
 
 _COLOURS: dict[Tone, str] = {"good": "green", "mixed": "yellow", "bad": "red", "calm": "blue"}
 _MARKS = {"added": "+", "removed": "-", "renamed": "→", "moved": "→", "changed": "~"}
@@ -35,9 +35,7 @@ def show_account(console: Console, told: Mapping[str, Any], *, verbose: bool) ->
     if told["status"] in ("done", "staged"):
         console.print(f"size     {size(told['bytes_in'])} → {size(told['bytes_out'])}")
     if told["seconds"]:
-        steps = (f"{step} {duration(seconds)}".replace(" ", "\N{NO-BREAK SPACE}") for step, seconds in told["seconds"].items())
-        lines = fill(", ".join(steps), WIDTH, initial_indent="time     ", subsequent_indent=" " * 9)
-        console.print(lines.replace("\N{NO-BREAK SPACE}", " "))
+        console.print(steps_taken(told["seconds"]))
     if told["quarantine"]:
         console.print(f"apart    {counted(told['rows_quarantined'], 'record')} in quarantine:")
         for reason in sections.reasons(told)[:LONGEST]:

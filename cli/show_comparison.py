@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from instar.cli.layout import counted, duration, headed, size
+from instar.cli.layout import WIDTH, counted, headed, size, steps_taken
 from instar.transforms.comparison.report import (
     ColumnReport,
     ComparisonReport,
@@ -21,7 +21,6 @@ from instar.transforms.proof.groups import GROUPS
 
 _SHOWN = 20  # lines of a kind, where -v does not ask for all
 _NAME, _VALUE, _SUM = 20, 15, 8  # characters in a cell of the table
-_WIDTH = 100
 _COLOURS = {"same": "green", "counts agree": "green", "repeated": "yellow", "different": "red"}
 _HOW = {"rows": "record by record", "unordered": "in any order", "keyed": "by key"}
 
@@ -41,7 +40,7 @@ def show_comparison(console: Console, report: ComparisonReport, *, verbose: bool
     if report.rows and _shown(report) < _differing(report):
         console.print(f"… and more; --examples {max(20, 4 * len(report.rows))} shows more of them")
     _lines(console, [f"note: {note}" for note in report.notes], verbose)
-    console.print("time     " + ", ".join(f"{step} {duration(seconds)}" for step, seconds in report.seconds.items()))
+    console.print(steps_taken(report.seconds))
 
 
 def _said(report: ComparisonReport) -> str:
@@ -174,7 +173,7 @@ def _place(place: Place, groups: str) -> str:
 def _change(change: FieldChange) -> Iterator[str]:
     path = change.path or "(keys)"  # of the record itself, in JSON: which there are, and in which order
     line = f"         {path}: {change.old} → {change.new}"
-    if len(line) <= _WIDTH:
+    if len(line) <= WIDTH:
         yield line
         return
     yield f"         {path}: {change.old}"
@@ -185,7 +184,7 @@ def _wrapped(parts: Sequence[str]) -> Iterator[str]:
     """The parts with commas between, in a few lines."""
     line, lines = " " * 9, 0
     for part in parts:
-        if len(line) + len(part) > _WIDTH - 2 and line.strip():
+        if len(line) + len(part) > WIDTH - 2 and line.strip():
             yield line.rstrip()
             line, lines = " " * 9, lines + 1
             if lines == 3:

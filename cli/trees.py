@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from instar.cli.layout import WIDTH
 from instar.formats.path import path_text
 from instar.formats.schema import MISSING, Enum, Field
 from instar.transforms.difference import Difference
 from instar.transforms.outline import Node, default_text
 
-WIDTH = 100
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow"), "same": (" ", "")}
 
 

@@ -40,6 +40,7 @@ _ALIKE = (
     (re.compile(r"\b[\w.-]+@[\w.-]+"), "<who>"),
     (re.compile(r"~?\b\d[\d.,]* (?:B|kB|MB|GB|TB)\b"), "<size>"),
     (re.compile(r"\b\d[\d.,]* (?:s|min|h)\b(?: \d+ (?:s|min)\b)?"), "<duration>"),
+    (re.compile(r"(?<=<duration>,)\n +(?=[a-z]+ <duration>)"), " "),  # folded where it became too long
     (re.compile(r"[ \t]+"), " "),
 )
 

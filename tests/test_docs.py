@@ -67,7 +67,8 @@ def test_the_block_runner_tells_when_a_page_is_wrong(tmp_path: Path) -> None:
 
 
 def test_outputs_are_compared_in_what_does_not_differ_from_run_to_run() -> None:
-    said = "run      20261121-222141-972090\ntime     plan 0.11 s, stage 1 min 3 s\nsize     1.2 kB → 3 B\n/home/a/x: 3 files\n"
+    said = "run      20261121-222141-972090\n"
+    said += "time     plan 0.11 s,\n         stage 1 min 3 s\nsize     1.2 kB → 3 B\n/home/a/x: 3 files\n"
     later = "run  20270101-000000-000001-2\n time plan 7 s, stage 2 h\nsize 99.0 GB → 1 kB\n/tmp/y/z: 3 files\n"
     assert matches(said, later)
     assert not matches(said, said.replace("3 files", "4 files"))
