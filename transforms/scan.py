@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from instar.formats.columnar import column_schema, rows_only, showable_schema
 from instar.formats.errors import DataError, InstarError, UsageError
-from instar.formats.format import Format, Range, Through, Values
+from instar.formats.format import Format, Range, Through
 from instar.formats.inventory import DataFile
 from instar.formats.path import Path
 from instar.formats.schema import Field, Record, Schema
+from instar.formats.values import Values
 from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.expression import Source
 from instar.transforms.filtering import Filter, filter_of

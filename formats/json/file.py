@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from instar.formats.errors import DataError
-from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
+from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike
 from instar.formats.path import Path
 from instar.formats.schema import Field, Schema
 from instar.formats.splice import Splice
+from instar.formats.values import Values
 
 from .fidelity import CODES, form_of, unlike
 from .infer import infer

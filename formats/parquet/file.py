@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from instar.formats.errors import DataError, UsageError
 from instar.formats.fingerprint import misfits
-from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike, Values
+from instar.formats.format import FileFacts, Range, Rewrite, Rewritten, Stamp, Through, Unlike
 from instar.formats.path import Path
 from instar.formats.schema import Field, Schema
 from instar.formats.splice import Splice
@@ -22,6 +22,8 @@ from .splice import obstacle, rewritten
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from instar.formats.values import Values
 
 _SUFFIXES = (".parquet", ".parq", ".pq")
 

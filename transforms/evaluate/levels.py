@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from instar.formats.format import Values
 from instar.formats.levels import Compute, Computed, Elements, Fixed, Kept, Level, Opened
 from instar.formats.schema import MISSING, Field, List, Map, Record, Type
+from instar.formats.values import Values
 from instar.transforms.apart import only
 from instar.transforms.expression import (
     NULL,

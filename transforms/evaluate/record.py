@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from instar.formats.errors import Collected, DataError, Where
-from instar.formats.format import Values
 from instar.formats.path import path_text
 from instar.formats.schema import MISSING
+from instar.formats.values import Values
 from instar.transforms.expression import Cast, Lookup, Policy, Source, Struct
 from instar.transforms.mapping import Mapping
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
-from instar.formats.format import Values
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Branch
 from instar.formats.schema import MISSING, Field, List, Map, Record, Schema, Union
+from instar.formats.values import Values
 from instar.transforms import casts
 from instar.transforms.expression import (
     FAIL,

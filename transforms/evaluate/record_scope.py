@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from instar.formats.format import Values
 from instar.formats.path import Path
 from instar.formats.schema import Field, Record, Type
+from instar.formats.values import Values
 from instar.transforms import casts
 from instar.transforms.shared_types import Named, resolved
 

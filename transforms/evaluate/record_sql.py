@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from instar.formats.errors import DataError
-from instar.formats.format import Values
 from instar.formats.path import quoted_name
 from instar.formats.schema import MISSING, Bool, Field, List, Map, Record, Schema, Type, Union
+from instar.formats.values import Values
 from instar.transforms.expression import (
     Branches,
     Call,
