@@ -49,7 +49,8 @@ fuzz: $(VENV)/.installed   ## random bytes for the compiled parts, built with th
 		tests/formats/json/test_json_scan.py tests/formats/json/test_json_corners.py \
 		tests/formats/parquet/test_parquet_compiled.py tests/formats/parquet/test_parquet_outlines.py \
 		tests/formats/parquet/test_parquet_references.py tests/formats/parquet/test_thrift.py \
-		tests/transforms/proof/test_proof_json_edits.py tests/transforms/proof/test_proof_json_computed.py \
+		tests/transforms/proof/test_proof_json_edits.py tests/transforms/proof/test_proof_json_edited_files.py \
+		tests/transforms/proof/test_proof_json_computed.py \
 		tests/transforms/proof/test_proof_avro_columns.py
 
 memory: $(VENV)/.installed   ## summed proportional memory of a whole upgrade, in three file layouts

@@ -9,7 +9,7 @@ import math
 import random
 import struct
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal as Exact
 from typing import Any
 
@@ -36,31 +36,20 @@ from instar.formats.schema import (
     Uuid,
 )  # fmt: skip
 from instar.formats.schema import Number as AnyNumber
-from tests.mutations.neutral import At, Node, Number, Pairs, bits, changed, nodes
-
-Kind = Callable[[list[Any], Field, random.Random], list[Any] | None]
+from tests.mutations.between import (
+    doubled_row,
+    dropped_row,
+    other_rows,
+    overwritten_row,
+    swapped_columns,
+    swapped_groups,
+    swapped_rows,
+    swapped_values,
+)  # fmt: skip
+from tests.mutations.kind import Kind, inside
+from tests.mutations.neutral import Node, Number, Pairs
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-
-
-def inside(change: Callable[[Node, random.Random], Iterable[Any]]) -> Kind:
-    """A kind that changes one value: `change` gives what may stand in its place."""
-
-    def kind(records: list[Any], root: Field, chance: random.Random) -> list[Any] | None:
-        rows = chance.sample(range(len(records)), min(20, len(records)))
-        for row in rows:
-            below = [node for node in nodes(records[row], root) if node.at]
-            for node in chance.sample(below, len(below)):
-                others = [other for other in change(node, chance) if bits(other) != bits(node.value)]
-                if others:
-                    return replaced(records, row, node.at, chance.choice(others))
-        return None
-
-    return kind
-
-
-def replaced(records: list[Any], row: int, at: At, new: Any) -> list[Any]:
-    return [changed(record, at, new) if i == row else record for i, record in enumerate(records)]
 
 
 # ---- one value
@@ -304,81 +293,6 @@ def unknown_value(node: Node, chance: random.Random) -> Iterable[Any]:
         return []
     texts: list[Any] = [Number("1.5"), "é", None]
     return [{**node.value, "unknown": x} for x in ({"deep": texts}, {"deep": [Number("1.50"), "e\u0301", None]}, None, {})]
-
-
-# ---- between columns
-def other_column(node: Node, chance: random.Random) -> Iterable[Any]:
-    """The values of two fields of one type, each in the place of the other."""
-    if not isinstance(node.value, dict) or not isinstance(node.field.type, Record):
-        return []
-    return list(_swaps(node.value, node.field.type))
-
-
-def swapped_columns(records: list[Any], root: Field, chance: random.Random) -> list[Any] | None:
-    """As `other_column`, at any depth, the record itself included."""
-    for row in chance.sample(range(len(records)), len(records)):
-        found = [node for node in nodes(records[row], root) if isinstance(node.value, dict) and isinstance(node.field.type, Record)]
-        for node in chance.sample(found, len(found)):
-            if swaps := list(_swaps(node.value, node.field.type)):
-                return replaced(records, row, node.at, chance.choice(swaps))
-    return None
-
-
-def _swaps(value: dict[str, Any], type: Any) -> Iterable[Any]:
-    fields = [f for f in type.fields if f.name in value]
-    for i, one in enumerate(fields):
-        for other in fields[:i]:
-            a, b = value[one.name], value[other.name]
-            fits = (a is not None or other.nullable) and (b is not None or one.nullable)
-            if one.type == other.type and fits and bits(a) != bits(b):
-                yield {**value, one.name: b, other.name: a}
-
-
-# ---- between records
-def swapped_values(records: list[Any], root: Field, chance: random.Random) -> list[Any] | None:
-    """One field's values of two records, each in the place of the other."""
-    for name in chance.sample([f.name for f in root.type.fields], len(root.type.fields)):  # type: ignore[attr-defined]
-        having = [row for row, record in enumerate(records) if name in record]
-        pairs = [
-            (a, b) for a in chance.sample(having, len(having)) for b in having if bits(records[a][name]) != bits(records[b][name])
-        ]
-        if pairs:
-            a, b = chance.choice(pairs)
-            first = replaced(records, a, (name,), records[b][name])
-            return replaced(first, b, (name,), records[a][name])
-    return None
-
-
-def swapped_rows(records: list[Any], root: Field, chance: random.Random) -> list[Any]:
-    a, b = sorted(chance.sample(range(len(records)), 2))
-    return [*records[:a], records[b], *records[a + 1 : b], records[a], *records[b + 1 :]]
-
-
-def dropped_row(records: list[Any], root: Field, chance: random.Random) -> list[Any]:
-    at = chance.choice([0, len(records) - 1, chance.randrange(len(records))])
-    return records[:at] + records[at + 1 :]
-
-
-def doubled_row(records: list[Any], root: Field, chance: random.Random) -> list[Any]:
-    at = chance.choice([0, len(records) - 1, chance.randrange(len(records))])
-    return records[: at + 1] + records[at:]
-
-
-def overwritten_row(records: list[Any], root: Field, chance: random.Random) -> list[Any]:
-    """A record twice, in the place of the next: the count is right."""
-    at = chance.randrange(len(records) - 1)
-    return [*records[: at + 1], records[at], *records[at + 2 :]]
-
-
-def other_rows(records: list[Any], root: Field, chance: random.Random) -> list[Any]:
-    """All records in another order: reversed, turned, or shuffled."""
-    at = chance.randrange(1, len(records))
-    return chance.choice([records[::-1], records[at:] + records[:at], chance.sample(records, len(records))])
-
-
-def swapped_groups(records: list[Any], root: Field, chance: random.Random) -> list[Any]:
-    """Two row groups or blocks, each in the place of the other."""
-    return records[25:50] + records[:25] + records[50:]
 
 
 COMMON: dict[str, Kind] = {
