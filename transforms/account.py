@@ -153,8 +153,8 @@ def _now(entry: RunEntry) -> dict[str, Any]:
 def _properties(job: Job, state: RunState, runs: Sequence[RunState], told: Mapping[str, Any]) -> dict[str, Any]:
     """As `properties_of`; `missing` says why there is nothing to look at."""
     nothing: dict[str, Any] = {"of": len(told["written"]), "files": [], "unread": []}
-    if state.status != "finished" or state.undoes:
-        return {**nothing, "missing": "only what a run has published, and was not taken back since, can be looked at"}
+    if state.status not in ("finished", "staged") or state.undoes:
+        return {**nothing, "missing": "only what a run has staged or published, and was not taken back since, can be looked at"}
     if removal(state) and not job.shadow:
         return {**nothing, "missing": "the old files went with the run's snapshot"}
     later = [each for each in runs if each.id > state.id and each.status == "finished" and not each.undoes]

@@ -46,6 +46,10 @@ def test_what_is_staged_waits_and_is_published_by_the_next_upgrade(suffix: str, 
     assert author.do("plan", "orders")["resumes"] == {"run": run.name, "reused": 3, "again": {}}
     found = author.do("verify", "orders")
     assert (found["run"], found["verdict"], found["gates"][0]["verdict"]) == (run.name, "proved", "passed")
+    properties = author.do("report", "orders")["properties"]
+    assert (properties["missing"], properties["unread"]) == (None, [])
+    assert [each["path"] for each in properties["files"]] == [f"{i}.{suffix}" for i in range(3)]
+    assert all(each["after"]["bytes"] == len((run / "stage" / each["path"]).read_bytes()) for each in properties["files"])
     assert tree(folder, times=True) == before
 
     files = {path.name: path.read_bytes() for path in (run / "stage").iterdir()}
