@@ -67,8 +67,8 @@ def test_a_rollback_that_converts(format: str, method: str, none_fail: Callable[
     ("format", "method", "first"), [("parquet", "exchange", 9), ("json", "replace", 4), ("json", "shadow", 12)]
 )
 def test_at_some_points(format: str, method: str, first: int, none_fail: Callable[..., None]) -> None:
-    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=31, first=first)
+    none_fail("kill everywhere", format=format, method=method, workers=1, group=True, every=47, first=first)
 
 
 def test_the_coordinator_alone_at_some_points(none_fail: Callable[..., None]) -> None:
-    none_fail("kill everywhere", format="avro", method="exchange", workers=2, group=False, every=70, first=31)
+    none_fail("kill everywhere", format="avro", method="exchange", workers=2, group=False, every=103, first=31)

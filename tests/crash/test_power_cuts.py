@@ -21,4 +21,4 @@ def test_after_every_effect(format: str, method: str, variant: str, none_fail: C
     ("format", "method", "variant", "first"), [("json", "exchange", "mixed", 5), ("avro", "replace", "lost", 11)]
 )
 def test_after_some_effects(format: str, method: str, variant: str, first: int, none_fail: Callable[..., None]) -> None:
-    none_fail("power cuts", format=format, method=method, variant=variant, every=23, first=first)
+    none_fail("power cuts", format=format, method=method, variant=variant, every=37, first=first)

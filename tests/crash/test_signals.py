@@ -17,4 +17,4 @@ def test_at_every_effect(format: str, method: str, name: str, none_fail: Callabl
 
 @pytest.mark.parametrize(("format", "method", "name"), [("parquet", "exchange", "SIGINT"), ("json", "replace", "SIGTERM")])
 def test_at_some_effects(format: str, method: str, name: str, none_fail: Callable[..., None]) -> None:
-    none_fail("signals", format=format, method=method, name=name, every=53, first=7)
+    none_fail("signals", format=format, method=method, name=name, every=79, first=7)

@@ -18,4 +18,4 @@ def test_before_every_effect(format: str, method: str, deed: str, none_fail: Cal
 
 
 def test_before_some_effects(none_fail: Callable[..., None]) -> None:
-    none_fail("with a writer", format="json", method="exchange", deed="lands", every=50, first=40)
+    none_fail("with a writer", format="json", method="exchange", deed="lands", every=75, first=40)

@@ -40,7 +40,7 @@ def test_upgrade_takes_two_versions_in_one_pass_and_rollback_restores_every_byte
 
 
 @pytest.mark.usefixtures("three_months")
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", ["flights", pytest.param("weather", marks=pytest.mark.slow), "events"])
 def test_the_same_upgrade_twice_gives_equal_trees(
     dataset: str, project: Path, instar: Callable[..., Answer], tmp_path: Path
 ) -> None:

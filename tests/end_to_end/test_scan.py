@@ -123,8 +123,14 @@ def as_shown(value: Any, type: pa.DataType) -> Any:
     return value
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("dataset", DATASETS)
+EACH = [("flights", 1), ("flights", 3), ("weather", 2), ("events", 1), ("events", 3)]
+"""Each dataset, and each version up, down and both ways; the others are for `make test-all`."""
+
+
+@pytest.mark.parametrize(
+    ("dataset", "version"),
+    [pytest.param(d, v, marks=pytest.mark.slow if (d, v) not in EACH else ()) for d in DATASETS for v in VERSIONS],
+)
 def test_a_directory_at_three_versions_reads_as_each(
     dataset: str, version: int, mixed: Path, at_each: dict[tuple[str, int], Path], tmp_path: Path
 ) -> None:

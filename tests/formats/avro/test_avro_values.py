@@ -12,6 +12,7 @@ from typing import Any
 
 import fastavro
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -427,7 +428,11 @@ def through(values: AvroValues, field: Field, raw: Any) -> Any:
             return values.encoder(field)(values.decoder(field)(raw))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=examples(bounded=50, many=150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(st.data())
 def test_what_fastavro_writes_goes_through_unchanged(data: st.DataObject) -> None:
     names = itertools.count()

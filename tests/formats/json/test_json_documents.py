@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema_specifications
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -576,7 +577,7 @@ def types(below: st.SearchStrategy[Type]) -> st.SearchStrategy[Type]:
     return st.one_of(records, field.map(lambda f: List(f.with_(name="item"))), field.map(lambda f: Map(f.with_(name="value"))))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(bounded=50, many=150), deadline=None)
 @given(st.recursive(SCALARS | st.just(Enum(("a", "b"))), types, max_leaves=8))
 def test_what_is_rendered_parses_to_the_same_schema(kind: Type) -> None:
     made = schema(Field("root", kind, nullable=isinstance(kind, Json)))

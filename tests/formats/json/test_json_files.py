@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 import zstandard
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -125,7 +126,7 @@ def test_what_is_between_records_stays_when_they_change(tmp_path: Path, text: by
     assert unlike(old, new) == set()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(bounded=33, many=100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(VALUES, max_size=5), st.integers(1, 30), st.sampled_from(["array", "lines"]), st.data())
 def test_pieces_are_the_text_however_it_is_read(
     tmp_path: Path, values: list[str], size: int, kind: Any, data: st.DataObject
@@ -155,7 +156,7 @@ def test_deep_and_long_records_in_an_array(tmp_path: Path) -> None:
     assert list(records(path)) == [text.encode() for text in (deep, long, deep, long)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(bounded=20, many=60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RECORDS, min_size=1, max_size=4), st.sampled_from(["array", "lines", "document"]))
 def test_untouched_files_come_out_byte_for_byte(tmp_path: Path, records: list[str], kind: str) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"

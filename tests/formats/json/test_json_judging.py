@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -138,7 +139,7 @@ def test_records_that_give_no_schema(tmp_path: Path, text: str, message: str) ->
     assert (error.value.where.file, error.value.where.row) == (str(path), 1)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(bounded=26, many=80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RECORDS, min_size=1, max_size=6))
 def test_records_fit_the_schema_that_they_give(tmp_path: Path, texts: list[str]) -> None:
     path = lines(tmp_path, *(record.replace("\n", " ").replace("\r", " ") for record in texts))

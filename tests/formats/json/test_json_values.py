@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from examples import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +67,7 @@ def renamed(source: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
 
 
 # ---- laws
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(bounded=40, many=120), deadline=None)
 @given(RECORDS)
 def test_an_untouched_record_keeps_its_bytes(text: str) -> None:
     found = opened(text.encode())
@@ -75,7 +76,7 @@ def test_an_untouched_record_keeps_its_bytes(text: str) -> None:
     assert VALUES_OF_ANY.opener(ANY.root)(found) is found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(bounded=40, many=120), deadline=None)
 @given(VALUES, st.integers(0, 3))
 def test_nested_values_keep_their_bytes_when_a_neighbour_changes(value: str, place: int) -> None:
     members = ['"x" :1', '"y":  2.50', f'"z":{value}']
@@ -93,7 +94,7 @@ def test_nested_values_keep_their_bytes_when_a_neighbour_changes(value: str, pla
     assert list(json.loads(result)) == list(expected)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(bounded=40, many=120), deadline=None)
 @given(RECORDS, st.data())
 def test_a_changed_record_is_the_old_one_but_for_the_change(text: str, data: st.DataObject) -> None:
     found = opened(text.encode())
@@ -114,7 +115,7 @@ def exactly(text: str) -> dict[str, Any]:
     return json.loads(text, parse_float=lambda number: ("float", number))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(bounded=33, many=100), deadline=None)
 @given(RECORDS)
 def test_a_rename_and_its_way_back_give_the_very_bytes(text: str) -> None:
     found = opened(text.encode())

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -181,7 +182,7 @@ def fields() -> st.SearchStrategy:
 
 @needs_compiled
 @given(st.dictionaries(st.integers(-5, 40), fields(), max_size=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(bounded=33, many=100), deadline=None)
 def test_structs_are_written_alike_or_left_alone(struct: thrift.Struct) -> None:
     found = COMPILED.encode(struct)
     if found is not None:

@@ -7,6 +7,7 @@ import random
 from typing import Any, cast
 
 import pytest
+from examples import examples
 
 from instar.formats.parquet import thrift
 
@@ -100,7 +101,7 @@ def test_a_dictionary_without_values_is_odd() -> None:
 
 def test_no_bytes_make_it_fail() -> None:
     draw = random.Random(5)
-    for _ in range(3000):
+    for _ in range(examples(bounded=1000, many=30_000)):
         levels = draw.choice([None, draw.randbytes(draw.randrange(20))])
         data = bytes([draw.randrange(40)]) + draw.randbytes(draw.randrange(60))
         found = COMPILED.referred(levels, data, draw.choice([0, 1, 7, 8, 9, 200, 2**31 - 1, 2**63]), ranks(list(range(9))))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,7 +62,7 @@ def structs() -> st.SearchStrategy:
 
 
 @given(structs())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(bounded=66, many=200), deadline=None)
 def test_structs_come_back_whole_and_raw(struct: dict) -> None:
     data = encode(struct)
     assert decode(data) == (struct, len(data))
@@ -72,7 +73,7 @@ def test_structs_come_back_whole_and_raw(struct: dict) -> None:
 
 
 @given(structs(), st.integers(0, 400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(bounded=66, many=200), deadline=None)
 def test_a_truncated_struct_is_an_error(struct: dict, cut: int) -> None:
     data = encode(struct)
     for opened in (True, {}):

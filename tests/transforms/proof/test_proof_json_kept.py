@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples import examples
 
 from instar import op
 from instar.formats.format import format_named
@@ -186,7 +187,7 @@ def test_what_is_said_to_be_kept_reads_as_right(
     unit, receipt = staged(file, "json", CHAINS[name], schema)
     whole, chance = Path(unit.staged).read_bytes(), random.Random(name)
     accepted = 0
-    for _ in range(150):
+    for _ in range(examples(bounded=60, many=600)):
         at = chance.randrange(len(whole))
         changed = whole[:at] + bytes([chance.choice(b' ,:{}[]"01ab\\\n')]) + whole[at + chance.randrange(2) :]
         Path(unit.staged).write_bytes(changed)
