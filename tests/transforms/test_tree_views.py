@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import os
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -201,6 +203,15 @@ def test_only_the_wanted_columns_of_batches_are_decoded(tmp_path: Path) -> None:
     assert shown("avro", {1: schema}, files, "SELECT count(*) FROM new", wanted=set()) == [("3",)]
     with pytest.raises(duckdb.BinderException, match="y"):
         shown("avro", {1: schema}, files, "SELECT y FROM new", wanted={"x"})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no UTF-8")
+@pytest.mark.parametrize("format", ["avro", "json"])
+def test_a_file_whose_name_is_no_utf_8_is_read_all_the_same(format: str, tmp_path: Path) -> None:
+    schema, files = schema_of(field("a", "int64")), list[TreeFile]()
+    for number, name in enumerate((os.fsdecode(b"\xff.data"), "b.data")):
+        files.append(tree_file(name, written(tmp_path / name, format, schema, [{"a": number}]), format))
+    assert shown(format, {1: schema}, files, "SELECT a FROM new ORDER BY a") == [("0",), ("1",)]
 
 
 @pytest.mark.parametrize("layout", ["lines", "array", "document"])
