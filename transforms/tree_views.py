@@ -1,8 +1,8 @@
 """DuckDB views of lists of data files: explicit columns by each file's schema version, never inferred ones.
 
-Parquet and JSON are read by DuckDB itself, Avro (and JSON behind a byte order mark, which DuckDB refuses, or in a file whose name is
-not UTF-8) as Arrow batches. Files of several versions make one view by the names of their columns: a column that a version lacks is
-null in its files, one whose types have nothing in common is text. `key=value` folders are columns as in `scan`.
+Parquet and JSON are read by DuckDB itself, Avro as Arrow batches, and so is JSON that DuckDB refuses: behind a byte order mark, or
+in a file whose name is not UTF-8. Files of several versions make one view by the names of their columns: a column that a version
+lacks is null in its files, one whose types have nothing in common is text. `key=value` folders are columns as in `scan`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from instar.formats.storage import stored
 from instar.transforms.evaluate.sql_types import literal
 from instar.transforms.evaluate.view_columns import Reader, shown_type, view_columns
 from instar.transforms.partition_columns import PartitionColumns, folder_columns
-from instar.transforms.proof.connection import file_literal, quoted, sealed, text_literal
+from instar.transforms.proof.connection import can_be_named, file_literal, quoted, sealed, text_literal
 from instar.transforms.run.stage import at_file
 from instar.transforms.run.two_trees import TreeFile
 
@@ -93,7 +93,7 @@ def tree_views(
     Raises:
         InstarError: a folder's value is not of its key's type. FileError: DuckDB cannot open a file.
     """
-    files, threads = [file.file for s in sides.values() for file in s if _named(file)], threads_within(format, threads, memory)
+    files, threads = [file.file for side in sides.values() for file in side], threads_within(format, threads, memory)
     connection = sealed(*dict.fromkeys(files), memory=memory, lossless=True, threads=threads, trusting=trusting)
     made = Views(connection)
     try:
@@ -159,7 +159,7 @@ def _add(
     forms: dict[int, str] = {}
     for file in files:
         own = forms.setdefault(id(file.schema), repr(file.schema)) if format == "parquet" else file.layout
-        groups.setdefault((file.version, own, file.bom or not _named(file)), []).append(file)
+        groups.setdefault((file.version, own, file.bom or not can_be_named(file.file)), []).append(file)
     parts = list[_Part]()
     for (version, _, ours), group in sorted(groups.items(), key=lambda item: item[0][0]):
         columns = folder_columns({file.path: folders[file.path] for file in group}, keys, schemas[version], types)
@@ -170,14 +170,6 @@ def _add(
             largest = max(1 << 20, min(16 << 20, memory // (8 * threads)))
             parts.append(_read(made, number, _READERS[format], schemas[version], group, columns, largest))
     _create(made, name, parts or [_empty(schemas[target], format, types)])
-
-
-def _named(file: TreeFile) -> bool:
-    """Can DuckDB be told of it? Not of a name that is no UTF-8."""
-    try:
-        return bool(str(file.file).encode())
-    except UnicodeEncodeError:
-        return False
 
 
 def _create(made: Views, name: str, parts: Sequence[_Part]) -> None:

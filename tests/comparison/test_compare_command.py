@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,18 @@ def test_the_only_file_of_either_side_in_another_folder_is_another_one(tmp_path:
     assert [problem.file for problem in report.problems] == ["year=2024/a.parquet", "year=2025/a.parquet"]
     loose = instar.compare(tmp_path / "old", tmp_path / "flat")
     assert (loose.ok, loose.notes) == (True, ("only one side has folders year=…; they are not compared",))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are not UTF-8")
+@pytest.mark.parametrize("how", [IN_PLACE, FULL, UNORDERED])
+def test_a_file_whose_name_is_not_utf_8_is_compared_all_the_same(tmp_path: Path, how: How) -> None:
+    for side in ("old", "new"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / os.fsdecode(b"\xff.ndjson")).write_text('{"a": 1}\n')
+        (tmp_path / side / "b.ndjson").write_text('{"a": 2}\n')
+    assert instar.compare(tmp_path / "old", tmp_path / "new", **how).ok
+    (tmp_path / "new" / os.fsdecode(b"\xff.ndjson")).write_text('{"a": 3}\n')
+    assert not instar.compare(tmp_path / "old", tmp_path / "new", **how).ok
 
 
 def test_files_without_records(tmp_path: Path) -> None:

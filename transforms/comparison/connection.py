@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 import duckdb
 
 from instar.formats.errors import RunError
-from instar.transforms.proof.connection import file_literal, text_literal
+from instar.transforms.proof.connection import allowed, text_literal
 
 _LEAST = 128 << 20
 _MOST_THREADS = 4
@@ -54,7 +54,7 @@ def _seal(connection: duckdb.DuckDBPyConnection, files: Sequence[FilePath], fold
         "arrow_lossless_conversion = true",
         # what a file says of its values is not to be relied on: wrong statistics must not change what is compared
         "disabled_optimizers = 'statistics_propagation, compressed_materialization'",
-        "allowed_paths = [" + ", ".join(f"{text_literal(str(file))}, {file_literal(file)}" for file in files) + "]",
+        f"allowed_paths = {allowed(files)}",
         "enable_external_access = false",
         "lock_configuration = true",
     ):

@@ -44,8 +44,8 @@ def sealed(
         "temp_directory = ''",
         f"arrow_lossless_conversion = {str(lossless).lower()}",
         f"disabled_optimizers = '{'' if trusting else _UNTRUSTING}'",
-        f"allowed_paths = {_allowed(files)}",
-        f"allowed_directories = {_allowed(folders)}",
+        f"allowed_paths = {allowed(files)}",
+        f"allowed_directories = {allowed(folders)}",
         "enable_external_access = false",
         "lock_configuration = true",
     ):
@@ -59,9 +59,17 @@ def cleared(connection: duckdb.DuckDBPyConnection) -> None:
         connection.unregister(name)
 
 
-def _allowed(paths: Sequence[FilePath]) -> str:
+def allowed(paths: Sequence[FilePath]) -> str:
     """The paths as DuckDB's list of what may be read: as they are, and as they are asked for."""
-    return "[" + ", ".join(f"{text_literal(str(path))}, {file_literal(path)}" for path in paths) + "]"
+    return "[" + ", ".join(f"{text_literal(str(path))}, {file_literal(path)}" for path in paths if can_be_named(path)) + "]"
+
+
+def can_be_named(path: FilePath) -> bool:
+    """Can DuckDB be told of a file? Not of a name that is not UTF-8: others read such for it."""
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def text_literal(text: str) -> str:

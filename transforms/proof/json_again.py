@@ -19,7 +19,7 @@ from instar.formats.schema import Bool, Enum, Float, Int, Integer, String, Type
 from instar.transforms.expression import Source
 
 from .check import AGREED, Check, Outcome
-from .connection import file_literal, text_literal
+from .connection import can_be_named, file_literal, text_literal
 from .database import Room
 from .exact import differ
 from .places import Place
@@ -35,7 +35,7 @@ def read_again(source: FilePath, staged: FilePath, asked: Sequence[Place], *, ro
     """What is carried to each of these places is what DuckDB reads there; None where it cannot, or finds another value."""
     pairs = [_Pair.of(place) for place in asked]
     found = [pair for pair in pairs if pair is not None]
-    if len(found) < len(pairs) or not found:
+    if len(found) < len(pairs) or not found or not (can_be_named(source) and can_be_named(staged)):
         return None
     for typed in (True, False):
         try:
