@@ -59,29 +59,41 @@ def finished_sides(job: Job, state: RunState, runs: Sequence[RunState], options:
     for unit in there:
         old.append(_file(unit.format, unit.path, unit.source, versions[unit.path]))
         new.append(_file(unit.format, unit.new_path, unit.staged, target))
-    for file in _kept(job, state, later, target):
-        old.append(file)
-        new.append(file)
+    kept, gone = _kept(job, state, later, target)
+    old += kept
+    new += kept
     ways: dict[int, SchemaMapping] = {versions[unit.path]: unit.mapping for unit in units}
     trees = TwoTrees(tuple(sorted(old, key=_path)), tuple(sorted(new, key=_path)), target)
     sides = Sides(job.name, job.settings.format, job.schemas, trees, ways, job.settings.partitions)
-    return sides, tuple(_notes(units, there, receipts))
+    return sides, (*_notes(units, there, receipts), *_of_kept(gone))
 
 
 def _file(format: str, path: str, place: str, version: int) -> TreeFile:
     return tree_file(path, Path(place), version, format_named(format).inspect(Path(place)))
 
 
-def _kept(job: Job, state: RunState, later: Sequence[RunState], target: int) -> Iterator[TreeFile]:
-    """The files that the run left as they were, since they were at its target already, as far as they still are: the same on both
-    sides. (Of a shadow, as they are in the first tree.)"""
+def _kept(job: Job, state: RunState, later: Sequence[RunState], target: int) -> tuple[list[TreeFile], list[str]]:
+    """The files that the run left as they were, since they were at its target already: those that still are, which are the same on
+    both sides, and the paths of the others. (Of a shadow, as they are in the first tree.)"""
     planned = json.loads(state.run.plan.read_text(encoding="utf-8"))["identity"]["files"]
     rewriters = {receipt.path: run.run.snapshot for run in reversed(later) for receipt in receipts_of(run)}
     base = job.location if job.location.is_dir() else job.location.parent
+    kept, gone = list[TreeFile](), list[str]()
     for path, known in planned.items():
         file = rewriters.get(path, base) / path
-        if known["action"] == "keep" and _is(file, known):
-            yield _file(job.settings.format, path, str(file), target)
+        if known["action"] != "keep":
+            continue
+        if _is(file, known):
+            kept.append(_file(job.settings.format, path, str(file), target))
+        else:
+            gone.append(path)
+    return kept, gone
+
+
+def _of_kept(gone: Sequence[str]) -> Iterator[str]:
+    if gone:
+        more = f" and {len(gone) - 1:,} more, which" if len(gone) > 1 else ", which"
+        yield f"{gone[0]}{more} the run left as it was, changed since or went: on neither side"
 
 
 def _is(file: Path, known: Mapping[str, int]) -> bool:

@@ -206,6 +206,22 @@ def test_a_run_that_later_runs_went_on_from_is_audited_by_their_snapshots(author
     assert data.is_dir()
 
 
+def test_what_a_run_left_as_it_was_and_was_changed_since_is_noted(author: Author) -> None:
+    data = author.data("flights")
+    pq.write_table(pa.table({"id": [1, 2]}), data / "a.parquet")
+    author.adopt("flights")
+    author.step("flights", 'op.rename("id", to="number")')
+    author.do("upgrade", "flights")
+    pq.write_table(pa.table({"id": [3]}), data / "b.parquet")
+    author.do("upgrade", "flights")
+    queries = write_queries(author, rows="SELECT count(*) FROM flights")
+    assert not any("left as it was" in note for note in audited(author, "--queries", queries)["notes"])
+    pq.write_table(pa.table({"number": [1, 2, 4]}), data / "a.parquet")
+    report = audited(author, "--queries", queries)
+    assert report["notes"][0] == "a.parquet, which the run left as it was, changed since or went: on neither side"
+    assert report["queries"][0]["results"]["verdict"] == "same"
+
+
 # ---- what is refused
 REFUSED = {
     "SELECT 1": "does not read the dataset",
