@@ -8,14 +8,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from instar.formats.errors import ConfigurationError, InstarError, SchemaError, UsageError, suggestion
 from instar.formats.format import FORMATS
 from instar.formats.lockfile import toml_string
 from instar.formats.typetext import parse_type
-from instar.transforms.most_errors import MostErrors
-from instar.transforms.naming import NameTemplate
+
+if TYPE_CHECKING:
+    from instar.transforms.naming import NameTemplate
 
 NAME = "instar.toml"
 DEFAULT_MEMORY = 1_000_000_000
@@ -209,8 +210,12 @@ def _place(text: str, folder: Path, key: str) -> Path:
 
 
 def _template(text: str | None, key: str) -> NameTemplate | None:
+    if not text:
+        return None
+    from instar.transforms.naming import NameTemplate
+
     try:
-        return NameTemplate.parse(text) if text else None
+        return NameTemplate.parse(text)
     except ConfigurationError as error:
         raise ConfigurationError(f"{key}: {error.message}", hint=error.hint) from None
 
@@ -325,6 +330,8 @@ class _Table:
         value = self.values.get(key)
         if value is None:
             return None
+        from instar.transforms.most_errors import MostErrors
+
         if type(value) not in (int, str):
             raise self.bad(key, 'a number of records, or a share of them, such as "0.5%"')
         try:

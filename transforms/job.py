@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from instar.formats.dataset import take_inventory
 from instar.formats.discover import resolve_dataset, state_folder
@@ -19,9 +19,11 @@ from instar.formats.registry import Registry
 from instar.formats.schema import Schema
 from instar.transforms.configuration import DEFAULT_MEMORY, DatasetSettings
 from instar.transforms.migration import Chain, Migration, load_migrations, make_chain, unregistered
-from instar.transforms.most_errors import MostErrors
 from instar.transforms.run.state import State
 from instar.transforms.script import number_of
+
+if TYPE_CHECKING:
+    from instar.transforms.most_errors import MostErrors
 
 INTERPRETER = 110_000_000
 """Bytes a process with pyarrow and DuckDB loaded has before it sees data (measured: 95 to 115 MB)."""
@@ -93,7 +95,11 @@ class Options:
     @property
     def most_errors(self) -> MostErrors | None:
         """`max_errors`, understood; None: any number."""
-        return None if self.max_errors is None else MostErrors.parse(self.max_errors)
+        if self.max_errors is None:
+            return None
+        from instar.transforms.most_errors import MostErrors
+
+        return MostErrors.parse(self.max_errors)
 
     def for_files(self, count: int) -> Options:
         """No more workers than there are files, or than the budget can hold at the least each needs."""

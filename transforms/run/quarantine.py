@@ -10,15 +10,17 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instar.formats.errors import Collected, DataError, RunError, Where
 from instar.formats.manifest import content_hash
-from instar.transforms.most_errors import MostErrors
 from instar.transforms.run.disk import disk_error
 from instar.transforms.run.effects import Effects
 from instar.transforms.run.state import RunFolder, State, list_runs, receipts_of, run_state
 from instar.transforms.run.unit import Receipt, Unit
+
+if TYPE_CHECKING:
+    from instar.transforms.most_errors import MostErrors
 
 _CHUNK = 4 << 20
 _NAMED = 20  # records that an error names

@@ -176,9 +176,7 @@ def begin_run(state: State, id: str, planned: Planned, plan: bytes, effects: Eff
         make_folders(run.path, effects)
         effects.create(run.plan, plan)
         effects.make_folder(run.stage)
-        run.open_journal(effects, clock).write(planned)
-        effects.sync_folder(run.path)
-        effects.sync_folder(state.runs)
+        run.open_journal(effects, clock).write(planned)  # and with it the names of what is in the folder
     except OSError as error:
         raise RunError(
             f"the state folder {state.folder} cannot be written: {error.strerror}",
