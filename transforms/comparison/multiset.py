@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import duckdb
 
 from instar.formats.schema import Float, Record, Type, children
-from instar.transforms.evaluate.sql_types import Fresh, quoted, rebuilt
+from instar.transforms.evaluate.sql_types import Fresh, quoted, rebuilt, sql_type
 
 from .columns import Leaf
 from .reading import Rows
@@ -63,7 +63,9 @@ def _grouped(rows: Rows) -> tuple[list[str], list[str]]:
         c = f"c{i}"
         parts = keys(c, leaf.common)
         grouped.append(parts[0])
-        shown.append(f"any_value({c})" if holds_floats(leaf.common) and not isinstance(leaf.common, Float) else c)
+        nested = holds_floats(leaf.common) and not isinstance(leaf.common, Float)
+        # back from the bits: of nested values aggregates lose the sign of a zero
+        shown.append(f"CAST({parts[0]} AS {sql_type(leaf.common)})" if nested else c)
         if len(parts) > 1:
             odd.append((f"({c} = 0 AND signbit({c})) OR isnan({c})", parts[1]))
     if odd:
