@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from instar.formats.path import path_text
 from instar.transforms.mapping import Mapping
-from instar.transforms.shared_types import Expansion
 
 from .check import AGREED, Check, Outcome
 from .compare import compare
@@ -30,7 +29,7 @@ from .proved import Proved, by_bytes
 from .records import asked_of, expected_of
 from .relation import Relation, Stream
 from .shred import Reader, Table, compared_type, getter
-from .wants import Lowered, Want, Wants, want_type
+from .wants import Lowered, Want, want_type, wants_of
 
 _READING = (ValueError, EOFError, OSError, RecursionError, zlib.error, pa.ArrowException, duckdb.Error)
 
@@ -42,7 +41,7 @@ def prove_computed(
     part, first = compiled_part(), edited(mapping.root)
     if part is None or first is None or not first.places <= judged.places:
         return None
-    old, new = (Wants(name, Expansion(s.definitions)) for name, s in (("old", mapping.source), ("new", mapping.target)))
+    old, new = wants_of(mapping)
     asked = asked_of(mapping, old, new, reader, False, first.places)
     if not asked or any(want.form == "keys" for want in (*old.all.values(), *new.all.values())):
         return None

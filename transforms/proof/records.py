@@ -14,7 +14,6 @@ from instar.formats.path import Path, path_text
 from instar.formats.schema import Decimal, Field, List, Map, Record, Schema, Type
 from instar.transforms.casts.rule import sql_scalar
 from instar.transforms.mapping import Mapping
-from instar.transforms.shared_types import Expansion
 
 from .check import EXAMPLES, Check, Outcome
 from .compare import compare
@@ -24,7 +23,7 @@ from .places import Place, places
 from .proved import Proved
 from .relation import Relation, Stream
 from .shred import Reader, Table
-from .wants import Lowered, Wants, keys_of, lowered, record_type
+from .wants import Lowered, Wants, keys_of, lowered, record_type, wants_of
 
 Fields = Callable[[FilePath, Sequence[str]], Iterator[dict[str, list[Any]]]]
 
@@ -60,7 +59,7 @@ def prove_records(
     Raises:
         ValueError, OSError: a side cannot be read at all.
     """
-    old, new = (Wants(name, Expansion(s.definitions)) for name, s in (("old", mapping.source), ("new", mapping.target)))
+    old, new = wants_of(mapping)
     asked = asked_of(mapping, old, new, format.reader, full, known)
     gone = frozenset(left_out)
     by_fields = None if format.fields is None or gone else format.fields

@@ -16,6 +16,7 @@ from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type, U
 from instar.transforms.evaluate.spelled_out import SpelledOut
 from instar.transforms.expression import Branches, Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from instar.transforms.expression import Literal as Constant
+from instar.transforms.mapping import Mapping
 from instar.transforms.shared_types import Expansion, resolved
 
 from .keys import Keys, keys_after, keys_before
@@ -77,6 +78,12 @@ class Wants:
         inner = Wants(f"{name}_", self.names)
         self.all[path, "elements", len(self.all)] = Want(name, path, "carried", type, inner, branch=branch)
         return name, inner
+
+
+def wants_of(mapping: Mapping) -> tuple[Wants, Wants]:
+    """Those of the old side and of the new one. What fills a value may be of a type that only the target has a name for."""
+    old, new = mapping.source.definitions, mapping.target.definitions
+    return Wants("old", Expansion({**new, **old})), Wants("new", Expansion(new))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pytest
 
 from instar import op
 from instar.formats.format import format_named
+from instar.formats.schema import Field, Int, List, Record, Reference, Schema
 from instar.transforms.proof.integrity import prove_file
 from tests.transforms.proof.conftest import Staged, problems
 
@@ -97,4 +98,20 @@ def test_a_list_of_a_named_type_that_is_filled(
         rows = [{"one": {"a": 1}, "many": None}, {"one": {"a": 2}, "many": [{"a": 3}]}]
         fastavro.writer(file, {"type": "record", "name": "R", "fields": fields}, rows)
     unit, receipt = staged(path, "avro", [op.require("many", fill=[])])
+    assert prove_file(unit, receipt, level=level).failures == ()
+
+
+@pytest.mark.parametrize("level", ["auto", "full"])
+def test_a_list_that_is_filled_in_a_file_that_has_no_such_name(
+    level: Literal["auto", "full"], tmp_path: Path, staged: Callable[..., Staged]
+) -> None:
+    """A type that is used once is spelled out where it is used, whatever name the migration has for it."""
+    item = {"type": "record", "name": "p.T", "fields": [{"name": "a", "type": "long"}]}
+    fields = [{"name": "many", "type": ["null", {"type": "array", "items": item}]}]
+    path = tmp_path / "a.avro"
+    with path.open("wb") as file:
+        fastavro.writer(file, {"type": "record", "name": "R", "fields": fields}, [{"many": None}, {"many": [{"a": 3}]}])
+    many = Field("many", List(Field("item", Reference("p.T"))), nullable=True)
+    named = {"p.T": Field("", Record((Field("a", Int(64)),), "p.T"))}
+    unit, receipt = staged(path, "avro", [op.require("many", fill=[])], Schema(Field("", Record((many,))), named))
     assert prove_file(unit, receipt, level=level).failures == ()
