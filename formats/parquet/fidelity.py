@@ -82,9 +82,10 @@ def _rows_read(file: Source) -> list[int]:
 def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path], splice: Splice | None = None) -> tuple[Unlike, ...]:
     """What a rewrite would lose at the carried places; see `Format.unkeepable`."""
     source = open_source(path)
+    twice = tuple(_contradicted(source.footer))
     if splice is not None and not obstacle(source, target, carried, splice):
         if splice.part is None:
-            return ()
+            return twice
         target, carried = splice.part.target_schema, splice.part.carried  # all else is copied
     carried = {place: origin for place, origin in carried.items() if origin in source.places}
     try:
@@ -102,7 +103,7 @@ def unkeepable(path: FilePath, target: Schema, carried: Mapping[Path, Path], spl
         used = codecs(source.footer, leaf)
         if len(used) > 1 or not used <= set(WRITABLE_CODECS):
             lost.append(Unlike("parquet.codec", f"{_leaf_name(source, leaf)} is compressed by {' and '.join(sorted(used))}"))
-    return tuple(lost)
+    return (*lost, *twice)
 
 
 def _old_lists(source: Source, carried: Mapping[Path, Path], declared: Mapping[Path, Place]) -> Iterator[Unlike]:
@@ -312,6 +313,14 @@ def _key_values(before: Source, after: Source, target: Schema, carried: Mapping[
             yield Unlike("parquet.key-values", f"{_shown(key)} changed")
     for key in sorted(set(new) - set(old) - ours):
         yield Unlike("parquet.key-values", f"{_shown(key)} is new")
+    yield from _contradicted(before.footer)
+
+
+def _contradicted(old: Footer) -> Iterator[Unlike]:
+    """Every key is written once."""
+    for key in old.contradicted_keys:
+        if key not in (SUBJECT, VERSION, ARROW_SCHEMA):
+            yield Unlike("parquet.key-values", f"{_shown(key)} is there more than once, with several values: the last one is kept")
 
 
 def _remembered(footer: Footer) -> Iterator[Unlike]:

@@ -165,7 +165,14 @@ class Footer:
 
     @property
     def key_values(self) -> dict[bytes, bytes | None]:
+        """Of a key that is there more than once the last value, as readers take it."""
         return {get(pair, 1, b""): get(pair, 2) for pair in items(self.bare, 5)}
+
+    @property
+    def contradicted_keys(self) -> list[bytes]:
+        """The keys that are there more than once, and not with one value."""
+        said = {(get(pair, 1, b""), get(pair, 2)) for pair in items(self.bare, 5)}
+        return sorted({key for key, value in said if value != self.key_values[key]})
 
     @property
     def leaves(self) -> tuple[Element, ...]:

@@ -15,7 +15,7 @@ from instar.formats.parquet import FORMAT
 from instar.formats.parquet.fidelity import CODES
 from instar.formats.parquet.footer import Footer, flat, get, items, read_footer, replace_footer, with_elements, with_key_values
 from instar.formats.parquet.source import open_source
-from instar.formats.parquet.thrift import BOOL, I32, LIST, STRUCT, Struct
+from instar.formats.parquet.thrift import BINARY, BOOL, I32, LIST, STRUCT, Struct
 
 STAMP = Stamp("s", 1)
 
@@ -130,6 +130,19 @@ def test_stale_hints_are_found(tmp_path) -> None:
     hints = read_footer(other).key_values[b"ARROW:schema"]
     patched(new, lambda f: with_key_values(f.struct, {**f.key_values, b"ARROW:schema": hints}))
     assert codes(old, new) == {"parquet.arrow-schema"}
+
+
+@pytest.mark.parametrize(("values", "lost"), [((b"me", b"you"), {"parquet.key-values"}), ((b"me", b"me"), set())])
+def test_a_key_that_is_there_twice_is_not_lost_silently(tmp_path, rewrite, values: tuple[bytes, bytes], lost: set[str]) -> None:
+    """Readers take the last value, and a rewrite keeps that one."""
+    pairs = [{1: (BINARY, b"reader"), 2: (BINARY, value)} for value in values]
+    old = patched(write(tmp_path / "old", table()), lambda f: {**f.struct, 5: (LIST, (STRUCT, [*items(f.struct, 5), *pairs]))})
+    done = rewrite(old, rename={"t": "time"})
+    assert {each.code for each in done.unlike()} == lost
+    source = open_source(old)
+    known = FORMAT.unkeepable(old, target=source.logical, carried={place: place for place in source.places})
+    assert {each.code for each in known} == lost
+    assert read_footer(done.target).key_values[b"reader"] == values[1]
 
 
 def test_a_columns_key_values_count(tmp_path) -> None:
