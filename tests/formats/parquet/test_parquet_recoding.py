@@ -29,7 +29,7 @@ from instar.transforms.proof.parquet import prove
 from instar.transforms.run.stage import rewrite_request
 
 pytestmark = pytest.mark.skipif(thrift.compiled is None, reason="dictionaries alone are encoded by the help of the compiled part")
-ROWS, GROUP = 6_000, 2_500
+ROWS, GROUP = 2_400, 1_000
 COLUMN_INDEX, OFFSET_INDEX = 6, 4
 
 
@@ -86,7 +86,7 @@ STORED: dict[str, dict[str, Any]] = {
     "pages of version 2": {"data_page_version": "2.0", "compression": "zstd"},
     "checksums": {"write_page_checksum": True},
     "checksums, version 2": {"write_page_checksum": True, "data_page_version": "2.0"},
-    "many pages": {"max_rows_per_page": 300},
+    "many pages": {"max_rows_per_page": 120},
     "no statistics": {"write_statistics": False},
 }
 
@@ -187,7 +187,7 @@ def test_new_dictionaries_give_what_new_pages_do(
 
 def test_data_pages_are_the_old_ones(tmp_path: Path, recoded: list[str]) -> None:
     source, new = tmp_path / "source.parquet", tmp_path / "new.parquet"
-    pq.write_table(TABLE, source, row_group_size=GROUP, max_rows_per_page=300)
+    pq.write_table(TABLE, source, row_group_size=GROUP, max_rows_per_page=100)
     done(source, new, [op.cast("whole", "string"), op.rename("whole", to="text of it")])
     assert recoded == ["text of it"]
     assert len(data_pages(source, "whole")) > 20
