@@ -105,6 +105,20 @@ def test_an_index_that_means_nothing_is_told_in_words(tmp_path: Path, byte: byte
     assert problem.problem == f"the new file cannot be read: block 0 is damaged{place}: {words}"
 
 
+def test_a_map_with_a_key_twice_is_no_map_of_another_format(tmp_path: Path) -> None:
+    counts = {"name": "m", "type": {"type": "map", "values": "long"}}
+    with (tmp_path / "old.avro").open("wb") as file:
+        schema = fastavro.parse_schema({"type": "record", "name": "R", "fields": [counts]})
+        fastavro.writer(file, schema, [{"m": {"a": 1, "b": 2}}], sync_marker=bytes(16))
+    data = (tmp_path / "old.avro").read_bytes()
+    assert b"\x02b\x04" in data
+    (tmp_path / "old.avro").write_bytes(data.replace(b"\x02b\x04", b"\x02a\x04"))
+    pq.write_table(pa.table({"m": pa.array([[("a", 2)]], pa.map_(pa.string(), pa.int64()))}), tmp_path / "new.parquet")
+    (problem,) = instar.compare(tmp_path / "old.avro", tmp_path / "new.parquet").problems
+    assert (problem.file, problem.problem) == ("old.avro", "on the old side record 0: a key of a map is there twice")
+    assert instar.compare(tmp_path / "old.avro", tmp_path / "old.avro").ok  # the same bytes
+
+
 # ---- columns
 HOWS: tuple[dict[str, Any], ...] = ({}, {"level": "full"}, {"level": "counts"}, {"unordered": True}, {"key": "id"})
 

@@ -6,7 +6,7 @@ fastavro reads Avro, Python's own parser JSON, DuckDB Parquet; what DuckDB does 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Context
 from decimal import Decimal as Exact
 from typing import Any
@@ -20,13 +20,14 @@ from instar.transforms.proof import json_text
 from instar.transforms.proof.avro import AvroReader
 from instar.transforms.proof.given import given
 from instar.transforms.proof.json import JsonReader
+from instar.transforms.proof.shred import once
 
 _EXACT = Context(prec=1000)
 _NEGATIVE_ZERO = re.compile(rb"-0(\.0+)?([eE][-+]?[0-9]+)?").fullmatch
 
 
 class AvroValues(AvroReader):
-    """JSON, which Avro holds as text, as its canonical bytes."""
+    """JSON, which Avro holds as text, as its canonical bytes. A map with a key twice is none that another format could hold."""
 
     def typed(self, type: Type) -> Callable[[Any], Any] | None:
         match type:
@@ -36,6 +37,9 @@ class AvroValues(AvroReader):
                 return lambda value: digits(Exact(int.from_bytes(value, "big", signed=True)).scaleb(-scale, _EXACT))
             case _:
                 return super().typed(type)
+
+    def pairs(self, map: Any) -> Iterable[tuple[str, Any]]:
+        return once(super().pairs(map))
 
 
 class JsonValues(JsonReader):

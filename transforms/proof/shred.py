@@ -252,7 +252,7 @@ def _elements(want: Want, reader: Reader) -> Callable[[Any], Any]:
     if isinstance(want.type, Union) and want.branch is not None:
         return _branch(reader.branch(want.type, want.inner.names.named), want.branch, element)
     if isinstance(want.type, Map):
-        return lambda values: [(key, element(value)) for key, value in _once(reader.pairs(values))]
+        return lambda values: [(key, element(value)) for key, value in once(reader.pairs(values))]
     return lambda values: [element(value) for value in _items(values)]
 
 
@@ -276,7 +276,7 @@ def _members(value: Any) -> dict[str, Any]:
     return value
 
 
-def _once(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def once(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """
     Raises:
         ValueError: a key is there twice: no map of which the values are computed may have that.
