@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from instar.formats.path import Path
 from instar.formats.schema import Bool, Bytes, Field, List, Map, Record, Type, Union
+from instar.transforms.evaluate.nodes import type_of
 from instar.transforms.evaluate.spelled_out import SpelledOut
 from instar.transforms.expression import Branches, Call, Cast, Column, Each, Expression, Lookup, Part, Source, Sql, Struct, When
 from instar.transforms.expression import Literal as Constant
@@ -250,8 +251,10 @@ def _typed_anew(e: Expression, old: Wants) -> Expression:
         case Sql(_, inputs) | Call(_, inputs):
             return replace(e, inputs=tuple((as_typed(x, old), type) for x, type in inputs))
         case When(of, then, otherwise):
-            filled = as_typed(otherwise, old) if isinstance(otherwise, Constant) else otherwise
-            return replace(e, of=_nullness(of, old), then=as_typed(then, old), otherwise=filled)
+            value = as_typed(then, old)
+            if isinstance(otherwise, Constant) and old.names.type(otherwise.type) is not otherwise.type:
+                otherwise = replace(otherwise, type=type_of(value))  # what its names mean by then, they may have been edited
+            return replace(e, of=_nullness(of, old), then=value, otherwise=otherwise)
         case Struct(columns, of):
             inner = tuple(old.spelled.of_type(c, as_typed(c.expression, old)) for c in columns)
             return replace(e, columns=inner, of=None if of is None else _nullness(of, old))

@@ -86,9 +86,17 @@ def test_json(text: str, tmp_path: Path, staged: Callable[..., Staged]) -> None:
         assert [json.loads(line)["touched"] for line in lines] == [*map(json.loads, values), None]
 
 
+EDITS = {
+    "alone": [],
+    "edited before": [op.add("<p.T>.b", "string", default="x")],
+    "edited after": [op.cast("<p.T>.a", "string")],
+}
+
+
 @pytest.mark.parametrize("level", ["auto", "full"])
+@pytest.mark.parametrize("edits", EDITS)
 def test_a_list_of_a_named_type_that_is_filled(
-    level: Literal["auto", "full"], tmp_path: Path, staged: Callable[..., Staged]
+    level: Literal["auto", "full"], edits: str, tmp_path: Path, staged: Callable[..., Staged]
 ) -> None:
     """What it is filled with is of the type that the name stands for, as the list is."""
     named = {"type": "record", "name": "p.T", "fields": [{"name": "a", "type": "long"}]}
@@ -97,7 +105,8 @@ def test_a_list_of_a_named_type_that_is_filled(
     with path.open("wb") as file:
         rows = [{"one": {"a": 1}, "many": None}, {"one": {"a": 2}, "many": [{"a": 3}]}]
         fastavro.writer(file, {"type": "record", "name": "R", "fields": fields}, rows)
-    unit, receipt = staged(path, "avro", [op.require("many", fill=[])])
+    fill = op.require("many", fill=[])
+    unit, receipt = staged(path, "avro", [fill, *EDITS[edits]] if edits == "edited after" else [*EDITS[edits], fill])
     assert prove_file(unit, receipt, level=level).failures == ()
 
 
