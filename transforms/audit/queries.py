@@ -80,8 +80,8 @@ def _loaded(path: Path, tables: tuple[str, ...]) -> Query:
 def _ended(text: str) -> str:
     """The text up to its last word: what says something behind a semicolon at the end is a comment, and no statement."""
     import sqlglot
+    from sqlglot import TokenType
     from sqlglot.errors import SqlglotError
-    from sqlglot.tokens import TokenType
 
     try:
         words = [token for token in sqlglot.tokenize(text, read="duckdb") if token.token_type != TokenType.SEMICOLON]

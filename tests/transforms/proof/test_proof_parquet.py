@@ -116,6 +116,19 @@ def test_lists_of_extensions_stand_beside_what_is_read_as_bits(tmp_path, staged,
 
 
 @pytest.mark.parametrize("level", ["auto", "full"])
+def test_what_becomes_null_within_a_record_proves(tmp_path, staged, level):
+    """DuckDB does not bear a comparison of its type for nothing but NULL with a CASE of another type."""
+    records = pa.array([{"t": 1, "x": 2}, None, {"t": 2, "x": 3}])
+    pq.write_table(pa.table({"r": records, "n": [1, 2, None]}), tmp_path / "data.parquet")
+    operations = [op.cast("r.t", "null", on_error="null"), op.cast("n", "null", on_error="null")]
+    unit, receipt = staged(tmp_path / "data.parquet", "parquet", operations)
+    assert (problems(proof := prove_file(unit, receipt, level=level)), proof.verdict) == ({}, "proved")
+    table = pq.read_table(unit.staged)
+    pq.write_table(table.set_column(1, "n", pa.array([None, 2, None])), unit.staged)
+    assert "n" in str(prove_file(unit, receipt, level=level).failures)
+
+
+@pytest.mark.parametrize("level", ["auto", "full"])
 def test_nothing_is_required_below_a_null_record(tmp_path, staged, level):
     rows = [{"x": 1, "in": {"y": "a"}}, None, {"x": 2, "in": None}]
     inner = pa.struct([("y", pa.string())])
