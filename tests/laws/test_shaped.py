@@ -262,7 +262,7 @@ def elements_lose_their_tags(patch: Patch) -> None:
 
 
 def _tags_of_the_first(patch: Patch, operation: str) -> None:
-    module = import_module(f"instar.transforms.operations.{operation}")  # the package has the class under that name
+    module = import_module(f"instar.transforms.operations._{operation}")
     patch.setattr(module, "united", lambda fields: next(iter(fields)).tags)
 
 
