@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from instar.formats.errors import MigrationError
@@ -144,7 +144,13 @@ class _Over:
 
     root: Field
     ground: _Ground
-    done: dict[int, Expression] = field(default_factory=dict)
+    done: dict[int, tuple[Expression, Expression]] = field(default_factory=dict)
+    """What became of an expression, by its identity; it is kept as well, so that no other one gets its identity."""
+
+    @cached_property
+    def aside(self) -> _Over:
+        """The same scope for what is only read on the way: it may be of a named type as that was before, and is not noted."""
+        return _Over(self.root, replace(self.ground, edited={}))
 
     def at(self, path: tuple[str, ...]) -> Field:
         found = self.root
@@ -177,8 +183,8 @@ class _Over:
 
     def expression(self, e: Expression) -> Expression:
         if id(e) not in self.done:
-            self.done[id(e)] = self._expression(e)
-        return self.done[id(e)]
+            self.done[id(e)] = e, self._expression(e)
+        return self.done[id(e)][1]
 
     def _expression(self, e: Expression) -> Expression:
         match e:
@@ -187,9 +193,9 @@ class _Over:
                 source = Source(path, there)
                 return source if _same_order(type, there) else self._in_order(Column(Field("", type), source))
             case Cast(of) | Lookup(of):
-                return replace(e, of=self.expression(of))
+                return replace(e, of=self.aside.expression(of))
             case Part(of):
-                return replace(e, of=self.expression(of))
+                return replace(e, of=self.aside.expression(of))
             case Sql(_, inputs) | Call(_, inputs):
                 return replace(e, inputs=tuple((self.read(x, t), t) for x, t in inputs))
             case When(of, then):
@@ -217,12 +223,12 @@ class _Over:
         if isinstance(e, Source) and self.ground.reordered:
             there = self.ground.expansion.type(self.at(e.path).type)
             if not _same_order(type, there):
-                return self._in_order(Column(Field("", type), Source(e.path, there)))
-        return self.expression(e)
+                return self.aside._in_order(Column(Field("", type), Source(e.path, there)))
+        return self.aside.expression(e)
 
     def plain(self, e: Expression) -> Expression:
         """As `expression`, where only whether it is null, or its elements, matter: the order of its fields does not."""
-        return Source(e.path, self.type(e)) if isinstance(e, Source) else self.expression(e)
+        return Source(e.path, self.type(e)) if isinstance(e, Source) else self.aside.expression(e)
 
     def _element(self, of: Expression) -> _Over:
         """The scope of the elements of a list or map: the file's where it carries them, else a computed list's own."""

@@ -6,7 +6,7 @@ import pytest
 
 from instar.formats.errors import MigrationError
 from instar.formats.path import path_text
-from instar.formats.schema import Field, Int, List, Record, String, schema
+from instar.formats.schema import Field, Int, List, Record, Reference, Schema, String, schema
 from instar.transforms import operations as op
 from instar.transforms.mapping import chain, identity
 from tests.reference import evaluate
@@ -65,3 +65,19 @@ def test_a_mapping_takes_on_the_registered_docs():
             chain(schema(Field("x", I64)), [op.rename("x", to="y")]).onto(wrong)
     with pytest.raises(MigrationError, match="come in the order x, z, not z, x"):
         identity(schema(Field("x", I64), Field("z", I64))).onto(schema(Field("z", I64), Field("x", I64)))
+
+
+def test_what_a_computation_reads_of_a_named_type_is_not_what_the_type_has_come_to_be():
+    """The computed field comes first, and reads the type as it was when the list in it was still one."""
+    named = {"T": Field("", Record((Field("a", List(Field("item", I64)), tags=("old",)), Field("b", I64)), name="T"))}
+    version = Schema(Field("", Record((Field("of", List(Field("item", Reference("T")))), Field("use", Reference("T"))))), named)
+    operations = [
+        op.unset_tag("<T>.a", "old"),
+        op.derive("told", "string", sql="CASE WHEN \"of\" IS NULL THEN 'none' ELSE 'some' END", nullable=False, position=0),
+        op.head("<T>.a", otherwise="null", empty="null"),
+    ]
+    mapping = chain(version, operations)
+    assert mapping.rebased(version).target == mapping.target
+    row = {"of": [{"a": [1], "b": 3}], "use": {"a": [], "b": 4}}
+    migrated = {"told": "some", "of": [{"a": 1, "b": 3}], "use": {"a": None, "b": 4}}
+    assert evaluate(mapping.rebased(version), row) == evaluate(mapping, row) == migrated
