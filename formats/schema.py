@@ -60,13 +60,15 @@ MISSING = Missing()
 class Plain:
     """A type that its name says all of. Two are equal where they are of one class."""
 
+    __slots__ = ()
+
 
 class Null(Plain):
     """A column of nulls only (Arrow's null type, Avro's and JSON's "null")."""
 
 
 class Bool(Plain):
-    pass
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,13 @@ class Int:
 class Integer(Plain):
     """JSON's unbounded integer."""
 
+    __slots__ = ()
+
 
 class Number(Plain):
     """JSON's unbounded decimal number."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -103,11 +109,11 @@ class Decimal:
 
 
 class String(Plain):
-    pass
+    __slots__ = ()
 
 
 class Bytes(Plain):
-    pass
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ class Fixed:
 
 
 class Date(Plain):
-    pass
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ class Duration:
 
 
 class Uuid(Plain):
-    pass
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,8 @@ class Enum:
 
 class Json(Plain):
     """A JSON value of any shape: a schema node whose keywords Instar carries but does not model."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

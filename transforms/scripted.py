@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def calls_functions(operation: Any) -> TypeGuard[Python]:
     """Is it an `op.python`? Its module is loaded where a script names it."""
-    if type(operation).__name__ != "Python":
+    if all(known.__name__ != "Python" for known in type(operation).__mro__):
         return False
     from instar.transforms.operations._python import Python
 

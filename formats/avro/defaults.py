@@ -100,7 +100,7 @@ def _from_text(written: str, field: Field) -> int | Exact:
         or (isinstance(field.type, Integer) and not written.lstrip("-").isdigit())
     ):
         raise Misfit(f"{written!r} is not {_article(field_text(field))}")
-    return value if "." in written else int(value)
+    return value if "." in written or value != value.to_integral_value() else int(value)
 
 
 def _field_value(written: dict[str, Any], field: Field, named: Named) -> Any:

@@ -171,8 +171,8 @@ class Footer:
     @property
     def contradicted_keys(self) -> list[bytes]:
         """The keys that are there more than once, and not with one value."""
-        said = {(get(pair, 1, b""), get(pair, 2)) for pair in items(self.bare, 5)}
-        return sorted({key for key, value in said if value != self.key_values[key]})
+        said, last = {(get(pair, 1, b""), get(pair, 2)) for pair in items(self.bare, 5)}, self.key_values
+        return sorted({key for key, value in said if value != last[key]})
 
     @property
     def leaves(self) -> tuple[Element, ...]:

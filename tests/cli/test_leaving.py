@@ -34,3 +34,9 @@ print("said")
 def test_it_is_left_as_it_is_once_all_is_said(then: str, code: int, said: list[str]) -> None:
     ended = subprocess.run([sys.executable, "-c", PROGRAM.format(then)], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout.split("\n")[:-1], ended.stderr) == (code, said, "")
+
+
+def test_what_was_registered_before_is_not_passed_over() -> None:
+    program = "import atexit\natexit.register(print, 'earlier')" + PROGRAM.format("leaving.code = 3")
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, ["said", "told", "earlier", "taken", "apart"], "")

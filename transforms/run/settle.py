@@ -116,7 +116,8 @@ def is_interruption(error: BaseException) -> bool:
     """Did a signal stop it? DuckDB answers one during a query with an error of its own, "Query interrupted"."""
     if not isinstance(error, Exception):
         return True
-    return not isinstance(error, (InstarError, OSError)) and "interrupt" in str(error).lower()
+    own = type(error).__name__ == "InterruptException" or str(error).startswith(("INTERRUPT", "Query interrupted"))
+    return own and not isinstance(error, (InstarError, OSError))
 
 
 def discard_new_files(run: RunFolder, journal: Journal, effects: Effects, reason: str) -> Path | None:

@@ -503,3 +503,9 @@ def test_a_deep_schema_is_refused_or_read_but_never_a_crash() -> None:
     deep = '{"type": "array", "items": ' * 5000 + '"int"' + "}" * 5000
     with pytest.raises(SchemaError, match=r"deep|JSON"):
         FORMAT.parse(deep)
+
+
+@pytest.mark.parametrize(("written", "default"), [("15e-1", "1.5"), ("15e1", 150), ("1.0", "1.0"), ("-7", -7)])
+def test_a_number_given_as_text_is_a_default_with_all_its_digits(written: str, default: str | int) -> None:
+    field = FORMAT.parse(record({"name": "f", "type": NUMBER, "default": written})).record["f"]
+    assert str(field.default) == str(default)

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from instar.formats.errors import DataError, ProofError, RunError
@@ -18,7 +19,7 @@ from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.journal import Failed, Published, Stopped, Withdrawn, read_journal
 from instar.transforms.run.listing import listing
 from instar.transforms.run.publish import publish
-from instar.transforms.run.settle import abandon, discard_new_files, settle
+from instar.transforms.run.settle import abandon, discard_new_files, is_interruption, settle
 from instar.transforms.run.state import interrupted_run, list_runs
 
 METHODS = ("exchange", "replace")
@@ -287,3 +288,17 @@ def test_what_somebody_wrote_into_the_new_tree_before_it_was_taken_back_is_kept(
         places = [path for path in (lake.dataset.parent).rglob("*.parquet") if path.is_file() and path.read_bytes() == name]
         assert places, name
     assert interrupted_run(lake.state) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "stopped"),
+    [
+        (KeyboardInterrupt(), True),
+        (duckdb.InterruptException("INTERRUPT Error: Interrupted!"), True),
+        (RuntimeError("Query interrupted"), True),
+        (duckdb.ConversionException("Could not convert string 'interrupted by client' to INT32"), False),
+        (RunError("the interrupted run is gone"), False),
+    ],
+)
+def test_an_error_that_quotes_the_word_is_no_signal(error: BaseException, stopped: bool) -> None:
+    assert is_interruption(error) is stopped
