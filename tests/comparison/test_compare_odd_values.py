@@ -133,3 +133,13 @@ def test_the_sign_of_a_zero_within_a_list_is_told_among_other_changes(tmp_path: 
     for how in (KEYED, UNORDERED):
         (row,) = instar.compare(tmp_path / "old.parquet", tmp_path / "new.parquet", **how).rows
         assert [(f.path, f.old, f.new) for f in row.fields] == [("other", "5", "6"), ("zeros", "[-0.0, 1.0]", "[0.0, 1.0]")]
+
+
+def test_a_field_of_what_is_no_record_is_told_without_what_stands_around_it(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1], "a": pa.array([{"n": 1}])}), tmp_path / "old.parquet")
+    (tmp_path / "new.ndjson").write_text('{"id":1,"a":["SECRET"]}\n')
+    for how in (IN_PLACE, KEYED, UNORDERED):
+        report = instar.compare(tmp_path / "old.parquet", tmp_path / "new.ndjson", **how)
+        told = {p.path: p.problem for p in report.problems}
+        assert told["a.n"] == "on the new side record 0: what is around it is no record"
+        assert [(f.path, f.old, f.new) for row in report.rows for f in row.fields] == [("a.n", "1", "null")]

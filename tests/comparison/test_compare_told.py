@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,29 @@ def test_an_index_that_means_nothing_is_told_in_words(tmp_path: Path, byte: byte
     (problem,) = instar.compare(tmp_path / "old.avro", tmp_path / "new.avro").problems
     words = "it has a symbol of an enum, or a branch of a union, that there is not"
     assert problem.problem == f"the new file cannot be read: block 0 is damaged{place}: {words}"
+
+
+def nothings(path: Path, said: int) -> Path:
+    """A file of one block of no bytes, which is said to hold so many records of only null."""
+    schema = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "null"}]}
+    with path.open("wb") as file:
+        fastavro.writer(file, fastavro.parse_schema(schema), [], sync_marker=bytes(16))
+    block = io.BytesIO()
+    fastavro.schemaless_writer(block, {"type": "long"}, said)
+    path.write_bytes(path.read_bytes() + block.getvalue() + b"\0" + bytes(16))
+    return path
+
+
+def test_a_block_that_says_it_holds_endlessly_many_records_of_no_bytes_is_damaged(tmp_path: Path) -> None:
+    few, endless = nothings(tmp_path / "few.avro", 1000), nothings(tmp_path / "endless.avro", 1 << 40)
+    words = f"block 0 is damaged in record 0: it says that it holds {1 << 40} records in 0 bytes"
+    for old, new, side in ((few, endless, "new"), (endless, few, "old")):
+        (problem,) = instar.compare(old, new).problems
+        assert (problem.file, problem.problem) == ("endless.avro", f"the {side} file cannot be read: {words}")
+    with pytest.raises(FileError, match=rf"endless\.avro cannot be read: {words}"):
+        instar.compare(few, endless, unordered=True)
+    again = instar.compare(few, nothings(tmp_path / "again.avro", 1000))
+    assert (again.ok, again.old.rows, again.new.rows) == (True, 1000, 1000)
 
 
 def test_a_map_with_a_key_twice_is_no_map_of_another_format(tmp_path: Path) -> None:

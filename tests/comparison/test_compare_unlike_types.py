@@ -104,7 +104,7 @@ def test_an_instant_with_an_offset_is_the_same_and_its_digits_at_another_offset_
         (pa.array([["a", "b", "c"]]), ['"abc"'], '"abc" is no list'),
         (pa.array([["a"]]), ['{"a": 1}'], '{"a":1} is no list'),
         (pa.array([[{"n": 1}]]), ["[[1]]"], "[1] is no record"),
-        (pa.array([{"n": 1}]), ["[1]"], "[1] is no record"),
+        (pa.array([{"n": 1}]), ["[1]"], "what is around it is no record"),
         (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), ['[["a", 1]]'], '[["a",1]] is no map'),
         (pa.array([300], pa.int16()), ["99999"], "99999 does not fit int16"),
         (pa.array([dt.date(2020, 1, 1)]), ['"20200101"'], '"20200101" is no date'),

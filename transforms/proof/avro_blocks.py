@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any, BinaryIO
 
+from instar.formats.avro.walk import MOST_EMPTY_ITEMS
+
 _SYNC = 16
 _NOT_NEEDED = ("logicalType", "precision", "scale", "default", "doc", "aliases", "order")
 
@@ -67,7 +69,7 @@ def records(path: FilePath, left_out: frozenset[int] = frozenset()) -> Iterator[
         decompress = decompressor(metadata.get("avro.codec", b"null").decode())
         for position, (count, data) in enumerate(blocks(file, sync)):
             try:
-                plain = decompress(data)
+                plain = bounded(count, decompress(data))
                 for record in _of_block(count, plain, schema):
                     if number not in left_out:
                         yield record
@@ -100,6 +102,17 @@ def _in_words(error: Exception) -> str:
             return str(error)
         case _:
             return f"it has a length that cannot be ({type(error).__name__})"
+
+
+def bounded(count: int, data: bytes) -> bytes:
+    """The data of a block that is said to hold so many records.
+
+    Raises:
+        Damaged: they are more than it can hold. (Records of only null have no bytes; no more of them are read than staging reads.)
+    """
+    if count > max(len(data), MOST_EMPTY_ITEMS):
+        raise Damaged(f"it says that it holds {count} records in {len(data)} bytes")
+    return data
 
 
 def _of_block(count: int, data: bytes, schema: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 from types import ModuleType
 from typing import Any
 
-from .avro_blocks import DECODING, Damaged, blocks, decompressor, header_of, told_apart
+from .avro_blocks import DECODING, Damaged, blocks, bounded, decompressor, header_of, told_apart
 from .avro_header import PRIMITIVES, full_name
 
 PART = "instar.transforms.proof._avro_split"
@@ -84,7 +84,7 @@ def _columns(path: FilePath, names: Sequence[str], part: ModuleType) -> Iterator
         arrays, wanted = fastavro.parse_schema(_of_arrays(schema)), bytes(name in names for name in fields)
         parts, rows = _emptied(fields), 0
         for count, data in blocks(file, sync):
-            split = part.split(form, count, decompress(data), wanted)
+            split = part.split(form, count, bounded(count, decompress(data)), wanted)
             if split is None or split is False:
                 raise NotSplitError("a block is not of whole records")
             if not count:

@@ -144,26 +144,29 @@ class Table:
         try:
             value = get([record])
         except _UNFIT as error:
-            what = f"{short(_raw(record, want.path))} is no record" if isinstance(error, AttributeError) else error
+            what = error
+            if isinstance(error, AttributeError):
+                what = f"{_quoted(record, want.path) or 'what is around it'} is no record"
         else:
             try:
                 pa.array(value, type)
                 return value[0]
             except _UNFIT:  # pyarrow's words speak of its own types
-                what = f"{short(_raw(record, want.path))} does not fit {type_text(want.type)}"
+                what = f"{_quoted(record, want.path)} does not fit {type_text(want.type)}"
         misfit = self.misfits.setdefault(want.name, Misfit(row, f"record {row}: {what}"))
-        if len(misfit.texts) < _MOST_TEXTS:
-            misfit.texts[row] = short(_raw(record, want.path))
+        if len(misfit.texts) < _MOST_TEXTS and (text := _quoted(record, want.path)) is not None:
+            misfit.texts[row] = text
         return None
 
 
-def _raw(record: Any, path: Sequence[str]) -> Any:
-    """The value at a path, or what stands in the place of a record on the way."""
+def _quoted(record: Any, path: Sequence[str]) -> str | None:
+    """The value at a path as text. None where what stands around it is no record: that may be a value of a field beside it, which
+    may not be shown where this one may."""
     for name in path:
         if not isinstance(record, dict):
-            break
+            return None
         record = record.get(name)
-    return record
+    return short(record)
 
 
 def values_of(records: Sequence[Any], names: Sequence[str]) -> dict[str, Sequence[Any]]:

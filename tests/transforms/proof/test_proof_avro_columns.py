@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from instar import op
 from instar.transforms.proof import avro_columns
-from instar.transforms.proof.avro_blocks import records
+from instar.transforms.proof.avro_blocks import Damaged, records
 from instar.transforms.proof.avro_columns import NotSplitError, columns, compiled_part, nodes_of
 from instar.transforms.proof.integrity import prove_file
 
@@ -187,3 +187,14 @@ def test_a_part_of_another_source_is_not_used(monkeypatch: pytest.MonkeyPatch) -
     assert compiled_part() is None
     source = Path(avro_columns.__file__).with_name("_avro_split.c").read_text(encoding="utf-8")
     assert f'"INTERFACE", {avro_columns.INTERFACE})' in source
+
+
+@needs_part
+def test_a_block_with_endlessly_many_records_of_no_bytes_is_not_begun(tmp_path: Path) -> None:
+    schema = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "null"}]}
+    path = written(tmp_path / "data.avro", 0, schema=schema)
+    path.write_bytes(path.read_bytes() + b"\x80\x80\x80\x80\x80\x40" + b"\0" + path.read_bytes()[-16:])
+    with pytest.raises(NotSplitError, match=f"it says that it holds {1 << 40} records in 0 bytes"):
+        list(columns(path, ["a"], PART))
+    with pytest.raises(Damaged, match=r"^block 0 is damaged in record 0: it says that it holds"):
+        list(records(path))

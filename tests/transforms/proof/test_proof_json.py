@@ -251,3 +251,18 @@ def test_a_packed_file_that_is_damaged_is_told(ending, operations, tmp_path, sta
     for damaged in (whole + b"junk", whole[:-1], whole[:middle] + b"\xff\xff" + whole[middle + 2 :]):
         Path(unit.staged).write_bytes(damaged)
         assert prove_file(unit, receipt).unread
+
+
+@pytest.mark.parametrize("level", ["auto", "full"])
+@pytest.mark.parametrize("text", ['{"a":["SECRET"]}', '{"a":"SECRET"}', '["SECRET"]'])
+def test_what_stands_around_a_field_is_not_quoted_where_it_could_be_a_hidden_one(tmp_path, staged, level, text):
+    path = tmp_path / "data.ndjson"
+    path.write_text('{"a":{"n":1,"ssn":"x","town":"y"}}\n', encoding="utf-8")
+    inside = {"n": {"type": "integer"}, "ssn": {"type": "string"}, "town": {"type": "string"}}
+    document = {"type": "object", "properties": {"a": {"type": "object", "properties": inside}}}
+    operations = [op.set_tag("a.ssn", "pii"), op.cast("a.n", "string")]
+    unit, receipt = staged(path, "json", operations, format_named("json").parse(json.dumps(document)))
+    Path(unit.staged).write_text(text + "\n", encoding="utf-8")
+    proof = prove_file(unit, receipt, level=level)
+    assert "SECRET" not in repr(proof)
+    assert problems(proof)["a.town"] == "record 0: what is around it is no record"
