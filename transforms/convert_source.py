@@ -23,7 +23,7 @@ from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.job import Job, at_version, inventory_of
 from instar.transforms.mapping import Mapping, identity
 from instar.transforms.planning import checked_chain
-from instar.transforms.run.stage import at_file
+from instar.transforms.run.stage_file import at_file
 from instar.transforms.scan import conversion, is_selection, shown
 
 HEAD = 1 << 16

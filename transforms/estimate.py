@@ -17,7 +17,7 @@ from instar.transforms.evaluate.hidden import Hidden
 from instar.transforms.mapping import Mapping
 from instar.transforms.migration import Chain
 from instar.transforms.run.request import rewrite_request
-from instar.transforms.run.stage import at_file
+from instar.transforms.run.stage_file import at_file
 from instar.transforms.untouched import leaves
 
 SAMPLE_BYTES = 2_000_000

@@ -13,7 +13,7 @@ from instar.transforms.mapping import Mapping
 from instar.transforms.migration import Chain
 from instar.transforms.run.bad_records import may_leave_out
 from instar.transforms.run.splice import Asking, Foretold
-from instar.transforms.run.stage import at_file
+from instar.transforms.run.stage_file import at_file
 
 MOST_EXPANSION = 64
 """Times that data may grow from their encoded form (dictionaries, runs) to memory."""

@@ -150,8 +150,9 @@ def profiled(proved: ProvedRun) -> ProvedRun:
     proved = replace(proved, schema=aligned(run.plan.chains))
     if not any(computed(chain.mapping) for chain in run.plan.chains.values()):
         return proved
+    receipts = {receipt.path: receipt for receipt in staged.receipts}
     with run.watch.step("profile", files=len(staged.units)):
-        return replace(proved, profile=profile(staged.units, {receipt.path: receipt for receipt in staged.receipts}))
+        return replace(proved, profile=profile(staged.units, receipts, run.executor))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from instar.transforms.partition_columns import PartitionColumns, partition_colu
 from instar.transforms.pinned import Found, Pinned, pinned
 from instar.transforms.planning import checked_chain
 from instar.transforms.projection import column_path, projection
-from instar.transforms.run.stage import at_file
+from instar.transforms.run.stage_file import at_file
 
 
 def scan(

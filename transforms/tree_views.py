@@ -26,7 +26,7 @@ from instar.transforms.evaluate.sql_types import literal
 from instar.transforms.evaluate.view_columns import Reader, shown_type, view_columns
 from instar.transforms.partition_columns import PartitionColumns, folder_columns
 from instar.transforms.proof.connection import can_be_named, file_literal, quoted, sealed, text_literal
-from instar.transforms.run.stage import at_file
+from instar.transforms.run.stage_file import at_file
 from instar.transforms.run.two_trees import TreeFile
 
 _FILE = "instar file name"

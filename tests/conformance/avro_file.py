@@ -27,7 +27,7 @@ from instar.formats.path import Path as Place
 from instar.formats.schema import Bool, Date, Decimal, Field, Float, Int, List, Map, Record, Timestamp, Type, type_text
 from instar.transforms.mapping import identity
 from instar.transforms.proof.integrity import prove_file
-from instar.transforms.run.stage import stage_file
+from instar.transforms.run.stage_file import stage_file
 from instar.transforms.run.unit import Unit
 
 RENAMED, ADDED = "renamed_by_instar", "added_by_instar"

@@ -19,7 +19,7 @@ from instar.formats.errors import DataError, MigrationError
 from instar.formats.format import Stamp
 from instar.transforms.mapping import Mapping, identity
 from instar.transforms.proof.integrity import prove_file
-from instar.transforms.run.stage import stage_file
+from instar.transforms.run.stage_file import stage_file
 from instar.transforms.run.unit import Unit
 from tests.conformance.avro_generated import files
 from tests.laws.test_laws import law

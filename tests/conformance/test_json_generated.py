@@ -18,7 +18,7 @@ from instar.formats.json import FORMAT
 from instar.formats.json.layout import BOM
 from instar.transforms.mapping import Mapping, identity
 from instar.transforms.proof.integrity import prove_file
-from instar.transforms.run.stage import stage_file
+from instar.transforms.run.stage_file import stage_file
 from instar.transforms.run.unit import Unit
 from tests.formats.json.json_texts import BLANKS, VALUES, objects
 from tests.laws.test_laws import law

@@ -13,7 +13,7 @@ from authoring import Author
 from support import Answer, data_tree
 
 from instar.formats import manifest
-from instar.transforms.run import stage
+from instar.transforms.run import stage_file
 
 Instar = Callable[..., Answer]
 
@@ -137,7 +137,7 @@ def test_a_drive_that_cannot_read_one_file(project: Path, instar: Instar, monkey
             raise OSError(5, "Input/output error")
         return manifest.Hashed(path)
 
-    monkeypatch.setattr(stage, "Hashed", broken)
+    monkeypatch.setattr(stage_file, "Hashed", broken)
     before = (project / "data" / "weather" / "EWR.avro").read_bytes()
     refused: Any = instar("upgrade", "weather", *ONE, "--json", at=project)
     assert refused.code == 1

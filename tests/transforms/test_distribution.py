@@ -13,6 +13,8 @@ from instar.formats.compute import pc
 from instar.formats.schema import Date, Decimal, Duration, Field, Float, Int, Integer, Time, Timestamp, Type
 from instar.transforms.distribution import BINS, distribution
 from instar.transforms.profile import profile
+from instar.transforms.run.executors import InlineExecutor
+from instar.transforms.run.processes import SubprocessExecutor
 from tests.transforms.proof.conftest import staged_at
 
 GREATEST = 1.7976931348623157e308
@@ -75,7 +77,25 @@ def test_what_cannot_be_shown_is_noted_instead(tmp_path: Path, monkeypatch: pyte
     unit, receipt = staged_at(
         tmp_path / "new" / "a.parquet", tmp_path / "a.parquet", "parquet", [op.cast("a", "string"), op.cast("b", "string")]
     )
-    found = profile([unit], {unit.path: receipt})
+    found = profile([unit], {unit.path: receipt}, InlineExecutor())
     assert found is not None
     assert [column["path"] for column in found["columns"]] == ["a"]
     assert found["unseen"] == [{"path": "b", "why": "Python int too large to convert to C long"}]
+
+
+def test_workers_see_what_one_process_sees(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    names, pairs = "abcdefghijk", []
+    for file in range(3):
+        numbers = pa.array([file * 1_000 + n for n in range(1_000)])
+        pq.write_table(pa.table(dict.fromkeys(names, numbers)), tmp_path / f"{file}.parquet")
+        operations = [op.cast(name, "string") for name in names]
+        pairs.append(staged_at(tmp_path / "new" / f"{file}.parquet", tmp_path / f"{file}.parquet", "parquet", operations))
+    units, receipts = [unit for unit, _ in pairs], {unit.path: receipt for unit, receipt in pairs}
+    here = profile(units, receipts, InlineExecutor())
+    with SubprocessExecutor(2) as workers:
+        assert profile(units, receipts, workers) == here
+    assert here is not None
+    assert [column["path"] for column in here["columns"]] == list(names)
+    assert (here["records"], here["of"], here["columns"][10]["after"]["distinct"]) == (3_000, 3_000, 3_000)

@@ -250,9 +250,15 @@ def _command() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Keeps each worker's memory small and single-threaded: the workers are the parallelism. What the user has set stays."""
+    """Keeps each worker's memory small and single-threaded: the workers are the parallelism. What the user has set stays.
+
+    The two thresholds are the most that glibc would come to by itself. From the start, they spare a worker two of three page faults
+    (measured on 20 files of 8 MB, 19 columns cast: 101,000 instead of 290,000, 0.9 s of system time instead of 1.45), for 8 MB.
+    """
     bounds = {
         "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
         "ARROW_DEFAULT_MEMORY_POOL": "system",
         "OMP_NUM_THREADS": "1",
         "ARROW_IO_THREADS": "1",

@@ -10,7 +10,7 @@ from benchmarks.bench.tools.instar import operations
 from instar.formats.format import Stamp, format_named
 from instar.transforms.job import Options
 from instar.transforms.mapping import chain
-from instar.transforms.run.stage import stage_file
+from instar.transforms.run.stage_file import stage_file
 from instar.transforms.run.unit import Receipt, Unit
 
 

@@ -26,7 +26,7 @@ from instar.transforms import operations as op
 from instar.transforms.mapping import Operation, chain
 from instar.transforms.proof.database import Room
 from instar.transforms.proof.parquet import prove
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.request import rewrite_request
 
 pytestmark = pytest.mark.skipif(thrift.compiled is None, reason="dictionaries alone are encoded by the help of the compiled part")
 ROWS, GROUP = 2_400, 1_000

@@ -18,7 +18,7 @@ from instar.formats.parquet.footer import MAGIC, framed, get, items, read_footer
 from instar.formats.parquet.thrift import BINARY, I32, STRUCT, Struct
 from instar.transforms import operations as op
 from instar.transforms.mapping import Operation, chain
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.request import rewrite_request
 
 pytestmark = pytest.mark.skipif(thrift.compiled is None, reason="dictionaries alone are encoded by the help of the compiled part")
 TABLE = pa.table({"a": pa.array([1, 2, 3, None, 1000] * 200, pa.int32()), "b": ["x", "yy", None, "x", "x"] * 200})

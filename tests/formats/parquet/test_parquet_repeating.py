@@ -16,7 +16,7 @@ from instar.formats.format import Rewritten, format_named
 from instar.formats.parquet import scratch
 from instar.transforms import operations as op
 from instar.transforms.mapping import Operation, chain
-from instar.transforms.run.stage import rewrite_request
+from instar.transforms.run.request import rewrite_request
 
 ROWS, GROUP = 12_000, 5_000
 

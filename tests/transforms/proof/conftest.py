@@ -11,7 +11,7 @@ import pytest
 from instar.formats.format import Stamp, format_named
 from instar.formats.schema import Schema
 from instar.transforms.mapping import chain
-from instar.transforms.run.stage import stage_file
+from instar.transforms.run.stage_file import stage_file
 from instar.transforms.run.unit import Receipt, Unit
 
 Staged = tuple[Unit, Receipt]

@@ -21,7 +21,7 @@ from instar.formats.schema import Float, Int, String
 from instar.transforms.mapping import chain
 from instar.transforms.proof.database import Database
 from instar.transforms.proof.integrity import prove_file
-from instar.transforms.run.stage import stage_file
+from instar.transforms.run.stage_file import stage_file
 from instar.transforms.run.unit import Receipt, Unit
 from tests.laws import spliced
 from tests.laws.cases import Case, cases

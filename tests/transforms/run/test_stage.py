@@ -21,12 +21,13 @@ from instar.formats.schema import Field, String, schema
 from instar.transforms.progress import Silent
 from instar.transforms.provenance import library_versions
 from instar.transforms.run import request
-from instar.transforms.run import stage as module
+from instar.transforms.run import stage_file as module
 from instar.transforms.run.effects import PosixEffects
 from instar.transforms.run.executors import InlineExecutor
 from instar.transforms.run.journal import Staged, read_journal
 from instar.transforms.run.request import CountingRows
-from instar.transforms.run.stage import stage, stage_file
+from instar.transforms.run.stage import stage
+from instar.transforms.run.stage_file import stage_file
 from instar.transforms.run.unit import Unit
 
 SCHEMA = schema(Field("text", String()))
