@@ -174,6 +174,7 @@ SMALL = Case(
     ),
 )  # fmt: skip
 ONE, TWO = Tool("1 worker", "upgrade", {"workers": 1}), Tool("2 workers", "upgrade", {"workers": 2})
+ONE_CALL, TWO_CALL = Tool("1 worker", "call", {"workers": 1}), Tool("2 workers", "call", {"workers": 2})
 
 CASES = (
     parquet("rename", "rename a column", RENAME, "zstd", 20),
@@ -205,6 +206,13 @@ CASES = (
     ),
     upgrade("cores", "cast 1 of 19 columns, by 1 and by 2 workers", CAST, (TWO, ONE), Faster(("1 worker",), 1.7, of="2 workers")),
     upgrade("cores-all", "cast all 19 columns, by 1 and by 2 workers", ALL, (TWO, ONE), Faster(("1 worker",), 1.7, of="2 workers")),
+    upgrade(
+        "cores-call",
+        "cast all 19 columns, a call of the library, by 1 and by 2 workers",
+        ALL,
+        (TWO_CALL, ONE_CALL),
+        Faster(("1 worker",), 1.7, of="2 workers"),
+    ),
     avro("rename", "rename a field", AVRO_RENAME, "null", Within("cp", 3, "cpu")),
     avro("chain", "cast, default, drop", AVRO_CHAIN, "null", Faster(("fastavro",), 20, "cpu"), Faster(("polars",), 3, "cpu")),
     avro("rename", "rename a field", AVRO_RENAME, "deflate", Within("cp", 3, "cpu")),

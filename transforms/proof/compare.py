@@ -17,12 +17,13 @@ _MOST_ROWS = 1 << 40
 
 
 def compare(
-    relation: Relation, checks: Sequence[Check], *, tallies: Sequence[str], examples: int = EXAMPLES
+    relation: Relation, checks: Sequence[Check], *, tallies: Sequence[str], examples: int = EXAMPLES, at_once: int | None = None
 ) -> tuple[list[int] | None, list[Outcome]]:
     """What the aggregates `tallies` count (None where nothing could be evaluated), and one outcome a check, each with so many
     examples of what differs.
 
-    One pass where all agree. A check that DuckDB cannot evaluate is told apart from the others by halving.
+    One pass over the relation where all agree, or one for each `at_once` checks. A check that DuckDB cannot evaluate is told apart
+    from the others by halving.
 
     Raises:
         Exception: a stream's own reader failed; its error as it was.
@@ -37,7 +38,10 @@ def compare(
             outcomes[i] = Outcome(f"it is {pair[1]}, not {pair[0]}", failed=True)
         else:
             conditions[i] = condition
-    counted, found = _counts(relation, conditions, tallies)
+    counted, found = None, dict[int, int | duckdb.Error]()
+    for part in _parts(relation, conditions, at_once or len(conditions)):
+        here, counts = _counts(relation, part, () if counted else tallies)
+        counted, found = counted or here, found | counts
     differing: dict[int, _Differing] = {}
     for i, count in found.items():
         if isinstance(count, duckdb.Error):
@@ -64,6 +68,17 @@ def _bound(relation: Relation, checks: Sequence[Check]) -> list[tuple[DuckType, 
         half = len(checks) // 2
         return _bound(relation, checks[:half]) + _bound(relation, checks[half:])
     return list(zip(types[::2], types[1::2], strict=True))
+
+
+def _parts(relation: Relation, conditions: dict[int, str], most: int) -> list[dict[int, str]]:
+    """The conditions in parts of so many; those that use what a stage computes together in one, that it is computed once."""
+    if len(conditions) <= most:
+        return [conditions]
+    of_stages = {name for stage in relation.stages for name, _ in stage}
+    together = {i: text for i, text in conditions.items() if not of_stages.isdisjoint(re.findall(r"\w+", text))}
+    others = [item for item in conditions.items() if item[0] not in together]
+    parts = [dict(others[at : at + most]) for at in range(0, len(others), most)]
+    return [*parts, together] if together else parts
 
 
 def _counts(

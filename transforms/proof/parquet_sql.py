@@ -25,6 +25,12 @@ from .proved import Proved
 from .relation import Relation, Stream
 from .side import Side, bit_stream, other_stream, side
 
+_AT_ONCE = 5
+"""So many checks in a pass over two files: what DuckDB holds of them at a time stays in a core's own cache then. Measured, 19 casts
+of half a million rows: 0.40 s of a core instead of 0.56 s while another core does the same."""
+_OPENING = 10_000
+"""In so many rows a check takes twenty times as long as it takes to open the files again for a pass, for each of their columns."""
+
 
 class DamagedError(ValueError):
     """DuckDB cannot read one of the files, though pyarrow may."""
@@ -101,10 +107,15 @@ class _Plan:
         if bits:
             items.append(bit_stream(self.old, "oldbits", [source for source, _ in bits]))
             items.append(bit_stream(self.new, "newbits", [target for _, target in bits]))
-        counted, outcomes = compare(
-            Relation(self.connection, items, made.stages), checks, tallies=["count(*)"], examples=self.examples
-        )
+        at_once = None if any(isinstance(item, Stream) for item in items) else self._at_once
+        relation = Relation(self.connection, items, made.stages)
+        counted, outcomes = compare(relation, checks, tallies=["count(*)"], examples=self.examples, at_once=at_once)
         return counted[0] if counted else None, checks, outcomes
+
+    @property
+    def _at_once(self) -> int:
+        columns = len(self.old.types) + len(self.new.types)
+        return max(_AT_ONCE, -(-columns * _OPENING // max(self.new.rows, 1)))
 
     def _checks(self, asked: Sequence[Place], as_bits: set[Path]) -> tuple[Expected, list[Check]]:
         """One check a place. What is only carried needs no SQL of the mapping's: the two columns are set side by side."""

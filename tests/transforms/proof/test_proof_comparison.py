@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from instar import op
+from instar.formats.compute import pc
 from instar.transforms.proof.check import Check
 from instar.transforms.proof.compare import compare
 from instar.transforms.proof.connection import sealed
@@ -27,10 +28,11 @@ def stream(name: str, batches: list[list]) -> Stream:
     return Stream(name, schema, lambda: (pa.record_batch([pa.array(b, schema.field(0).type)], schema=schema) for b in batches))
 
 
-def compared(old: list[list], new: list[list], *checks: Check):
+def compared(old: list[list], new: list[list], *checks: Check, at_once: int | None = None):
     with sealed(memory=1 << 27) as connection:
         relation = Relation(connection, [stream("old", old), stream("new", new)])
-        return compare(relation, checks or [Check("x", "sql", "old0", "new0")], tallies=["count(old0)", "count(new0)"])
+        asked = checks or [Check("x", "sql", "old0", "new0")]
+        return compare(relation, asked, tallies=["count(old0)", "count(new0)"], at_once=at_once)
 
 
 def test_batches_of_any_size_are_set_side_by_side():
@@ -79,14 +81,39 @@ def test_a_shorter_side_differs_where_it_ends():
     assert (counted, outcome.row, outcome.problem) == ([3, 2], 2, "record 2 holds null, not 3")
 
 
-def test_a_check_that_cannot_be_evaluated_is_told_apart():
+@pytest.mark.parametrize("at_once", [None, 1, 2, 3])
+def test_a_check_that_cannot_be_evaluated_is_told_apart(at_once):
     checks = [Check(f"c{i}", "sql", "old0", "new0") for i in range(7)]
     checks[2] = Check("bad", "sql", "CASE WHEN old0 = 2 THEN error('no') ELSE old0 END", "new0")
     checks[5] = Check("unbound", "sql", "nowhere", "new0")
-    counted, outcomes = compared([[1, 2]], [[1, 2]], *checks)
+    counted, outcomes = compared([[1, 2]], [[1, 2]], *checks, at_once=at_once)
     assert [i for i, o in enumerate(outcomes) if o.failed] == [2, 5]
     assert "no" in outcomes[2].problem
     assert counted == [2, 2]
+
+
+@pytest.mark.parametrize(("at_once", "passes"), [(None, 1), (2, 3), (5, 2)])
+def test_what_a_stage_computes_is_computed_once(at_once, passes):
+    asked, calls = list[str](), list[int]()
+
+    def function(values: pa.Array) -> pa.Array:
+        calls.append(len(values))
+        return pc.multiply(values, 2)
+
+    class Counted(Relation):
+        def rows(self, query):
+            asked.append(query)
+            return super().rows(query)
+
+    with sealed(memory=1 << 27) as connection:
+        connection.create_function("f", function, ["BIGINT"], "BIGINT", type="arrow")  # type: ignore[arg-type]
+        stages = [[("twice", "f(old0)")], [("more", "twice + 1")]]
+        relation = Counted(connection, [stream("old", [[1, 2]]), stream("new", [[2, 4]])], stages)
+        checks = [Check(f"c{i}", "sql", "2 * old0", "new0") for i in range(4)]
+        checks[1:1] = [Check(f"s{i}", "repeated", text, "new0") for i, text in enumerate(("twice", "more - 1"))]
+        counted, outcomes = compare(relation, checks, tallies=["count(*)"], at_once=at_once)
+    assert (counted, {outcome.failed for outcome in outcomes}) == ([2], {False})
+    assert (len(asked), sum(calls)) == (passes, 2)
 
 
 def test_an_error_of_a_side_comes_out_as_it_was():
