@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     LocalExecutor = InlineExecutor | ThreadExecutor | SubprocessExecutor
 
 
+LOADED = ("instar.transforms.run.stage_file", "instar.transforms.evaluate.arrow")
+"""What every worker process needs for its first file, and takes a third of a second to load."""
+
+
 @dataclass
 class Stopwatch:
     """Wall seconds by step; tells the progress when one begins and ends."""
@@ -165,6 +169,37 @@ def executor_for(options: Options) -> LocalExecutor:
 
         return SubprocessExecutor(options.workers)
     return ThreadExecutor(options.threads) if options.threads > 1 else InlineExecutor()
+
+
+class Pool:
+    """Who does the work of a run. Worker processes are started as soon as they are expected, so that they load what they need to
+    while the plan is still made; those that are not asked for in the end are ended."""
+
+    def __init__(self) -> None:
+        self._early: SubprocessExecutor | None = None
+
+    def expect(self, options: Options) -> None:
+        """A run with these options is likely."""
+        if options.workers > 1 and self._early is None:
+            from instar.transforms.run.processes import SubprocessExecutor
+
+            self._early = SubprocessExecutor(options.workers, LOADED)
+
+    def executor(self, options: Options) -> LocalExecutor:
+        """As `executor_for`; the caller's to end."""
+        early, self._early = self._early, None
+        if early is not None and early.workers == options.workers:
+            return early
+        if early is not None:
+            early.kill()
+        return executor_for(options)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._early is not None:
+            self._early.kill()
 
 
 def begin(

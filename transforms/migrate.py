@@ -17,7 +17,7 @@ from instar.formats.errors import Collected, InstarError, RunError, UnreadableEr
 from instar.formats.inventory import SKIPPING
 from instar.transforms.batches import after, in_batches, named, together
 from instar.transforms.events import Quarantined, Warned
-from instar.transforms.execution import Run, Stopwatch, begin, executor_for, holding, units_of, write_report
+from instar.transforms.execution import Pool, Run, Stopwatch, begin, holding, units_of, write_report
 from instar.transforms.job import Job, Options, inventory_of, with_options
 from instar.transforms.latecomers import ROUNDS, News, give_up, given_up, is_overtaken, left_late, news, next_round
 from instar.transforms.outcome import (
@@ -83,10 +83,11 @@ def migrate(
         asking(job.project, verb) as answer,
         holding(job, verb, effects, said.append) as effects,
         picking_up(job, progress, effects, planned=saved is not None) as picked,
+        Pool() as pool,
     ):
         for settled in said:
             progress.event(Warned(str(settled)))
-        first, plan = planned(job, to, options, verb, watch)
+        first, plan = planned(job, to, options, verb, watch, pool)
         if saved is not None:
             refuse_changed(plan, saved)
         for warning in plan.warnings:
@@ -101,7 +102,7 @@ def migrate(
         work = [Work(plan.files[action.path], plan.chains[action.version], action.way) for action in plan.rewrites]
         options = suited(job, work, options)
         done: list[RunReport] = []
-        with executor_for(options) as executor:
+        with pool.executor(options) as executor:
             for batch in in_batches(plan, options, list_runs(job.state)):
                 before = as_planned(batch.plan, first, listing(job.location)) if done else first
                 facts = named(batch, next((made.run for made in done if made.run), None))
@@ -129,8 +130,9 @@ def telling(made: RunReport, said: Sequence[Settled], picked: PickedUp) -> RunRe
     return replace(made, notes=notes, warnings=warnings)
 
 
-def planned(job: Job, to: int | str | None, options: Options, verb: str, watch: Stopwatch) -> tuple[Listing, Plan]:
-    """What the dataset held, and the plan; made again where it could not be because files went or changed meanwhile.
+def planned(job: Job, to: int | str | None, options: Options, verb: str, watch: Stopwatch, pool: Pool) -> tuple[Listing, Plan]:
+    """What the dataset held, and the plan; made again where it could not be because files went or changed meanwhile. The pool is
+    told what to expect.
 
     Raises:
         InstarError: as `inventory_of` and `plan_of`.
@@ -142,7 +144,7 @@ def planned(job: Job, to: int | str | None, options: Options, verb: str, watch: 
             inventory = inventory_of(job, passing_broken=options.quarantining)
         try:
             with watch.step("plan"):  # staging names all that cannot be converted
-                return before, plan_of(job, inventory, to, options, verb=verb, judging=False)
+                return before, plan_of(job, inventory, to, options, verb=verb, judging=False, expecting=pool.expect)
         except (InstarError, FileNotFoundError):
             if not left or not changed_since(before, listing(job.location)):
                 raise

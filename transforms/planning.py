@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import NamedTuple, cast
@@ -38,9 +38,17 @@ class Work(NamedTuple):
 
 
 def plan_of(
-    job: Job, inventory: Inventory, to: int | str | None, options: Options, *, verb: str = "upgrade", judging: bool = True
+    job: Job,
+    inventory: Inventory,
+    to: int | str | None,
+    options: Options,
+    *,
+    verb: str = "upgrade",
+    judging: bool = True,
+    expecting: Callable[[Options], None] = lambda options: None,
 ) -> Plan:
     """What a run would do; reads only. `judging`: data that cannot be converted refuse the plan where the sample meets them.
+    `expecting` is told, as soon as that is known, with how many workers a run would work.
 
     Raises:
         DatasetError: the inventory has problems; all are named. UsageError: no such version, or it is in the other direction.
@@ -59,6 +67,7 @@ def plan_of(
     rewritten = [(file, chain_to(file.version)) for file in inventory.files if file.version not in (target, None)]
     work = [Work(file, chain, foretelling.alike(file, chain).way) for file, chain in rewritten]
     alone, suiting = seconds_alone(job, work, options), suited(job, work, options)
+    expecting(suiting)
     memory = suiting.unit_memory
     later = bool(options.skip_unreadable) or not judging  # what cannot be read is told of, or refused, when it is staged
     plan = make_plan(

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from types import TracebackType
@@ -38,14 +38,15 @@ class SubprocessExecutor(Executor):
     As a context manager it waits for its work; left by an exception it drops what waits and kills what runs.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, loading: Sequence[str] = ()) -> None:
+        """`loading`: modules that each worker imports before its first task."""
         if not sys.executable:
             raise RunError("this Python does not know its own executable, so it cannot start workers", hint="Use workers = 1.")
         self.workers = workers
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._closed = False
         self._guard = threading.Lock()
-        self._servers = [_Server(self._tasks, number) for number in range(workers)]
+        self._servers = [_Server(self._tasks, number, loading) for number in range(workers)]
         for server in self._servers:
             server.start()
 
@@ -122,9 +123,9 @@ class _Server(threading.Thread):
     The thread starts the process and outlives it: on Linux a worker asks to be killed when the *thread* that made it ends.
     """
 
-    def __init__(self, tasks: queue.SimpleQueue[_Task | None], number: int) -> None:
+    def __init__(self, tasks: queue.SimpleQueue[_Task | None], number: int, loading: Sequence[str]) -> None:
         super().__init__(name=f"instar-worker-{number}", daemon=True)
-        self._tasks = tasks
+        self._tasks, self._loading = tasks, loading
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
         self._killed = False
@@ -186,7 +187,11 @@ class _Server(threading.Thread):
             if self._process is None:
                 self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
                 self._process = subprocess.Popen(
-                    _command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=_environment()
+                    _command(self._loading),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._stderr,
+                    env=_environment(),
                 )
             return self._process
 
@@ -242,11 +247,11 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 # ---- how a worker is started
-def _command() -> list[str]:
+def _command(loading: Sequence[str]) -> list[str]:
     """-P: the current folder is not searched unless this process searches it. The parent's pid is a worker's to watch."""
     paths = [os.path.abspath(path) for path in sys.path]  # "" is the current folder
     start = "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from instar.transforms.run.worker import main; main()"
-    return [sys.executable, "-P", "-c", start, str(os.getpid()), json.dumps(paths)]
+    return [sys.executable, "-P", "-c", start, str(os.getpid()), *loading, json.dumps(paths)]
 
 
 def _environment() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import pickle
 import queue
@@ -32,6 +33,8 @@ def main() -> None:
     source, sink = _private_pipes()
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(source, tasks), daemon=True).start()
+    for module in sys.argv[2:]:
+        importlib.import_module(module)
     kept = Kept()
     while True:
         _serve(tasks.get(), sink, kept)
