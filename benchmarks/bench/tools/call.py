@@ -1,4 +1,4 @@
-"""`upgrade` as ETL code calls it, in a process that has loaded Instar and done such work before: no start-up, no imports of its own.
+"""`upgrade` as ETL code calls it, in a process that has loaded Instar and worked with it before: without start-up and imports.
 
 Worker processes start in each call, and what they load is measured.
 """
