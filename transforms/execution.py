@@ -172,8 +172,8 @@ def executor_for(options: Options) -> LocalExecutor:
 
 
 class Pool:
-    """Who does the work of a run. Worker processes are started as soon as they are expected, so that they load what they need to
-    while the plan is still made; those that are not asked for in the end are ended."""
+    """Who does the work of a run. Worker processes are started as soon as they are expected, and load what they need while the plan
+    is still made; those that nobody asks for are ended."""
 
     def __init__(self) -> None:
         self._early: SubprocessExecutor | None = None

@@ -59,9 +59,8 @@ def profile(units: Sequence[Unit], receipts: Mapping[str, Receipt], executor: Ex
         return None
     chosen = _chosen([(unit, receipts[unit.path]) for unit in worked], READ[worked[0].format])
     last = {path: unit for unit in worked for path in wanted[unit.chain]}
-    leaves = [
-        Leaf(path, {chain: found[path] for chain, found in wanted.items() if path in found}, unit) for path, unit in last.items()
-    ]
+    ways = {path: {chain: found[path] for chain, found in wanted.items() if path in found} for path in last}
+    leaves = [Leaf(path, ways[path], unit) for path, unit in last.items()]
     width = -(-len(leaves) // (PARTS * getattr(executor, "workers", 1)))
     parts = ((chosen, leaves[at : at + width]) for at in range(0, len(leaves), width))
     seen = [one for part in in_order(executor, look, parts) for one in part]
