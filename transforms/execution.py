@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from instar.formats.errors import UsageError
+from instar.formats.errors import RunError, UsageError
 from instar.formats.format import Stamp
 from instar.transforms.events import Resumed, RunBegun, StepEnded
 from instar.transforms.job import Job, Options
@@ -183,15 +183,15 @@ class Pool:
         if options.workers > 1 and self._early is None:
             from instar.transforms.run.processes import SubprocessExecutor
 
-            self._early = SubprocessExecutor(options.workers, LOADED)
+            with suppress(RunError):  # why none can be started is said when they are asked for
+                self._early = SubprocessExecutor(options.workers, LOADED)
 
     def executor(self, options: Options) -> LocalExecutor:
         """As `executor_for`; the caller's to end."""
-        early, self._early = self._early, None
-        if early is not None and early.workers == options.workers:
-            return early
-        if early is not None:
-            early.kill()
+        if self._early is not None and self._early.workers == options.workers:
+            return self._early
+        if self._early is not None:
+            self._early.kill()
         return executor_for(options)
 
     def __enter__(self) -> Pool:

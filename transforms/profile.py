@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import Any
 
+from instar.formats.errors import RunError
 from instar.formats.path import EACH_ITEM, EACH_VALUE, Step, path_text
 from instar.formats.schema import Field, List, Map, Other, Record, Reference, Union
 from instar.transforms.difference import origins
 from instar.transforms.mapping import Mapping as Fused
-from instar.transforms.run.executors import in_order
 from instar.transforms.run.unit import Receipt, Unit
-from instar.transforms.sample import Computed, Leaf, Sampled, look
+from instar.transforms.sample import Computed, Leaf, Sampled, Seen, look
 from instar.transforms.shared_types import field_at, places
 
 SAMPLE = 50_000
@@ -62,8 +62,9 @@ def profile(units: Sequence[Unit], receipts: Mapping[str, Receipt], executor: Ex
     ways = {path: {chain: found[path] for chain, found in wanted.items() if path in found} for path in last}
     leaves = [Leaf(path, ways[path], unit) for path, unit in last.items()]
     width = -(-len(leaves) // (PARTS * getattr(executor, "workers", 1)))
-    parts = ((chosen, leaves[at : at + width]) for at in range(0, len(leaves), width))
-    seen = [one for part in in_order(executor, look, parts) for one in part]
+    parts = [leaves[at : at + width] for at in range(0, len(leaves), width)]
+    asked = [executor.submit(look, chosen, part) for part in parts]
+    seen = [one for part, future in zip(parts, asked, strict=True) for one in _answer(future, part, len(chosen))]
     return {
         "records": sum(map(max, zip(*(one.records for one in seen), strict=True))),
         "of": sum(receipts[unit.path].rows_in for unit in worked),
@@ -71,6 +72,14 @@ def profile(units: Sequence[Unit], receipts: Mapping[str, Receipt], executor: Ex
         "columns": [one.told for one in seen if one.told],
         "unseen": [{"path": path_text(one.path), "why": one.why} for one in seen if one.why],
     }
+
+
+def _answer(future: Future[list[Seen]], part: Sequence[Leaf], samples: int) -> list[Seen]:
+    """What a worker saw; of one that died, why nothing is told: nobody's run is to fail by its report."""
+    try:
+        return future.result()
+    except RunError as error:
+        return [Seen(leaf.path, [0] * samples, why=error.message) for leaf in part]
 
 
 def _chosen(units: Sequence[tuple[Unit, Receipt]], most: int) -> list[Sampled]:

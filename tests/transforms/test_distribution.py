@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from instar import op
 from instar.formats.compute import pc
+from instar.formats.errors import RunError
 from instar.formats.schema import Date, Decimal, Duration, Field, Float, Int, Integer, Time, Timestamp, Type
 from instar.transforms.distribution import BINS, distribution
 from instar.transforms.profile import profile
@@ -99,3 +101,24 @@ def test_workers_see_what_one_process_sees(tmp_path: Path) -> None:
     assert here is not None
     assert [column["path"] for column in here["columns"]] == list(names)
     assert (here["records"], here["of"], here["columns"][10]["after"]["distinct"]) == (3_000, 3_000, 3_000)
+
+
+def test_a_worker_that_dies_over_the_distributions_fails_no_run(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    class Dying(InlineExecutor):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            if args[1][0].path != ("b",):
+                return super().submit(fn, *args, **kwargs)
+            future: Future[Any] = Future()
+            future.set_exception(RunError("a worker process was killed by signal 9"))
+            return future
+
+    pq.write_table(pa.table({"a": [1, 2], "b": [1, 2]}), tmp_path / "a.parquet")
+    unit, receipt = staged_at(
+        tmp_path / "new" / "a.parquet", tmp_path / "a.parquet", "parquet", [op.cast("a", "string"), op.cast("b", "string")]
+    )
+    found = profile([unit], {unit.path: receipt}, Dying())
+    assert found is not None
+    assert (found["records"], [column["path"] for column in found["columns"]]) == (2, ["a"])
+    assert found["unseen"] == [{"path": "b", "why": "a worker process was killed by signal 9"}]

@@ -46,6 +46,8 @@ class Side:
     """The numbers of the records that are not compared."""
     memory: int = 0
     """In bytes, for reading a file of which records are left out."""
+    groups: int = 1
+    """How many row groups there are."""
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -118,7 +120,7 @@ def side(connection: duckdb.DuckDBPyConnection, file: FilePath, prefix: str, rec
     other = {i: type for i, type in known.items() if i in unread or _odd(root.children[i])}
     types = types or [duckdb.sqltype("BOOLEAN")] * len(root.children)
     types = [duckdb.sqltype(sql_type(other[i])) if i in other else type for i, type in enumerate(types)]
-    return Side(file, prefix, root, tuple(types), rows, other, unread)
+    return Side(file, prefix, root, tuple(types), rows, other, unread, groups=max(footer.num_row_groups, 1))
 
 
 def _odd(element: Element) -> bool:

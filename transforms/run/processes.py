@@ -47,8 +47,13 @@ class SubprocessExecutor(Executor):
         self._closed = False
         self._guard = threading.Lock()
         self._servers = [_Server(self._tasks, number, loading) for number in range(workers)]
-        for server in self._servers:
-            server.start()
+        try:
+            for server in self._servers:
+                server.start()
+        except BaseException:
+            self._servers = [server for server in self._servers if server.ident is not None]
+            self.kill()
+            raise
 
     def submit(self, fn: Callable[..., _R], /, *args: Any, **kwargs: Any) -> Future[_R]:
         return self._put(_Task(Future(), fn, args, kwargs))
