@@ -37,6 +37,7 @@ _ALIKE = (
     (re.compile(r"(?<![\w.])/(?!\s)[\w@+.,=/-]*[\w/-]"), "<path>"),
     (re.compile(r"\b\d{8}-\d{6}-[\w-]+"), "<run>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:[.+:\d]*|Z))?"), "<time>"),
+    (re.compile(r"(?<=snapshot removed )\d{4}-\d\d-\d\d|(?<=removed by `instar gc` \()\d{4}-\d\d-\d\d"), "<day>"),
     (re.compile(r"\b[\w.-]+@[\w.-]+"), "<who>"),
     (re.compile(r"~?\b\d[\d.,]* (?:B|kB|MB|GB|TB)\b"), "<size>"),
     (re.compile(r"\b\d[\d.,]* (?:s|min|h)\b(?: \d+ (?:s|min)\b)?"), "<duration>"),

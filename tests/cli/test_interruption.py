@@ -91,8 +91,8 @@ def test_a_second_one_ends_at_once_whatever_the_first_is_busy_with() -> None:
         import time
         from instar.cli.interruption import Interrupted, Interruption
         Interruption().listen()
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         except Interrupted:
             print("unwinding", flush=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from instar.transforms.evaluate.sql_types import REFUSED
+
 from .check import AGREED, EXAMPLES, Check, Example, Outcome
 from .exact import DuckType, differ
 from .relation import Relation
@@ -107,7 +109,8 @@ _OF_TEXT_OR_ENCODING = re.compile(
 
 def is_damage(error: duckdb.Error) -> bool:
     """Is it that DuckDB finds a file damaged, rather than that it cannot hold, convert or compute a value, or lacks an encoding?"""
-    return not isinstance(error, _OF_VALUES) and not _OF_TEXT_OR_ENCODING.search(str(error))
+    said = str(error)
+    return not isinstance(error, _OF_VALUES) and REFUSED not in said and not _OF_TEXT_OR_ENCODING.search(said)
 
 
 @dataclass(frozen=True)

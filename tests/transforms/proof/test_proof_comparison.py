@@ -21,6 +21,7 @@ from instar.transforms.proof.exact import differ, meeting
 from instar.transforms.proof.integrity import prove_file
 from instar.transforms.proof.raw import raw
 from instar.transforms.proof.relation import Relation, Stream
+from tests.transforms.proof.conftest import staged_at
 
 
 def stream(name: str, batches: list[list]) -> Stream:
@@ -219,3 +220,17 @@ def test_a_column_stored_apart_and_in_one_row_group_of_any_size_is_compared_in_l
     from dataclasses import replace
 
     assert prove_file(replace(unit, memory=64 << 20), receipt).verdict == "proved"
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+def test_a_value_that_the_migration_refuses_is_no_damage(tmp_path: Path, tagged: bool) -> None:
+    source, staged = tmp_path / "a.parquet", tmp_path / "new.parquet"
+    pq.write_table(pa.table({"a": ["1", "2"], "b": ["3", "4"]}), source)
+    operations = [*([op.set_tag("a", "pii")] if tagged else []), op.cast("a", "int64"), op.cast("b", "int64")]
+    unit, receipt = staged_at(staged, source, "parquet", operations)
+    pq.write_table(pa.table({"a": ["1", "secret"], "b": ["3", "4"]}), source)
+    proof = prove_file(unit, receipt)
+    problems = {column.path: column.problem for column in proof.columns if column.problem}
+    assert (proof.verdict, proof.unread, set(problems)) == ("failed", "", {"a"})
+    said = "record 1 does not hold what it must" if tagged else "record 1 cannot be recomputed"
+    assert (problems["a"].startswith(said), "secret" in problems["a"]) == (True, not tagged)
